@@ -1,0 +1,177 @@
+/* ext/base/base.h: the ground that every room stands on: errors, memory,
+ * buffers, time, hashes, text.  Knows neither SQL nor HTTP.
+ *
+ * Everything here is safe on any thread; nothing here has mutable globals
+ * (test builds with CQ_FAULT count allocations, see cq_fault_set). */
+#ifndef CQ_BASE_H
+#define CQ_BASE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Result codes are SQLite's own numbers, so they pass through unchanged. */
+enum {
+  CQ_OK = 0,
+  CQ_ERROR = 1,      /* anything that no other code names */
+  CQ_BUSY = 5,       /* not ready yet (poll), or a rate limit is exhausted */
+  CQ_NOMEM = 7,
+  CQ_READONLY = 8,
+  CQ_INTERRUPT = 9,
+  CQ_IOERR = 10,     /* network, files */
+  CQ_NOTFOUND = 12,
+  CQ_FULL = 13,
+  CQ_TOOBIG = 18,    /* one of the bounds below was passed */
+  CQ_CONSTRAINT = 19,/* a required parameter is missing */
+  CQ_MISUSE = 21,
+  CQ_AUTH = 23,      /* credentials missing, refused or expired */
+  CQ_ROW = 100,
+  CQ_DONE = 101
+};
+
+#if defined(__GNUC__)
+#define CQ_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define CQ_CHECKED __attribute__((warn_unused_result))
+#else
+#define CQ_PRINTF(f, a)
+#define CQ_CHECKED
+#endif
+
+/* ---- bounds on all that comes from outside: the one list ------------- */
+enum {
+  CQ_MAX_SPEC_BYTES = 16 << 20,   /* a YAML or JSON spec */
+  CQ_MAX_SPEC_DEPTH = 64,
+  CQ_MAX_SPEC_NODES = 2000000,    /* aliases count as what they expand to */
+  CQ_MAX_COLUMNS = 1000,
+  CQ_MAX_TEMPLATE = 64 << 10,
+  CQ_MAX_JSON_DEPTH = 1024,
+  CQ_MAX_XML_DEPTH = 256,
+  CQ_MAX_RECORD_BYTES = 64 << 20, /* one record of a page */
+  CQ_MAX_ERROR_BODY = 1 << 20,    /* body of an answer that is not rows */
+  CQ_MAX_HEADER_BYTES = 256 << 10,
+  CQ_MAX_URL = 64 << 10,
+  CQ_MAX_REDIRECTS = 5,
+  CQ_MAX_PAGES = 1000000,         /* of one list */
+  CQ_MAX_RETRIES = 10,
+  CQ_MAX_WAIT_MS = 3600 * 1000,   /* Retry-After and resets beyond it fail */
+  CQ_MAX_INFLATE_RATIO = 2000,    /* decompressed : compressed, past 1 MiB */
+  CQ_MAX_PARENT_DEPTH = 16,
+  CQ_STREAM_BYTES = 1 << 20,      /* a body larger is decoded as it comes */
+  CQ_WINDOW = 16                  /* requests that one scan keeps ahead */
+};
+
+/* ---- errors ---------------------------------------------------------- */
+/* Fixed size, so that setting one cannot fail.  A NULL cq_error * is legal
+ * everywhere.  Text: "object: fact: value", optional second line "hint: ". */
+typedef struct cq_error {
+  int code;
+  char text[1024];
+} cq_error;
+
+/* Sets code and text, returns code.  The first writer wins only by custom:
+ * callers pass errors up and at most cq_error_prefix() them. */
+int cq_error_set(cq_error *err, int code, const char *fmt, ...) CQ_PRINTF(3, 4);
+int cq_error_nomem(cq_error *err); /* CQ_NOMEM, "out of memory" */
+void cq_error_prefix(cq_error *err, const char *fmt, ...) CQ_PRINTF(2, 3);
+void cq_error_hint(cq_error *err, const char *fmt, ...) CQ_PRINTF(2, 3);
+void cq_error_clear(cq_error *err);
+
+/* ---- memory: libc's malloc, since workers may not use SQLite's -------- */
+void *cq_malloc(size_t n) CQ_CHECKED;
+void *cq_calloc(size_t n, size_t size) CQ_CHECKED; /* overflow-checked */
+void *cq_realloc(void *p, size_t n) CQ_CHECKED;
+void cq_free(void *p);
+char *cq_strdup(const char *s) CQ_CHECKED;
+char *cq_strndup(const char *s, size_t n) CQ_CHECKED;
+char *cq_mprintf(const char *fmt, ...) CQ_PRINTF(1, 2) CQ_CHECKED;
+/* Grows *items (element size `size`) so that count+1 fit; *cap is updated. */
+int cq_grow(void *items, size_t *cap, size_t count, size_t size) CQ_CHECKED;
+/* Wipes secrets; not optimized away. */
+void cq_wipe(void *p, size_t n);
+/* Test builds only (-DCQ_FAULT): the n-th allocation from now fails (0 = off);
+ * cq_fault_hit() tells whether it did.  Elsewhere both do nothing. */
+void cq_fault_set(long n);
+int cq_fault_hit(void);
+
+/* Arena: many small allocations, freed at once.  Blocks grow to 64 kB. */
+typedef struct cq_arena {
+  struct cq_arena_block *head; /* newest block */
+  size_t bytes;                /* all that blocks hold */
+} cq_arena;
+void cq_arena_init(cq_arena *a);
+void *cq_arena_alloc(cq_arena *a, size_t n) CQ_CHECKED; /* 8-aligned */
+char *cq_arena_strndup(cq_arena *a, const char *s, size_t n) CQ_CHECKED;
+char *cq_arena_printf(cq_arena *a, const char *fmt, ...)
+    CQ_PRINTF(2, 3) CQ_CHECKED;
+void cq_arena_reset(cq_arena *a); /* keeps one block */
+void cq_arena_clear(cq_arena *a);
+
+/* Buffer: sticky.  After a failure every append is a no-op; look at rc once.
+ * data is always NUL-terminated when not NULL. */
+typedef struct cq_buf {
+  char *data;
+  size_t len, cap;
+  size_t max; /* never longer than this */
+  int rc;     /* CQ_OK, CQ_NOMEM or CQ_TOOBIG */
+} cq_buf;
+void cq_buf_init(cq_buf *b, size_t max);
+void cq_buf_add(cq_buf *b, const void *p, size_t n);
+void cq_buf_str(cq_buf *b, const char *s);
+void cq_buf_byte(cq_buf *b, char c);
+void cq_buf_printf(cq_buf *b, const char *fmt, ...) CQ_PRINTF(2, 3);
+void cq_buf_json(cq_buf *b, const char *s, size_t n); /* "quoted", escaped */
+int cq_buf_reserve(cq_buf *b, size_t more);
+char *cq_buf_take(cq_buf *b); /* ownership leaves; NULL on failure */
+void cq_buf_reset(cq_buf *b); /* keeps the memory */
+void cq_buf_clear(cq_buf *b);
+
+/* ---- time ------------------------------------------------------------ */
+int64_t cq_now_us(void);  /* wall clock, microseconds since 1970, UTC */
+int64_t cq_mono_ms(void); /* monotonic milliseconds */
+/* RFC 3339 text, UTC, "2024-01-02T03:04:05[.ffffff]Z": fraction only where
+ * it is not zero, trailing zeros cut.  out holds 40 bytes. */
+void cq_time_format(int64_t us, char *out);
+/* Parses RFC 3339 (zone or none = UTC, 'T' or blank, fraction to 9 digits,
+ * date alone), RFC 1123/850/asctime HTTP dates, and "YYYY-MM-DD HH:MM:SS TZ"
+ * (UTC, GMT, Z).  CQ_OK or CQ_ERROR; n bytes all consumed. */
+int cq_time_parse(const char *s, size_t n, int64_t *us);
+/* "90s" "15m" "2h" "7d" "1w", ISO 8601 "PT5M", or plain seconds -> us. */
+int cq_duration_parse(const char *s, size_t n, int64_t *us);
+
+/* ---- hashes, encodings ------------------------------------------------ */
+void cq_sha256(const void *p, size_t n, unsigned char out[32]);
+void cq_hmac_sha256(const void *key, size_t nkey, const void *p, size_t n,
+                    unsigned char out[32]);
+void cq_hex(const unsigned char *p, size_t n, char *out); /* 2n+1, lower */
+/* A reused SHA-256 context: fetching the algorithm once is 3 times faster. */
+typedef struct cq_sha cq_sha;
+cq_sha *cq_sha_new(void);
+int cq_sha_begin(cq_sha *s);
+int cq_sha_add(cq_sha *s, const void *p, size_t n);
+int cq_sha_end(cq_sha *s, unsigned char out[32]);
+/* UUIDv5 over the nil namespace and n bytes, as 36 characters + NUL. */
+int cq_sha_uuid5(cq_sha *s, const unsigned char *p, size_t n, char out[37]);
+void cq_sha_free(cq_sha *s);
+void cq_uuid4(char out[37]);
+uint64_t cq_hash64(const void *p, size_t n, uint64_t seed); /* not crypto */
+uint64_t cq_random(void);
+/* Base64 (standard, or URL alphabet without padding).  Appends to out. */
+void cq_base64_encode(cq_buf *out, const void *p, size_t n, int url);
+int cq_base64_decode(cq_buf *out, const char *s, size_t n); /* both kinds */
+void cq_percent_encode(cq_buf *out, const char *s, size_t n,
+                       const char *keep); /* unreserved + keep stay */
+void cq_percent_decode(cq_buf *out, const char *s, size_t n);
+
+/* ---- text ------------------------------------------------------------ */
+int cq_str_ieq(const char *a, const char *b); /* ASCII, NULL-safe, bool */
+int cq_glob(const char *pattern, const char *s); /* only '*', case-sens. */
+/* Nearest of n words to `word` by edit distance, or NULL where none is near
+ * enough to suggest. */
+const char *cq_nearest(const char *word, const char *const *words, size_t n);
+/* Checks strict UTF-8; returns offset of the first bad byte or n. */
+size_t cq_utf8_check(const char *s, size_t n);
+/* Reads a whole file up to max bytes into a malloc'ed NUL-terminated text. */
+int cq_file_read(const char *path, size_t max, char **out, size_t *len,
+                 cq_error *err);
+
+#endif

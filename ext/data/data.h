@@ -1,0 +1,110 @@
+/* ext/data/data.h: what a row is: column types, values, row batches.
+ *
+ * A value's physical kind is one of SQLite's five; its column's cq_type says
+ * what it means.  Text forms are canonical here, so that every destination
+ * and every comparison sees the same bytes:
+ *   boolean   INT 0/1           timestamp "2024-01-02T03:04:05[.ffffff]Z"
+ *   date      "2024-01-02"      decimal   text as it came, trimmed
+ *   uuid      lower-case 36     inet/cidr/mac canonical lower-case text
+ *   json      minified JSON     list of X a JSON array as text
+ *   blob      BLOB              integers beyond int64: TEXT, never REAL */
+#ifndef CQ_DATA_H
+#define CQ_DATA_H
+
+#include "base/base.h"
+
+typedef enum cq_type {
+  CQ_TEXT = 1,
+  CQ_INTEGER,
+  CQ_REAL,
+  CQ_BOOLEAN,
+  CQ_TIMESTAMP,
+  CQ_DATE,
+  CQ_DECIMAL,
+  CQ_UUID,
+  CQ_INET,
+  CQ_CIDR,
+  CQ_MAC,
+  CQ_BLOB,
+  CQ_JSON,
+  CQ_TYPE_MASK = 0x1f,
+  CQ_LIST = 0x20 /* or-ed: list of the base type */
+} cq_type;
+
+/* "list of text" -> CQ_LIST|CQ_TEXT; 0 where no type has that name. */
+int cq_type_parse(const char *name);
+const char *cq_type_name(int type); /* static text, "list of text" too */
+/* TEXT, INTEGER, REAL or BLOB: what a column is declared as in SQLite. */
+const char *cq_type_sql(int type);
+
+typedef enum cq_kind { CQ_NULL = 0, CQ_INT, CQ_DOUBLE, CQ_STR, CQ_BYTES } cq_kind;
+
+/* 16 bytes.  Text and bytes are borrowed from a batch, an arena or a page;
+ * never NUL-terminated by promise. */
+typedef struct cq_value {
+  uint8_t kind;  /* cq_kind */
+  uint8_t json;  /* STR that is JSON text (object, array, or any json cell) */
+  uint16_t pad;
+  uint32_t len;  /* STR, BYTES */
+  union {
+    int64_t i;
+    double r;
+    const char *s;
+  } u;
+} cq_value;
+
+cq_value cq_value_null(void);
+cq_value cq_value_int(int64_t i);
+cq_value cq_value_real(double r);
+cq_value cq_value_str(const char *s, size_t n);
+cq_value cq_value_text(const char *s); /* NUL-terminated; NULL -> NULL */
+cq_value cq_value_json(const char *s, size_t n);
+/* Deep copy into an arena. */
+int cq_value_copy(cq_arena *a, const cq_value *v, cq_value *out);
+/* Same kind and same bytes. */
+int cq_value_same(const cq_value *a, const cq_value *b);
+/* Text form of any value (numbers as SQLite prints them); arena or borrowed. */
+int cq_value_to_text(cq_arena *a, const cq_value *v, cq_value *out);
+
+/* How a raw value (from JSON, XML, CSV, a template) becomes a cell of `type`.
+ * format: NULL, or "epoch" "epoch_ms" "epoch_us" for timestamps that are
+ * numbers (a bare number without format is epoch seconds), "base64" for blob.
+ * What cannot be converted: kept as text where the column can hold text
+ * (returns CQ_OK and counts in *lossy), so that nothing is lost silently. */
+int cq_value_convert(cq_arena *a, const cq_value *raw, int type,
+                     const char *format, cq_value *out, int *lossy);
+/* Go's String() of the value as CloudQuery hashes it for _cq_id (scalar
+ * package of its plugin SDK): appended to out. */
+void cq_value_cqid_text(cq_buf *out, const cq_value *v, int type);
+
+/* ---- row batch ------------------------------------------------------- */
+/* A block of page bytes that cells may borrow from; refcounted so that a
+ * batch can outlive its transfer.  Caller's thread only. */
+typedef struct cq_block {
+  int refs;
+  size_t len, cap;
+  char *data; /* cap bytes, at least 64 readable zero bytes behind len */
+} cq_block;
+cq_block *cq_block_new(size_t cap);
+cq_block *cq_block_ref(cq_block *b);
+void cq_block_unref(cq_block *b);
+
+typedef struct cq_batch {
+  int ncol;
+  int nrow;
+  int cap;         /* rows allocated */
+  cq_value *cells; /* row-major: cells[row * ncol + col] */
+  cq_arena arena;  /* decoded text, copies */
+  cq_block **blocks; /* pages that cells borrow from */
+  size_t nblock, capblock;
+  int64_t warnings; /* values replaced or kept as text on the way */
+} cq_batch;
+cq_batch *cq_batch_new(int ncol);
+cq_value *cq_batch_add(cq_batch *b); /* a new row, all NULL; NULL on OOM */
+cq_value *cq_batch_row(const cq_batch *b, int row);
+int cq_batch_hold(cq_batch *b, cq_block *block); /* refs it once */
+void cq_batch_reset(cq_batch *b);
+void cq_batch_free(cq_batch *b);
+size_t cq_batch_bytes(const cq_batch *b);
+
+#endif

@@ -1,0 +1,221 @@
+/* ext/scan/internal.h: what the files of scan/ share with each other; no other
+ * room includes it.
+ *
+ * scope  = the names that a template may ask for at one place
+ * fetch  = one request with its login, retries and error rules
+ * task   = one series of pages, with the calls that its rows need
+ * scan   = tasks in a fixed order, a window of them in flight */
+#ifndef CQ_SCAN_INTERNAL_H
+#define CQ_SCAN_INTERNAL_H
+
+#include "scan/page/page.h"
+#include "scan/scan.h"
+
+/* ---- scope.c ------------------------------------------------------------ */
+typedef struct cq_scope {
+  const cq_config *config;
+  const cq_client *client;
+  const cq_table *table;           /* names `where` columns */
+  const cq_constraint *where;      /* of this task: one value each, or a list */
+  size_t nwhere;
+  const cq_value *each;            /* parallel to table->each */
+  const cq_table *parent;
+  const cq_value *const *parent_rows; /* 1, or the batch */
+  size_t nparent;
+  const cq_value *const *rows;     /* cells of this row, or of a batched call */
+  size_t nrow;
+  cq_transfer *transfer;           /* response.status, .url, .headers */
+  const cq_value *envelope;        /* response.body, see scan->body_refs */
+  cq_ref *const *body_refs;
+  size_t nbody;
+  const char *cursor_from, *cursor_to; /* already in the cursor's format */
+  const cq_page_state *page;
+  int64_t run_us;                  /* run.time */
+} cq_scope;
+cq_context cq_scope_context(cq_scope *s);
+
+/* ---- fetch.c ------------------------------------------------------------ */
+typedef struct cq_fetch cq_fetch;
+typedef enum cq_outcome {
+  CQ_F_BUSY,        /* under way */
+  CQ_F_DATA,        /* pieces may be taken; cq_fetch_take says when it ends */
+  CQ_F_EMPTY,       /* an error rule: counts as no rows / NULL columns */
+  CQ_F_SKIP_ROW,
+  CQ_F_SKIP_CLIENT,
+  CQ_F_ERROR        /* cq_fetch_fail tells */
+} cq_outcome;
+typedef struct cq_fetch_def {
+  cq_env *env;
+  cq_source *source;
+  const char *table, *service;     /* for limits and the log */
+  const cq_request_def *request;
+  const cq_errors_def *errors;
+  const cq_limits_def *limits;
+  const cq_page_def *page;         /* names a header to keep, or NULL */
+  const char *url;                 /* next page's URL instead of the request's */
+  int use_cache;
+  int priority;
+} cq_fetch_def;
+/* Evaluates the request in `scope` at once (the scope may go afterwards) and
+ * sends as soon as the identity is ready. */
+int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
+                  cq_error *err);
+cq_outcome cq_fetch_poll(cq_fetch *f);
+/* Next piece (reference moves out; NULL = none now); *final = all taken. */
+int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err);
+const char *cq_fetch_header(const cq_fetch *f, const char *name);
+const char *cq_fetch_url(const cq_fetch *f);
+cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
+/* The error, or the reason of a skip, in words. */
+int cq_fetch_fail(const cq_fetch *f, cq_error *err);
+void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
+/* Was sent before with the same request? (`url` and body, for page guards) */
+uint64_t cq_fetch_hash(const cq_fetch *f);
+void cq_fetch_close(cq_fetch *f);
+
+/* ---- request.c ---------------------------------------------------------- */
+typedef struct cq_built {
+  cq_arena arena;
+  const char *method, *url, *body;
+  size_t nbody;
+  cq_header *headers;
+  size_t nheader;
+} cq_built;
+int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
+                     cq_built *out, cq_error *err);
+void cq_built_clear(cq_built *b);
+/* The parameters of the auth that applies; *scheme NULL = none applies. */
+int cq_request_auth(const cq_integration *in, const cq_request_def *r,
+                    cq_scope *scope, cq_arena *a, const char **scheme,
+                    cq_auth_params *out, cq_error *err);
+
+/* ---- classify.c --------------------------------------------------------- */
+typedef struct cq_verdict {
+  cq_action then;
+  int64_t after_ms;     /* -1 = own backoff */
+  int throttle;
+  char reason[512];     /* "HTTP 403 AccessDenied: not allowed" */
+  char hint[256];
+} cq_verdict;
+/* status 0 = transport error `failure`. */
+int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
+                const char *body, size_t nbody, const cq_error *failure,
+                cq_verdict *out);
+/* A 2xx body that holds an error code: 1 and the verdict. */
+int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
+                        const char *body, size_t nbody, cq_verdict *out);
+
+/* ---- cache.c ------------------------------------------------------------ */
+typedef struct cq_cached { const char *body; size_t n; const char *url, *link, *token; } cq_cached;
+int cq_cache_get(cq_cache *c, const char *key, cq_cached *out); /* 1 = found */
+void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v);
+
+/* ---- small.c: a whole answer read at once (discovery, identify) ---------- */
+/* Runs one fetch's pages and gives rows of `nfield` cells each; polls. */
+typedef struct cq_reader cq_reader;
+typedef struct cq_reader_def {
+  cq_fetch_def fetch;
+  const cq_page_def *page;
+  const cq_path *rows;
+  const cq_field *fields;
+  int nfield;
+} cq_reader_def;
+int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
+                   cq_reader **out, cq_error *err);
+/* CQ_BUSY, CQ_DONE (rows in cq_reader_rows), or an error. */
+int cq_reader_poll(cq_reader *r, cq_error *err);
+const cq_batch *cq_reader_rows(const cq_reader *r);
+int cq_reader_skipped(const cq_reader *r); /* ended by a skip or empty rule */
+void cq_reader_stats(const cq_reader *r, cq_scan_stats *add);
+void cq_reader_close(cq_reader *r);
+
+/* ---- clients.c / source.c ------------------------------------------------ */
+/* The dimensions that a table runs over: its own, or its first ancestor's. */
+const cq_table *cq_table_top(const cq_table *t);
+struct cq_source {
+  int refs;
+  cq_env *env;
+  const cq_integration *in;
+  cq_config *config;
+  cq_arena arena;        /* clients live here */
+  struct cq_client_list *lists; /* one per set of dimensions */
+};
+typedef struct cq_client_list {
+  struct cq_client_list *next;
+  unsigned long long dims; /* bit set */
+  cq_client **clients;
+  size_t n;
+} cq_client_list;
+
+/* ---- need.c: what a scan must read for the columns that are wanted ------- */
+typedef struct cq_need {
+  unsigned char *slot;     /* per slot */
+  unsigned char *call;     /* per call */
+  unsigned char *parent;   /* per column of the parent, or NULL */
+  int *order; int norder;  /* VALUE columns, dependencies first */
+} cq_need;
+int cq_need_compute(const cq_table *t, const unsigned char *wanted, int list_only,
+                    cq_need *out, cq_error *err);
+void cq_need_clear(cq_need *n);
+
+/* ---- enumerate.c: which requests ---------------------------------------- */
+typedef struct cq_enum cq_enum;
+typedef struct cq_job {    /* what one task asks for; all memory in its arena */
+  cq_arena arena;
+  const cq_client *client;
+  cq_constraint *where; size_t nwhere;
+  cq_value *each;
+  const cq_value **parents; size_t nparent;
+  const char *parent_key;  /* for cursors; "" without a parent */
+  const char *cursor_from, *cursor_to; /* as sent */
+  const char *known;       /* canonical cursor that a feed stops at, or NULL */
+} cq_job;
+int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
+                 cq_enum **out, cq_error *err);
+/* CQ_ROW with a job (ownership moves), CQ_BUSY, CQ_DONE or an error. */
+int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err);
+void cq_enum_stats(const cq_enum *e, cq_scan_stats *add);
+void cq_enum_close(cq_enum *e);
+void cq_job_free(cq_job *j);
+
+/* ---- task.c, calls.c ------------------------------------------------------ */
+typedef struct cq_scan_shared {   /* what all tasks of a scan share */
+  const cq_scan_options *o;
+  cq_source *source;
+  const cq_table *table, *parent;
+  cq_need need;
+  const cq_decode_ops *decode;
+  cq_program *program;
+  cq_program **call_programs;     /* per call, NULL where not needed */
+  cq_field *call_fields;          /* scratch of compiling */
+  cq_ref **body_refs; size_t nbody;
+  int collect;                    /* pages are decoded whole */
+  int64_t page_size;
+  int64_t now_us;
+  int inflight_calls;
+  cq_scan_stats *stats;
+} cq_scan_shared;
+typedef struct cq_task cq_task;
+int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err); /* job moves in */
+/* Advances.  ahead: how many undelivered pages it may hold. */
+int cq_task_poll(cq_task *t, int ahead, cq_error *err);
+/* CQ_ROW: a finished batch (ownership moves), CQ_BUSY, CQ_DONE. */
+int cq_task_take(cq_task *t, cq_batch **out);
+const cq_job *cq_task_job(const cq_task *t);
+const char *cq_task_cursor(const cq_task *t); /* greatest seen, "" = none */
+void cq_task_free(cq_task *t);
+
+typedef struct cq_calls cq_calls;
+/* The calls that the rows of one batch need; NULL out where none. */
+int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
+                  cq_calls **out, cq_error *err);
+int cq_calls_poll(cq_calls *c, cq_error *err); /* CQ_DONE, CQ_BUSY, error */
+/* Rows that an error rule dropped: a byte per row, valid when done. */
+const unsigned char *cq_calls_dropped(const cq_calls *c);
+void cq_calls_close(cq_calls *c);
+/* Fills the columns that are not in the record: constants, and values whose
+ * call is `call` (-1: those without). */
+int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
+                    int first, int call, cq_error *err);
+
+#endif

@@ -1,0 +1,102 @@
+/* ext/scan/page/page.c: the kinds of paging, and the guard around them all.
+ *
+ * A server that repeats itself must not keep a scan for ever: the same token
+ * or URL as on the page before is an error, and so is passing max_pages. */
+#include "scan/page/page.h"
+
+#include <string.h>
+
+static const cq_page_ops *const kinds[] = {
+    &cq_page_none,   &cq_page_token,  &cq_page_url,  &cq_page_link,
+    &cq_page_number, &cq_page_offset, &cq_page_last, &cq_page_graphql};
+
+const cq_page_ops *cq_page_find(cq_page_by by) {
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (kinds[i]->by == by)
+      return kinds[i];
+  return &cq_page_none;
+}
+
+void cq_page_start(const cq_page_def *d, int64_t size, cq_page_state *s) {
+  memset(s, 0, sizeof *s);
+  s->size = size;
+  s->number = d->by == CQ_PAGE_NUMBER ? d->start : 0;
+  s->offset = d->by == CQ_PAGE_OFFSET ? d->start : 0;
+}
+
+static int page_same(const char *a, const char *b) {
+  return a && b && strcmp(a, b) == 0;
+}
+
+int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
+                 int *go, cq_error *err) {
+  char *token = s->token ? cq_strdup(s->token) : NULL;
+  char *url = s->url ? cq_strdup(s->url) : NULL;
+  int64_t max = d->max_pages > 0 ? d->max_pages : CQ_MAX_PAGES;
+  int rc;
+
+  *go = 0;
+  if ((s->token && !token) || (s->url && !url)) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  s->pages++;
+  rc = cq_page_find(d->by)->next(d, s, p, go, err);
+  if (rc || !*go)
+    goto done;
+  if (page_same(token, s->token) && page_same(url, s->url))
+    rc = cq_error_set(err, CQ_ERROR, "endless pages: the server gave the same "
+                                     "page token and URL twice in a row");
+  else if (s->token && !s->url && page_same(token, s->token))
+    rc = cq_error_set(err, CQ_ERROR, "endless pages: the server gave the same "
+                                     "page token twice in a row");
+  else if (s->url && (page_same(url, s->url) || page_same(p->url, s->url)))
+    rc = cq_error_set(err, CQ_ERROR, "endless pages: the server's next page is "
+                                     "the page itself");
+  else if (s->pages >= max)
+    rc = cq_error_set(err, CQ_TOOBIG, "more than %lld pages in one list",
+                      (long long)max);
+done:
+  cq_free(token);
+  cq_free(url);
+  return rc;
+}
+
+void cq_page_clear(cq_page_state *s) {
+  cq_free(s->token);
+  cq_free(s->url);
+  s->token = s->url = NULL;
+}
+
+int cq_page_more(const cq_page_seen *p) {
+  const cq_value *v = p->more;
+
+  if (!v || v->kind == CQ_NULL)
+    return -1;
+  if (v->kind == CQ_INT)
+    return v->u.i != 0;
+  if (v->kind == CQ_STR)
+    return (v->len == 4 && memcmp(v->u.s, "true", 4) == 0) ||
+           (v->len == 1 && v->u.s[0] == '1');
+  return 1;
+}
+
+int cq_page_set_token(cq_page_state *s, const cq_value *v, cq_error *err) {
+  cq_arena a;
+  cq_value text;
+  int rc;
+
+  cq_free(s->token);
+  s->token = NULL;
+  if (!v || v->kind == CQ_NULL)
+    return CQ_OK;
+  cq_arena_init(&a);
+  rc = cq_value_to_text(&a, v, &text);
+  if (rc == CQ_OK && text.kind == CQ_STR && text.len > 0) {
+    s->token = cq_strndup(text.u.s, text.len);
+    if (!s->token)
+      rc = CQ_NOMEM;
+  }
+  cq_arena_clear(&a);
+  return rc ? cq_error_nomem(err) : CQ_OK;
+}
