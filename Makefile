@@ -1,0 +1,123 @@
+# cq: `make help` lists the targets.  Everything is built out of tree, in BUILD.
+# A part can be built alone: make SRC='$(wildcard ext/base/*.c)' build/tests/unit/test_base
+
+BUILD    ?= build
+PREFIX   ?= /usr/local
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+PYTHON   ?= /usr/bin/python3
+TESTS    ?=
+WERROR   ?=
+SANITIZE ?=
+COVERAGE ?=
+
+PKGS      = libcurl jansson yaml-0.1 expat zlib libzstd libcrypto
+WARN      = -Wall -Wextra -Wpedantic -Wshadow $(if $(WERROR),-Werror)
+# pkg-config runs once, and only when something is compiled: `make deps` has to
+# work before it exists.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+SAN       = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -O1) \
+            $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=all) \
+            $(if $(COVERAGE),--coverage -O0)
+CQ_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CFLAGS) \
+            -fvisibility=hidden -fPIC -pthread $(WARN) $(SAN) \
+            -Iext -I. -I$(BUILD)/gen $(PKG_CFLAGS)
+CQ_LDFLAGS = $(LDFLAGS) -pthread $(SAN)
+SO_LDFLAGS = -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs
+
+SRC  = $(wildcard ext/*.c ext/*/*.c ext/*/*/*.c vtab/*.c)
+DATA = $(wildcard vtab/*/*.yml sql/*.sql)
+UNIT = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+# The same sources three times: for .load, for static linking, and for the
+# unit tests, which see every symbol and can make allocations fail.
+SO_OBJ   = $(SRC:%.c=$(BUILD)/so/%.o) $(BUILD)/so/gen/embedded.o
+CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
+TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
+
+.PHONY: all lib tests install deps demo check check-run bench soak asan ubsan \
+        tsan coverage format lint help clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+all: $(BUILD)/cq.so $(BUILD)/libcq.a
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make            build build/cq.so (for .load) and build/libcq.a (to link in)
+$(BUILD)/cq.so: $(SO_OBJ)
+	$(CC) $(CQ_LDFLAGS) $(SO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# One object with one global symbol, so that nothing of cq can clash with the
+# program that links it.
+$(BUILD)/libcq.a: $(CORE_OBJ)
+	$(LD) -r -o $(BUILD)/cq-core.o $^
+	objcopy --keep-global-symbol=sqlite3_cq_init $(BUILD)/cq-core.o
+	rm -f $@
+	$(AR) rcs $@ $(BUILD)/cq-core.o
+
+$(BUILD)/libcq-test.a: $(TEST_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+COMPILE = @mkdir -p $(@D); echo "cc $@"; $(CC) $(CQ_CFLAGS)
+$(BUILD)/so/gen/%.o: $(BUILD)/gen/%.c
+	$(COMPILE) -MMD -MP -c -o $@ $<
+$(BUILD)/core/gen/%.o: $(BUILD)/gen/%.c
+	$(COMPILE) -DSQLITE_CORE -MMD -MP -c -o $@ $<
+$(BUILD)/test/gen/%.o: $(BUILD)/gen/%.c
+	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -MMD -MP -c -o $@ $<
+$(BUILD)/so/%.o: %.c
+	$(COMPILE) -MMD -MP -c -o $@ $<
+$(BUILD)/core/%.o: %.c
+	$(COMPILE) -DSQLITE_CORE -MMD -MP -c -o $@ $<
+$(BUILD)/test/%.o: %.c
+	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -MMD -MP -c -o $@ $<
+
+# Other flags mean other objects: the file changes only when the flags do.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(CFLAGS) $(WARN) $(SAN)' | cmp -s - $@ || \
+	  echo '$(CC) $(CFLAGS) $(WARN) $(SAN)' >$@
+$(SO_OBJ) $(CORE_OBJ) $(TEST_OBJ): $(BUILD)/flags
+
+# The definitions, packed by a program that runs on the building machine; the
+# folders are prerequisites so that a file that goes is noticed.
+$(BUILD)/embed: tools/embed.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g $(WARN) -o $@ $< \
+	  $$(pkg-config --cflags --libs yaml-0.1 libzstd)
+$(BUILD)/gen/embedded.c: $(BUILD)/embed $(DATA) vtab sql $(wildcard vtab/*/.)
+	@mkdir -p $(@D)
+	$(BUILD)/embed $@ $(DATA)
+vtab sql:
+	mkdir -p $@
+
+# ---- tests ----
+tests: $(UNIT) $(EXAMPLES) $(BUILD)/tests/mock
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcq-test.a
+	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -Itests/unit $(CQ_LDFLAGS) -MMD -MP \
+	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3 -lm
+$(BUILD)/tests/mock: tests/server/mock.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -O2 -g $(WARN) \
+	  -o $@ $< $$(pkg-config --cflags --libs zlib libzstd)
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libcq.a
+	$(COMPILE) $(CQ_LDFLAGS) -o $@ $< $(BUILD)/libcq.a $(PKG_LIBS) -lsqlite3 -lm
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d \
+                    $(BUILD)/*/*/*/*/*.d)
+
+#: make install    install both and cq.h below PREFIX (/usr/local), in DESTDIR
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/cq.so $(DESTDIR)$(PREFIX)/lib/cq.so
+	install -m 644 $(BUILD)/libcq.a $(DESTDIR)$(PREFIX)/lib/libcq.a
+	install -m 644 ext/cq.h $(DESTDIR)$(PREFIX)/include/cq.h
+
+clean:
+	rm -rf $(BUILD)
+
+#: make help       this list
