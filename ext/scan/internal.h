@@ -118,7 +118,7 @@ typedef struct cq_reader_def {
   const cq_page_def *page;
   const cq_path *rows;
   const cq_field *fields;
-  int nfield;
+  int nfield, nslot;
 } cq_reader_def;
 int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
                    cq_reader **out, cq_error *err);
@@ -128,6 +128,10 @@ const cq_batch *cq_reader_rows(const cq_reader *r);
 int cq_reader_skipped(const cq_reader *r); /* ended by a skip or empty rule */
 void cq_reader_stats(const cq_reader *r, cq_scan_stats *add);
 void cq_reader_close(cq_reader *r);
+
+/* What `page` reads beside the records: slots 0 token, 1 more, 2 total; room
+ * for 3 fields in env. */
+int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n);
 
 /* ---- clients.c / source.c ------------------------------------------------ */
 /* The dimensions that a table runs over: its own, or its first ancestor's. */

@@ -1,0 +1,391 @@
+/* ext/scan/calls.c: the further requests that the rows of one batch need: one
+ * per row or per group of rows, many at once, those that need another call's
+ * columns after it.
+ *
+ * An answer is decoded as a whole into a small batch of its own and copied
+ * into the rows' cells.  A call that an error rule makes empty leaves its
+ * columns NULL; skip_row drops the rows that asked. */
+#include <stdio.h>
+#include <string.h>
+
+#include "scan/internal.h"
+
+typedef struct unit {      /* one request of one call */
+  int call, first, nrow;   /* rows first .. first + nrow - 1 */
+  cq_fetch *fetch;
+  cq_decoder *decoder;
+  cq_batch *answer;
+  cq_page_state page;
+  int before;              /* records before this page */
+  int done;
+} unit;
+
+struct cq_calls {
+  cq_scan_shared *sh;
+  cq_scope base;
+  cq_batch *batch;
+  unit *units;
+  size_t nunit;
+  int *left;               /* per call: units not done; -1 = filled */
+  unsigned char *dropped;
+};
+
+static int calls_when(cq_calls *c, const cq_call *d, int row, int *yes,
+                      cq_error *err) {
+  cq_scope s = c->base;
+  const cq_value *cells = cq_batch_row(c->batch, row);
+  cq_context ctx = cq_scope_context(&s);
+  cq_arena tmp;
+  int rc;
+
+  *yes = 1;
+  if (!d->when)
+    return CQ_OK;
+  s.rows = &cells;
+  s.nrow = 1;
+  cq_arena_init(&tmp);
+  rc = cq_template_true(d->when, &ctx, &tmp, yes, err);
+  cq_arena_clear(&tmp);
+  return rc;
+}
+
+int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
+                  cq_calls **out, cq_error *err) {
+  const cq_table *t = sh->table;
+  cq_calls *c;
+  size_t n = 0;
+
+  *out = NULL;
+  for (size_t k = 0; k < t->ncall; k++)
+    n += sh->need.call[k] ? (size_t)batch->nrow : 0;
+  if (n == 0)
+    return CQ_OK;
+  c = cq_calloc(1, sizeof *c);
+  if (!c)
+    return cq_error_nomem(err);
+  c->sh = sh;
+  c->base = base;
+  c->batch = batch;
+  c->units = cq_calloc(n, sizeof *c->units);
+  c->left = cq_calloc(t->ncall, sizeof *c->left);
+  c->dropped = cq_calloc((size_t)batch->nrow + 1, 1);
+  if (!c->units || !c->left || !c->dropped) {
+    cq_calls_close(c);
+    return cq_error_nomem(err);
+  }
+  for (size_t k = 0; k < t->ncall; k++) {
+    int step = t->calls[k].batch > 1 ? t->calls[k].batch : 1;
+
+    for (int r = 0; sh->need.call[k] && r < batch->nrow; r += step) {
+      unit *u = &c->units[c->nunit++];
+
+      u->call = (int)k;
+      u->first = r;
+      u->nrow = batch->nrow - r < step ? batch->nrow - r : step;
+      c->left[k]++;
+    }
+  }
+  *out = c;
+  return CQ_OK;
+}
+
+static int unit_ready(const cq_calls *c, const unit *u) {
+  const cq_call *d = &c->sh->table->calls[u->call];
+
+  for (size_t k = 0; k < c->sh->table->ncall; k++)
+    if ((d->needs >> k & 1u) && c->sh->need.call[k] && c->left[k] >= 0)
+      return 0;
+  return 1;
+}
+
+static int unit_send(cq_calls *c, unit *u, cq_error *err) {
+  const cq_call *d = &c->sh->table->calls[u->call];
+  const cq_value **rows = cq_malloc((size_t)u->nrow * sizeof *rows);
+  cq_scope s = c->base;
+  cq_fetch_def f;
+  size_t n = 0;
+  int rc = CQ_OK, yes;
+
+  if (!rows)
+    return cq_error_nomem(err);
+  for (int i = 0; i < u->nrow && rc == CQ_OK; i++) {
+    if (c->dropped[u->first + i])
+      continue;
+    rc = calls_when(c, d, u->first + i, &yes, err);
+    if (rc == CQ_OK && yes)
+      rows[n++] = cq_batch_row(c->batch, u->first + i);
+  }
+  if (rc == CQ_OK && n == 0)
+    u->done = 1;
+  if (rc || n == 0)
+    goto done;
+  s.rows = rows;
+  s.nrow = n;
+  s.page = &u->page;
+  memset(&f, 0, sizeof f);
+  f.env = c->sh->o->env;
+  f.source = c->sh->source;
+  f.table = c->sh->table->name;
+  f.service = c->sh->table->service;
+  f.request = d->request;
+  f.errors = &d->errors;
+  f.limits = &d->limits;
+  f.page = &d->page;
+  f.url = u->page.url;
+  f.use_cache = c->sh->o->use_cache;
+  f.priority = 1;
+  rc = cq_fetch_open(&f, &s, &u->fetch, err);
+  if (rc == CQ_OK)
+    c->sh->inflight_calls++;
+done:
+  cq_free(rows);
+  return rc;
+}
+
+static void unit_stop(cq_calls *c, unit *u) {
+  if (u->fetch) {
+    cq_fetch_stats(u->fetch, c->sh->stats);
+    c->sh->inflight_calls--;
+  }
+  cq_fetch_close(u->fetch);
+  u->fetch = NULL;
+  if (u->decoder)
+    c->sh->decode->close(u->decoder);
+  u->decoder = NULL;
+}
+
+static int cell_equal(const cq_value *a, const cq_value *b) {
+  return a->kind == b->kind && cq_value_same(a, b);
+}
+
+static int unit_copy(cq_calls *c, int call, const cq_value *from, int row,
+                     cq_error *err) {
+  const cq_table *t = c->sh->table;
+  cq_value *to = cq_batch_row(c->batch, row);
+
+  for (int i = 0; i < t->nslot; i++) {
+    int mine = i < t->ncol ? t->columns[i].source == CQ_FROM_PATH &&
+                                 t->columns[i].call == call
+                           : t->slots[i].call == call;
+
+    if (mine && c->sh->need.slot[i] &&
+        cq_value_copy(&c->batch->arena, &from[i], &to[i]))
+      return cq_error_nomem(err);
+  }
+  return CQ_OK;
+}
+
+/* All records of a list answer as one JSON array, into the call's columns. */
+static int unit_list(cq_calls *c, unit *u, cq_error *err) {
+  const cq_table *t = c->sh->table;
+  cq_buf b;
+  cq_value v;
+  int rc = CQ_OK;
+
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  cq_buf_byte(&b, '[');
+  for (int r = 0; r < u->answer->nrow; r++) {
+    const cq_value *item = &cq_batch_row(u->answer, r)[t->nslot];
+
+    if (r)
+      cq_buf_byte(&b, ',');
+    if (item->kind == CQ_STR && !item->json)
+      cq_buf_json(&b, item->u.s, item->len);
+    else if (item->kind == CQ_STR)
+      cq_buf_add(&b, item->u.s, item->len);
+    else if (cq_value_to_text(&u->answer->arena, item, &v))
+      b.rc = CQ_NOMEM;
+    else if (v.kind == CQ_NULL)
+      cq_buf_str(&b, "null");
+    else
+      cq_buf_add(&b, v.u.s, v.len);
+  }
+  cq_buf_byte(&b, ']');
+  if (b.rc) {
+    rc = cq_error_set(err, b.rc, "%s: call %s: its list does not fit a cell",
+                      t->name, t->calls[u->call].name);
+  } else {
+    v = cq_value_json(b.data, b.len);
+    for (int i = 0; i < t->nslot && rc == CQ_OK; i++) {
+      int mine = i < t->ncol ? t->columns[i].source == CQ_FROM_PATH &&
+                                   t->columns[i].call == u->call
+                             : t->slots[i].call == u->call;
+
+      if (mine && c->sh->need.slot[i] &&
+          cq_value_copy(&c->batch->arena, &v,
+                        &cq_batch_row(c->batch, u->first)[i]))
+        rc = cq_error_nomem(err);
+    }
+  }
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
+  const cq_table *t = c->sh->table;
+  const cq_call *d = &t->calls[u->call];
+  int rc = CQ_OK;
+
+  c->batch->warnings += u->answer->warnings;
+  if (d->rows && !d->join_record)
+    return unit_list(c, u, err);
+  if (!d->join_record)
+    return u->answer->nrow
+               ? unit_copy(c, u->call, cq_batch_row(u->answer, 0), u->first,
+                           err)
+               : CQ_OK;
+  for (int r = 0; r < u->answer->nrow && rc == CQ_OK; r++) {
+    const cq_value *rec = cq_batch_row(u->answer, r);
+
+    for (int i = u->first; i < u->first + u->nrow && rc == CQ_OK; i++)
+      if (cell_equal(&rec[t->nslot],
+                     &cq_batch_row(c->batch, i)[d->join_slot]))
+        rc = unit_copy(c, u->call, rec, i, err);
+  }
+  return rc;
+}
+
+static int unit_page(cq_calls *c, unit *u, cq_error *err) {
+  const cq_call *d = &c->sh->table->calls[u->call];
+  const cq_value *env = c->sh->decode->envelope(u->decoder);
+  cq_page_seen seen;
+  char *url = cq_strdup(cq_fetch_url(u->fetch));
+  int go = 0, rc;
+
+  if (!url)
+    return cq_error_nomem(err);
+  memset(&seen, 0, sizeof seen);
+  seen.rows = u->answer->nrow - u->before;
+  seen.token = &env[0];
+  seen.more = &env[1];
+  seen.total = &env[2];
+  seen.url = url;
+  seen.header = cq_fetch_header(
+      u->fetch, d->page.token_header ? d->page.token_header : "link");
+  rc = cq_page_next(&d->page, &u->page, &seen, &go, err);
+  if (rc == CQ_OK && go && u->page.url && !cq_url_same_origin(url, u->page.url))
+    rc = cq_error_set(err, CQ_ERROR, "the next page is on another host");
+  unit_stop(c, u);
+  u->before = u->answer->nrow;
+  if (rc)
+    cq_error_prefix(err, "%s: call %s: ", c->sh->table->name, d->name);
+  else if (go)
+    rc = unit_send(c, u, err);
+  else {
+    rc = unit_apply(c, u, err);
+    u->done = 1;
+  }
+  cq_free(url);
+  return rc;
+}
+
+static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
+  cq_scan_shared *sh = c->sh;
+  cq_block *piece;
+  cq_error why = {0, ""};
+  int final, rc;
+  cq_outcome o = cq_fetch_poll(u->fetch);
+
+  switch (o) {
+  case CQ_F_BUSY:
+    return CQ_BUSY;
+  case CQ_F_ERROR:
+    return cq_fetch_fail(u->fetch, err);
+  case CQ_F_SKIP_ROW:
+    memset(c->dropped + u->first, 1, (size_t)u->nrow);
+    sh->stats->skipped_rows += u->nrow;
+    /* fall through */
+  case CQ_F_SKIP_CLIENT:
+  case CQ_F_EMPTY:
+    if (o != CQ_F_EMPTY && !sh->stats->skip_reason[0]) {
+      cq_fetch_fail(u->fetch, &why);
+      snprintf(sh->stats->skip_reason, sizeof sh->stats->skip_reason, "%.250s",
+               why.text);
+    }
+    sh->stats->warnings += o == CQ_F_SKIP_CLIENT;
+    unit_stop(c, u);
+    u->done = 1;
+    return CQ_OK;
+  case CQ_F_DATA:
+    break;
+  }
+  rc = cq_fetch_take(u->fetch, &piece, &final, err);
+  if (rc)
+    return rc;
+  if (!piece && !final)
+    return CQ_BUSY;
+  if (!u->answer && !(u->answer = cq_batch_new(sh->table->nslot + 1)))
+    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && !u->decoder)
+    rc = sh->decode->open(sh->call_programs[u->call], &u->decoder, err);
+  if (rc) {
+    if (piece)
+      cq_block_unref(piece);
+    return rc;
+  }
+  rc = sh->decode->feed(u->decoder, piece, final, u->answer, err);
+  if (rc) {
+    cq_error_prefix(err, "%s: call %s: ", sh->table->name,
+                    sh->table->calls[u->call].name);
+    return rc;
+  }
+  return final ? unit_page(c, u, err) : CQ_OK;
+}
+
+int cq_calls_poll(cq_calls *c, cq_error *err) {
+  int all = 1, rc;
+
+  for (size_t i = 0; i < c->nunit; i++) {
+    unit *u = &c->units[i];
+
+    if (u->done)
+      continue;
+    if (!u->fetch) {
+      if (!unit_ready(c, u) || c->sh->inflight_calls >= 2 * CQ_WINDOW) {
+        all = 0;
+        continue;
+      }
+      if ((rc = unit_send(c, u, err)) != 0)
+        return rc;
+    }
+    while (u->fetch && !u->done) {
+      rc = unit_poll(c, u, err);
+      if (rc == CQ_BUSY)
+        break;
+      if (rc)
+        return rc;
+    }
+    if (!u->done) {
+      all = 0;
+      continue;
+    }
+    cq_batch_free(u->answer);
+    u->answer = NULL;
+    cq_page_clear(&u->page);
+    if (--c->left[u->call] == 0) {
+      cq_scope s = c->base;
+
+      c->left[u->call] = -1;
+      rc = cq_columns_fill(c->sh, &s, c->batch, 0, u->call, err);
+      if (rc)
+        return rc;
+    }
+  }
+  return all ? CQ_DONE : CQ_BUSY;
+}
+
+const unsigned char *cq_calls_dropped(const cq_calls *c) { return c->dropped; }
+
+void cq_calls_close(cq_calls *c) {
+  if (!c)
+    return;
+  for (size_t i = 0; i < c->nunit; i++) {
+    unit_stop(c, &c->units[i]);
+    cq_batch_free(c->units[i].answer);
+    cq_page_clear(&c->units[i].page);
+  }
+  cq_free(c->units);
+  cq_free(c->left);
+  cq_free(c->dropped);
+  cq_free(c);
+}

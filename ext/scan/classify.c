@@ -1,0 +1,209 @@
+/* ext/scan/classify.c: what an answer that is not rows means.
+ *
+ * The table's rules come first (the loader has put them in order), then those
+ * that hold for every API: 429 and 5xx and broken transfers are tried again,
+ * everything else fails.  The code is read from the body (JSON or XML) or a
+ * header, shortened to its name: `prefix#Code` and `Code:http://...` -> Code. */
+#include <stdio.h>
+#include <string.h>
+
+#include "scan/internal.h"
+
+typedef struct found {
+  char code[128];
+  char message[300];
+} found;
+
+static void classify_code(const char *s, size_t n, char *out, size_t max) {
+  const char *hash = memchr(s, '#', n), *colon;
+
+  if (hash) {
+    n -= (size_t)(hash + 1 - s);
+    s = hash + 1;
+  }
+  colon = memchr(s, ':', n);
+  if (colon)
+    n = (size_t)(colon - s);
+  snprintf(out, max, "%.*s", (int)(n < max ? n : max - 1), s);
+}
+
+/* Reads code and message by the decoder that the body's first byte asks for.
+ * A body that cannot be read simply gives neither. */
+static void classify_body(const cq_errors_def *e, const char *body, size_t n,
+                          found *f) {
+  size_t i = 0, nf = e->ncode + e->nmessage;
+  const cq_decode_ops *ops;
+  cq_path self = {".", 0, NULL};
+  cq_field *fields = nf ? cq_calloc(nf, sizeof *fields) : NULL;
+  cq_program *p = NULL;
+  cq_decoder *d = NULL;
+  cq_batch *batch = NULL;
+  cq_block *block = NULL;
+  cq_error err = {0, ""};
+
+  while (i < n && strchr(" \t\r\n", body[i]))
+    i++;
+  if (!fields || i == n || (body[i] != '<' && body[i] != '{' && body[i] != '['))
+    goto done;
+  ops = body[i] == '<' ? &cq_decode_xml : &cq_decode_json;
+  for (size_t k = 0; k < nf; k++) {
+    fields[k].path = k < e->ncode ? e->code[k] : e->message[k - e->ncode];
+    fields[k].type = CQ_TEXT;
+    fields[k].slot = (int)k;
+  }
+  cq_program_def def = {&self, 1, fields, (int)nf, NULL, 0, (int)nf, 0};
+  if (ops->compile(&def, &p, &err) || ops->open(p, &d, &err) ||
+      !(batch = cq_batch_new((int)nf)) || !(block = cq_block_new(n + 64)))
+    goto done;
+  memcpy(block->data, body, n);
+  block->len = n;
+  memset(block->data + n, 0, 64);
+  if (ops->feed(d, block, 1, batch, &err)) {
+    block = NULL;
+    goto done;
+  }
+  block = NULL;
+  if (batch->nrow < 1)
+    goto done;
+  for (size_t k = 0; k < nf; k++) {
+    const cq_value *v = &cq_batch_row(batch, 0)[k];
+
+    if (v->kind != CQ_STR || v->len == 0)
+      continue;
+    if (k < e->ncode && !f->code[0])
+      classify_code(v->u.s, v->len, f->code, sizeof f->code);
+    else if (k >= e->ncode && !f->message[0])
+      snprintf(f->message, sizeof f->message, "%.*s",
+               (int)(v->len < 290 ? v->len : 290), v->u.s);
+  }
+done:
+  if (block)
+    cq_block_unref(block);
+  if (d)
+    ops->close(d);
+  if (p)
+    ops->program_free(p);
+  cq_batch_free(batch);
+  cq_free(fields);
+}
+
+static int rule_matches(const cq_error_rule *r, int status, const found *f,
+                        cq_transfer *t, const char *body, size_t n) {
+  int ok = r->nstatus == 0;
+
+  for (int i = 0; i + 1 < r->nstatus && !ok; i += 2)
+    ok = status >= r->status[i] && status <= r->status[i + 1];
+  if (!ok)
+    return 0;
+  ok = r->ncode == 0;
+  for (size_t i = 0; i < r->ncode && !ok; i++)
+    ok = cq_glob(r->code[i], f->code);
+  if (!ok)
+    return 0;
+  for (size_t i = 0; i < r->nheader; i++) {
+    const char *have = t ? cq_transfer_header(t, r->header[i].name) : NULL;
+
+    if (!have || strcmp(have, cq_template_text(r->header[i].value)) != 0)
+      return 0;
+  }
+  if (r->text && !cq_glob(r->text, f->message)) {
+    char *copy = cq_strndup(body ? body : "", body ? n : 0);
+
+    ok = copy && cq_glob(r->text, copy);
+    cq_free(copy);
+    return ok;
+  }
+  return 1;
+}
+
+static void classify_reason(cq_verdict *v, int status, const found *f,
+                            const cq_error *failure) {
+  if (failure)
+    snprintf(v->reason, sizeof v->reason, "%.400s", failure->text);
+  else
+    snprintf(v->reason, sizeof v->reason, "HTTP %d%s%s%s%s", status,
+             f->code[0] ? " " : "", f->code, f->message[0] ? ": " : "",
+             f->message);
+}
+
+static int classify_rules(const cq_errors_def *e, int status, const found *f,
+                          cq_transfer *t, const char *body, size_t n,
+                          cq_verdict *out) {
+  for (size_t i = 0; e && i < e->nrule; i++) {
+    const cq_error_rule *r = &e->rule[i];
+    const char *after;
+
+    if (!rule_matches(r, status, f, t, body, n))
+      continue;
+    out->then = r->then;
+    out->throttle = r->throttle;
+    after = r->after && t ? cq_transfer_header(t, r->after) : NULL;
+    out->after_ms = after ? cq_http_after_ms(after, cq_now_us()) : -1;
+    if (r->message)
+      snprintf(out->hint, sizeof out->hint, "%s", r->message);
+    return 1;
+  }
+  return 0;
+}
+
+int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
+                const char *body, size_t nbody, const cq_error *failure,
+                cq_verdict *out) {
+  found f = {"", ""};
+  const char *after;
+
+  memset(out, 0, sizeof *out);
+  out->after_ms = -1;
+  if (e && body && nbody)
+    classify_body(e, body, nbody, &f);
+  if (e && e->code_header && t && !f.code[0]) {
+    const char *h = cq_transfer_header(t, e->code_header);
+
+    if (h)
+      classify_code(h, strlen(h), f.code, sizeof f.code);
+  }
+  if (!f.message[0] && nbody && body && body[0] != '<' && body[0] != '{')
+    snprintf(f.message, sizeof f.message, "%.*s",
+             (int)(nbody < 200 ? nbody : 200), body);
+  for (char *c = f.message; *c; c++)
+    if ((unsigned char)*c < 0x20)
+      *c = ' ';
+  classify_reason(out, status, &f, failure);
+  if (classify_rules(e, status, &f, t, body, nbody, out))
+    return CQ_OK;
+  if (failure) {
+    out->then = failure->code == CQ_IOERR ? CQ_ACT_RETRY : CQ_ACT_FAIL;
+    return CQ_OK;
+  }
+  switch (status) {
+  case 408: case 425: case 429: case 500: case 502: case 503: case 504:
+    out->then = CQ_ACT_RETRY;
+    out->throttle = status == 429 || status == 503;
+    after = t ? cq_transfer_header(t, "retry-after") : NULL;
+    out->after_ms = after ? cq_http_after_ms(after, cq_now_us()) : -1;
+    break;
+  case 401:
+    out->then = CQ_ACT_REFRESH_AUTH;
+    break;
+  default:
+    out->then = status >= 200 && status < 300 ? CQ_ACT_OK : CQ_ACT_FAIL;
+  }
+  return CQ_OK;
+}
+
+int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
+                        const char *body, size_t nbody, cq_verdict *out) {
+  found f = {"", ""};
+
+  memset(out, 0, sizeof *out);
+  out->after_ms = -1;
+  if (!e || !e->in_200 || !nbody)
+    return 0;
+  classify_body(e, body, nbody, &f);
+  if (!f.code[0])
+    return 0;
+  classify_reason(out, 200, &f, NULL);
+  if (!classify_rules(e, 200, &f, t, body, nbody, out))
+    out->then = CQ_ACT_FAIL;
+  return 1;
+}

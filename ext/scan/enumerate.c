@@ -1,0 +1,788 @@
+/* ext/scan/enumerate.c: which requests a scan makes, one job after the other,
+ * made lazily: clients x parent rows x values of IN lists and `each` x windows
+ * of the cursor.
+ *
+ * Constraints prune here: on a client's attribute, on an `each` value and on a
+ * parent's column they save requests; what an API takes itself stays in the
+ * job's `where`.  Pruning drops only what SQL's = would drop as well. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/internal.h"
+
+typedef struct group {     /* of jobs: one client, its parent row or rows */
+  cq_arena arena;
+  const cq_client *client;
+  const cq_value **parents;
+  size_t nparent;
+  char *parent_key;
+  size_t *radix;           /* IN columns, each lists, windows */
+  cq_value **lists;        /* values of each list */
+  size_t total, at;        /* jobs of the group; 0 = no group */
+  int64_t from_us, to_us, step_us;
+  char *known;
+} group;
+
+struct cq_enum {
+  const cq_scan_options *o;
+  const cq_table *t, *parent;
+  const cq_need *need;
+  int64_t now_us;
+  const cq_client *const *clients;
+  size_t nclient, ci;
+  const cq_client **own_clients; /* the pruned list */
+  cq_client nobody;
+  cq_scan *scan;           /* of the parent table */
+  const cq_batch *rows;    /* its batch */
+  int row;
+  const cq_client *row_client;
+  cq_constraint *up;       /* constraints handed to the parent's scan */
+  size_t nup;
+  unsigned char *up_wanted;
+  cq_value *given;         /* product of given parent columns */
+  size_t ngiven, given_at;
+  int from_given, ended;
+  uint64_t *seen;          /* hashes of `distinct` values, open addressing */
+  size_t nseen, capseen;
+  json_t *cursors;         /* {parent key: value}, or NULL */
+  const cq_constraint **variants; /* IN lists asked value by value */
+  size_t nvariant;
+  group g;
+  cq_value *batch_rows;    /* parent rows collected for a batch */
+  size_t nbatch;
+  const cq_client *batch_client;
+  cq_arena batch_arena;
+  cq_scan_stats stats;
+};
+
+/* Could SQL's = hold?  Only a clear no is a no. */
+static int may_equal(const cq_value *a, const cq_value *b) {
+  if (a->kind == CQ_NULL || b->kind == CQ_NULL)
+    return a->kind == b->kind ? 0 : b->kind != CQ_NULL;
+  if (a->kind == CQ_STR && b->kind == CQ_STR)
+    return a->len == b->len && memcmp(a->u.s, b->u.s, a->len) == 0;
+  if (a->kind == CQ_INT && b->kind == CQ_INT)
+    return a->u.i == b->u.i;
+  return 1;
+}
+
+static int constraint_allows(const cq_constraint *c, const cq_value *v) {
+  if (c->op != CQ_W_EQ && c->op != CQ_W_IN)
+    return 1;
+  for (size_t i = 0; i < c->n; i++)
+    if (may_equal(v, &c->values[i]))
+      return 1;
+  return 0;
+}
+
+static const cq_value *client_value(const cq_client *c, const char *name) {
+  for (size_t i = 0; i < c->n; i++)
+    if (strcmp(c->names[i], name) == 0)
+      return &c->values[i];
+  return NULL;
+}
+
+static int client_allowed(const cq_enum *e, const cq_client *c) {
+  const cq_table *top = cq_table_top(e->t);
+
+  for (size_t k = 0; k < e->o->nconstraint; k++) {
+    const cq_constraint *w = &e->o->constraints[k];
+    const cq_column *col = &e->t->columns[w->column];
+    const cq_value *v = col->source == CQ_FROM_CLIENT && col->from
+                            ? client_value(c, col->from)
+                            : NULL;
+
+    if (v && !constraint_allows(w, v))
+      return 0;
+  }
+  for (size_t k = 0; k < top->nonly; k++) {
+    const cq_dimension *d =
+        &top->integration->dims[top->only[k].dimension];
+    const cq_value *v = client_value(c, d->id ? d->id : d->name);
+    int ok = 0;
+
+    if (!v || v->kind != CQ_STR)
+      continue;
+    for (size_t i = 0; i < top->only[k].n && !ok; i++)
+      ok = strlen(top->only[k].values[i]) == v->len &&
+           memcmp(top->only[k].values[i], v->u.s, v->len) == 0;
+    if (!ok)
+      return 0;
+  }
+  return 1;
+}
+
+static int enum_clients(cq_enum *e, cq_error *err) {
+  const cq_client *const *all = e->o->clients;
+  size_t n = e->o->nclient, kept = 0;
+  int rc = CQ_OK;
+
+  if (!all)
+    rc = cq_source_clients(e->o->source, e->t, &all, &n, err);
+  if (rc)
+    return rc;
+  e->own_clients = cq_malloc((n + 1) * sizeof *e->own_clients);
+  if (!e->own_clients)
+    return cq_error_nomem(err);
+  for (size_t i = 0; i < n; i++)
+    if (client_allowed(e, all[i]))
+      e->own_clients[kept++] = all[i];
+  e->clients = e->own_clients;
+  e->nclient = kept;
+  return CQ_OK;
+}
+
+/* Constraints on columns that come from the parent, as the parent sees them. */
+static int enum_up(cq_enum *e, cq_error *err) {
+  e->up = cq_calloc(e->o->nconstraint + 1, sizeof *e->up);
+  e->up_wanted = cq_calloc((size_t)e->parent->ncol + 1, 1);
+  if (!e->up || !e->up_wanted)
+    return cq_error_nomem(err);
+  for (size_t i = 0; i < e->o->nconstraint; i++) {
+    const cq_constraint *w = &e->o->constraints[i];
+    const cq_column *c = &e->t->columns[w->column];
+
+    if (c->source != CQ_FROM_PARENT || c->parent_column < 0)
+      continue;
+    e->up[e->nup] = *w;
+    e->up[e->nup++].column = c->parent_column;
+  }
+  for (int i = 0; i < e->parent->ncol; i++)
+    e->up_wanted[i] = e->need->parent[i];
+  return CQ_OK;
+}
+
+/* Can all wanted parent columns be had from constraints?  Then the parent is
+ * not asked: its rows are the product of their values. */
+static int enum_given(cq_enum *e, cq_error *err) {
+  const cq_constraint *by[16];
+  int col[16];
+  size_t n = 0, total = 1;
+
+  for (int i = 0; i < e->parent->ncol; i++) {
+    size_t k;
+
+    if (!e->need->parent[i])
+      continue;
+    for (k = 0; k < e->t->parent.ngiven &&
+                strcmp(e->t->parent.given[k], e->parent->columns[i].name) != 0;
+         k++)
+      ;
+    if (k == e->t->parent.ngiven || n == 16)
+      return CQ_OK;
+    for (k = 0; k < e->nup && !(e->up[k].column == i &&
+                                (e->up[k].op == CQ_W_EQ ||
+                                 e->up[k].op == CQ_W_IN));
+         k++)
+      ;
+    if (k == e->nup || e->up[k].n == 0 || total > 100000 / e->up[k].n)
+      return CQ_OK;
+    by[n] = &e->up[k];
+    col[n++] = i;
+    total *= e->up[k].n;
+  }
+  if (n == 0)
+    return CQ_OK;
+  e->given = cq_calloc(total * (size_t)e->parent->nslot, sizeof *e->given);
+  if (!e->given)
+    return cq_error_nomem(err);
+  for (size_t r = 0; r < total; r++)
+    for (size_t k = 0, rest = r; k < n; rest /= by[k]->n, k++)
+      e->given[r * (size_t)e->parent->nslot + (size_t)col[k]] =
+          by[k]->values[rest % by[k]->n];
+  e->ngiven = total;
+  e->from_given = 1;
+  return CQ_OK;
+}
+
+static int enum_parent(cq_enum *e, cq_error *err) {
+  cq_scan_options o;
+  int rc = enum_up(e, err);
+
+  if (rc || e->o->parents)
+    return rc;
+  rc = enum_given(e, err);
+  if (rc || e->from_given)
+    return rc;
+  memset(&o, 0, sizeof o);
+  o.env = e->o->env;
+  o.source = e->o->source;
+  o.table = e->parent;
+  o.clients = e->clients;
+  o.nclient = e->nclient;
+  o.constraints = e->up;
+  o.nconstraint = e->nup;
+  o.wanted = e->up_wanted;
+  o.cap = -1;
+  o.use_cache = e->o->use_cache;
+  return cq_scan_open(&o, &e->scan, err);
+}
+
+static int enum_required(const cq_enum *e, cq_error *err) {
+  for (int i = 0; i < e->t->ncol; i++) {
+    const cq_column *c = &e->t->columns[i];
+    int have = 0;
+
+    for (size_t k = 0; k < e->o->nconstraint; k++)
+      have |= e->o->constraints[k].column == i &&
+              (e->o->constraints[k].op == CQ_W_EQ ||
+               e->o->constraints[k].op == CQ_W_IN);
+    if (c->required && !have)
+      return cq_error_set(err, CQ_CONSTRAINT,
+                          "%s: column %s: a value is required\nhint: add "
+                          "WHERE %s = '...'",
+                          e->t->name, c->name, c->name);
+  }
+  return CQ_OK;
+}
+
+int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
+                 cq_enum **out, cq_error *err) {
+  cq_enum *e = cq_calloc(1, sizeof *e);
+  int rc;
+
+  *out = NULL;
+  if (!e)
+    return cq_error_nomem(err);
+  e->o = o;
+  e->t = o->table;
+  e->parent = o->table->parent.table;
+  e->need = need;
+  e->now_us = now_us;
+  e->nobody.id = o->table->integration->name;
+  cq_arena_init(&e->batch_arena);
+  e->variants = cq_calloc(o->nconstraint + 1, sizeof *e->variants);
+  rc = e->variants ? enum_required(e, err) : cq_error_nomem(err);
+  for (size_t i = 0; i < o->nconstraint && rc == CQ_OK; i++) {
+    const cq_column *c = &e->t->columns[o->constraints[i].column];
+
+    if (o->constraints[i].op == CQ_W_IN && (c->where & CQ_W_EQ) &&
+        !(c->where & CQ_W_IN))
+      e->variants[e->nvariant++] = &o->constraints[i];
+  }
+  if (rc == CQ_OK)
+    rc = enum_clients(e, err);
+  if (rc == CQ_OK && o->cursor_from && o->cursor_from[0] == '{')
+    e->cursors = json_loads(o->cursor_from, 0, NULL);
+  if (rc == CQ_OK && e->parent)
+    rc = enum_parent(e, err);
+  if (rc) {
+    cq_enum_close(e);
+    return rc;
+  }
+  *out = e;
+  return CQ_OK;
+}
+
+/* The next row of the parent, wherever it comes from. */
+static int enum_parent_row(cq_enum *e, const cq_value **row,
+                           const cq_client **client, cq_error *err) {
+  int rc;
+
+  if (e->o->parents) {
+    *client = e->nclient ? e->clients[0] : &e->nobody;
+    return e->o->parents->next(e->o->parents->user, row, err);
+  }
+  if (e->from_given) {
+    if (e->given_at == e->ngiven)
+      return CQ_DONE;
+    *row = &e->given[e->given_at++ * (size_t)e->parent->nslot];
+    *client = e->nclient && !e->clients[0]->failed ? e->clients[0] : &e->nobody;
+    return CQ_ROW;
+  }
+  while (!e->rows || e->row >= e->rows->nrow) {
+    rc = cq_scan_poll(e->scan, &e->rows, &e->row_client, err);
+    if (rc != CQ_ROW) {
+      e->rows = NULL;
+      return rc;
+    }
+    e->row = 0;
+  }
+  *row = cq_batch_row(e->rows, e->row++);
+  *client = e->row_client;
+  return CQ_ROW;
+}
+
+static int seen_before(cq_enum *e, const cq_value *v, int *seen) {
+  uint64_t h = v->kind == CQ_STR ? cq_hash64(v->u.s, v->len, 1)
+                                 : cq_hash64(&v->u, sizeof v->u, v->kind);
+
+  *seen = 0;
+  h |= 1;
+  if ((e->nseen + 1) * 2 > e->capseen) {
+    size_t cap = e->capseen ? e->capseen * 2 : 256;
+    uint64_t *grown = cq_calloc(cap, sizeof *grown);
+
+    if (!grown)
+      return CQ_NOMEM;
+    for (size_t i = 0; i < e->capseen; i++)
+      if (e->seen[i]) {
+        size_t at = e->seen[i] % cap;
+
+        while (grown[at])
+          at = (at + 1) % cap;
+        grown[at] = e->seen[i];
+      }
+    cq_free(e->seen);
+    e->seen = grown;
+    e->capseen = cap;
+  }
+  for (size_t at = h % e->capseen;; at = (at + 1) % e->capseen) {
+    if (e->seen[at] == h) {
+      *seen = 1;
+      return CQ_OK;
+    }
+    if (!e->seen[at]) {
+      e->seen[at] = h;
+      e->nseen++;
+      return CQ_OK;
+    }
+  }
+}
+
+/* Does this parent row lead to requests? */
+static int parent_wanted(cq_enum *e, const cq_value *row,
+                         const cq_client *client, int *yes, cq_error *err) {
+  cq_scope s;
+  cq_context c;
+  cq_arena tmp;
+  int rc, seen;
+
+  *yes = 0;
+  for (size_t i = 0; i < e->nup; i++)
+    if (!constraint_allows(&e->up[i], &row[e->up[i].column]))
+      return CQ_OK;
+  for (int i = 0; e->t->parent.distinct && i < e->parent->ncol; i++)
+    if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0) {
+      if (seen_before(e, &row[i], &seen))
+        return cq_error_nomem(err);
+      if (seen)
+        return CQ_OK;
+    }
+  *yes = 1;
+  if (!e->t->parent.when)
+    return CQ_OK;
+  memset(&s, 0, sizeof s);
+  s.config = e->o->source->config;
+  s.client = client;
+  s.table = e->t;
+  s.parent_rows = &row;
+  s.nparent = 1;
+  s.run_us = e->now_us;
+  c = cq_scope_context(&s);
+  cq_arena_init(&tmp);
+  rc = cq_template_true(e->t->parent.when, &c, &tmp, yes, err);
+  cq_arena_clear(&tmp);
+  return rc;
+}
+
+static void group_clear(group *g) {
+  cq_arena_clear(&g->arena);
+  memset(g, 0, sizeof *g);
+}
+
+static cq_scope group_scope(const cq_enum *e, const group *g) {
+  cq_scope s;
+
+  memset(&s, 0, sizeof s);
+  s.config = e->o->source->config;
+  s.client = g->client;
+  s.table = e->t;
+  s.parent = e->parent;
+  s.parent_rows = g->parents;
+  s.nparent = g->nparent;
+  s.run_us = e->now_us;
+  return s;
+}
+
+/* Text of the parent's key columns: whose cursor this is. */
+static int group_key(cq_enum *e, group *g, cq_error *err) {
+  cq_buf b;
+
+  cq_buf_init(&b, 1 << 20);
+  for (int i = 0; e->parent && g->nparent && i < e->parent->ncol; i++) {
+    cq_value v;
+
+    if (!e->parent->columns[i].key || !e->need->parent[i])
+      continue;
+    if (b.len)
+      cq_buf_byte(&b, '|');
+    if (cq_value_to_text(&g->arena, &g->parents[0][i], &v))
+      b.rc = CQ_NOMEM;
+    else if (v.kind == CQ_STR)
+      cq_buf_add(&b, v.u.s, v.len);
+  }
+  g->parent_key =
+      b.rc ? NULL : cq_arena_strndup(&g->arena, b.data ? b.data : "", b.len);
+  cq_buf_clear(&b);
+  return g->parent_key ? CQ_OK : cq_error_nomem(err);
+}
+
+/* Where the group's cursor begins; from_us < 0 = everything. */
+static int group_cursor(cq_enum *e, group *g, cq_error *err) {
+  const cq_cursor_def *d = &e->t->cursor;
+  const char *from = e->o->cursor_from;
+  cq_scope s = group_scope(e, g);
+  cq_context c = cq_scope_context(&s);
+  cq_value v;
+  int rc;
+
+  g->from_us = -1;
+  g->to_us = e->now_us;
+  if (d->column < 0)
+    return CQ_OK;
+  if (e->cursors)
+    from = json_string_value(json_object_get(e->cursors, g->parent_key));
+  if (from && *from) {
+    if (cq_time_parse(from, strlen(from), &g->from_us))
+      return cq_error_set(err, CQ_ERROR, "%s: stored cursor is not a time: %s",
+                          e->t->name, from);
+    g->known = cq_arena_strndup(&g->arena, from, strlen(from));
+    g->from_us -= d->lookback_us;
+    if (!g->known)
+      return cq_error_nomem(err);
+  } else if (d->start && (!e->o->use_cache || d->window_us)) {
+    rc = cq_template_eval(d->start, &c, CQ_PLACE_PLAIN, &g->arena, &v, err);
+    if (rc)
+      return rc;
+    if (v.kind == CQ_STR && cq_time_parse(v.u.s, v.len, &g->from_us) &&
+        cq_duration_parse(v.u.s, v.len, &g->from_us) == CQ_OK)
+      g->from_us = e->now_us - g->from_us;
+  }
+  return CQ_OK;
+}
+
+/* Each IN list, each `each` list and the windows are one digit of the number
+ * of the job within the group. */
+static int group_count(cq_enum *e, group *g, cq_error *err) {
+  const cq_cursor_def *d = &e->t->cursor;
+  cq_scope s = group_scope(e, g);
+  cq_context c = cq_scope_context(&s);
+  size_t n = e->nvariant + e->t->neach + 1;
+
+  g->radix = cq_arena_alloc(&g->arena, n * sizeof *g->radix);
+  g->lists = cq_arena_alloc(&g->arena, n * sizeof *g->lists);
+  if (!g->radix || !g->lists)
+    return cq_error_nomem(err);
+  g->total = 1;
+  for (size_t i = 0; i < e->nvariant; i++)
+    g->total *= g->radix[i] = e->variants[i]->n;
+  for (size_t i = 0; i < e->t->neach; i++) {
+    cq_value v;
+    json_t *list, *item;
+    size_t k, kept = 0;
+    int rc = cq_template_eval(e->t->each[i].values, &c, CQ_PLACE_PLAIN,
+                              &g->arena, &v, err);
+
+    if (rc)
+      return rc;
+    list = v.kind == CQ_STR && v.json ? json_loadb(v.u.s, v.len, 0, NULL)
+                                      : json_array();
+    g->lists[i] = cq_arena_alloc(
+        &g->arena, (json_array_size(list) + 1) * sizeof(cq_value));
+    if (!list || !g->lists[i]) {
+      json_decref(list);
+      return cq_error_nomem(err);
+    }
+    json_array_foreach(list, k, item) {
+      cq_value one = cq_value_null();
+      int ok = 1;
+
+      if (json_is_string(item)) {
+        char *text = cq_arena_strndup(&g->arena, json_string_value(item),
+                                      json_string_length(item));
+        if (!text) {
+          json_decref(list);
+          return cq_error_nomem(err);
+        }
+        one = cq_value_str(text, json_string_length(item));
+      } else if (json_is_integer(item)) {
+        one = cq_value_int(json_integer_value(item));
+      }
+      for (size_t w = 0; w < e->o->nconstraint; w++) {
+        const cq_column *col = &e->t->columns[e->o->constraints[w].column];
+
+        if (col->source == CQ_FROM_EACH &&
+            strcmp(col->from, e->t->each[i].name) == 0)
+          ok &= constraint_allows(&e->o->constraints[w], &one);
+      }
+      if (ok)
+        g->lists[i][kept++] = one;
+    }
+    json_decref(list);
+    g->total *= g->radix[e->nvariant + i] = kept;
+  }
+  g->radix[n - 1] = 1;
+  if (d->column >= 0 && d->window_us > 0 && g->from_us >= 0) {
+    int64_t span = g->to_us - g->from_us;
+
+    g->step_us = d->window_us;
+    g->radix[n - 1] =
+        span <= 0 ? 1 : (size_t)((span + d->window_us - 1) / d->window_us);
+    g->total *= g->radix[n - 1];
+  }
+  return CQ_OK;
+}
+
+static int group_start(cq_enum *e, const cq_client *client,
+                       const cq_value *rows, size_t nparent, cq_error *err) {
+  group *g = &e->g;
+  int rc;
+
+  group_clear(g);
+  cq_arena_init(&g->arena);
+  g->client = client;
+  g->nparent = nparent;
+  g->parents = cq_arena_alloc(&g->arena, (nparent + 1) * sizeof *g->parents);
+  if (!g->parents)
+    return cq_error_nomem(err);
+  for (size_t r = 0; r < nparent; r++) {
+    size_t ns = (size_t)e->parent->nslot;
+    cq_value *copy = cq_arena_alloc(&g->arena, ns * sizeof *copy);
+
+    if (!copy)
+      return cq_error_nomem(err);
+    for (size_t i = 0; i < ns; i++) {
+      copy[i] = cq_value_null();
+      if (i < (size_t)e->parent->ncol && e->need->parent[i] &&
+          cq_value_copy(&g->arena, &rows[r * ns + i], &copy[i]))
+        return cq_error_nomem(err);
+    }
+    g->parents[r] = copy;
+  }
+  rc = group_key(e, g, err);
+  if (rc == CQ_OK)
+    rc = group_cursor(e, g, err);
+  if (rc == CQ_OK)
+    rc = group_count(e, g, err);
+  return rc;
+}
+
+static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t us,
+                     const char **out) {
+  char text[40];
+
+  if (us < 0) {
+    *out = NULL;
+    return CQ_OK;
+  }
+  if (d->format && strcmp(d->format, "epoch") == 0) {
+    snprintf(text, sizeof text, "%lld", (long long)(us / 1000000));
+  } else if (d->format && strcmp(d->format, "epoch_ms") == 0) {
+    snprintf(text, sizeof text, "%lld", (long long)(us / 1000));
+  } else {
+    cq_time_format(us, text);
+    if (d->format && strcmp(d->format, "date") == 0)
+      text[10] = 0;
+  }
+  *out = cq_arena_strndup(a, text, strlen(text));
+  return *out ? CQ_OK : CQ_NOMEM;
+}
+
+/* Job number g->at of the group. */
+static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
+  group *g = &e->g;
+  cq_job *j = cq_calloc(1, sizeof *j);
+  size_t rest = g->at++, nd = e->nvariant + e->t->neach + 1;
+  size_t *digit;
+
+  *out = NULL;
+  if (!j)
+    return cq_error_nomem(err);
+  cq_arena_init(&j->arena);
+  j->client = g->client;
+  digit = cq_arena_alloc(&j->arena, nd * sizeof *digit);
+  j->where = cq_arena_alloc(&j->arena,
+                            (e->o->nconstraint + 1) * sizeof *j->where);
+  j->each = cq_arena_alloc(&j->arena, (e->t->neach + 1) * sizeof *j->each);
+  j->parents = cq_arena_alloc(&j->arena, (g->nparent + 1) * sizeof *j->parents);
+  if (!digit || !j->where || !j->each || !j->parents)
+    goto nomem;
+  for (size_t i = 0; i < nd; i++) {
+    digit[i] = rest % g->radix[i];
+    rest /= g->radix[i];
+  }
+  for (size_t i = 0; i < e->o->nconstraint; i++) {
+    const cq_constraint *w = &e->o->constraints[i];
+
+    if (!(e->t->columns[w->column].where & (unsigned)w->op) &&
+        w->op != CQ_W_IN)
+      continue;
+    j->where[j->nwhere] = *w;
+    for (size_t k = 0; k < e->nvariant; k++)
+      if (e->variants[k] == w) {
+        j->where[j->nwhere].op = CQ_W_EQ;
+        j->where[j->nwhere].n = 1;
+        j->where[j->nwhere].values = &w->values[digit[k]];
+      }
+    if (e->t->columns[w->column].where &
+        (unsigned)j->where[j->nwhere].op)
+      j->nwhere++;
+  }
+  for (size_t i = 0; i < e->t->neach; i++)
+    if (cq_value_copy(&j->arena, &g->lists[i][digit[e->nvariant + i]],
+                      &j->each[i]))
+      goto nomem;
+  j->nparent = g->nparent;
+  for (size_t r = 0; r < g->nparent; r++) {
+    size_t ns = (size_t)e->parent->nslot;
+    cq_value *copy = cq_arena_alloc(&j->arena, ns * sizeof *copy);
+
+    if (!copy)
+      goto nomem;
+    for (size_t i = 0; i < ns; i++)
+      if (cq_value_copy(&j->arena, &g->parents[r][i], &copy[i]))
+        goto nomem;
+    j->parents[r] = copy;
+  }
+  j->parent_key = cq_arena_strndup(&j->arena, g->parent_key,
+                                   strlen(g->parent_key));
+  if (!j->parent_key)
+    goto nomem;
+  if (g->known) {
+    j->known = cq_arena_strndup(&j->arena, g->known, strlen(g->known));
+    if (!j->known)
+      goto nomem;
+  }
+  if (e->t->cursor.column >= 0) {
+    int64_t from = g->from_us, to = g->to_us;
+
+    if (g->step_us) {
+      from += (int64_t)digit[nd - 1] * g->step_us;
+      to = from + g->step_us < g->to_us ? from + g->step_us : g->to_us;
+    }
+    if (sent_time(&j->arena, &e->t->cursor, from, &j->cursor_from) ||
+        sent_time(&j->arena, &e->t->cursor, to, &j->cursor_to))
+      goto nomem;
+  }
+  *out = j;
+  return CQ_OK;
+nomem:
+  cq_job_free(j);
+  return cq_error_nomem(err);
+}
+
+/* Collects parent rows of one client until the batch is full. */
+static int enum_parents(cq_enum *e, cq_error *err) {
+  size_t max = e->t->parent.batch > 1 ? (size_t)e->t->parent.batch : 1;
+  size_t ns = (size_t)e->parent->nslot;
+
+  if (!e->batch_rows) {
+    e->batch_rows = cq_calloc(max * ns, sizeof *e->batch_rows);
+    if (!e->batch_rows)
+      return cq_error_nomem(err);
+  }
+  while (!e->ended) {
+    const cq_value *row;
+    const cq_client *client;
+    int yes, rc = enum_parent_row(e, &row, &client, err);
+
+    if (rc == CQ_DONE) {
+      e->ended = 1;
+      break;
+    }
+    if (rc != CQ_ROW)
+      return rc;
+    rc = parent_wanted(e, row, client, &yes, err);
+    if (rc)
+      return rc;
+    if (!yes)
+      continue;
+    if (e->nbatch && e->batch_client != client) {
+      /* The batch ends here; this row begins the next one. */
+      rc = group_start(e, e->batch_client, e->batch_rows, e->nbatch, err);
+      cq_arena_reset(&e->batch_arena);
+      e->nbatch = 0;
+    } else {
+      rc = CQ_OK;
+    }
+    for (size_t i = 0; i < (size_t)e->parent->ncol && rc == CQ_OK; i++) {
+      cq_value *cell = &e->batch_rows[e->nbatch * ns + i];
+
+      *cell = cq_value_null();
+      if (e->need->parent[i] &&
+          cq_value_copy(&e->batch_arena, &row[i], cell))
+        rc = cq_error_nomem(err);
+    }
+    if (rc)
+      return rc;
+    e->batch_client = client;
+    e->nbatch++;
+    if (e->g.at < e->g.total)
+      return CQ_ROW;
+    if (e->nbatch == max)
+      break;
+  }
+  if (!e->nbatch)
+    return CQ_DONE;
+  int rc = group_start(e, e->batch_client, e->batch_rows, e->nbatch, err);
+  cq_arena_reset(&e->batch_arena);
+  e->nbatch = 0;
+  return rc ? rc : CQ_ROW;
+}
+
+int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
+  *out = NULL;
+  while (e->g.at >= e->g.total) {
+    const cq_client *c;
+    int rc;
+
+    if (e->parent) {
+      rc = enum_parents(e, err);
+      if (rc != CQ_ROW)
+        return rc;
+      continue;
+    }
+    if (e->ci >= e->nclient)
+      return CQ_DONE;
+    c = e->clients[e->ci++];
+    if (c->failed)
+      return cq_error_set(err, c->failed, "%s", c->error);
+    rc = group_start(e, c, NULL, 0, err);
+    if (rc)
+      return rc;
+  }
+  int rc = group_job(e, out, err);
+  return rc ? rc : CQ_ROW;
+}
+
+void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
+  cq_scan_stats s;
+
+  if (!e->scan)
+    return;
+  cq_scan_stats_get(e->scan, &s);
+  add->requests += s.requests;
+  add->retries += s.retries;
+  add->bytes += s.bytes;
+  add->throttled_ms += s.throttled_ms;
+  add->cached += s.cached;
+}
+
+void cq_enum_close(cq_enum *e) {
+  if (!e)
+    return;
+  cq_scan_close(e->scan);
+  if (e->o->parents && e->o->parents->close)
+    e->o->parents->close(e->o->parents->user);
+  json_decref(e->cursors);
+  group_clear(&e->g);
+  cq_arena_clear(&e->batch_arena);
+  cq_free(e->batch_rows);
+  cq_free(e->own_clients);
+  cq_free(e->variants);
+  cq_free(e->seen);
+  cq_free(e->given);
+  cq_free(e->up);
+  cq_free(e->up_wanted);
+  cq_free(e);
+}
+
+void cq_job_free(cq_job *j) {
+  if (!j)
+    return;
+  cq_arena_clear(&j->arena);
+  cq_free(j);
+}

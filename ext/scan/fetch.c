@@ -1,0 +1,474 @@
+/* ext/scan/fetch.c: one request from its definition to an answer that can be
+ * decoded: login, limits, retries, error rules.
+ *
+ * A page is tried again as a whole or not at all: once a piece has been handed
+ * out, a broken transfer is an error of the list.  The body of an answer that
+ * is not rows is read here, bounded, and never reaches a decoder. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/internal.h"
+
+enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000 };
+
+typedef enum fetch_state { LOGIN, DELAY, SENT, READY, ENDED } fetch_state;
+
+struct cq_fetch {
+  cq_fetch_def def;
+  cq_built built;
+  cq_identity *identity;   /* borrowed from the store; NULL = none */
+  cq_auth_params params;   /* in built.arena */
+  cq_limiter *limiters[4];
+  int nlimiter;
+  cq_transfer *transfer;
+  fetch_state state;
+  cq_outcome outcome;      /* when ENDED */
+  int attempt;             /* retries so far */
+  int logged_in_again;
+  int64_t not_before_ms;   /* DELAY */
+  cq_block *held;          /* READY: first piece, read for its error code */
+  cq_cached cached;        /* READY without a transfer */
+  int from_cache, taken_all;
+  char *cache_key;
+  cq_error error;
+  char client[96];
+  int64_t requests, retries, bytes, throttled_ms;
+};
+
+static void fetch_limit_key(const cq_fetch *f, const cq_scope *s, cq_buf *key) {
+  const cq_limits_def *l = f->def.limits;
+  const char *host = strstr(f->built.url, "://"), *end;
+
+  cq_buf_str(key, cq_source_integration(f->def.source)->name);
+  if (!l || l->nscope == 0) {
+    host = host ? host + 3 : f->built.url;
+    end = host + strcspn(host, "/?#");
+    cq_buf_byte(key, '|');
+    cq_buf_add(key, host, (size_t)(end - host));
+    return;
+  }
+  for (size_t i = 0; i < l->nscope; i++) {
+    cq_buf_byte(key, '|');
+    if (strcmp(l->scope[i], "service") == 0)
+      cq_buf_str(key, f->def.service ? f->def.service : "");
+    else if (strcmp(l->scope[i], "operation") == 0)
+      cq_buf_str(key, f->def.request->operation ? f->def.request->operation
+                                                : "");
+    for (size_t k = 0; s->client && k < s->client->n; k++)
+      if (strcmp(s->client->names[k], l->scope[i]) == 0 &&
+          s->client->values[k].kind == CQ_STR)
+        cq_buf_add(key, s->client->values[k].u.s, s->client->values[k].len);
+  }
+}
+
+static int fetch_limiters(cq_fetch *f, const cq_scope *s, cq_error *err) {
+  const cq_limits_def *l = f->def.limits;
+  cq_buf key;
+  int rc;
+
+  cq_buf_init(&key, CQ_MAX_URL);
+  fetch_limit_key(f, s, &key);
+  rc = key.rc ? cq_error_nomem(err)
+              : cq_http_limiter(f->def.env->http, key.data, l ? l->rate : 0,
+                                l ? l->burst : 0, l ? l->concurrency : 0,
+                                &f->limiters[0], err);
+  if (rc == CQ_OK)
+    f->nlimiter = 1;
+  cq_buf_clear(&key);
+  return rc;
+}
+
+static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
+  const char *scheme;
+  int rc = cq_request_auth(cq_source_integration(f->def.source),
+                           f->def.request, s, &f->built.arena, &scheme,
+                           &f->params, err);
+
+  if (rc || !scheme)
+    return rc;
+  /* Per-request parameters must outlive the scope: copy them all. */
+  for (size_t i = 0; i < f->params.n; i++)
+    if (cq_value_copy(&f->built.arena, &f->params.values[i],
+                      (cq_value *)&f->params.values[i]))
+      return cq_error_nomem(err);
+  return cq_auths_get(f->def.env->auths, scheme, &f->params, &f->identity, err);
+}
+
+static int fetch_cache_key(cq_fetch *f, cq_error *err) {
+  cq_buf key;
+
+  cq_buf_init(&key, 4u << 20);
+  cq_buf_printf(&key, "%s\n%s\n%s\n", f->built.method, f->built.url,
+                f->identity && f->identity->cache_key ? f->identity->cache_key
+                                                      : "");
+  for (size_t i = 0; i < f->built.nheader; i++)
+    cq_buf_printf(&key, "%s:%s\n", f->built.headers[i].name,
+                  f->built.headers[i].value);
+  cq_buf_add(&key, f->built.body ? f->built.body : "", f->built.nbody);
+  if (key.rc) {
+    cq_buf_clear(&key);
+    return cq_error_nomem(err);
+  }
+  f->cache_key = cq_buf_take(&key);
+  return CQ_OK;
+}
+
+int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
+                  cq_error *err) {
+  cq_fetch *f = cq_calloc(1, sizeof *f);
+  int rc;
+
+  *out = NULL;
+  if (!f)
+    return cq_error_nomem(err);
+  f->def = *d;
+  f->def.url = NULL;
+  if (scope->client && scope->client->id)
+    snprintf(f->client, sizeof f->client, "%s", scope->client->id);
+  rc = cq_request_build(d->request, scope, d->url, &f->built, err);
+  if (rc == CQ_OK)
+    rc = fetch_identity(f, scope, err);
+  if (rc == CQ_OK)
+    rc = fetch_limiters(f, scope, err);
+  if (rc == CQ_OK && d->use_cache && d->request->idempotent && d->env->cache)
+    rc = fetch_cache_key(f, err);
+  if (rc == CQ_OK && f->cache_key &&
+      cq_cache_get(d->env->cache, f->cache_key, &f->cached)) {
+    /* Copied at once: the entry may be gone when the answer is read. */
+    f->held = cq_block_new(f->cached.n + 64);
+    if (!f->held) {
+      rc = cq_error_nomem(err);
+    } else {
+      memcpy(f->held->data, f->cached.body, f->cached.n);
+      f->held->len = f->cached.n;
+      memset(f->held->data + f->cached.n, 0, 64);
+      f->cached.body = NULL;
+      f->cached.url = cq_arena_printf(&f->built.arena, "%s", f->cached.url);
+      if (f->cached.link)
+        f->cached.link =
+            cq_arena_printf(&f->built.arena, "%s", f->cached.link);
+      if (f->cached.token)
+        f->cached.token =
+            cq_arena_printf(&f->built.arena, "%s", f->cached.token);
+      f->from_cache = 1;
+      f->state = READY;
+    }
+  }
+  if (rc) {
+    cq_fetch_close(f);
+    return rc;
+  }
+  *out = f;
+  return CQ_OK;
+}
+
+static cq_outcome fetch_end(cq_fetch *f, cq_outcome o) {
+  f->state = ENDED;
+  f->outcome = o;
+  return o;
+}
+
+static cq_outcome fetch_send(cq_fetch *f) {
+  cq_http_request r;
+  cq_signer *signer = NULL;
+  int rc = CQ_OK;
+
+  if (f->identity) {
+    rc = f->identity->ops->ready(f->identity, &f->error);
+    if (rc == CQ_BUSY)
+      return CQ_F_BUSY;
+    if (rc == CQ_OK)
+      rc = f->identity->ops->signer(f->identity, &f->params, &signer,
+                                    &f->error);
+    if (rc)
+      return fetch_end(f, CQ_F_ERROR);
+  }
+  memset(&r, 0, sizeof r);
+  r.method = f->built.method;
+  r.url = f->built.url;
+  r.headers = f->built.headers;
+  r.nheader = f->built.nheader;
+  r.body = f->built.body;
+  r.nbody = f->built.nbody;
+  r.signer = signer;
+  memcpy(r.limiters, f->limiters, sizeof r.limiters);
+  r.nlimiter = f->nlimiter;
+  r.allow_file = cq_source_integration(f->def.source)->allow_file;
+  r.follow = 1;
+  r.priority = f->def.priority;
+  r.integration = cq_source_integration(f->def.source)->name;
+  r.table = f->def.table;
+  r.client = f->client;
+  r.attempt = f->attempt + 1;
+  rc = cq_http_submit(f->def.env->http, &r, &f->transfer, &f->error);
+  cq_signer_unref(signer);
+  if (rc)
+    return fetch_end(f, CQ_F_ERROR);
+  f->requests++;
+  f->state = SENT;
+  return CQ_F_BUSY;
+}
+
+static void fetch_quota(cq_fetch *f) {
+  const cq_limits_def *l = f->def.limits;
+  const char *left, *reset;
+
+  if (!l || !l->remaining)
+    return;
+  left = cq_transfer_header(f->transfer, l->remaining);
+  reset = l->reset ? cq_transfer_header(f->transfer, l->reset) : NULL;
+  if (!left)
+    return;
+  int64_t ms = reset ? cq_http_after_ms(reset, cq_now_us()) : -1;
+  for (int i = 0; i < f->nlimiter; i++)
+    cq_limiter_quota(f->def.env->http, f->limiters[i], atoll(left),
+                     ms >= 0 ? cq_mono_ms() + ms : 0);
+}
+
+static void fetch_drop_transfer(cq_fetch *f) {
+  if (f->transfer)
+    f->bytes += cq_transfer_bytes(f->transfer);
+  cq_transfer_free(f->transfer);
+  f->transfer = NULL;
+}
+
+/* Again, after a delay; the answer so far is forgotten. */
+static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
+  int64_t now = cq_mono_ms();
+
+  for (int i = 0; v->throttle && i < f->nlimiter; i++)
+    cq_limiter_throttled(f->def.env->http, f->limiters[i],
+                         v->after_ms >= 0 ? now + v->after_ms : 0);
+  if (v->throttle)
+    f->throttled_ms += wait;
+  fetch_drop_transfer(f);
+  if (f->held)
+    cq_block_unref(f->held);
+  f->held = NULL;
+  f->attempt++;
+  f->retries++;
+  f->not_before_ms = now + wait;
+  f->state = DELAY;
+  return CQ_F_BUSY;
+}
+
+static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
+  const char *host = strstr(f->built.url, "://");
+  int n;
+
+  host = host ? host + 3 : f->built.url;
+  n = (int)strcspn(host, "/?#");
+  if (f->def.request->operation)
+    cq_error_set(&f->error, code, "%s: %s from %.*s: %s", f->def.table,
+                 f->def.request->operation, n, host, v->reason);
+  else
+    cq_error_set(&f->error, code, "%s: request to %.*s: %s", f->def.table, n,
+                 host, v->reason);
+  if (v->hint[0])
+    cq_error_hint(&f->error, "%s", v->hint);
+  cq_auths_redact(f->def.env->auths, f->error.text);
+  return fetch_end(f, CQ_F_ERROR);
+}
+
+static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
+  int64_t wait;
+  int code = status == 401 || status == 403 ? CQ_AUTH
+             : status == 429                ? CQ_BUSY
+             : status == 0                  ? CQ_IOERR
+                                            : CQ_ERROR;
+
+  switch (v->then) {
+  case CQ_ACT_REFRESH_AUTH:
+    if (!f->logged_in_again && f->identity &&
+        f->identity->ops->refused(f->identity)) {
+      f->logged_in_again = 1;
+      v->throttle = 0;
+      return fetch_again(f, v, 0);
+    }
+    return fetch_refuse(f, v, CQ_AUTH);
+  case CQ_ACT_RETRY:
+    if (!f->def.request->idempotent && !v->throttle)
+      return fetch_refuse(f, v, code);
+    if (f->attempt >= CQ_MAX_RETRIES) {
+      size_t n = strlen(v->reason);
+
+      snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
+               f->attempt + 1);
+      return fetch_refuse(f, v, v->throttle ? CQ_BUSY : code);
+    }
+    wait = v->after_ms >= 0
+               ? v->after_ms + cq_backoff_ms(0, BACKOFF_BASE_MS, BACKOFF_BASE_MS)
+               : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
+    return fetch_again(f, v, wait);
+  case CQ_ACT_EMPTY:
+  case CQ_ACT_SKIP_ROW:
+  case CQ_ACT_SKIP_CLIENT:
+    fetch_refuse(f, v, code);
+    return fetch_end(f, v->then == CQ_ACT_EMPTY      ? CQ_F_EMPTY
+                        : v->then == CQ_ACT_SKIP_ROW ? CQ_F_SKIP_ROW
+                                                     : CQ_F_SKIP_CLIENT);
+  case CQ_ACT_OK:
+    f->state = READY;
+    return CQ_F_DATA;
+  case CQ_ACT_FAIL:
+    break;
+  }
+  return fetch_refuse(f, v, code);
+}
+
+static void fetch_remember(cq_fetch *f) {
+  cq_cached c;
+
+  if (!f->cache_key || !f->held)
+    return;
+  c.body = f->held->data;
+  c.n = f->held->len;
+  c.url = cq_transfer_url(f->transfer);
+  c.link = cq_transfer_header(f->transfer, "link");
+  c.token = f->def.page && f->def.page->token_header
+                ? cq_transfer_header(f->transfer, f->def.page->token_header)
+                : NULL;
+  cq_cache_put(f->def.env->cache, f->cache_key, &c);
+}
+
+static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
+  int status = cq_transfer_status(f->transfer);
+  int good = status >= 200 && status < 300;
+  cq_verdict v;
+  cq_error failure = {0, ""};
+
+  if (st == CQ_T_FAILED) {
+    cq_transfer_error(f->transfer, &failure);
+    if (cq_classify(f->def.errors, 0, f->transfer, NULL, 0, &failure, &v))
+      return fetch_end(f, CQ_F_ERROR);
+    return fetch_act(f, &v, 0);
+  }
+  fetch_quota(f);
+  /* file: URLs have no status */
+  if (status == 0 && strncmp(f->built.url, "file:", 5) == 0)
+    good = 1;
+  if (st == CQ_T_STREAM && good) {
+    f->state = READY;
+    return CQ_F_DATA;
+  }
+  f->held = cq_transfer_take(f->transfer);
+  if (good) {
+    for (int i = 0; i < f->nlimiter; i++)
+      cq_limiter_success(f->def.env->http, f->limiters[i]);
+    if (f->held &&
+        cq_classify_ok_body(f->def.errors, f->transfer, f->held->data,
+                            f->held->len, &v))
+      return fetch_act(f, &v, status);
+    fetch_remember(f);
+    f->state = READY;
+    return CQ_F_DATA;
+  }
+  if (cq_classify(f->def.errors, status, f->transfer,
+                  f->held ? f->held->data : NULL, f->held ? f->held->len : 0,
+                  NULL, &v))
+    return fetch_end(f, CQ_F_ERROR);
+  return fetch_act(f, &v, status);
+}
+
+cq_outcome cq_fetch_poll(cq_fetch *f) {
+  cq_tstate st;
+
+  switch (f->state) {
+  case DELAY:
+    if (cq_mono_ms() < f->not_before_ms)
+      return CQ_F_BUSY;
+    f->state = LOGIN;
+    return fetch_send(f);
+  case LOGIN:
+    return fetch_send(f);
+  case SENT:
+    st = cq_transfer_state(f->transfer);
+    return st == CQ_T_WAITING ? CQ_F_BUSY : fetch_answer(f, st);
+  case READY:
+    return CQ_F_DATA;
+  case ENDED:
+    break;
+  }
+  return f->outcome;
+}
+
+int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err) {
+  cq_tstate st;
+  cq_error failure = {0, ""};
+
+  *out = f->held;
+  f->held = NULL;
+  *final = 0;
+  if (f->from_cache) {
+    *final = 1;
+    return CQ_OK;
+  }
+  st = cq_transfer_state(f->transfer);
+  if (!*out)
+    *out = cq_transfer_take(f->transfer);
+  if (st == CQ_T_FAILED) {
+    if (*out)
+      cq_block_unref(*out);
+    *out = NULL;
+    cq_transfer_error(f->transfer, &failure);
+    return cq_error_set(err, failure.code ? failure.code : CQ_IOERR,
+                        "%s: transfer broke in the middle: %s", f->def.table,
+                        failure.text);
+  }
+  /* DONE was seen before the take, so nothing can follow the piece. */
+  if (st == CQ_T_DONE) {
+    cq_block *rest = *out ? NULL : cq_transfer_take(f->transfer);
+
+    if (rest)
+      *out = rest;
+    *final = 1;
+  }
+  return CQ_OK;
+}
+
+const char *cq_fetch_header(const cq_fetch *f, const char *name) {
+  if (!f->from_cache)
+    return f->transfer ? cq_transfer_header(f->transfer, name) : NULL;
+  if (cq_str_ieq(name, "link"))
+    return f->cached.link;
+  return f->cached.token;
+}
+
+const char *cq_fetch_url(const cq_fetch *f) {
+  if (f->from_cache && f->cached.url)
+    return f->cached.url;
+  return f->built.url;
+}
+
+cq_transfer *cq_fetch_transfer(const cq_fetch *f) { return f->transfer; }
+
+int cq_fetch_fail(const cq_fetch *f, cq_error *err) {
+  if (err)
+    *err = f->error;
+  return f->error.code ? f->error.code : CQ_ERROR;
+}
+
+void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add) {
+  add->requests += f->requests;
+  add->retries += f->retries;
+  add->throttled_ms += f->throttled_ms;
+  add->bytes += f->bytes + (f->transfer ? cq_transfer_bytes(f->transfer) : 0);
+  add->cached += f->from_cache;
+}
+
+uint64_t cq_fetch_hash(const cq_fetch *f) {
+  return cq_hash64(f->built.body ? f->built.body : "", f->built.nbody,
+                   cq_hash64(f->built.url, strlen(f->built.url), 0));
+}
+
+void cq_fetch_close(cq_fetch *f) {
+  if (!f)
+    return;
+  cq_transfer_free(f->transfer);
+  if (f->held)
+    cq_block_unref(f->held);
+  cq_free(f->cache_key);
+  cq_built_clear(&f->built);
+  cq_free(f);
+}

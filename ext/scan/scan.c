@@ -1,0 +1,401 @@
+/* ext/scan/scan.c: a scan: jobs become tasks in a window, whose head gives the
+ * rows; the others fetch ahead.  Order is that of the jobs, always.
+ *
+ * Nothing here waits but cq_scan_next, which sleeps in cq_http_wait and looks
+ * for an interrupt at least every 100 ms. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/internal.h"
+
+struct cq_scan {
+  cq_scan_options o;         /* deep copies below */
+  cq_arena arena;
+  cq_scan_shared sh;
+  cq_enum *jobs;
+  cq_task *window[CQ_WINDOW]; /* ring */
+  int first, n;
+  int drained;               /* no further jobs */
+  int64_t given;             /* rows handed out */
+  cq_batch *out;             /* lent to the reader */
+  cq_scan_stats stats;
+  int64_t newest_us;         /* cursor of a table without parent */
+  json_t *newest;            /* {parent key: text}, or NULL */
+  char *cursor;              /* text of stats.cursor */
+  int failed;                /* after an error nothing more comes */
+};
+
+/* The options' arrays live as long as the scan. */
+static int scan_copy(cq_scan *s, cq_error *err) {
+  const cq_scan_options *o = &s->o;
+  cq_constraint *w =
+      cq_arena_alloc(&s->arena, (o->nconstraint + 1) * sizeof *w);
+  unsigned char *wanted =
+      o->wanted ? cq_arena_alloc(&s->arena, (size_t)o->table->ncol + 1) : NULL;
+
+  if (!w || (o->wanted && !wanted))
+    return cq_error_nomem(err);
+  for (size_t i = 0; i < o->nconstraint; i++) {
+    cq_value *v = cq_arena_alloc(&s->arena,
+                                 (o->constraints[i].n + 1) * sizeof *v);
+
+    if (!v)
+      return cq_error_nomem(err);
+    w[i] = o->constraints[i];
+    w[i].values = v;
+    for (size_t k = 0; k < w[i].n; k++)
+      if (cq_value_copy(&s->arena, &o->constraints[i].values[k], &v[k]))
+        return cq_error_nomem(err);
+  }
+  if (wanted)
+    memcpy(wanted, o->wanted, (size_t)o->table->ncol);
+  s->o.constraints = w;
+  s->o.wanted = wanted;
+  if (o->clients) {
+    const cq_client **c =
+        cq_arena_alloc(&s->arena, (o->nclient + 1) * sizeof *c);
+
+    if (!c)
+      return cq_error_nomem(err);
+    memcpy(c, o->clients, o->nclient * sizeof *c);
+    s->o.clients = c;
+  }
+  if (o->cursor_from &&
+      !(s->o.cursor_from = cq_arena_strndup(&s->arena, o->cursor_from,
+                                            strlen(o->cursor_from))))
+    return cq_error_nomem(err);
+  return CQ_OK;
+}
+
+/* response.body.<path> in computed columns: envelope slots from 4 on. */
+static int scan_body_refs(cq_scan *s, cq_field *env, int *nenv,
+                          cq_error *err) {
+  const cq_table *t = s->sh.table;
+  size_t cap = 0;
+
+  for (int k = 0; k < s->sh.need.norder; k++) {
+    size_t n;
+    cq_ref *const *refs =
+        cq_template_refs(t->columns[s->sh.need.order[k]].value, &n);
+
+    for (size_t i = 0; i < n; i++) {
+      if (refs[i]->root != CQ_R_RESPONSE || strcmp(refs[i]->name, "body") != 0)
+        continue;
+      if (s->sh.nbody == 32)
+        return cq_error_set(err, CQ_TOOBIG,
+                            "%s: more than 32 columns from response.body",
+                            t->name);
+      if (cq_grow(&s->sh.body_refs, &cap, s->sh.nbody, sizeof *s->sh.body_refs))
+        return cq_error_nomem(err);
+      s->sh.body_refs[s->sh.nbody] = refs[i];
+      env[(*nenv)++] =
+          (cq_field){refs[i]->path, 0, NULL, NULL, 4 + (int)s->sh.nbody};
+      s->sh.nbody++;
+      s->sh.collect = 1;
+    }
+  }
+  return CQ_OK;
+}
+
+/* Fields of the records of `call` (-1: of the list). */
+static int scan_fields(const cq_scan *s, int call, cq_field *f) {
+  const cq_table *t = s->sh.table;
+  int n = 0;
+
+  for (int i = 0; i < t->nslot; i++) {
+    const cq_column *c = i < t->ncol ? &t->columns[i] : NULL;
+    const cq_slot *slot = c ? NULL : &t->slots[i];
+
+    if (!s->sh.need.slot[i] || (c && c->source != CQ_FROM_PATH) ||
+        (c ? c->call : slot->call) != call)
+      continue;
+    f[n++] = c ? (cq_field){c->path, c->type, c->format, c->shape, i}
+               : (cq_field){slot->path, slot->type, slot->format, slot->shape,
+                            i};
+  }
+  return n;
+}
+
+static int scan_compile(cq_scan *s, cq_error *err) {
+  static const cq_path self = {".", 0, NULL};
+  const cq_table *t = s->sh.table;
+  cq_field *fields = cq_calloc((size_t)t->nslot + 2, sizeof *fields);
+  cq_field env[3 + 32];
+  cq_program_def d;
+  int rc = CQ_OK;
+
+  memset(&d, 0, sizeof d);
+  s->sh.call_programs = cq_calloc(t->ncall + 1, sizeof *s->sh.call_programs);
+  if (!fields || !s->sh.call_programs) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  if (cq_page_envelope(&t->page, &s->arena, env, &d.nenvelope))
+    rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = scan_body_refs(s, env, &d.nenvelope, err);
+  if (rc)
+    goto done;
+  d.rows = t->rows ? t->rows : &self;
+  d.optional_rows = 1;
+  d.fields = fields;
+  d.nfield = scan_fields(s, -1, fields);
+  if (t->page.by == CQ_PAGE_LAST && t->page.token)
+    fields[d.nfield++] =
+        (cq_field){t->page.token, 0, NULL, NULL, t->nslot};
+  d.envelope = env;
+  d.nslot = t->nslot + 1;
+  d.nenvslot = 4 + (int)s->sh.nbody;
+  rc = s->sh.decode->compile(&d, &s->sh.program, err);
+  for (size_t k = 0; k < t->ncall && rc == CQ_OK; k++) {
+    const cq_call *c = &t->calls[k];
+
+    if (!s->sh.need.call[k])
+      continue;
+    memset(&d, 0, sizeof d);
+    if (cq_page_envelope(&c->page, &s->arena, env, &d.nenvelope)) {
+      rc = cq_error_nomem(err);
+      break;
+    }
+    d.rows = c->rows ? c->rows : c->record ? c->record : &self;
+    d.optional_rows = 1;
+    d.fields = fields;
+    if (c->rows && !c->join_record)
+      fields[d.nfield++] = (cq_field){&self, 0, NULL, NULL, t->nslot};
+    else
+      d.nfield = scan_fields(s, (int)k, fields);
+    if (c->join_record)
+      fields[d.nfield++] =
+          (cq_field){c->join_record, t->columns[c->join_slot < t->ncol
+                                                    ? c->join_slot
+                                                    : 0].type,
+                     NULL, NULL, t->nslot};
+    d.envelope = env;
+    d.nslot = t->nslot + 1;
+    d.nenvslot = 4;
+    rc = s->sh.decode->compile(&d, &s->sh.call_programs[k], err);
+  }
+  if (rc)
+    cq_error_prefix(err, "%s: ", t->name);
+done:
+  cq_free(fields);
+  return rc;
+}
+
+/* LIMIT as a cap may make pages smaller, where each row is surely given. */
+static void scan_page_size(cq_scan *s) {
+  const cq_page_def *p = &s->sh.table->page;
+  int64_t size = p->size;
+
+  if (p->max_size > 0 && size > p->max_size)
+    size = p->max_size;
+  if (s->o.cap > 0 && s->o.cap < size && size > 0)
+    size = s->o.cap;
+  s->sh.page_size = size;
+}
+
+int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
+  cq_scan *s = cq_calloc(1, sizeof *s);
+  const char *decode;
+  int rc;
+
+  *out = NULL;
+  if (!s)
+    return cq_error_nomem(err);
+  s->o = *o;
+  cq_arena_init(&s->arena);
+  cq_source_ref(o->source);
+  s->stats.cursor = "";
+  s->sh.o = &s->o;
+  s->sh.source = o->source;
+  s->sh.table = o->table;
+  s->sh.parent = o->table->parent.table;
+  s->sh.now_us = cq_now_us();
+  s->sh.stats = &s->stats;
+  decode = o->table->request ? o->table->request->decode : NULL;
+  s->sh.decode = decode ? cq_decode_find(decode) : &cq_decode_json;
+  if (!s->sh.decode)
+    s->sh.decode = &cq_decode_json;
+  scan_page_size(s);
+  rc = scan_copy(s, err);
+  if (rc == CQ_OK)
+    rc = cq_need_compute(o->table, s->o.wanted, 0, &s->sh.need, err);
+  if (rc == CQ_OK)
+    rc = scan_compile(s, err);
+  if (rc == CQ_OK)
+    rc = cq_enum_open(&s->o, &s->sh.need, s->sh.now_us, &s->jobs, err);
+  if (rc) {
+    cq_scan_close(s);
+    return rc;
+  }
+  *out = s;
+  return CQ_OK;
+}
+
+/* Remembers how far the head task has read, when it is complete. */
+static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
+  const char *text = cq_task_cursor(t), *key = cq_task_job(t)->parent_key;
+  int64_t us;
+  char capped[40];
+
+  if (s->sh.table->cursor.column < 0 || !*text ||
+      cq_time_parse(text, strlen(text), &us))
+    return CQ_OK;
+  if (us > s->sh.now_us) {
+    us = s->sh.now_us;
+    cq_time_format(us, capped);
+    text = capped;
+  }
+  if (!s->sh.parent) {
+    if (s->cursor && us <= s->newest_us)
+      return CQ_OK;
+    cq_free(s->cursor);
+    s->cursor = cq_strdup(text);
+    s->newest_us = us;
+    return s->cursor ? CQ_OK : cq_error_nomem(err);
+  }
+  if (!s->newest) {
+    s->newest = s->o.cursor_from && s->o.cursor_from[0] == '{'
+                    ? json_loads(s->o.cursor_from, 0, NULL)
+                    : NULL;
+    if (!s->newest)
+      s->newest = json_object();
+  }
+  const char *old = json_string_value(json_object_get(s->newest, key));
+  int64_t old_us;
+
+  if (old && cq_time_parse(old, strlen(old), &old_us) == CQ_OK && old_us >= us)
+    return CQ_OK;
+  return !s->newest || json_object_set_new(s->newest, key, json_string(text))
+             ? cq_error_nomem(err)
+             : CQ_OK;
+}
+
+static int scan_fill(cq_scan *s, cq_error *err) {
+  while (!s->drained && s->n < CQ_WINDOW) {
+    cq_job *job;
+    int rc = cq_enum_next(s->jobs, &job, err);
+
+    if (rc == CQ_DONE)
+      s->drained = 1;
+    if (rc == CQ_DONE || rc == CQ_BUSY)
+      return CQ_OK;
+    if (rc != CQ_ROW)
+      return rc;
+    rc = cq_task_new(&s->sh, job, &s->window[(s->first + s->n) % CQ_WINDOW],
+                     err);
+    if (rc)
+      return rc;
+    s->n++;
+    /* With a cap, what is behind the first request may never be needed. */
+    if (s->o.cap >= 0 && s->n >= 1)
+      return CQ_OK;
+  }
+  return CQ_OK;
+}
+
+int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
+                 cq_error *err) {
+  int rc;
+
+  *batch = NULL;
+  cq_batch_free(s->out);
+  s->out = NULL;
+  if (s->failed)
+    return s->failed;
+  if (s->o.cap >= 0 && s->given >= s->o.cap)
+    return CQ_DONE;
+  for (;;) {
+    rc = scan_fill(s, err);
+    for (int i = 0; i < s->n && rc == CQ_OK; i++)
+      rc = cq_task_poll(s->window[(s->first + i) % CQ_WINDOW],
+                        i == 0 ? 2 : 1, err);
+    if (rc)
+      break;
+    if (s->n == 0)
+      return s->drained ? CQ_DONE : CQ_BUSY;
+    rc = cq_task_take(s->window[s->first], &s->out);
+    if (rc == CQ_BUSY)
+      return CQ_BUSY;
+    if (rc == CQ_DONE) {
+      rc = scan_cursor(s, s->window[s->first], err);
+      cq_task_free(s->window[s->first]);
+      s->window[s->first] = NULL;
+      s->first = (s->first + 1) % CQ_WINDOW;
+      s->n--;
+      if (rc)
+        break;
+      continue;
+    }
+    if (s->out->nrow == 0) {
+      cq_batch_free(s->out);
+      s->out = NULL;
+      continue;
+    }
+    s->given += s->out->nrow;
+    s->stats.rows += s->out->nrow;
+    *batch = s->out;
+    if (client)
+      *client = cq_task_job(s->window[s->first])->client;
+    return CQ_ROW;
+  }
+  s->failed = rc;
+  return rc;
+}
+
+int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,
+                 cq_error *err) {
+  cq_env *env = s->o.env;
+
+  for (;;) {
+    int rc = cq_scan_poll(s, batch, client, err);
+
+    if (rc != CQ_BUSY)
+      return rc;
+    if (env->interrupted && env->interrupted(env->user))
+      return s->failed = cq_error_set(err, CQ_INTERRUPT, "interrupted");
+    cq_http_wait(env->http, 50);
+  }
+}
+
+void cq_scan_close(cq_scan *s) {
+  if (!s)
+    return;
+  for (int i = 0; i < s->n; i++)
+    cq_task_free(s->window[(s->first + i) % CQ_WINDOW]);
+  cq_enum_close(s->jobs);
+  if (!s->jobs && s->o.parents && s->o.parents->close)
+    s->o.parents->close(s->o.parents->user);
+  cq_batch_free(s->out);
+  for (size_t k = 0; s->sh.call_programs && k < s->sh.table->ncall; k++)
+    if (s->sh.call_programs[k])
+      s->sh.decode->program_free(s->sh.call_programs[k]);
+  cq_free(s->sh.call_programs);
+  if (s->sh.program)
+    s->sh.decode->program_free(s->sh.program);
+  cq_free(s->sh.body_refs);
+  cq_need_clear(&s->sh.need);
+  json_decref(s->newest);
+  cq_free(s->cursor);
+  cq_source_unref(s->o.source);
+  cq_arena_clear(&s->arena);
+  cq_free(s);
+}
+
+void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out) {
+  cq_scan *own = (cq_scan *)s; /* the text below is made on demand */
+
+  if (s->newest) {
+    char *dump = json_dumps(s->newest, JSON_COMPACT | JSON_SORT_KEYS);
+
+    cq_free(own->cursor);
+    own->cursor = dump ? cq_strdup(dump) : NULL;
+    free(dump);
+  }
+  *out = s->stats;
+  out->cursor = s->cursor ? s->cursor : "";
+  if (s->jobs)
+    cq_enum_stats(s->jobs, out);
+}

@@ -1,0 +1,454 @@
+/* ext/scan/task.c: one job's series of pages: fetched one ahead, decoded on
+ * the caller's thread, columns filled, calls made, batches handed on in the
+ * order in which they came. */
+#include <stdio.h>
+#include <string.h>
+
+#include "scan/internal.h"
+
+enum { STREAM_ROWS = 512 }; /* a streamed page gives batches of about so many */
+
+typedef struct item {       /* a batch on its way out */
+  struct item *next;
+  cq_batch *batch;
+  cq_calls *calls;          /* NULL = none, or done */
+} item;
+
+struct cq_task {
+  cq_scan_shared *sh;
+  cq_job *job;
+  cq_page_state page;
+  cq_fetch *fetch;
+  cq_decoder *decoder;
+  cq_batch *batch;          /* being filled */
+  cq_block *collected;      /* pages that are decoded whole */
+  int64_t page_rows;
+  cq_value last;            /* keyset: of the last record; in last_arena */
+  cq_arena last_arena;
+  item *first, *tail;
+  int nitem;
+  int done;                 /* no further pages */
+  int old_seen;             /* a feed reached what is known */
+  int64_t known_us, newest_us;
+  char newest[64];
+};
+
+static cq_scope task_scope(const cq_task *t) {
+  cq_scope s;
+
+  memset(&s, 0, sizeof s);
+  s.config = t->sh->source->config;
+  s.client = t->job->client;
+  s.table = t->sh->table;
+  s.where = t->job->where;
+  s.nwhere = t->job->nwhere;
+  s.each = t->job->each;
+  s.parent = t->sh->parent;
+  s.parent_rows = t->job->parents;
+  s.nparent = t->job->nparent;
+  s.cursor_from = t->job->cursor_from;
+  s.cursor_to = t->job->cursor_to;
+  s.page = &t->page;
+  s.run_us = t->sh->now_us;
+  s.body_refs = t->sh->body_refs;
+  s.nbody = t->sh->nbody;
+  return s;
+}
+
+static int task_send(cq_task *t, cq_error *err) {
+  const cq_table *table = t->sh->table;
+  cq_scope s = task_scope(t);
+  cq_fetch_def f;
+
+  memset(&f, 0, sizeof f);
+  f.env = t->sh->o->env;
+  f.source = t->sh->source;
+  f.table = table->name;
+  f.service = table->service;
+  f.request = table->request;
+  f.errors = &table->errors;
+  f.limits = &table->limits;
+  f.page = &table->page;
+  f.url = t->page.url;
+  f.use_cache = t->sh->o->use_cache;
+  return cq_fetch_open(&f, &s, &t->fetch, err);
+}
+
+static int task_batch(cq_task *t, cq_error *err) {
+  if (!t->batch && !(t->batch = cq_batch_new(t->sh->table->nslot + 1)))
+    return cq_error_nomem(err);
+  return CQ_OK;
+}
+
+/* Greatest cursor value; a feed's rows that are older than the known go. */
+static int task_cursor(cq_task *t, int first, cq_error *err) {
+  int column = t->sh->table->cursor.column, keep = first;
+  int width = t->batch->ncol;
+
+  (void)err;
+  for (int r = first; r < t->batch->nrow; r++) {
+    cq_value *row = cq_batch_row(t->batch, r);
+    const cq_value *v = &row[column];
+    int64_t us;
+
+    if (v->kind == CQ_STR && v->len < sizeof t->newest &&
+        cq_time_parse(v->u.s, v->len, &us) == CQ_OK) {
+      if (t->known_us && t->sh->table->cursor.order < 0 && us < t->known_us) {
+        t->old_seen = 1;
+        continue;
+      }
+      if (!t->newest[0] || us > t->newest_us) {
+        t->newest_us = us;
+        snprintf(t->newest, sizeof t->newest, "%.*s", (int)v->len, v->u.s);
+      }
+    }
+    if (keep != r)
+      memcpy(cq_batch_row(t->batch, keep), row,
+             (size_t)width * sizeof *row);
+    keep++;
+  }
+  t->batch->nrow = keep;
+  return CQ_OK;
+}
+
+/* The rows so far leave as one batch. */
+static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
+  cq_scope s = task_scope(t);
+  item *it;
+  int rc;
+
+  if (!t->batch || t->batch->nrow == 0) {
+    cq_batch_free(t->batch);
+    t->batch = NULL;
+    return CQ_OK;
+  }
+  s.transfer = t->fetch ? cq_fetch_transfer(t->fetch) : NULL;
+  s.envelope = envelope;
+  rc = cq_columns_fill(t->sh, &s, t->batch, 0, -1, err);
+  if (rc == CQ_OK && t->sh->table->cursor.column >= 0)
+    rc = task_cursor(t, 0, err);
+  if (rc)
+    return rc;
+  t->sh->stats->warnings += t->batch->warnings;
+  it = cq_calloc(1, sizeof *it);
+  if (!it)
+    return cq_error_nomem(err);
+  it->batch = t->batch;
+  t->batch = NULL;
+  s.transfer = NULL;
+  s.envelope = NULL;
+  s.page = NULL;
+  rc = cq_calls_open(t->sh, s, it->batch, &it->calls, err);
+  if (rc) {
+    cq_batch_free(it->batch);
+    cq_free(it);
+    return rc;
+  }
+  if (t->tail)
+    t->tail->next = it;
+  else
+    t->first = it;
+  t->tail = it;
+  t->nitem++;
+  return CQ_OK;
+}
+
+/* Rows that need no request: elements of a column of the parent's row, or one
+ * row per job where only `each` or the client speaks. */
+static int task_local(cq_task *t, cq_error *err) {
+  const cq_table *table = t->sh->table;
+  const cq_value *source = NULL;
+  cq_block *block;
+  cq_decoder *d = NULL;
+  int rc = task_batch(t, err);
+
+  if (rc)
+    return rc;
+  for (int i = 0; t->sh->parent && table->parent.rows && t->job->nparent &&
+                  i < t->sh->parent->ncol;
+       i++)
+    if (strcmp(t->sh->parent->columns[i].name, table->parent.rows) == 0)
+      source = &t->job->parents[0][i];
+  t->done = 1;
+  if (!table->parent.rows)
+    return cq_batch_add(t->batch) ? task_emit(t, NULL, err)
+                                  : cq_error_nomem(err);
+  if (!source || source->kind != CQ_STR || source->len == 0)
+    return CQ_OK;
+  block = cq_block_new(source->len + 64);
+  if (!block)
+    return cq_error_nomem(err);
+  memcpy(block->data, source->u.s, source->len);
+  memset(block->data + source->len, 0, 64);
+  block->len = source->len;
+  rc = t->sh->decode->open(t->sh->program, &d, err);
+  if (rc) {
+    cq_block_unref(block);
+    return rc;
+  }
+  rc = t->sh->decode->feed(d, block, 1, t->batch, err);
+  t->sh->decode->close(d);
+  if (rc) {
+    cq_error_prefix(err, "%s: rows in %s of %s: ", table->name,
+                    table->parent.rows, t->sh->parent->name);
+    return rc;
+  }
+  return task_emit(t, NULL, err);
+}
+
+int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
+  cq_task *t = cq_calloc(1, sizeof *t);
+  int rc;
+
+  *out = NULL;
+  if (!t) {
+    cq_job_free(job);
+    return cq_error_nomem(err);
+  }
+  t->sh = sh;
+  t->job = job;
+  cq_arena_init(&t->last_arena);
+  cq_page_start(&sh->table->page, sh->page_size, &t->page);
+  if (job->known)
+    cq_time_parse(job->known, strlen(job->known), &t->known_us);
+  rc = sh->table->request ? task_send(t, err) : task_local(t, err);
+  if (rc) {
+    cq_task_free(t);
+    return rc;
+  }
+  *out = t;
+  return CQ_OK;
+}
+
+/* The page is complete: hand on its rows and ask for the next. */
+static int task_page(cq_task *t, cq_error *err) {
+  const cq_page_def *d = &t->sh->table->page;
+  const cq_value *env = t->sh->decode->envelope(t->decoder);
+  cq_page_seen seen;
+  char *url = cq_strdup(cq_fetch_url(t->fetch));
+  int go = 0, rc;
+
+  if (!url)
+    return cq_error_nomem(err);
+  memset(&seen, 0, sizeof seen);
+  seen.rows = t->page_rows;
+  seen.token = &env[0];
+  seen.more = &env[1];
+  seen.total = &env[2];
+  seen.last = &t->last;
+  seen.url = url;
+  seen.header = cq_fetch_header(
+      t->fetch, d->token_header ? d->token_header : "link");
+  rc = cq_page_next(d, &t->page, &seen, &go, err);
+  if (rc == CQ_OK && go && t->page.url && !cq_url_same_origin(url, t->page.url))
+    rc = cq_error_set(err, CQ_ERROR,
+                      "the next page is on another host, where our credentials "
+                      "do not go");
+  if (rc)
+    cq_error_prefix(err, "%s: ", t->sh->table->name);
+  if (rc == CQ_OK)
+    rc = task_emit(t, env, err);
+  t->sh->decode->close(t->decoder);
+  t->decoder = NULL;
+  cq_fetch_stats(t->fetch, t->sh->stats);
+  cq_fetch_close(t->fetch);
+  t->fetch = NULL;
+  t->page_rows = 0;
+  if (rc == CQ_OK && go && !t->old_seen)
+    rc = task_send(t, err);
+  else
+    t->done = 1;
+  cq_free(url);
+  return rc;
+}
+
+/* Keyset paging needs the last record's value after its batch has gone. */
+static int task_last(cq_task *t, cq_error *err) {
+  const cq_value *row;
+
+  if (t->sh->table->page.by != CQ_PAGE_LAST || t->batch->nrow == 0)
+    return CQ_OK;
+  row = cq_batch_row(t->batch, t->batch->nrow - 1);
+  cq_arena_reset(&t->last_arena);
+  return cq_value_copy(&t->last_arena, &row[t->sh->table->nslot], &t->last)
+             ? cq_error_nomem(err)
+             : CQ_OK;
+}
+
+/* Pieces are laid together until the page is whole. */
+static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
+  size_t have = t->collected ? t->collected->len : 0;
+  size_t more = *piece ? (*piece)->len : 0;
+  cq_block *whole = cq_block_new(have + more + 64);
+
+  if (!whole)
+    return cq_error_nomem(err);
+  if (have)
+    memcpy(whole->data, t->collected->data, have);
+  if (more)
+    memcpy(whole->data + have, (*piece)->data, more);
+  whole->len = have + more;
+  memset(whole->data + whole->len, 0, 64);
+  if (t->collected)
+    cq_block_unref(t->collected);
+  if (*piece)
+    cq_block_unref(*piece);
+  *piece = NULL;
+  t->collected = whole;
+  return CQ_OK;
+}
+
+static int task_data(cq_task *t, cq_error *err) {
+  cq_scan_shared *sh = t->sh;
+  cq_block *piece;
+  int final, rc, before;
+
+  rc = cq_fetch_take(t->fetch, &piece, &final, err);
+  if (rc)
+    return rc;
+  if (!piece && !final)
+    return CQ_BUSY;
+  if (sh->collect && !(final && !t->collected)) {
+    rc = task_collect(t, &piece, err);
+    if (rc) {
+      if (piece)
+        cq_block_unref(piece);
+      return rc;
+    }
+    if (!final)
+      return CQ_OK;
+    piece = t->collected;
+    t->collected = NULL;
+  }
+  rc = task_batch(t, err);
+  if (rc == CQ_OK && !t->decoder)
+    rc = sh->decode->open(sh->program, &t->decoder, err);
+  if (rc) {
+    if (piece)
+      cq_block_unref(piece);
+    return rc;
+  }
+  before = t->batch->nrow;
+  rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
+  if (rc) {
+    cq_error_prefix(err, "%s: ", sh->table->name);
+    return rc;
+  }
+  t->page_rows += t->batch->nrow - before;
+  rc = task_last(t, err);
+  if (rc)
+    return rc;
+  if (final)
+    return task_page(t, err);
+  return t->batch->nrow >= STREAM_ROWS ? task_emit(t, NULL, err) : CQ_OK;
+}
+
+static void task_skip(cq_task *t, cq_outcome o) {
+  cq_scan_stats *st = t->sh->stats;
+  cq_error why = {0, ""};
+
+  cq_fetch_fail(t->fetch, &why);
+  cq_fetch_stats(t->fetch, st);
+  cq_fetch_close(t->fetch);
+  t->fetch = NULL;
+  t->done = 1;
+  if (o == CQ_F_EMPTY)
+    return;
+  if (!st->skip_reason[0])
+    snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why.text);
+  if (o == CQ_F_SKIP_CLIENT)
+    st->skipped_client = 1;
+  else
+    st->skipped_rows++;
+}
+
+int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
+  int rc = CQ_OK;
+
+  for (item *it = t->first; it; it = it->next) {
+    if (!it->calls)
+      continue;
+    rc = cq_calls_poll(it->calls, err);
+    if (rc == CQ_DONE) {
+      const unsigned char *gone = cq_calls_dropped(it->calls);
+      int keep = 0;
+
+      for (int r = 0; r < it->batch->nrow; r++) {
+        if (gone[r])
+          continue;
+        if (keep != r)
+          memcpy(cq_batch_row(it->batch, keep), cq_batch_row(it->batch, r),
+                 (size_t)it->batch->ncol * sizeof(cq_value));
+        keep++;
+      }
+      it->batch->nrow = keep;
+      cq_calls_close(it->calls);
+      it->calls = NULL;
+    } else if (rc != CQ_BUSY) {
+      return rc;
+    }
+  }
+  while (!t->done && t->fetch && t->nitem < ahead) {
+    cq_outcome o = cq_fetch_poll(t->fetch);
+
+    if (o == CQ_F_BUSY)
+      return CQ_OK;
+    if (o == CQ_F_ERROR)
+      return cq_fetch_fail(t->fetch, err);
+    if (o != CQ_F_DATA) {
+      task_skip(t, o);
+      return CQ_OK;
+    }
+    rc = task_data(t, err);
+    if (rc == CQ_BUSY)
+      return CQ_OK;
+    if (rc)
+      return rc;
+  }
+  return CQ_OK;
+}
+
+int cq_task_take(cq_task *t, cq_batch **out) {
+  item *it = t->first;
+
+  *out = NULL;
+  if (!it)
+    return t->done ? CQ_DONE : CQ_BUSY;
+  if (it->calls)
+    return CQ_BUSY;
+  *out = it->batch;
+  t->first = it->next;
+  if (!t->first)
+    t->tail = NULL;
+  t->nitem--;
+  cq_free(it);
+  return CQ_ROW;
+}
+
+const cq_job *cq_task_job(const cq_task *t) { return t->job; }
+const char *cq_task_cursor(const cq_task *t) { return t->newest; }
+
+void cq_task_free(cq_task *t) {
+  if (!t)
+    return;
+  while (t->first) {
+    item *it = t->first;
+
+    t->first = it->next;
+    cq_calls_close(it->calls);
+    cq_batch_free(it->batch);
+    cq_free(it);
+  }
+  if (t->fetch)
+    cq_fetch_stats(t->fetch, t->sh->stats);
+  cq_fetch_close(t->fetch);
+  if (t->decoder)
+    t->sh->decode->close(t->decoder);
+  if (t->collected)
+    cq_block_unref(t->collected);
+  cq_batch_free(t->batch);
+  cq_page_clear(&t->page);
+  cq_arena_clear(&t->last_arena);
+  cq_job_free(t->job);
+  cq_free(t);
+}
