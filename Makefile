@@ -132,11 +132,15 @@ $(VENV)/.done: tests/requirements.txt
 	$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	touch $@
 
+$(VENV)/github/.done: tools/fixtures.sh $(VENV)/.done
+	tools/fixtures.sh $(@D) $(PYTHON)
+	touch $@
+
 #: make check      build all and run the tests; TESTS="name..." picks some
 check:
 	tools/deps.sh build check
 	$(MAKE) check-run
-check-run: all tests $(VENV)/.done
+check-run: all tests $(VENV)/.done $(VENV)/github/.done
 	$(SAN_ENV) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
 
 # A sanitizer's library has to be in the process before the stock shell loads

@@ -1,0 +1,70 @@
+#!/bin/sh
+# tools/deps.sh GROUP...: installs the Debian packages that are missing.
+# Groups: build demo check bench lint coverage. Quick, and asks for nothing,
+# when all are there; needs root, or sudo, only to install.
+set -eu
+
+# a|b: either will do, a is installed.
+build='gcc|clang libc6-dev binutils make pkg-config|pkgconf libsqlite3-dev
+  libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
+  libexpat1-dev zlib1g-dev libzstd-dev libssl-dev'
+demo='sqlite3 python3 python3-venv ca-certificates'
+check="$demo curl diffutils procps"
+bench="$check nginx-light|nginx"
+lint='clang clang-format cppcheck shellcheck'
+coverage="$check gcovr"
+
+wanted=
+for group; do
+  case $group in
+    build) wanted="$wanted $build" ;;
+    demo) wanted="$wanted $demo" ;;
+    check) wanted="$wanted $check" ;;
+    bench) wanted="$wanted $bench" ;;
+    lint) wanted="$wanted $lint" ;;
+    coverage) wanted="$wanted $coverage" ;;
+    *) echo "tools/deps.sh: $group: no such group" >&2; exit 2 ;;
+  esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "tools/deps.sh: not a Debian system: make sure that you have:" $wanted >&2
+  exit 0
+fi
+
+have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null |
+  sed -n 's/^installed //p')
+missing=
+for item in $wanted; do
+  found=
+  for name in $(echo "$item" | tr '|' ' '); do
+    case "
+$have
+" in *"
+$name
+"*) found=1 ;; esac
+  done
+  [ "$found" ] || missing="$missing ${item%%|*}"
+done
+[ "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  as_root=sudo
+  if ! command -v sudo >/dev/null; then
+    echo "tools/deps.sh: missing packages; as root:" >&2
+    echo "  apt-get install --no-install-recommends$missing" >&2
+    exit 1
+  fi
+fi
+echo "installing:$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086  # both are lists of words
+if ! { $as_root apt-get update -qq &&
+       $as_root apt-get install -y -qq --no-install-recommends $missing; } \
+     >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  exit 1
+fi

