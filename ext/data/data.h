@@ -77,6 +77,29 @@ int cq_value_convert(cq_arena *a, const cq_value *raw, int type,
  * package of its plugin SDK): appended to out. */
 void cq_value_cqid_text(cq_buf *out, const cq_value *v, int type);
 
+/* ---- numbers and JSON as text ------------------------------------------ */
+/* The whole text is one number: INT, DOUBLE, or STR (borrowed) where it is an
+ * integer beyond int64 or overflows a double.  CQ_ERROR otherwise.  The host's
+ * locale plays no part here or below. */
+int cq_number_parse(const char *s, size_t n, cq_value *out);
+/* As SQLite prints reals, with as many digits (15 to 17) as read back the
+ * same; returns the length. */
+enum { CQ_REAL_TEXT = 40, CQ_REAL_PLAIN = 400 };
+size_t cq_real_format(double r, char out[CQ_REAL_TEXT]);
+/* The fewest digits that read back the same, never an exponent. */
+size_t cq_real_plain(double r, char out[CQ_REAL_PLAIN]);
+/* Checks strictly (UTF-8, depth, grammar) and appends without whitespace;
+ * numbers, escapes and the order of keys stay.  CQ_ERROR: not JSON. */
+int cq_json_minify(cq_buf *out, const char *s, size_t n);
+/* Steps over the elements of a minified JSON array, *at = 0 first: CQ_ROW
+ * with a raw value (true and false are STR, containers STR with json=1),
+ * CQ_DONE, CQ_ERROR where s is no such array, CQ_NOMEM. */
+int cq_json_element(cq_arena *a, const char *s, size_t n, size_t *at,
+                    cq_value *out);
+/* Decodes one JSON string, quotes included; U+0000 and lone surrogates become
+ * U+FFFD. */
+int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out);
+
 /* ---- row batch ------------------------------------------------------- */
 /* A block of page bytes that cells may borrow from; refcounted so that a
  * batch can outlive its transfer.  Caller's thread only. */
