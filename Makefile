@@ -101,10 +101,11 @@ tests: $(UNIT) $(EXAMPLES) $(BUILD)/tests/mock
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcq-test.a
 	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -Itests/unit $(CQ_LDFLAGS) -MMD -MP \
 	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3 -lm
-$(BUILD)/tests/mock: tests/server/mock.c
+MOCK_SRC = $(wildcard tests/server/mock*.c)
+$(BUILD)/tests/mock: $(MOCK_SRC) tests/server/mock.h
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -O2 -g $(WARN) \
-	  -o $@ $< $$(pkg-config --cflags --libs zlib libzstd)
+	  -o $@ $(MOCK_SRC) $$(pkg-config --cflags --libs zlib libzstd)
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libcq.a
 	$(COMPILE) $(CQ_LDFLAGS) -o $@ $< $(BUILD)/libcq.a $(PKG_LIBS) -lsqlite3 -lm
 
