@@ -33,6 +33,7 @@ struct cq_enum {
   const cq_client *const *clients;
   size_t nclient, ci;
   const cq_client **own_clients; /* the pruned list */
+  cq_arena own;            /* clients made from constraints */
   cq_client nobody;
   cq_scan *scan;           /* of the parent table */
   const cq_batch *rows;    /* its batch */
@@ -114,21 +115,76 @@ static int client_allowed(const cq_enum *e, const cq_client *c) {
   return 1;
 }
 
+/* A client that lacks an optional attribute which the query names by = or IN:
+ * the query's values make clients of it. */
+static const cq_constraint *client_lacks(const cq_enum *e, const cq_client *c) {
+  for (size_t k = 0; k < e->o->nconstraint; k++) {
+    const cq_constraint *w = &e->o->constraints[k];
+    const cq_column *col = &e->t->columns[w->column];
+
+    if (col->source == CQ_FROM_CLIENT && col->from &&
+        (w->op == CQ_W_EQ || w->op == CQ_W_IN) && !c->failed &&
+        !client_value(c, col->from))
+      return w;
+  }
+  return NULL;
+}
+
+static int client_named(cq_enum *e, const cq_client *c, const cq_constraint *w,
+                        const cq_value *v, const cq_client **out) {
+  cq_client *made = cq_arena_alloc(&e->own, sizeof *made);
+  const char **names = cq_arena_alloc(&e->own, (c->n + 1) * sizeof *names);
+  cq_value *values = cq_arena_alloc(&e->own, (c->n + 1) * sizeof *values);
+  cq_value text;
+
+  if (!made || !names || !values || cq_value_to_text(&e->own, v, &text))
+    return CQ_NOMEM;
+  *made = *c;
+  for (size_t i = 0; i < c->n; i++) {
+    names[i] = c->names[i];
+    values[i] = c->values[i];
+  }
+  names[c->n] = e->t->columns[w->column].from;
+  values[c->n] = *v;
+  made->n = c->n + 1;
+  made->names = names;
+  made->values = values;
+  if (c->n == 0)
+    made->id = cq_arena_strndup(&e->own, text.u.s, text.len);
+  else
+    made->id = cq_arena_printf(&e->own, "%s:%.*s", c->id, (int)text.len,
+                               text.u.s);
+  *out = made;
+  return made->id ? CQ_OK : CQ_NOMEM;
+}
+
 static int enum_clients(cq_enum *e, cq_error *err) {
   const cq_client *const *all = e->o->clients;
-  size_t n = e->o->nclient, kept = 0;
+  size_t n = e->o->nclient, kept = 0, cap = 0;
   int rc = CQ_OK;
 
   if (!all)
     rc = cq_source_clients(e->o->source, e->t, &all, &n, err);
   if (rc)
     return rc;
-  e->own_clients = cq_malloc((n + 1) * sizeof *e->own_clients);
-  if (!e->own_clients)
+  for (size_t i = 0; i < n; i++) {
+    const cq_constraint *w = client_lacks(e, all[i]);
+
+    if (!client_allowed(e, all[i]))
+      continue;
+    for (size_t k = 0; k < (w ? w->n : 1); k++) {
+      const cq_client *c = all[i];
+
+      if (w && w->values[k].kind == CQ_NULL)
+        continue;
+      if ((w && client_named(e, all[i], w, &w->values[k], &c)) ||
+          cq_grow(&e->own_clients, &cap, kept, sizeof *e->own_clients))
+        return cq_error_nomem(err);
+      e->own_clients[kept++] = c;
+    }
+  }
+  if (!e->own_clients && !(e->own_clients = cq_malloc(sizeof *e->own_clients)))
     return cq_error_nomem(err);
-  for (size_t i = 0; i < n; i++)
-    if (client_allowed(e, all[i]))
-      e->own_clients[kept++] = all[i];
   e->clients = e->own_clients;
   e->nclient = kept;
   return CQ_OK;
@@ -164,7 +220,7 @@ static int enum_given(cq_enum *e, cq_error *err) {
   for (int i = 0; i < e->parent->ncol; i++) {
     size_t k;
 
-    if (!e->need->parent[i])
+    if (e->need->parent[i] != 1) /* 2: only `when` asks for it */
       continue;
     for (k = 0; k < e->t->parent.ngiven &&
                 strcmp(e->t->parent.given[k], e->parent->columns[i].name) != 0;
@@ -253,6 +309,7 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
   e->now_us = now_us;
   e->nobody.id = o->table->integration->name;
   cq_arena_init(&e->batch_arena);
+  cq_arena_init(&e->own);
   e->variants = cq_calloc(o->nconstraint + 1, sizeof *e->variants);
   rc = e->variants ? enum_required(e, err) : cq_error_nomem(err);
   for (size_t i = 0; i < o->nconstraint && rc == CQ_OK; i++) {
@@ -770,6 +827,7 @@ void cq_enum_close(cq_enum *e) {
   json_decref(e->cursors);
   group_clear(&e->g);
   cq_arena_clear(&e->batch_arena);
+  cq_arena_clear(&e->own);
   cq_free(e->batch_rows);
   cq_free(e->own_clients);
   cq_free(e->variants);

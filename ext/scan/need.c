@@ -129,6 +129,21 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
   return CQ_OK;
 }
 
+/* Columns that only the parent's condition names are marked 2: a parent row
+ * that is given by constraints does without them. */
+static void need_when(const cq_table *t, cq_need *out) {
+  size_t n;
+  cq_ref *const *refs;
+
+  if (!t->parent.when || !out->parent)
+    return;
+  refs = cq_template_refs(t->parent.when, &n);
+  for (size_t i = 0; i < n; i++)
+    if (refs[i]->root == CQ_R_PARENT && refs[i]->slot >= 0 &&
+        !out->parent[refs[i]->slot])
+      out->parent[refs[i]->slot] = 2;
+}
+
 int cq_need_compute(const cq_table *t, const unsigned char *wanted,
                     int list_only, cq_need *out, cq_error *err) {
   const cq_table *parent = t->parent.table;
@@ -158,7 +173,6 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted,
         need_call(t, (int)i, out, &changed);
   } while (changed);
   need_request(t, t->request, out, &changed);
-  need_template(t, t->parent.when, out, &changed);
   for (size_t i = 0; i < t->neach; i++)
     need_template(t, t->each[i].values, out, &changed);
   for (int i = 0; parent && i < parent->ncol; i++) {
@@ -171,6 +185,7 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted,
     if (t->cursor.column >= 0 && parent->columns[i].key)
       out->parent[i] = 1;
   }
+  need_when(t, out);
   if (need_order(t, out, err)) {
     cq_need_clear(out);
     return err && err->code ? err->code : CQ_ERROR;
