@@ -37,8 +37,9 @@ SO_OBJ   = $(SRC:%.c=$(BUILD)/so/%.o) $(BUILD)/so/gen/embedded.o
 CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
 TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
-.PHONY: all lib tests install deps demo check check-run bench soak asan ubsan \
-        tsan coverage format lint help clean FORCE
+.PHONY: all help install clean deps demo demo-run tests check check-run asan \
+        ubsan tsan bench bench-run soak soak-run coverage format lint lint-run \
+        lint-format lint-clang lint-cppcheck lint-shell FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
@@ -164,5 +165,51 @@ tsan:  sanitizer = thread
 asan ubsan tsan:
 	tools/deps.sh build check
 	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) SANITIZE=$(sanitizer) CC=gcc
+
+#: make bench      cq beside a loop of curl, jansson and inserts; BENCH="--rows 200000"
+bench:
+	tools/deps.sh build bench
+	$(MAKE) bench-run
+bench-run: all $(BUILD)/bench/floor
+	bench/run.py --build $(BUILD) $(BENCH)
+$(BUILD)/bench/floor: bench/floor.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_DEFAULT_SOURCE $(CFLAGS) $(WARN) -o $@ $< \
+	  $$(pkg-config --cflags --libs libcurl jansson sqlite3)
+
+#: make coverage   the tests once more, and which lines they reach, by room
+coverage:
+	tools/deps.sh build coverage
+	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(abspath $(VENV)) COVERAGE=1 CC=gcc
+	gcovr -r . --object-directory $(BUILD)-cov --filter ext/ --filter vtab/ \
+	  --gcov-ignore-parse-errors --html-details $(BUILD)-cov/coverage.html \
+	  --txt --sort-uncovered
+
+C_FILES  = $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/*.[ch] vtab/*.[ch] \
+             tests/*/*.[ch] tools/*.c bench/*.c examples/*.c)
+SH_FILES = .ci/run $(wildcard tools/*.sh tests/*/*.sh examples/*.sh)
+
+#: make format     clang-format all C files
+format:
+	tools/deps.sh lint
+	clang-format -i $(C_FILES)
+
+#: make lint       format, clang's warnings, cppcheck, shellcheck
+lint:
+	tools/deps.sh build lint
+	$(MAKE) -k lint-run
+lint-run: lint-format lint-clang lint-cppcheck lint-shell
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+lint-clang: $(SRC:%=$(BUILD)/lint/%)
+$(BUILD)/lint/%.c: %.c
+	@mkdir -p $(@D)
+	clang $(filter-out --coverage,$(CQ_CFLAGS)) -Werror -MMD -MP -MT $@ -MF $@.d \
+	  -fsyntax-only $< && touch $@
+lint-cppcheck:
+	cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
+	  --suppress=missingIncludeSystem --error-exitcode=1 -j 2 -Iext -I. ext vtab
+lint-shell:
+	shellcheck -s sh $(SH_FILES)
 
 #: make help       this list

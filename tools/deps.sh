@@ -28,6 +28,7 @@ for group; do
 done
 
 if ! command -v dpkg-query >/dev/null; then
+  # shellcheck disable=SC2086  # a list of words
   echo "tools/deps.sh: not a Debian system: make sure that you have:" $wanted >&2
   exit 0
 fi
