@@ -138,6 +138,13 @@ $(VENV)/github/.done: tools/fixtures.sh $(VENV)/.done
 	tools/fixtures.sh $(@D) $(PYTHON)
 	touch $@
 
+#: make demo       AWS resources, queried live and synced, from a server here
+demo:
+	tools/deps.sh build demo
+	$(MAKE) demo-run
+demo-run: $(BUILD)/cq.so $(VENV)/.done
+	tools/demo.sh $(BUILD) $(VENV)
+
 #: make check      build all and run the tests; TESTS="name..." picks some
 check:
 	tools/deps.sh build check
@@ -176,6 +183,13 @@ $(BUILD)/bench/floor: bench/floor.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_DEFAULT_SOURCE $(CFLAGS) $(WARN) -o $@ $< \
 	  $$(pkg-config --cflags --libs libcurl jansson sqlite3)
+
+#: make soak       sync and query for SOAK (300) seconds: nothing may grow
+soak:
+	tools/deps.sh build check
+	$(MAKE) soak-run
+soak-run: all $(BUILD)/tests/mock
+	tests/soak.py --build $(BUILD) --seconds $(or $(SOAK),300)
 
 #: make coverage   the tests once more, and which lines they reach, by room
 coverage:

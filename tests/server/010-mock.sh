@@ -26,7 +26,7 @@ is 'a header that is needed' "$(status "$U/need") $(get -H 'authorization: beare
 is 'a body that is needed' "$(status -d x "$U/post") $(get -d 'a needle b' "$U/post")" '404 got'
 is 'a chunked request' "$(get -H 'transfer-encoding: chunked' -d needle "$U/post")" got
 is 'answers in their order' \
-  "$(for i in 1 2 3 4 5; do status "$U/order"; echo; done | tr '\n' ' ')" '500 500 429 200 200 '
+  "$(for _ in 1 2 3 4 5; do status "$U/order"; echo; done | tr '\n' ' ')" '500 500 429 200 200 '
 is 'a loop' "$(get "$U/loop")$(get "$U/loop")$(get "$U/loop")" 121
 is 'used up: the next route' "$(get "$U/once")$(get "$U/once")" firstsecond
 is 'a reason and headers' "$(get -i "$U/slow" | tr -d '\r' | grep -ciE '^(HTTP/1.1 429 Slow Down|Retry-After: 7)$')" 2
