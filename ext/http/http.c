@@ -1,0 +1,176 @@
+/* ext/http/http.c: the life of the I/O thread: made on first use, woken,
+ * waited for, joined; and noticed to be gone after a fork. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http/internal.h"
+
+/* libcurl's process-wide start; it must run once, and nothing can undo it
+ * safely while the host may use libcurl too. */
+static pthread_once_t http_once = PTHREAD_ONCE_INIT;
+static void http_global(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+static cq_io *io_new(cq_http *h) {
+  cq_io *io = cq_calloc(1, sizeof *io);
+  pthread_condattr_t attr;
+
+  if (!io)
+    return NULL;
+  io->pid = getpid();
+  io->http = h;
+  pthread_mutex_init(&io->lock, NULL);
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(&io->cond, &attr);
+  pthread_condattr_destroy(&attr);
+  return io;
+}
+
+cq_io *cq_http_io(cq_http *h) {
+  if (h->io && h->io->pid != getpid()) {
+    /* A forked child.  The thread is not here, its lock may be held for ever,
+     * and its sockets are the parent's: all of it is left alone (the memory
+     * too, which transfers of the parent still point into). */
+    h->io = io_new(h);
+    for (cq_limiter *l = h->limiters; l; l = l->next)
+      l->active = 0;
+  }
+  return h->io;
+}
+
+int cq_http_start(cq_io *io, cq_error *err) {
+  sigset_t all, old;
+  int rc;
+
+  if (io->running)
+    return CQ_OK;
+  pthread_once(&http_once, http_global);
+  if (!io->multi) {
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    long max = io->http->o.max_connections;
+
+    io->multi = curl_multi_init();
+    if (!io->multi)
+      return cq_error_nomem(err);
+    io->zstd = (v->features & CURL_VERSION_ZSTD) != 0;
+    curl_multi_setopt(io->multi, CURLMOPT_MAXCONNECTS, max);
+    curl_multi_setopt(io->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, max);
+    curl_multi_setopt(io->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+  }
+  /* The host's signals are the host's: this thread takes none. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  rc = pthread_create(&io->thread, NULL, cq_io_main, io);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (rc)
+    return cq_error_set(err, CQ_ERROR, "http: cannot start a thread: %s",
+                        strerror(rc));
+  io->running = 1;
+  return CQ_OK;
+}
+
+static int http_option(const char **to, const char *from) {
+  *to = NULL;
+  if (!from)
+    return CQ_OK;
+  *to = cq_strdup(from);
+  return *to ? CQ_OK : CQ_NOMEM;
+}
+
+int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err) {
+  static const cq_http_options none;
+  cq_http *h = cq_calloc(1, sizeof *h);
+
+  *out = NULL;
+  if (!h)
+    return cq_error_nomem(err);
+  if (!o)
+    o = &none;
+  h->o.timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : 60000;
+  h->o.connect_timeout_ms =
+      o->connect_timeout_ms > 0 ? o->connect_timeout_ms : 10000;
+  h->o.max_connections = o->max_connections > 0 ? o->max_connections : 64;
+  h->o.max_buffered = o->max_buffered ? o->max_buffered : (size_t)24 << 20;
+  if (http_option(&h->o.ca_file, o->ca_file) ||
+      http_option(&h->o.client_cert, o->client_cert) ||
+      http_option(&h->o.client_key, o->client_key) ||
+      http_option(&h->o.proxy, o->proxy) ||
+      http_option(&h->o.user_agent, o->user_agent ? o->user_agent : "cq") ||
+      !(h->io = io_new(h))) {
+    cq_http_free(h);
+    return cq_error_nomem(err);
+  }
+  *out = h;
+  return CQ_OK;
+}
+
+static void io_free(cq_io *io) {
+  if (io->running) {
+    pthread_mutex_lock(&io->lock);
+    io->stop = 1;
+    pthread_mutex_unlock(&io->lock);
+    curl_multi_wakeup(io->multi);
+    pthread_join(io->thread, NULL);
+  }
+  /* The caller has freed his transfers; what is still queued was cancelled. */
+  pthread_mutex_lock(&io->lock);
+  while (io->wait_head) {
+    cq_transfer *t = io->wait_head;
+
+    cq_transfer_unqueue(io, t);
+    cq_transfer_release(io, t);
+  }
+  pthread_mutex_unlock(&io->lock);
+  for (int i = 0; i < io->nspare; i++)
+    curl_easy_cleanup(io->spare[i]);
+  if (io->multi)
+    curl_multi_cleanup(io->multi);
+  pthread_cond_destroy(&io->cond);
+  pthread_mutex_destroy(&io->lock);
+  cq_free(io->log);
+  cq_free(io);
+}
+
+void cq_http_free(cq_http *h) {
+  if (!h)
+    return;
+  if (h->io && h->io->pid == getpid())
+    io_free(h->io);
+  while (h->limiters) {
+    cq_limiter *l = h->limiters;
+
+    h->limiters = l->next;
+    cq_free(l->key);
+    cq_free(l);
+  }
+  cq_free((char *)h->o.ca_file);
+  cq_free((char *)h->o.client_cert);
+  cq_free((char *)h->o.client_key);
+  cq_free((char *)h->o.proxy);
+  cq_free((char *)h->o.user_agent);
+  cq_free(h);
+}
+
+void cq_http_wait(cq_http *h, int timeout_ms) {
+  cq_io *io = cq_http_io(h);
+  struct timespec until;
+
+  if (!io || timeout_ms < 0)
+    return;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += timeout_ms / 1000;
+  until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_sec++;
+    until.tv_nsec -= 1000000000;
+  }
+  pthread_mutex_lock(&io->lock);
+  while (io->events == io->seen)
+    if (pthread_cond_timedwait(&io->cond, &io->lock, &until))
+      break;
+  io->seen = io->events;
+  pthread_mutex_unlock(&io->lock);
+}

@@ -1,0 +1,208 @@
+/* ext/http/limit.c: when a request may start: token buckets and concurrency,
+ * slowed by throttling answers, and the waits that servers ask for. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/internal.h"
+
+enum {
+  LIMIT_CONCURRENCY = 10,
+  LIMIT_CUT_MS = 1000 /* answers to one burst count as one: a cut a second */
+};
+
+int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
+                    int concurrency, cq_limiter **out, cq_error *err) {
+  cq_io *io = cq_http_io(h);
+  cq_limiter *l;
+
+  *out = NULL;
+  if (!io)
+    return cq_error_nomem(err);
+  /* The list is changed here only, so reading it needs no lock. */
+  for (l = h->limiters; l; l = l->next)
+    if (strcmp(l->key, key) == 0) {
+      *out = l;
+      return CQ_OK;
+    }
+  l = cq_calloc(1, sizeof *l);
+  if (!l || !(l->key = cq_strdup(key))) {
+    cq_free(l);
+    return cq_error_nomem(err);
+  }
+  l->rate = rate > 0 ? rate : 0;
+  l->burst = burst >= 1 ? burst : (l->rate > 1 ? l->rate : 1);
+  l->concurrency = concurrency > 0 ? concurrency : LIMIT_CONCURRENCY;
+  l->now_rate = l->rate;
+  l->now_concurrency = l->concurrency;
+  l->tokens = l->burst;
+  l->refilled_ms = cq_mono_ms();
+  l->cut_ms = -LIMIT_CUT_MS;
+  l->next = h->limiters;
+  h->limiters = l;
+  *out = l;
+  return CQ_OK;
+}
+
+static void limit_refill(cq_limiter *l, int64_t now) {
+  double add;
+
+  if (l->now_rate <= 0 || now <= l->refilled_ms)
+    return;
+  add = (double)(now - l->refilled_ms) * l->now_rate / 1000.0;
+  l->tokens = l->tokens + add > l->burst ? l->burst : l->tokens + add;
+  l->refilled_ms = now;
+}
+
+int cq_limiters_pass(cq_transfer *t, int64_t now, int64_t *when,
+                     int *throttled) {
+  int pass = 1;
+
+  *when = 0;
+  *throttled = 0;
+  for (int i = 0; i < t->nlimiter; i++) {
+    cq_limiter *l = t->limiters[i];
+    int64_t at = 0;
+
+    limit_refill(l, now);
+    if (l->until_ms > now) {
+      at = l->until_ms;
+    } else if (l->now_rate > 0 && l->tokens < 1) {
+      at = now + (int64_t)ceil((1 - l->tokens) * 1000.0 / l->now_rate);
+      if (at <= now)
+        at = now + 1;
+    } else if (l->active >= (int)l->now_concurrency) {
+      /* the end of another request wakes the loop */
+      pass = 0;
+      continue;
+    } else {
+      continue;
+    }
+    pass = 0;
+    *throttled = 1;
+    if (at > *when)
+      *when = at;
+  }
+  if (!pass && *when == 0)
+    *when = INT64_MAX;
+  return pass;
+}
+
+void cq_limiters_enter(cq_transfer *t) {
+  for (int i = 0; i < t->nlimiter; i++) {
+    t->limiters[i]->active++;
+    if (t->limiters[i]->now_rate > 0)
+      t->limiters[i]->tokens -= 1;
+  }
+}
+
+void cq_limiters_leave(cq_transfer *t) {
+  for (int i = 0; i < t->nlimiter; i++)
+    if (t->limiters[i]->active > 0)
+      t->limiters[i]->active--;
+}
+
+static void limit_until(cq_limiter *l, int64_t until_ms, int64_t now) {
+  if (until_ms > now + CQ_MAX_WAIT_MS)
+    until_ms = now + CQ_MAX_WAIT_MS;
+  if (until_ms > l->until_ms)
+    l->until_ms = until_ms;
+}
+
+void cq_limiter_throttled(cq_http *h, cq_limiter *l, int64_t until_ms) {
+  cq_io *io = cq_http_io(h);
+  int64_t now = cq_mono_ms();
+
+  if (!io || !l)
+    return;
+  pthread_mutex_lock(&io->lock);
+  if (now - l->cut_ms >= LIMIT_CUT_MS) {
+    l->cut_ms = now;
+    limit_refill(l, now);
+    l->now_rate /= 2;
+    if (l->now_rate < l->rate / 64)
+      l->now_rate = l->rate / 64;
+    l->now_concurrency /= 2;
+    if (l->now_concurrency < 1)
+      l->now_concurrency = 1;
+    if (l->tokens > 1)
+      l->tokens = 1; /* what was saved up would only be refused again */
+  }
+  limit_until(l, until_ms, now);
+  pthread_mutex_unlock(&io->lock);
+}
+
+void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining,
+                      int64_t until_ms) {
+  cq_io *io = cq_http_io(h);
+
+  if (!io || !l || remaining > 0)
+    return;
+  pthread_mutex_lock(&io->lock);
+  limit_until(l, until_ms, cq_mono_ms());
+  pthread_mutex_unlock(&io->lock);
+}
+
+void cq_limiter_success(cq_http *h, cq_limiter *l) {
+  cq_io *io = cq_http_io(h);
+  int wake;
+
+  if (!io || !l)
+    return;
+  pthread_mutex_lock(&io->lock);
+  wake = (int)l->now_concurrency;
+  l->now_rate *= 1.05;
+  if (l->now_rate > l->rate)
+    l->now_rate = l->rate;
+  l->now_concurrency *= 1.05;
+  if (l->now_concurrency > l->concurrency)
+    l->now_concurrency = l->concurrency;
+  wake = (int)l->now_concurrency > wake && io->running;
+  pthread_mutex_unlock(&io->lock);
+  if (wake)
+    curl_multi_wakeup(io->multi);
+}
+
+int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms) {
+  int64_t top = base_ms > 0 ? base_ms : 1;
+
+  for (int i = 0; i < attempt && top < cap_ms; i++)
+    top = top > cap_ms / 2 ? cap_ms : top * 2;
+  if (top > cap_ms)
+    top = cap_ms;
+  return top <= 0 ? 0 : (int64_t)(cq_random() % ((uint64_t)top + 1));
+}
+
+int64_t cq_http_after_ms(const char *value, int64_t now_us) {
+  char *end;
+  double d;
+  int64_t us, ms;
+  size_t n;
+
+  if (!value)
+    return -1;
+  while (*value == ' ')
+    value++;
+  n = strlen(value);
+  while (n && value[n - 1] == ' ')
+    n--;
+  if (n == 0)
+    return -1;
+  d = *value >= '0' && *value <= '9' ? strtod(value, &end) : -1;
+  if (d >= 0 && end == value + n && isfinite(d)) {
+    /* Small numbers count from now; a year's worth of seconds is a date. */
+    if (d < 1e8)
+      ms = d > 1e7 ? CQ_MAX_WAIT_MS : (int64_t)(d * 1000);
+    else if (d < 1e11)
+      ms = (int64_t)(d * 1000) - now_us / 1000;
+    else
+      ms = d < 1e15 ? (int64_t)d - now_us / 1000 : CQ_MAX_WAIT_MS;
+  } else if (cq_time_parse(value, n, &us) == CQ_OK) {
+    ms = (us - now_us + 999) / 1000;
+  } else {
+    return -1;
+  }
+  if (ms < 0)
+    ms = 0;
+  return ms > CQ_MAX_WAIT_MS ? CQ_MAX_WAIT_MS : ms;
+}
