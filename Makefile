@@ -17,7 +17,7 @@ WARN      = -Wall -Wextra -Wpedantic -Wshadow $(if $(WERROR),-Werror)
 # pkg-config runs once, and only when something is compiled: `make deps` has to
 # work before it exists.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(PKG_LIBS)
 SAN       = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -O1) \
             $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=all) \
             $(if $(COVERAGE),--coverage -O0)
@@ -51,19 +51,17 @@ help:
 
 #: make            build build/cq.so (for .load) and build/libcq.a (to link in)
 $(BUILD)/cq.so: $(SO_OBJ)
-	$(CC) $(CQ_LDFLAGS) $(SO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo "ld $@"; $(CC) $(CQ_LDFLAGS) $(SO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # One object with one global symbol, so that nothing of cq can clash with the
 # program that links it.
 $(BUILD)/libcq.a: $(CORE_OBJ)
-	$(LD) -r -o $(BUILD)/cq-core.o $^
-	objcopy --keep-global-symbol=sqlite3_cq_init $(BUILD)/cq-core.o
-	rm -f $@
-	$(AR) rcs $@ $(BUILD)/cq-core.o
+	@echo "ld $@"; $(LD) -r -o $(BUILD)/cq-core.o $^
+	@objcopy --keep-global-symbol=sqlite3_cq_init $(BUILD)/cq-core.o
+	@rm -f $@; $(AR) rcs $@ $(BUILD)/cq-core.o
 
 $(BUILD)/libcq-test.a: $(TEST_OBJ)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@echo "ar $@"; rm -f $@; $(AR) rcs $@ $^
 
 COMPILE = @mkdir -p $(@D); echo "cc $@"; $(CC) $(CQ_CFLAGS)
 $(BUILD)/so/gen/%.o: $(BUILD)/gen/%.c
@@ -93,7 +91,7 @@ $(BUILD)/embed: tools/embed.c
 	  $$(pkg-config --cflags --libs yaml-0.1 libzstd)
 $(BUILD)/gen/embedded.c: $(BUILD)/embed $(DATA) vtab sql $(wildcard vtab/*/.)
 	@mkdir -p $(@D)
-	$(BUILD)/embed $@ $(DATA)
+	@echo "embed $@"; $(BUILD)/embed $@ $(DATA)
 vtab sql:
 	mkdir -p $@
 
@@ -101,14 +99,14 @@ vtab sql:
 tests: $(UNIT) $(EXAMPLES) $(BUILD)/tests/mock
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcq-test.a
 	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -Itests/unit $(CQ_LDFLAGS) -MMD -MP \
-	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3 -lm
+	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
 MOCK_SRC = $(wildcard tests/server/mock*.c)
 $(BUILD)/tests/mock: $(MOCK_SRC) tests/server/mock.h
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -O2 -g $(WARN) \
 	  -o $@ $(MOCK_SRC) $$(pkg-config --cflags --libs zlib libzstd)
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libcq.a
-	$(COMPILE) $(CQ_LDFLAGS) -o $@ $< $(BUILD)/libcq.a $(PKG_LIBS) -lsqlite3 -lm
+	$(COMPILE) $(CQ_LDFLAGS) -o $@ $< $(BUILD)/libcq.a $(PKG_LIBS) -lsqlite3
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d \
                     $(BUILD)/*/*/*/*/*.d)
