@@ -236,16 +236,11 @@ static int convert_timestamp(convert_in *in, const cq_value *raw,
   return convert_put(in, raw, text, strlen(text), out);
 }
 
-/* A date is the one that is written, whatever the zone behind it. */
+/* Of a time, the day that it falls on in UTC. */
 static int convert_date(convert_in *in, const cq_value *raw, cq_value *out) {
   char text[40];
   int64_t us;
   if (!convert_time(in, raw, &us)) return convert_keep(in, raw, out);
-  if (raw->kind == CQ_STR && raw->len >= 10 && raw->u.s[4] == '-' &&
-      raw->u.s[7] == '-') {
-    *out = cq_value_str(raw->u.s, 10);
-    return CQ_OK;
-  }
   cq_time_format(us, text);
   return convert_put(in, raw, text, 10, out);
 }
