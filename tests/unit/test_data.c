@@ -129,21 +129,52 @@ static void test_real_prints_as_sqlite(void) {
   CHECK(compared > 5000);
 }
 
-static void test_real_ignores_the_locale(void) {
-  static const char *const comma[] = {"de_DE.UTF-8", "fr_FR.UTF-8",
-                                      "de_DE.utf8", "fr_FR.utf8", "de_DE"};
-  char text[CQ_REAL_TEXT], plain[CQ_REAL_PLAIN];
-  cq_value v;
+/* A locale with a decimal comma: an installed one, or one made for the test
+ * in a folder of its own.  The folder's name stays in dir, to be removed. */
+static int comma_locale(char *dir, size_t cap) {
+  static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8"};
+  const char *tmp = getenv("TMPDIR");
+  char cmd[512];
   size_t i;
-  for (i = 0; i < 5; i++)
-    if (setlocale(LC_NUMERIC, comma[i])) break;
+  dir[0] = '\0';
+  for (i = 0; i < 2; i++)
+    if (setlocale(LC_NUMERIC, names[i])) return 1;
+  snprintf(dir, cap, "%s/cq-locale-XXXXXX", tmp ? tmp : "/tmp");
+  if (!mkdtemp(dir)) {
+    dir[0] = '\0';
+    return 0;
+  }
+  snprintf(cmd, sizeof(cmd),
+           "cd '%s' && printf 'LC_NUMERIC\\ndecimal_point \",\"\\n"
+           "thousands_sep \".\"\\ngrouping 3;3\\nEND LC_NUMERIC\\n' >src && "
+           "localedef --no-archive -c -i src -f UTF-8 ./xx_XX >log 2>&1",
+           dir);
+  /* localedef's status is 1 for warnings too: setlocale decides. */
+  if (system(cmd) == -1) return 0;
+  setenv("LOCPATH", dir, 1);
+  return setlocale(LC_NUMERIC, "xx_XX") != NULL;
+}
+
+static void test_real_ignores_the_locale(void) {
+  char text[CQ_REAL_TEXT], plain[CQ_REAL_PLAIN], dir[256], cmd[300];
+  char host[32];
+  cq_value v;
+  int comma = comma_locale(dir, sizeof(dir));
+  snprintf(host, sizeof(host), "%.1f", 1.5);
   cq_real_format(1234.5678, text);
   cq_real_plain(0.1, plain);
   CHECK_INT(cq_number_parse("2.75", 4, &v), CQ_OK);
   CHECK(v.kind == CQ_DOUBLE && v.u.r == 2.75);
   setlocale(LC_NUMERIC, "C");
+  unsetenv("LOCPATH");
   CHECK_STR(text, "1234.5678");
   CHECK_STR(plain, "0.1");
+  if (comma) CHECK_STR(host, "1,5");
+  else printf("# no locale with a decimal comma can be had here\n");
+  if (dir[0]) {
+    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+    CHECK_INT(system(cmd), 0);
+  }
 }
 
 static void test_number_keeps_what_is_too_big(void) {
