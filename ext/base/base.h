@@ -13,25 +13,25 @@
 /* Result codes are SQLite's own numbers, so they pass through unchanged. */
 enum {
   CQ_OK = 0,
-  CQ_ERROR = 1,      /* anything that no other code names */
-  CQ_BUSY = 5,       /* not ready yet (poll), or a rate limit is exhausted */
+  CQ_ERROR = 1, /* anything that no other code names */
+  CQ_BUSY = 5,  /* not ready yet (poll), or a rate limit is exhausted */
   CQ_NOMEM = 7,
   CQ_READONLY = 8,
   CQ_INTERRUPT = 9,
-  CQ_IOERR = 10,     /* network, files */
+  CQ_IOERR = 10, /* network, files */
   CQ_NOTFOUND = 12,
   CQ_FULL = 13,
-  CQ_TOOBIG = 18,    /* one of the bounds below was passed */
-  CQ_CONSTRAINT = 19,/* a required parameter is missing */
+  CQ_TOOBIG = 18,     /* one of the bounds below was passed */
+  CQ_CONSTRAINT = 19, /* a required parameter is missing */
   CQ_MISUSE = 21,
-  CQ_AUTH = 23,      /* credentials missing, refused or expired */
+  CQ_AUTH = 23, /* credentials missing, refused or expired */
   CQ_ROW = 100,
   CQ_DONE = 101
 };
 
 #if defined(__GNUC__)
 #define CQ_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define CQ_CHECKED __attribute__((warn_unused_result))
+#define CQ_CHECKED      __attribute__((warn_unused_result))
 #else
 #define CQ_PRINTF(f, a)
 #define CQ_CHECKED
@@ -39,9 +39,9 @@ enum {
 
 /* ---- bounds on all that comes from outside: the one list ------------- */
 enum {
-  CQ_MAX_SPEC_BYTES = 16 << 20,   /* a YAML or JSON spec */
+  CQ_MAX_SPEC_BYTES = 16 << 20, /* a YAML or JSON spec */
   CQ_MAX_SPEC_DEPTH = 64,
-  CQ_MAX_SPEC_NODES = 2000000,    /* aliases count as what they expand to */
+  CQ_MAX_SPEC_NODES = 2000000, /* aliases count as what they expand to */
   CQ_MAX_COLUMNS = 1000,
   CQ_MAX_TEMPLATE = 64 << 10,
   CQ_MAX_JSON_DEPTH = 1024,
@@ -51,13 +51,13 @@ enum {
   CQ_MAX_HEADER_BYTES = 256 << 10,
   CQ_MAX_URL = 64 << 10,
   CQ_MAX_REDIRECTS = 5,
-  CQ_MAX_PAGES = 1000000,         /* of one list */
+  CQ_MAX_PAGES = 1000000, /* of one list */
   CQ_MAX_RETRIES = 10,
-  CQ_MAX_WAIT_MS = 3600 * 1000,   /* Retry-After and resets beyond it fail */
-  CQ_MAX_INFLATE_RATIO = 2000,    /* decompressed : compressed, past 1 MiB */
+  CQ_MAX_WAIT_MS = 3600 * 1000, /* Retry-After and resets beyond it fail */
+  CQ_MAX_INFLATE_RATIO = 2000,  /* decompressed : compressed, past 1 MiB */
   CQ_MAX_PARENT_DEPTH = 16,
-  CQ_STREAM_BYTES = 1 << 20,      /* a body larger is decoded as it comes */
-  CQ_WINDOW = 16                  /* requests that one scan keeps ahead */
+  CQ_STREAM_BYTES = 1 << 20, /* a body larger is decoded as it comes */
+  CQ_WINDOW = 16             /* requests that one scan keeps ahead */
 };
 
 /* ---- errors ---------------------------------------------------------- */
@@ -72,6 +72,8 @@ typedef struct cq_error {
  * callers pass errors up and at most cq_error_prefix() them. */
 int cq_error_set(cq_error *err, int code, const char *fmt, ...) CQ_PRINTF(3, 4);
 int cq_error_nomem(cq_error *err); /* CQ_NOMEM, "out of memory" */
+/* Prefix: ": " is added where the text does not end so.  Hint: the first one
+ * stays.  Both do nothing to an error that is not set. */
 void cq_error_prefix(cq_error *err, const char *fmt, ...) CQ_PRINTF(2, 3);
 void cq_error_hint(cq_error *err, const char *fmt, ...) CQ_PRINTF(2, 3);
 void cq_error_clear(cq_error *err);
@@ -133,7 +135,8 @@ int64_t cq_mono_ms(void); /* monotonic milliseconds */
 void cq_time_format(int64_t us, char *out);
 /* Parses RFC 3339 (zone or none = UTC, 'T' or blank, fraction to 9 digits,
  * date alone), RFC 1123/850/asctime HTTP dates, and "YYYY-MM-DD HH:MM:SS TZ"
- * (UTC, GMT, Z).  CQ_OK or CQ_ERROR; n bytes all consumed. */
+ * (UTC, GMT, Z).  A second of 60 is the last microsecond of its minute.
+ * CQ_OK or CQ_ERROR; n bytes all consumed. */
 int cq_time_parse(const char *s, size_t n, int64_t *us);
 /* "90s" "15m" "2h" "7d" "1w", ISO 8601 "PT5M", or plain seconds -> us. */
 int cq_duration_parse(const char *s, size_t n, int64_t *us);
@@ -163,14 +166,15 @@ void cq_percent_encode(cq_buf *out, const char *s, size_t n,
 void cq_percent_decode(cq_buf *out, const char *s, size_t n);
 
 /* ---- text ------------------------------------------------------------ */
-int cq_str_ieq(const char *a, const char *b); /* ASCII, NULL-safe, bool */
+int cq_str_ieq(const char *a, const char *b);    /* ASCII, NULL-safe, bool */
 int cq_glob(const char *pattern, const char *s); /* only '*', case-sens. */
 /* Nearest of n words to `word` by edit distance, or NULL where none is near
  * enough to suggest. */
 const char *cq_nearest(const char *word, const char *const *words, size_t n);
 /* Checks strict UTF-8; returns offset of the first bad byte or n. */
 size_t cq_utf8_check(const char *s, size_t n);
-/* Reads a whole file up to max bytes into a malloc'ed NUL-terminated text. */
+/* Reads a whole file up to max bytes into a malloc'ed NUL-terminated text.
+ * CQ_NOTFOUND: there is none; CQ_TOOBIG: longer than max; else CQ_IOERR. */
 int cq_file_read(const char *path, size_t max, char **out, size_t *len,
                  cq_error *err);
 

@@ -23,7 +23,8 @@ int cq_buf_reserve(cq_buf *b, size_t more) {
   if (b->len + more >= (size_t)PTRDIFF_MAX / 2) return b->rc = CQ_TOOBIG;
   need = b->len + more + 1; /* the NUL */
   cap = b->cap ? b->cap : 64;
-  while (cap < need) cap *= 2;
+  while (cap < need)
+    cap *= 2;
   if (b->max < SIZE_MAX && cap > b->max + 1) cap = b->max + 1;
   p = cq_realloc(b->data, cap);
   if (!p) return b->rc = CQ_NOMEM;
@@ -44,7 +45,9 @@ void cq_buf_str(cq_buf *b, const char *s) {
   if (s) cq_buf_add(b, s, strlen(s));
 }
 
-void cq_buf_byte(cq_buf *b, char c) { cq_buf_add(b, &c, 1); }
+void cq_buf_byte(cq_buf *b, char c) {
+  cq_buf_add(b, &c, 1);
+}
 
 void cq_buf_printf(cq_buf *b, const char *fmt, ...) {
   va_list ap, again;
@@ -94,17 +97,31 @@ void cq_buf_json(cq_buf *b, const char *s, size_t n) {
       continue;
     }
     switch (c) {
-      case '"': esc[1] = '"'; break;
-      case '\\': esc[1] = '\\'; break;
-      case '\b': esc[1] = 'b'; break;
-      case '\f': esc[1] = 'f'; break;
-      case '\n': esc[1] = 'n'; break;
-      case '\r': esc[1] = 'r'; break;
-      case '\t': esc[1] = 't'; break;
-      default:
-        esc[4] = hex[c >> 4];
-        esc[5] = hex[c & 15];
-        nesc = 6;
+    case '"':
+      esc[1] = '"';
+      break;
+    case '\\':
+      esc[1] = '\\';
+      break;
+    case '\b':
+      esc[1] = 'b';
+      break;
+    case '\f':
+      esc[1] = 'f';
+      break;
+    case '\n':
+      esc[1] = 'n';
+      break;
+    case '\r':
+      esc[1] = 'r';
+      break;
+    case '\t':
+      esc[1] = 't';
+      break;
+    default:
+      esc[4] = hex[c >> 4];
+      esc[5] = hex[c & 15];
+      nesc = 6;
     }
     cq_buf_add(b, s + from, i - from);
     cq_buf_add(b, esc, nesc);

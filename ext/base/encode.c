@@ -48,8 +48,10 @@ void cq_base64_encode(cq_buf *out, const void *p, size_t n, int url) {
     unsigned second = n == 2 ? s[1] : 0u;
     *d++ = set[s[0] >> 2];
     *d++ = set[(s[0] & 3u) << 4 | second >> 4];
-    if (n == 2) *d++ = set[(second & 15u) << 2];
-    else if (!url) *d++ = '=';
+    if (n == 2)
+      *d++ = set[(second & 15u) << 2];
+    else if (!url)
+      *d++ = '=';
     if (!url) *d++ = '=';
   }
   *d = '\0';
@@ -72,8 +74,10 @@ int cq_base64_decode(cq_buf *out, const char *s, size_t n) {
   unsigned bits = 0;
   char *d;
   /* Counted first: an estimate could pass max where the result does not. */
-  for (i = 0; i < n; i++) digits += encode_sextet(s[i]) >= 0;
-  if (cq_buf_reserve(out, digits / 4 * 3 + (digits % 4 ? digits % 4 - 1 : 0)) != CQ_OK)
+  for (i = 0; i < n; i++)
+    digits += encode_sextet(s[i]) >= 0;
+  if (cq_buf_reserve(out, digits / 4 * 3 + (digits % 4 ? digits % 4 - 1 : 0)) !=
+      CQ_OK)
     return out->rc;
   d = out->data + start;
   digits = 0;
@@ -96,18 +100,19 @@ int cq_base64_decode(cq_buf *out, const char *s, size_t n) {
     }
   }
   switch (digits % 4) {
-    case 1: goto wrong;
-    case 2:
-      if (pads != 0 && pads != 2) goto wrong;
-      *d++ = (char)(bits >> 4 & 255);
-      break;
-    case 3:
-      if (pads > 1) goto wrong;
-      *d++ = (char)(bits >> 10 & 255);
-      *d++ = (char)(bits >> 2 & 255);
-      break;
-    default:
-      if (pads) goto wrong;
+  case 1:
+    goto wrong;
+  case 2:
+    if (pads != 0 && pads != 2) goto wrong;
+    *d++ = (char)(bits >> 4 & 255);
+    break;
+  case 3:
+    if (pads > 1) goto wrong;
+    *d++ = (char)(bits >> 10 & 255);
+    *d++ = (char)(bits >> 2 & 255);
+    break;
+  default:
+    if (pads) goto wrong;
   }
   *d = '\0';
   out->len = (size_t)(d - out->data);
@@ -121,12 +126,10 @@ wrong:
 /* ---- percent-encoding (RFC 3986) ---------------------------------------- */
 static int encode_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-         c == '~';
+         (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-void cq_percent_encode(cq_buf *out, const char *s, size_t n,
-                       const char *keep) {
+void cq_percent_encode(cq_buf *out, const char *s, size_t n, const char *keep) {
   static const char digits[] = "0123456789ABCDEF";
   size_t i, from = 0;
   for (i = 0; i < n; i++) {

@@ -14,14 +14,14 @@ enum { ERROR_HINT_MAX = 320 };
 /* Cuts at a character's start, never inside of a UTF-8 sequence. */
 static size_t error_cut(const char *s, size_t n) {
   size_t i = n;
-  while (i > 0 && n - i < 4 && ((unsigned char)s[i] & 0xC0) == 0x80) i--;
+  while (i > 0 && n - i < 4 && ((unsigned char)s[i] & 0xC0) == 0x80)
+    i--;
   return ((unsigned char)s[i] & 0xC0) == 0x80 ? n : i;
 }
 
 /* Formats into out; cuts what does not fit and blanks control characters.
  * cap is at most the size of an error's text, so `big` never cuts first. */
-static size_t error_format(char *out, size_t cap, const char *fmt,
-                           va_list ap) {
+static size_t error_format(char *out, size_t cap, const char *fmt, va_list ap) {
   char big[2048];
   char *p;
   size_t n;
@@ -69,8 +69,10 @@ void cq_error_prefix(cq_error *err, const char *fmt, ...) {
   n = error_format(prefix, sizeof(prefix) / 2, fmt, ap);
   va_end(ap);
   if (n == 0) return;
-  if (n >= 2 && prefix[n - 2] == ':' && prefix[n - 1] == ' ') join = "";
-  else if (prefix[n - 1] == ':') join = " ";
+  if (n >= 2 && prefix[n - 2] == ':' && prefix[n - 1] == ' ')
+    join = "";
+  else if (prefix[n - 1] == ':')
+    join = " ";
   memcpy(text, prefix, n);
   memcpy(text + n, join, strlen(join));
   n += strlen(join);

@@ -12,17 +12,26 @@
 /* strerror() is neither safe on threads everywhere nor free of the locale. */
 static const char *file_reason(int e) {
   switch (e) {
-    case ENOENT: return "no such file";
-    case ENOTDIR: return "a part of the path is not a folder";
-    case EACCES:
-    case EPERM: return "permission denied";
-    case EISDIR: return "is a folder";
-    case ELOOP: return "too many symbolic links";
-    case ENAMETOOLONG: return "path too long";
-    case EMFILE:
-    case ENFILE: return "too many open files";
-    case EIO: return "input/output error";
-    default: return NULL;
+  case ENOENT:
+    return "no such file";
+  case ENOTDIR:
+    return "a part of the path is not a folder";
+  case EACCES:
+  case EPERM:
+    return "permission denied";
+  case EISDIR:
+    return "is a folder";
+  case ELOOP:
+    return "too many symbolic links";
+  case ENAMETOOLONG:
+    return "path too long";
+  case EMFILE:
+  case ENFILE:
+    return "too many open files";
+  case EIO:
+    return "input/output error";
+  default:
+    return NULL;
   }
 }
 

@@ -28,16 +28,22 @@ int cq_fault_hit(void) {
 static int memory_fails(void) {
   if (atomic_load_explicit(&memory_countdown, memory_order_relaxed) <= 0)
     return 0;
-  if (atomic_fetch_sub_explicit(&memory_countdown, 1,
-                                memory_order_relaxed) != 1)
+  if (atomic_fetch_sub_explicit(&memory_countdown, 1, memory_order_relaxed) !=
+      1)
     return 0;
   atomic_store_explicit(&memory_hit, 1, memory_order_relaxed);
   return 1;
 }
 #else
-void cq_fault_set(long n) { (void)n; }
-int cq_fault_hit(void) { return 0; }
-static int memory_fails(void) { return 0; }
+void cq_fault_set(long n) {
+  (void)n;
+}
+int cq_fault_hit(void) {
+  return 0;
+}
+static int memory_fails(void) {
+  return 0;
+}
 #endif
 
 /* Sizes from outside are bounded long before; what is beyond PTRDIFF_MAX can
@@ -60,9 +66,13 @@ void *cq_realloc(void *p, size_t n) {
   return memory_refuses(n) ? NULL : realloc(p, n ? n : 1);
 }
 
-void cq_free(void *p) { free(p); }
+void cq_free(void *p) {
+  free(p);
+}
 
-char *cq_strdup(const char *s) { return s ? cq_strndup(s, strlen(s)) : NULL; }
+char *cq_strdup(const char *s) {
+  return s ? cq_strndup(s, strlen(s)) : NULL;
+}
 
 /* n bytes exactly, not up to a NUL: the text may come from outside. */
 char *cq_strndup(const char *s, size_t n) {

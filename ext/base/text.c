@@ -10,7 +10,8 @@ static unsigned char text_lower(char c) {
 
 int cq_str_ieq(const char *a, const char *b) {
   if (!a || !b) return a == b;
-  while (*a && text_lower(*a) == text_lower(*b)) a++, b++;
+  while (*a && text_lower(*a) == text_lower(*b))
+    a++, b++;
   return text_lower(*a) == text_lower(*b);
 }
 
@@ -45,7 +46,8 @@ static size_t text_distance(const char *a, size_t na, const char *b, size_t nb,
   size_t rows[3][TEXT_WORD_MAX + 1];
   size_t *before = rows[0], *last = rows[1], *row = rows[2];
   size_t i, j;
-  for (j = 0; j <= nb; j++) last[j] = before[j] = j;
+  for (j = 0; j <= nb; j++)
+    last[j] = before[j] = j;
   for (i = 1; i <= na; i++) {
     size_t *swap = before;
     size_t least;
@@ -113,9 +115,8 @@ size_t cq_utf8_check(const char *s, size_t n) {
       if (c < 0xC2 || n - i < 2 || (p[i + 1] & 0xC0) != 0x80) return i;
       i += 2;
     } else if (c < 0xF0) {
-      if (n - i < 3 || (p[i + 1] & 0xC0) != 0x80 ||
-          (p[i + 2] & 0xC0) != 0x80 || (c == 0xE0 && p[i + 1] < 0xA0) ||
-          (c == 0xED && p[i + 1] > 0x9F))
+      if (n - i < 3 || (p[i + 1] & 0xC0) != 0x80 || (p[i + 2] & 0xC0) != 0x80 ||
+          (c == 0xE0 && p[i + 1] < 0xA0) || (c == 0xED && p[i + 1] > 0x9F))
         return i;
       i += 3;
     } else {

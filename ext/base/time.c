@@ -76,7 +76,8 @@ void cq_time_format(int64_t us, char *out) {
                (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
   if (frac) {
     n += snprintf(out + n, 40 - (size_t)n, ".%06d", (int)frac);
-    while (out[n - 1] == '0') n--;
+    while (out[n - 1] == '0')
+      n--;
   }
   out[n] = 'Z';
   out[n + 1] = '\0';
@@ -136,7 +137,8 @@ static int time_fraction(time_in *in, int *us) {
   for (; time_digit(in) && n < 9; n++, in->p++)
     if (n < 6) v = v * 10 + (*in->p - '0');
   if (n == 0 || time_digit(in)) return 0;
-  for (; n < 6; n++) v *= 10;
+  for (; n < 6; n++)
+    v *= 10;
   *us = v;
   return 1;
 }
@@ -144,9 +146,12 @@ static int time_fraction(time_in *in, int *us) {
 /* "+01:00" "-0130" "+05" */
 static int time_offset(time_in *in, int *zone) {
   int sign, h, m = 0;
-  if (time_byte(in, '+')) sign = 1;
-  else if (time_byte(in, '-')) sign = -1;
-  else return 0;
+  if (time_byte(in, '+'))
+    sign = 1;
+  else if (time_byte(in, '-'))
+    sign = -1;
+  else
+    return 0;
   if (!time_digits(in, 2, &h)) return 0;
   if (time_byte(in, ':') ? !time_digits(in, 2, &m)
                          : time_digit(in) && !time_digits(in, 2, &m))
@@ -218,9 +223,9 @@ static int time_month(time_in *in, int *mo) {
 /* A weekday's name is not held against the date: servers get it wrong. */
 static int time_weekday(time_in *in) {
   static const char *const names[] = {
-      "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
-      "Sunday", "Mon",     "Tue",       "Wed",      "Thu",    "Fri",
-      "Sat",    "Sun"};
+      "Monday",   "Tuesday", "Wednesday", "Thursday", "Friday",
+      "Saturday", "Sunday",  "Mon",       "Tue",      "Wed",
+      "Thu",      "Fri",     "Sat",       "Sun"};
   size_t i;
   for (i = 0; i < sizeof(names) / sizeof(*names); i++)
     if (time_word(in, names[i])) return 1;
@@ -288,8 +293,8 @@ int cq_time_parse(const char *s, size_t n, int64_t *us) {
     t.s = 59;
     t.us = (int)US - 1;
   }
-  sec = time_days(t.y, t.mo, t.d) * 86400 + t.h * 3600 + t.mi * 60 + t.s -
-        t.zone;
+  sec =
+      time_days(t.y, t.mo, t.d) * 86400 + t.h * 3600 + t.mi * 60 + t.s - t.zone;
   /* An offset may lead out of the years that four digits can say. */
   if (sec < -INT64_C(62167219200) || sec > INT64_C(253402300799))
     return CQ_ERROR;
@@ -342,12 +347,23 @@ static int duration_iso(time_in *in, int64_t *us) {
     }
     if (!duration_number(in, &num, &frac, &scale) || in->p == in->end) return 0;
     switch (*in->p++) {
-      case 'W': unit = in_time ? 0 : 604800 * US; break;
-      case 'D': unit = in_time ? 0 : 86400 * US; break;
-      case 'H': unit = in_time ? 3600 * US : 0; break;
-      case 'M': unit = in_time ? 60 * US : 0; break;
-      case 'S': unit = in_time ? US : 0; break;
-      default: break;
+    case 'W':
+      unit = in_time ? 0 : 604800 * US;
+      break;
+    case 'D':
+      unit = in_time ? 0 : 86400 * US;
+      break;
+    case 'H':
+      unit = in_time ? 3600 * US : 0;
+      break;
+    case 'M':
+      unit = in_time ? 60 * US : 0;
+      break;
+    case 'S':
+      unit = in_time ? US : 0;
+      break;
+    default:
+      break;
     }
     if (!unit || !duration_scaled(us, num, frac, scale, unit)) return 0;
     any = 1;
@@ -359,8 +375,8 @@ static int duration_units(time_in *in, int64_t *us) {
   static const struct {
     const char *name;
     int64_t unit;
-  } units[] = {{"ms", 1000},        {"us", 1},           {"s", US},
-               {"m", 60 * US},      {"h", 3600 * US},    {"d", 86400 * US},
+  } units[] = {{"ms", 1000},      {"us", 1},        {"s", US},
+               {"m", 60 * US},    {"h", 3600 * US}, {"d", 86400 * US},
                {"w", 604800 * US}};
   const char *start = in->p;
   while (in->p < in->end) {

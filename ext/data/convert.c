@@ -42,7 +42,8 @@ static int convert_is(const cq_value *v, const char *word) {
 static cq_value convert_trim(const cq_value *v) {
   const char *s = v->u.s;
   size_t n = v->len;
-  while (n && (*s == ' ' || (*s >= '\t' && *s <= '\r'))) s++, n--;
+  while (n && (*s == ' ' || (*s >= '\t' && *s <= '\r')))
+    s++, n--;
   while (n && (s[n - 1] == ' ' || (s[n - 1] >= '\t' && s[n - 1] <= '\r')))
     n--;
   return cq_value_str(s, n);
@@ -74,9 +75,8 @@ static int convert_keep(convert_in *in, const cq_value *raw, cq_value *out) {
 
 /* ---- text and numbers ---------------------------------------------------- */
 static int convert_text(convert_in *in, const cq_value *raw, cq_value *out) {
-  if (raw->kind == CQ_STR ||
-      (raw->kind == CQ_BYTES &&
-       cq_utf8_check(raw->u.s, raw->len) == raw->len)) {
+  if (raw->kind == CQ_STR || (raw->kind == CQ_BYTES &&
+                              cq_utf8_check(raw->u.s, raw->len) == raw->len)) {
     *out = cq_value_str(raw->u.s, raw->len);
     return CQ_OK;
   }
@@ -85,8 +85,7 @@ static int convert_text(convert_in *in, const cq_value *raw, cq_value *out) {
 }
 
 /* A whole number beyond int64 is exact as text, which its column allows. */
-static int convert_integer(convert_in *in, const cq_value *raw,
-                           cq_value *out) {
+static int convert_integer(convert_in *in, const cq_value *raw, cq_value *out) {
   cq_value num = *raw;
   if (raw->kind == CQ_STR) {
     int rc = cq_number_parse(raw->u.s, raw->len, &num);
@@ -136,16 +135,14 @@ static int convert_real(convert_in *in, const cq_value *raw, cq_value *out) {
   return CQ_OK;
 }
 
-static int convert_boolean(convert_in *in, const cq_value *raw,
-                           cq_value *out) {
+static int convert_boolean(convert_in *in, const cq_value *raw, cq_value *out) {
   int b = -1;
   if (raw->kind == CQ_INT && (raw->u.i == 0 || raw->u.i == 1)) {
     b = (int)raw->u.i;
   } else if (raw->kind == CQ_DOUBLE && (raw->u.r == 0 || raw->u.r == 1)) {
     b = raw->u.r == 1;
   } else if (raw->kind == CQ_STR) {
-    if (convert_is(raw, "true") || convert_is(raw, "1") ||
-        convert_is(raw, "t"))
+    if (convert_is(raw, "true") || convert_is(raw, "1") || convert_is(raw, "t"))
       b = 1;
     else if (convert_is(raw, "false") || convert_is(raw, "0") ||
              convert_is(raw, "f"))
@@ -156,8 +153,7 @@ static int convert_boolean(convert_in *in, const cq_value *raw,
   return CQ_OK;
 }
 
-static int convert_decimal(convert_in *in, const cq_value *raw,
-                           cq_value *out) {
+static int convert_decimal(convert_in *in, const cq_value *raw, cq_value *out) {
   cq_value num;
   int rc;
   if (raw->kind == CQ_INT || (raw->kind == CQ_DOUBLE && isfinite(raw->u.r)))
@@ -209,21 +205,22 @@ static int convert_time(convert_in *in, const cq_value *raw, int64_t *us) {
   int64_t unit = convert_unit(in->format);
   double r;
   switch (raw->kind) {
-    case CQ_INT:
-      if (!unit) unit = US;
-      if (raw->u.i > US_MAX / unit || raw->u.i < US_MIN / unit) return 0;
-      *us = raw->u.i * unit;
-      return 1;
-    case CQ_DOUBLE:
-      r = raw->u.r * (double)(unit ? unit : US);
-      if (!(r >= (double)US_MIN && r < (double)US_MAX)) return 0;
-      *us = (int64_t)llround(r);
-      return 1;
-    case CQ_STR:
-      if (unit && convert_epoch_text(raw, unit, us))
-        return *us >= US_MIN && *us <= US_MAX;
-      return cq_time_parse(raw->u.s, raw->len, us) == CQ_OK;
-    default: return 0;
+  case CQ_INT:
+    if (!unit) unit = US;
+    if (raw->u.i > US_MAX / unit || raw->u.i < US_MIN / unit) return 0;
+    *us = raw->u.i * unit;
+    return 1;
+  case CQ_DOUBLE:
+    r = raw->u.r * (double)(unit ? unit : US);
+    if (!(r >= (double)US_MIN && r < (double)US_MAX)) return 0;
+    *us = (int64_t)llround(r);
+    return 1;
+  case CQ_STR:
+    if (unit && convert_epoch_text(raw, unit, us))
+      return *us >= US_MIN && *us <= US_MAX;
+    return cq_time_parse(raw->u.s, raw->len, us) == CQ_OK;
+  default:
+    return 0;
   }
 }
 
@@ -260,8 +257,10 @@ static int convert_uuid(convert_in *in, const cq_value *raw, cq_value *out) {
   char text[37];
   int dashes;
   if (raw->kind != CQ_STR) return convert_keep(in, raw, out);
-  if (n == 45 && memcmp(s, "urn:uuid:", 9) == 0) s += 9, n -= 9;
-  else if (n > 2 && s[0] == '{' && s[n - 1] == '}') s++, n -= 2;
+  if (n == 45 && memcmp(s, "urn:uuid:", 9) == 0)
+    s += 9, n -= 9;
+  else if (n > 2 && s[0] == '{' && s[n - 1] == '}')
+    s++, n -= 2;
   if (n != 36 && n != 32) return convert_keep(in, raw, out);
   dashes = n == 36;
   for (i = 0; i < 36; i++) {
@@ -381,35 +380,35 @@ static int convert_json(convert_in *in, const cq_value *raw, cq_value *out) {
   int rc = CQ_OK;
   cq_buf_init(&b, SIZE_MAX);
   switch (raw->kind) {
-    case CQ_INT:
-    case CQ_DOUBLE:
-      if (raw->kind == CQ_DOUBLE && !isfinite(raw->u.r)) {
-        if (in->lossy) ++*in->lossy;
-        *out = cq_value_null();
-        break;
-      }
-      rc = cq_value_to_text(in->a, raw, out);
-      out->json = rc == CQ_OK;
+  case CQ_INT:
+  case CQ_DOUBLE:
+    if (raw->kind == CQ_DOUBLE && !isfinite(raw->u.r)) {
+      if (in->lossy) ++*in->lossy;
+      *out = cq_value_null();
       break;
-    case CQ_STR:
-      if (raw->json) {
-        *out = *raw;
-        break;
-      }
-      rc = cq_json_minify(&b, raw->u.s, raw->len);
-      if (rc == CQ_ERROR) cq_buf_json(&b, raw->u.s, raw->len), rc = b.rc;
-      if (rc != CQ_OK) break;
-      rc = convert_put(in, raw, b.data, b.len, out);
-      out->json = rc == CQ_OK;
+    }
+    rc = cq_value_to_text(in->a, raw, out);
+    out->json = rc == CQ_OK;
+    break;
+  case CQ_STR:
+    if (raw->json) {
+      *out = *raw;
       break;
-    default: /* bytes: a JSON string of base64 */
-      rc = cq_value_to_text(in->a, raw, &v);
-      if (rc != CQ_OK) break;
-      cq_buf_json(&b, v.u.s, v.len);
-      rc = b.rc;
-      if (rc != CQ_OK) break;
-      rc = convert_put(in, raw, b.data, b.len, out);
-      out->json = rc == CQ_OK;
+    }
+    rc = cq_json_minify(&b, raw->u.s, raw->len);
+    if (rc == CQ_ERROR) cq_buf_json(&b, raw->u.s, raw->len), rc = b.rc;
+    if (rc != CQ_OK) break;
+    rc = convert_put(in, raw, b.data, b.len, out);
+    out->json = rc == CQ_OK;
+    break;
+  default: /* bytes: a JSON string of base64 */
+    rc = cq_value_to_text(in->a, raw, &v);
+    if (rc != CQ_OK) break;
+    cq_buf_json(&b, v.u.s, v.len);
+    rc = b.rc;
+    if (rc != CQ_OK) break;
+    rc = convert_put(in, raw, b.data, b.len, out);
+    out->json = rc == CQ_OK;
   }
   cq_buf_clear(&b);
   return rc;
@@ -423,21 +422,28 @@ static int convert_one(convert_in *in, const cq_value *raw, int base,
 static void convert_emit(cq_buf *b, const cq_value *v, int base) {
   char text[CQ_REAL_TEXT];
   switch (v->kind) {
-    case CQ_INT:
-      if (base == CQ_BOOLEAN) cq_buf_str(b, v->u.i ? "true" : "false");
-      else cq_buf_printf(b, "%lld", (long long)v->u.i);
-      break;
-    case CQ_DOUBLE: cq_buf_add(b, text, cq_real_format(v->u.r, text)); break;
-    case CQ_STR:
-      if (v->json) cq_buf_add(b, v->u.s, v->len);
-      else cq_buf_json(b, v->u.s, v->len);
-      break;
-    case CQ_BYTES:
-      cq_buf_byte(b, '"');
-      cq_base64_encode(b, v->u.s, v->len, 0);
-      cq_buf_byte(b, '"');
-      break;
-    default: cq_buf_str(b, "null");
+  case CQ_INT:
+    if (base == CQ_BOOLEAN)
+      cq_buf_str(b, v->u.i ? "true" : "false");
+    else
+      cq_buf_printf(b, "%lld", (long long)v->u.i);
+    break;
+  case CQ_DOUBLE:
+    cq_buf_add(b, text, cq_real_format(v->u.r, text));
+    break;
+  case CQ_STR:
+    if (v->json)
+      cq_buf_add(b, v->u.s, v->len);
+    else
+      cq_buf_json(b, v->u.s, v->len);
+    break;
+  case CQ_BYTES:
+    cq_buf_byte(b, '"');
+    cq_base64_encode(b, v->u.s, v->len, 0);
+    cq_buf_byte(b, '"');
+    break;
+  default:
+    cq_buf_str(b, "null");
   }
 }
 
@@ -523,19 +529,32 @@ done:
 static int convert_one(convert_in *in, const cq_value *raw, int base,
                        cq_value *out) {
   switch (base) {
-    case CQ_INTEGER: return convert_integer(in, raw, out);
-    case CQ_REAL: return convert_real(in, raw, out);
-    case CQ_BOOLEAN: return convert_boolean(in, raw, out);
-    case CQ_TIMESTAMP: return convert_timestamp(in, raw, out);
-    case CQ_DATE: return convert_date(in, raw, out);
-    case CQ_DECIMAL: return convert_decimal(in, raw, out);
-    case CQ_UUID: return convert_uuid(in, raw, out);
-    case CQ_INET: return convert_net(in, raw, 0, out);
-    case CQ_CIDR: return convert_net(in, raw, 1, out);
-    case CQ_MAC: return convert_mac(in, raw, out);
-    case CQ_BLOB: return convert_blob(in, raw, out);
-    case CQ_JSON: return convert_json(in, raw, out);
-    default: return convert_text(in, raw, out);
+  case CQ_INTEGER:
+    return convert_integer(in, raw, out);
+  case CQ_REAL:
+    return convert_real(in, raw, out);
+  case CQ_BOOLEAN:
+    return convert_boolean(in, raw, out);
+  case CQ_TIMESTAMP:
+    return convert_timestamp(in, raw, out);
+  case CQ_DATE:
+    return convert_date(in, raw, out);
+  case CQ_DECIMAL:
+    return convert_decimal(in, raw, out);
+  case CQ_UUID:
+    return convert_uuid(in, raw, out);
+  case CQ_INET:
+    return convert_net(in, raw, 0, out);
+  case CQ_CIDR:
+    return convert_net(in, raw, 1, out);
+  case CQ_MAC:
+    return convert_mac(in, raw, out);
+  case CQ_BLOB:
+    return convert_blob(in, raw, out);
+  case CQ_JSON:
+    return convert_json(in, raw, out);
+  default:
+    return convert_text(in, raw, out);
   }
 }
 

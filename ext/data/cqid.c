@@ -148,21 +148,31 @@ void cq_value_cqid_text(cq_buf *out, const cq_value *v, int type) {
   int base = type & CQ_TYPE_MASK;
   char plain[CQ_REAL_PLAIN];
   switch (v->kind) {
-    case CQ_INT:
-      if (base == CQ_BOOLEAN && !(type & CQ_LIST))
-        cq_buf_str(out, v->u.i ? "true" : "false");
-      else
-        cq_buf_printf(out, "%lld", (long long)v->u.i);
-      break;
-    case CQ_DOUBLE: cq_buf_add(out, plain, cq_real_plain(v->u.r, plain)); break;
-    case CQ_BYTES: cq_buf_add(out, v->u.s, v->len); break;
-    case CQ_STR:
-      if (type & CQ_LIST) cqid_list(out, v, base);
-      else if (base == CQ_TIMESTAMP) cqid_timestamp(out, v);
-      else if (base == CQ_INET || base == CQ_CIDR) cqid_net(out, v);
-      else if (base == CQ_BOOLEAN) cqid_boolean(out, v);
-      else cq_buf_add(out, v->u.s, v->len);
-      break;
-    default: cq_buf_str(out, "(null)");
+  case CQ_INT:
+    if (base == CQ_BOOLEAN && !(type & CQ_LIST))
+      cq_buf_str(out, v->u.i ? "true" : "false");
+    else
+      cq_buf_printf(out, "%lld", (long long)v->u.i);
+    break;
+  case CQ_DOUBLE:
+    cq_buf_add(out, plain, cq_real_plain(v->u.r, plain));
+    break;
+  case CQ_BYTES:
+    cq_buf_add(out, v->u.s, v->len);
+    break;
+  case CQ_STR:
+    if (type & CQ_LIST)
+      cqid_list(out, v, base);
+    else if (base == CQ_TIMESTAMP)
+      cqid_timestamp(out, v);
+    else if (base == CQ_INET || base == CQ_CIDR)
+      cqid_net(out, v);
+    else if (base == CQ_BOOLEAN)
+      cqid_boolean(out, v);
+    else
+      cq_buf_add(out, v->u.s, v->len);
+    break;
+  default:
+    cq_buf_str(out, "(null)");
   }
 }

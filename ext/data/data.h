@@ -37,15 +37,21 @@ const char *cq_type_name(int type); /* static text, "list of text" too */
 /* TEXT, INTEGER, REAL or BLOB: what a column is declared as in SQLite. */
 const char *cq_type_sql(int type);
 
-typedef enum cq_kind { CQ_NULL = 0, CQ_INT, CQ_DOUBLE, CQ_STR, CQ_BYTES } cq_kind;
+typedef enum cq_kind {
+  CQ_NULL = 0,
+  CQ_INT,
+  CQ_DOUBLE,
+  CQ_STR,
+  CQ_BYTES
+} cq_kind;
 
 /* 16 bytes.  Text and bytes are borrowed from a batch, an arena or a page;
  * never NUL-terminated by promise. */
 typedef struct cq_value {
-  uint8_t kind;  /* cq_kind */
-  uint8_t json;  /* STR that is JSON text (object, array, or any json cell) */
+  uint8_t kind; /* cq_kind */
+  uint8_t json; /* STR that is JSON text (object, array, or any json cell) */
   uint16_t pad;
-  uint32_t len;  /* STR, BYTES */
+  uint32_t len; /* STR, BYTES */
   union {
     int64_t i;
     double r;
@@ -115,15 +121,16 @@ void cq_block_unref(cq_block *b);
 typedef struct cq_batch {
   int ncol;
   int nrow;
-  int cap;         /* rows allocated */
-  cq_value *cells; /* row-major: cells[row * ncol + col] */
-  cq_arena arena;  /* decoded text, copies */
+  int cap;           /* rows allocated */
+  cq_value *cells;   /* row-major: cells[row * ncol + col] */
+  cq_arena arena;    /* decoded text, copies */
   cq_block **blocks; /* pages that cells borrow from */
   size_t nblock, capblock;
   int64_t warnings; /* values replaced or kept as text on the way */
 } cq_batch;
 cq_batch *cq_batch_new(int ncol);
-cq_value *cq_batch_add(cq_batch *b); /* a new row, all NULL; NULL on OOM */
+cq_value *cq_batch_add(cq_batch *b); /* a new row, all NULL; NULL on OOM;
+                                        rows before it may move */
 cq_value *cq_batch_row(const cq_batch *b, int row);
 int cq_batch_hold(cq_batch *b, cq_block *block); /* refs it once */
 void cq_batch_reset(cq_batch *b);

@@ -41,14 +41,17 @@ static size_t json_string(const char *s, size_t n, size_t i) {
 
 static size_t json_digits(const char *s, size_t n, size_t i) {
   size_t from = i;
-  while (i < n && s[i] >= '0' && s[i] <= '9') i++;
+  while (i < n && s[i] >= '0' && s[i] <= '9')
+    i++;
   return i > from ? i : 0;
 }
 
 static size_t json_number(const char *s, size_t n, size_t i) {
   if (i < n && s[i] == '-') i++;
-  if (i < n && s[i] == '0') i++;
-  else if (!(i = json_digits(s, n, i))) return 0;
+  if (i < n && s[i] == '0')
+    i++;
+  else if (!(i = json_digits(s, n, i)))
+    return 0;
   if (i < n && s[i] == '.' && !(i = json_digits(s, n, i + 1))) return 0;
   if (i < n && (s[i] == 'e' || s[i] == 'E')) {
     i++;
@@ -61,11 +64,16 @@ static size_t json_number(const char *s, size_t n, size_t i) {
 static size_t json_scalar(const char *s, size_t n, size_t i) {
   if (i >= n) return 0;
   switch (s[i]) {
-    case '"': return json_string(s, n, i);
-    case 't': return n - i >= 4 && !memcmp(s + i, "true", 4) ? i + 4 : 0;
-    case 'f': return n - i >= 5 && !memcmp(s + i, "false", 5) ? i + 5 : 0;
-    case 'n': return n - i >= 4 && !memcmp(s + i, "null", 4) ? i + 4 : 0;
-    default: return json_number(s, n, i);
+  case '"':
+    return json_string(s, n, i);
+  case 't':
+    return n - i >= 4 && !memcmp(s + i, "true", 4) ? i + 4 : 0;
+  case 'f':
+    return n - i >= 5 && !memcmp(s + i, "false", 5) ? i + 5 : 0;
+  case 'n':
+    return n - i >= 4 && !memcmp(s + i, "null", 4) ? i + 4 : 0;
+  default:
+    return json_number(s, n, i);
   }
 }
 
@@ -83,7 +91,8 @@ typedef struct json_in {
 static void json_skip(json_in *in) {
   if (in->i < in->n && json_space(in->s[in->i])) {
     cq_buf_add(in->out, in->s + in->from, in->i - in->from);
-    while (in->i < in->n && json_space(in->s[in->i])) in->i++;
+    while (in->i < in->n && json_space(in->s[in->i]))
+      in->i++;
     in->from = in->i;
   }
 }
@@ -122,8 +131,10 @@ static int json_value(json_in *in, int *open) {
     if (json_take(in, object ? '}' : ']')) return 1;
     if (in->depth == CQ_MAX_JSON_DEPTH) return 0;
     bit = 1 << (in->depth % 8);
-    if (object) in->object[in->depth / 8] |= (unsigned char)bit;
-    else in->object[in->depth / 8] &= (unsigned char)~bit;
+    if (object)
+      in->object[in->depth / 8] |= (unsigned char)bit;
+    else
+      in->object[in->depth / 8] &= (unsigned char)~bit;
     in->depth++;
     *open = 1;
     return !object || json_key(in);
@@ -222,26 +233,37 @@ int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out) {
       continue;
     }
     switch (s[i + 1]) {
-      case 'b': *d++ = '\b'; break;
-      case 'f': *d++ = '\f'; break;
-      case 'n': *d++ = '\n'; break;
-      case 'r': *d++ = '\r'; break;
-      case 't': *d++ = '\t'; break;
-      case 'u':
-        u = json_hex4(s + i + 2);
-        i += 4;
-        if (u >= 0xD800 && u < 0xDC00 && n - i > 8 && s[i + 2] == '\\' &&
-            s[i + 3] == 'u') {
-          unsigned low = json_hex4(s + i + 4);
-          if (low >= 0xDC00 && low < 0xE000) {
-            u = 0x10000 + ((u - 0xD800) << 10) + (low - 0xDC00);
-            i += 6;
-          }
+    case 'b':
+      *d++ = '\b';
+      break;
+    case 'f':
+      *d++ = '\f';
+      break;
+    case 'n':
+      *d++ = '\n';
+      break;
+    case 'r':
+      *d++ = '\r';
+      break;
+    case 't':
+      *d++ = '\t';
+      break;
+    case 'u':
+      u = json_hex4(s + i + 2);
+      i += 4;
+      if (u >= 0xD800 && u < 0xDC00 && n - i > 8 && s[i + 2] == '\\' &&
+          s[i + 3] == 'u') {
+        unsigned low = json_hex4(s + i + 4);
+        if (low >= 0xDC00 && low < 0xE000) {
+          u = 0x10000 + ((u - 0xD800) << 10) + (low - 0xDC00);
+          i += 6;
         }
-        if (u == 0 || (u >= 0xD800 && u < 0xE000)) u = 0xFFFD;
-        d += json_utf8(d, u);
-        break;
-      default: *d++ = s[i + 1];
+      }
+      if (u == 0 || (u >= 0xD800 && u < 0xE000)) u = 0xFFFD;
+      d += json_utf8(d, u);
+      break;
+    default:
+      *d++ = s[i + 1];
     }
     i += 2;
   }
@@ -256,17 +278,20 @@ static size_t json_container(const char *s, size_t n, size_t i) {
   size_t depth = 0;
   while (i < n) {
     switch (s[i]) {
-      case '"':
-        i = json_string(s, n, i);
-        if (!i) return 0;
-        continue;
-      case '{':
-      case '[': depth++; break;
-      case '}':
-      case ']':
-        if (--depth == 0) return i + 1;
-        break;
-      default: break;
+    case '"':
+      i = json_string(s, n, i);
+      if (!i) return 0;
+      continue;
+    case '{':
+    case '[':
+      depth++;
+      break;
+    case '}':
+    case ']':
+      if (--depth == 0) return i + 1;
+      break;
+    default:
+      break;
     }
     i++;
   }

@@ -36,10 +36,12 @@ static int number_grammar(const char *s, size_t n, int *integer) {
   size_t i = 0, digits = 0;
   *integer = 1;
   if (i < n && (s[i] == '-' || s[i] == '+')) i++;
-  for (; i < n && s[i] >= '0' && s[i] <= '9'; i++) digits++;
+  for (; i < n && s[i] >= '0' && s[i] <= '9'; i++)
+    digits++;
   if (i < n && s[i] == '.') {
     *integer = 0;
-    for (i++; i < n && s[i] >= '0' && s[i] <= '9'; i++) digits++;
+    for (i++; i < n && s[i] >= '0' && s[i] <= '9'; i++)
+      digits++;
   }
   if (!digits) return 0;
   if (i < n && (s[i] | 0x20) == 'e') {
@@ -47,7 +49,8 @@ static int number_grammar(const char *s, size_t n, int *integer) {
     i++;
     if (i < n && (s[i] == '-' || s[i] == '+')) i++;
     if (i == n || s[i] < '0' || s[i] > '9') return 0;
-    while (i < n && s[i] >= '0' && s[i] <= '9') i++;
+    while (i < n && s[i] >= '0' && s[i] <= '9')
+      i++;
   }
   return i == n;
 }
@@ -68,8 +71,9 @@ int cq_number_parse(const char *s, size_t n, cq_value *out) {
       v = v * 10 + d;
     }
     if (i == n) {
-      *out = cq_value_int(!neg ? (int64_t)v
-                          : v == top ? INT64_MIN : -(int64_t)v);
+      *out = cq_value_int(!neg       ? (int64_t)v
+                          : v == top ? INT64_MIN
+                                     : -(int64_t)v);
     } else {
       /* Beyond int64: text as it came, never a rounded real. */
       *out = cq_value_str(s, n);
@@ -118,7 +122,8 @@ static int number_shortest(double r, int least, char out[24], int *exp) {
     snprintf(text, sizeof(text), "%se%d", out, *exp - (n - 1));
     if (number_strtod(text, &end) == fabs(r)) break;
   }
-  while (n > 1 && out[n - 1] == '0') n--;
+  while (n > 1 && out[n - 1] == '0')
+    n--;
   out[n] = '\0';
   return n;
 }
@@ -132,7 +137,8 @@ static size_t number_plain(char *out, const char *digits, int n, int exp,
   if (exp < 0) {
     *p++ = '0';
     *p++ = '.';
-    for (i = -1; i > exp; i--) *p++ = '0';
+    for (i = -1; i > exp; i--)
+      *p++ = '0';
     memcpy(p, digits, (size_t)n);
     p += n;
   } else {
@@ -161,8 +167,10 @@ size_t cq_real_format(double r, char out[CQ_REAL_TEXT]) {
   if (exp < -4 || exp > 14) {
     out[len++] = digits[0];
     out[len++] = '.';
-    if (n > 1) memcpy(out + len, digits + 1, (size_t)n - 1);
-    else out[len] = '0';
+    if (n > 1)
+      memcpy(out + len, digits + 1, (size_t)n - 1);
+    else
+      out[len] = '0';
     len += n > 1 ? (size_t)n - 1 : 1;
     len += (size_t)snprintf(out + len, CQ_REAL_TEXT - len, "e%+03d", exp);
   } else {

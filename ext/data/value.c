@@ -63,13 +63,16 @@ int cq_value_copy(cq_arena *a, const cq_value *v, cq_value *out) {
 int cq_value_same(const cq_value *a, const cq_value *b) {
   if (a->kind != b->kind) return 0;
   switch (a->kind) {
-    case CQ_INT: return a->u.i == b->u.i;
-    case CQ_DOUBLE: return memcmp(&a->u.r, &b->u.r, sizeof(a->u.r)) == 0;
-    case CQ_STR:
-    case CQ_BYTES:
-      return a->len == b->len &&
-             (a->len == 0 || memcmp(a->u.s, b->u.s, a->len) == 0);
-    default: return 1;
+  case CQ_INT:
+    return a->u.i == b->u.i;
+  case CQ_DOUBLE:
+    return memcmp(&a->u.r, &b->u.r, sizeof(a->u.r)) == 0;
+  case CQ_STR:
+  case CQ_BYTES:
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->u.s, b->u.s, a->len) == 0);
+  default:
+    return 1;
   }
 }
 
@@ -82,25 +85,31 @@ int cq_value_to_text(cq_arena *a, const cq_value *v, cq_value *out) {
   cq_buf b;
   cq_buf_init(&b, SIZE_MAX);
   switch (v->kind) {
-    case CQ_NULL: *out = cq_value_null(); goto done;
-    case CQ_STR:
-      *out = *v;
-      goto done;
-    case CQ_INT:
-      n = (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->u.i);
-      break;
-    case CQ_DOUBLE: n = cq_real_format(v->u.r, text); break;
-    default:
-      cq_base64_encode(&b, v->u.s, v->len, 0);
-      rc = b.rc;
-      p = b.data;
-      n = b.len;
-      break;
+  case CQ_NULL:
+    *out = cq_value_null();
+    goto done;
+  case CQ_STR:
+    *out = *v;
+    goto done;
+  case CQ_INT:
+    n = (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->u.i);
+    break;
+  case CQ_DOUBLE:
+    n = cq_real_format(v->u.r, text);
+    break;
+  default:
+    cq_base64_encode(&b, v->u.s, v->len, 0);
+    rc = b.rc;
+    p = b.data;
+    n = b.len;
+    break;
   }
   if (rc != CQ_OK) goto done;
   p = cq_arena_strndup(a, p, n);
-  if (p) *out = cq_value_str(p, n);
-  else rc = CQ_NOMEM;
+  if (p)
+    *out = cq_value_str(p, n);
+  else
+    rc = CQ_NOMEM;
 done:
   if (rc != CQ_OK) *out = cq_value_null();
   cq_buf_clear(&b);

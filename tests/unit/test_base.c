@@ -55,7 +55,8 @@ static void test_error_cuts_at_characters(void) {
     cq_error e = {0, ""};
     char *s = malloc(3 * n + 1);
     size_t i;
-    for (i = 0; i < n; i++) memcpy(s + 3 * i, "\xE2\x82\xAC", 3);
+    for (i = 0; i < n; i++)
+      memcpy(s + 3 * i, "\xE2\x82\xAC", 3);
     s[3 * n] = '\0';
     cq_error_set(&e, CQ_ERROR, "x%s", s);
     CHECK_INT(cq_utf8_check(e.text, strlen(e.text)), strlen(e.text));
@@ -94,7 +95,8 @@ static void test_memory_grows(void) {
     CHECK(cap > i);
     items[i] = (int64_t)i;
   }
-  for (i = 0; i < 1000; i++) CHECK_INT(items[i], i);
+  for (i = 0; i < 1000; i++)
+    CHECK_INT(items[i], i);
   CHECK_INT(cq_grow(&items, &cap, SIZE_MAX / 4, sizeof(*items)), CQ_NOMEM);
   cq_free(items);
 }
@@ -223,8 +225,7 @@ static void test_buf_json_escapes(void) {
   cq_buf b;
   cq_buf_init(&b, SIZE_MAX);
   cq_buf_json(&b, "a\"\\\b\f\n\r\t\x01\x7f/\0z\xC3\xA9", 15);
-  CHECK_STR(b.data,
-            "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\x7f/\\u0000z\xC3\xA9\"");
+  CHECK_STR(b.data, "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\x7f/\\u0000z\xC3\xA9\"");
   cq_buf_reset(&b);
   cq_buf_json(&b, "\xFFx\xED\xA0\x80", 5);
   CHECK_STR(b.data, "\"\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
@@ -319,17 +320,38 @@ static void test_time_reads_http_dates(void) {
 }
 
 static void test_time_refuses_what_is_no_time(void) {
-  static const char *const bad[] = {
-      "", "x", "2024", "2024-01", "2024-13-01", "2024-00-01", "2024-01-00",
-      "2023-02-29", "1900-02-29", "2024-04-31", "2024-01-02T", "2024-01-02T03",
-      "2024-01-02T24:00:00Z", "2024-01-02T03:60:00Z", "2024-01-02T03:04:05.Z",
-      "2024-01-02T03:04:05.1234567890Z", "2024-01-02T03:04:05ZZ",
-      "2024-01-02T03:04:05+24:00", "2024-01-02T03:04:05+1",
-      "2024-01-02T03:04:05+01:", "2024-01-02T03:04:05 ", " 2024-01-02",
-      "2024-01-02Z", "20240102", "24-01-02T03:04:05Z", "2024-1-2",
-      "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994", "Sun",
-      "Sun, 06 Nov-1994 08:49:37 GMT", "0000-01-01T00:00:00+00:01",
-      "9999-12-31T23:59:59-00:01"};
+  static const char *const bad[] = {"",
+                                    "x",
+                                    "2024",
+                                    "2024-01",
+                                    "2024-13-01",
+                                    "2024-00-01",
+                                    "2024-01-00",
+                                    "2023-02-29",
+                                    "1900-02-29",
+                                    "2024-04-31",
+                                    "2024-01-02T",
+                                    "2024-01-02T03",
+                                    "2024-01-02T24:00:00Z",
+                                    "2024-01-02T03:60:00Z",
+                                    "2024-01-02T03:04:05.Z",
+                                    "2024-01-02T03:04:05.1234567890Z",
+                                    "2024-01-02T03:04:05ZZ",
+                                    "2024-01-02T03:04:05+24:00",
+                                    "2024-01-02T03:04:05+1",
+                                    "2024-01-02T03:04:05+01:",
+                                    "2024-01-02T03:04:05 ",
+                                    " 2024-01-02",
+                                    "2024-01-02Z",
+                                    "20240102",
+                                    "24-01-02T03:04:05Z",
+                                    "2024-1-2",
+                                    "Sun, 06 Foo 1994 08:49:37 GMT",
+                                    "Sun, 06 Nov 1994",
+                                    "Sun",
+                                    "Sun, 06 Nov-1994 08:49:37 GMT",
+                                    "0000-01-01T00:00:00+00:01",
+                                    "9999-12-31T23:59:59-00:01"};
   int64_t us;
   size_t i;
   CHECK_INT(cq_time_parse("2024-01-02T03:04:05\0Z", 21, &us), CQ_ERROR);
@@ -402,10 +424,24 @@ static void test_duration_reads_units(void) {
 }
 
 static void test_duration_refuses_the_rest(void) {
-  static const char *const bad[] = {"", "s", "-5s", "5x", "5 s", "1h30", "P",
-                                    "PT", "P1Y", "P1M", "P1H", "PT1D", "1.s",
-                                    "99999999999999999999s", "9999999999999w",
-                                    "P1DT", "5s ", "1e3"};
+  static const char *const bad[] = {"",
+                                    "s",
+                                    "-5s",
+                                    "5x",
+                                    "5 s",
+                                    "1h30",
+                                    "P",
+                                    "PT",
+                                    "P1Y",
+                                    "P1M",
+                                    "P1H",
+                                    "PT1D",
+                                    "1.s",
+                                    "99999999999999999999s",
+                                    "9999999999999w",
+                                    "P1DT",
+                                    "5s ",
+                                    "1e3"};
   size_t i;
   for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
     CHECK_INT(duration(bad[i]), -1);
@@ -488,7 +524,8 @@ static void test_hash_64_spreads(void) {
     int bits = 0;
     buf[i / 8] ^= (unsigned char)(1 << (i % 8));
     x = cq_hash64(buf, sizeof(buf), 1) ^ base;
-    for (; x; x &= x - 1) bits++;
+    for (; x; x &= x - 1)
+      bits++;
     if (bits < least) least = bits;
     buf[i / 8] ^= (unsigned char)(1 << (i % 8));
   }
@@ -498,11 +535,10 @@ static void test_hash_64_spreads(void) {
 /* ---- encodings ------------------------------------------------------------------ */
 /* RFC 4648, section 10. */
 static void test_base64_vectors(void) {
-  static const char *const plain[] = {"", "f", "fo", "foo", "foob", "fooba",
-                                      "foobar"};
-  static const char *const coded[] = {"",         "Zg==",     "Zm8=",
-                                      "Zm9v",     "Zm9vYg==", "Zm9vYmE=",
-                                      "Zm9vYmFy"};
+  static const char *const plain[] = {"",     "f",     "fo",    "foo",
+                                      "foob", "fooba", "foobar"};
+  static const char *const coded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
   size_t i;
   for (i = 0; i < 7; i++) {
     cq_buf b;
@@ -537,8 +573,8 @@ static void test_base64_takes_both_alphabets(void) {
 }
 
 static void test_base64_refuses_the_rest(void) {
-  static const char *const bad[] = {"Z", "Zm9vY", "Zg=", "Zg===", "Z===",
-                                    "Zm=8", "Zm8==", "Zm9v=", "Zm!v", "="};
+  static const char *const bad[] = {"Z",    "Zm9vY", "Zg=",   "Zg===", "Z===",
+                                    "Zm=8", "Zm8==", "Zm9v=", "Zm!v",  "="};
   size_t i;
   for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
     cq_buf b;
@@ -610,8 +646,10 @@ static void test_glob_is_not_exponential(void) {
 }
 
 static void test_nearest_suggests(void) {
-  static const char *const words[] = {"tables", "skip_tables", "destinations",
-                                      "name", "path", "aws_ec2_instances", "id"};
+  static const char *const words[] = {
+      "tables", "skip_tables", "destinations",
+      "name",   "path",        "aws_ec2_instances",
+      "id"};
   size_t n = sizeof(words) / sizeof(*words);
   char longest[200];
   CHECK_STR(cq_nearest("tabels", words, n), "tables");
@@ -634,9 +672,11 @@ static void test_nearest_suggests(void) {
 static size_t utf8_plain(const unsigned char *s, size_t n) {
   size_t i = 0;
   while (i < n) {
-    size_t len = s[i] < 0x80 ? 1 : s[i] >= 0xC0 && s[i] < 0xE0 ? 2
-                 : s[i] >= 0xE0 && s[i] < 0xF0 ? 3 : s[i] >= 0xF0 && s[i] < 0xF8
-                 ? 4 : 0;
+    size_t len = s[i] < 0x80                   ? 1
+                 : s[i] >= 0xC0 && s[i] < 0xE0 ? 2
+                 : s[i] >= 0xE0 && s[i] < 0xF0 ? 3
+                 : s[i] >= 0xF0 && s[i] < 0xF8 ? 4
+                                               : 0;
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned u;
     size_t k;
@@ -668,7 +708,10 @@ static void test_utf8_is_strict(void) {
     if (cq_utf8_check((char *)s, 4) != utf8_plain(s, 4)) wrong++;
   }
   CHECK_INT(wrong, 0);
-  CHECK_INT(cq_utf8_check("12345678\xC3\xA9" "12345678\xFF", 19), 18);
+  CHECK_INT(cq_utf8_check("12345678\xC3\xA9"
+                          "12345678\xFF",
+                          19),
+            18);
 }
 
 /* ---- files ------------------------------------------------------------------------ */

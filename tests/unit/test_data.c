@@ -35,7 +35,9 @@ static void test_type_declares_four_words(void) {
 }
 
 /* ---- values ----------------------------------------------------------------- */
-static void test_value_is_small(void) { CHECK_INT(sizeof(cq_value), 16); }
+static void test_value_is_small(void) {
+  CHECK_INT(sizeof(cq_value), 16);
+}
 
 static void test_value_same_is_by_bytes(void) {
   cq_value a = cq_value_str("abc", 3), b = cq_value_str("abcd", 3);
@@ -96,8 +98,9 @@ static void test_real_reads_back(void) {
 
 /* Where 15 digits are enough, the text is what SQLite's own CAST gives. */
 static void test_real_prints_as_sqlite(void) {
-  static const double some[] = {0, 1, -1, 1e14, 1e15, 123456789012345.0, 1e-4,
-                                1e-5, 1e100, 1e-300, 0.1, 2.5, 1e16, 100, 5e-7};
+  static const double some[] = {
+      0,   1,   -1,   1e14, 1e15, 123456789012345.0, 1e-4, 1e-5, 1e100, 1e-300,
+      0.1, 2.5, 1e16, 100,  5e-7};
   sqlite3 *db;
   sqlite3_stmt *q;
   int i, wrong = 0, compared = 0;
@@ -169,8 +172,10 @@ static void test_real_ignores_the_locale(void) {
   unsetenv("LOCPATH");
   CHECK_STR(text, "1234.5678");
   CHECK_STR(plain, "0.1");
-  if (comma) CHECK_STR(host, "1,5");
-  else printf("# no locale with a decimal comma can be had here\n");
+  if (comma)
+    CHECK_STR(host, "1,5");
+  else
+    printf("# no locale with a decimal comma can be had here\n");
   if (dir[0]) {
     snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
     CHECK_INT(system(cmd), 0);
@@ -194,9 +199,9 @@ static void test_number_keeps_what_is_too_big(void) {
 }
 
 static void test_number_refuses_the_rest(void) {
-  static const char *const bad[] = {"", "-", "+", ".", "1e", "1e+", "0x10",
-                                    "inf", "nan", "1 ", " 1", "1,5", "1_000",
-                                    "--1", "1.2.3", "e5"};
+  static const char *const bad[] = {"",      "-",   "+",     ".",  "1e", "1e+",
+                                    "0x10",  "inf", "nan",   "1 ", " 1", "1,5",
+                                    "1_000", "--1", "1.2.3", "e5"};
   size_t i;
   cq_value v;
   for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -221,8 +226,9 @@ static const char *minify(const char *s, size_t n) {
 }
 
 static void test_json_minifies(void) {
-  CHECK_STR(minify(" { \"b\" : [ 1 , 2.50 ] ,\n\"a b\":{ } , \"c\":[\t] } ", 45),
-            "<{\"b\":[1,2.50],\"a b\":{},\"c\":[]}>");
+  CHECK_STR(
+      minify(" { \"b\" : [ 1 , 2.50 ] ,\n\"a b\":{ } , \"c\":[\t] } ", 45),
+      "<{\"b\":[1,2.50],\"a b\":{},\"c\":[]}>");
   CHECK_STR(minify("{\"b\":1,\"b\":2}", 13), "<{\"b\":1,\"b\":2}>");
   CHECK_STR(minify(" 1e400 ", 7), "<1e400>");
   CHECK_STR(minify("123456789012345678901234567890", 30),
@@ -251,7 +257,8 @@ static void test_json_bounds_its_depth(void) {
  * numbers beyond its types, and surrogates alone. */
 static void test_json_agrees_with_jansson(void) {
   static const char *const seeds[] = {
-      "{\"a\": [1, -2.5e+3, true, false, null], \"b\\n\": {\"c\": \"\\u00e9\"}}",
+      "{\"a\": [1, -2.5e+3, true, false, null], \"b\\n\": {\"c\": "
+      "\"\\u00e9\"}}",
       "[ \"x\\\\\\\"\", {}, [], [[1],[2]], 0, -0.0, 1E5 ]",
       "{\"\xC3\xA9\": \"\xE2\x82\xAC \xF0\x9F\x98\x80\", \"\": [{\"k\": 1}]}"};
   static const char alphabet[] = "{}[]\",:\\ut0123e.-+ \n\x80\xFF\x01xfn";
@@ -310,7 +317,8 @@ static void test_json_unquotes(void) {
                {"\"\\ud83dx\"", "\xEF\xBF\xBDx"},
                {"\"\\ude00\"", "\xEF\xBF\xBD"},
                {"\"\\ud83d\\ud83d\\ude00\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80"},
-               {"\"\\ud83d\\u0041\"", "\xEF\xBF\xBD" "A"},
+               {"\"\\ud83d\\u0041\"", "\xEF\xBF\xBD"
+                                      "A"},
                {"\"\\ud83d\"", "\xEF\xBF\xBD"}};
   size_t i;
   cq_value v;
@@ -332,7 +340,8 @@ static void test_json_elements_are_bounded(void) {
   size_t n = strlen(whole), cut, at = 0;
   int seen = 0, rc;
   cq_value v;
-  while ((rc = cq_json_element(&arena, whole, n, &at, &v)) == CQ_ROW) seen++;
+  while ((rc = cq_json_element(&arena, whole, n, &at, &v)) == CQ_ROW)
+    seen++;
   CHECK_INT(rc, CQ_DONE);
   CHECK_INT(seen, 6);
   /* Any cut text ends in an error, and is not read beyond. */
@@ -377,8 +386,7 @@ static void test_convert_null_and_empty(void) {
     CHECK_STR(as(cq_value_null(), t, NULL), "n:");
     CHECK_STR(as(cq_value_null(), t | CQ_LIST, NULL), "n:");
     CHECK_STR(as(J("null"), t, NULL), t == CQ_JSON ? "j:null" : "n:");
-    if (t != CQ_TEXT && t != CQ_BLOB)
-      CHECK_STR(as(T(" \n"), t, NULL), "n:");
+    if (t != CQ_TEXT && t != CQ_BLOB) CHECK_STR(as(T(" \n"), t, NULL), "n:");
   }
   CHECK_STR(as(T(""), CQ_TEXT, NULL), "s:");
   CHECK_STR(as(T(" a "), CQ_TEXT, NULL), "s: a ");
@@ -489,9 +497,9 @@ static void test_convert_uuid(void) {
   CHECK_STR(as(T("aed9b8c3aefd5d70af4255cf550f174f"), CQ_UUID, NULL), want);
   CHECK_STR(as(T("{aed9b8c3-aefd-5d70-af42-55cf550f174f}"), CQ_UUID, NULL),
             want);
-  CHECK_STR(as(T("urn:uuid:aed9b8c3-aefd-5d70-af42-55cf550f174f"), CQ_UUID,
-               NULL),
-            want);
+  CHECK_STR(
+      as(T("urn:uuid:aed9b8c3-aefd-5d70-af42-55cf550f174f"), CQ_UUID, NULL),
+      want);
   CHECK_STR(as(T("aed9b8c3-aefd-5d70-af42-55cf550f174"), CQ_UUID, NULL),
             "!s:aed9b8c3-aefd-5d70-af42-55cf550f174");
   CHECK_STR(as(T("aed9b8c3-aefd-5d70-af4255-cf550f174f"), CQ_UUID, NULL),
@@ -530,10 +538,8 @@ static void test_convert_mac(void) {
   CHECK_STR(as(T("00:1a-2b:3c:4d:5e"), CQ_MAC, NULL), "!s:00:1a-2b:3c:4d:5e");
   CHECK_STR(as(T("0:1a:2b:3c:4d:5e"), CQ_MAC, NULL), "!s:0:1a:2b:3c:4d:5e");
   CHECK_STR(as(T("00:1a:2b:3c:4d"), CQ_MAC, NULL), "!s:00:1a:2b:3c:4d");
-  CHECK_STR(as(T("00:1a:2b:3c:4d:5e:"), CQ_MAC, NULL),
-            "!s:00:1a:2b:3c:4d:5e:");
-  CHECK_STR(as(T(":00:1a:2b:3c:4d:5e"), CQ_MAC, NULL),
-            "!s::00:1a:2b:3c:4d:5e");
+  CHECK_STR(as(T("00:1a:2b:3c:4d:5e:"), CQ_MAC, NULL), "!s:00:1a:2b:3c:4d:5e:");
+  CHECK_STR(as(T(":00:1a:2b:3c:4d:5e"), CQ_MAC, NULL), "!s::00:1a:2b:3c:4d:5e");
 }
 
 static void test_convert_blob(void) {
@@ -547,8 +553,7 @@ static void test_convert_blob(void) {
 static void test_convert_json(void) {
   CHECK_STR(as(J("{\"a\":1}"), CQ_JSON, NULL), "j:{\"a\":1}");
   CHECK_STR(as(T("{ \"a\": 1e400 }"), CQ_JSON, NULL), "j:{\"a\":1e400}");
-  CHECK_STR(as(T("plain \"text\""), CQ_JSON, NULL),
-            "j:\"plain \\\"text\\\"\"");
+  CHECK_STR(as(T("plain \"text\""), CQ_JSON, NULL), "j:\"plain \\\"text\\\"\"");
   CHECK_STR(as(T("{\"a\":}"), CQ_JSON, NULL), "j:\"{\\\"a\\\":}\"");
   CHECK_STR(as(T("true"), CQ_JSON, NULL), "j:true");
   CHECK_STR(as(J("\"12\""), CQ_JSON, NULL), "j:\"12\"");
@@ -614,7 +619,8 @@ static const struct {
               {"2001:DB8::1", 0, CQ_INET, NULL},
               {"\"a\\tb\"", 1, CQ_TEXT, NULL},
               {"1.000000000000000000000000000000000000000000000000000000000000"
-               "0000000000000000", 0, CQ_REAL, NULL},
+               "0000000000000000",
+               0, CQ_REAL, NULL},
               {"12345678901234567890123", 0, CQ_REAL, NULL},
               {"[\"10.0.0.1/32\",\"::1/128\"]", 1, CQ_LIST | CQ_INET, NULL}};
 
@@ -736,7 +742,8 @@ static void test_cqid_reals_of_any_size(void) {
   v = cq_value_real(5e-324);
   cq_value_cqid_text(&b, &v, CQ_REAL);
   CHECK_INT(b.len, 326);
-  for (i = 2; i < 325; i++) CHECK_INT(b.data[i], '0');
+  for (i = 2; i < 325; i++)
+    CHECK_INT(b.data[i], '0');
   CHECK_INT(b.data[325], '5');
   cq_buf_clear(&b);
 }
@@ -774,12 +781,11 @@ static void test_cqid_of_rows_as_cloudquery(void) {
   component null[] = {{"account_id", T("123456789012"), CQ_TEXT},
                       {"name", cq_value_null(), CQ_TEXT},
                       {"region", T("eu-west-1"), CQ_TEXT}};
-  component many[] = {
-      {"at", T("2024-01-02T03:04:05.678Z"), CQ_TIMESTAMP},
-      {"ip", T("10.0.0.1"), CQ_INET},
-      {"ok", I(1), CQ_BOOLEAN},
-      {"org", T("o"), CQ_TEXT},
-      {"tags", J("[\"a\",\"b\"]"), CQ_LIST | CQ_TEXT}};
+  component many[] = {{"at", T("2024-01-02T03:04:05.678Z"), CQ_TIMESTAMP},
+                      {"ip", T("10.0.0.1"), CQ_INET},
+                      {"ok", I(1), CQ_BOOLEAN},
+                      {"org", T("o"), CQ_TEXT},
+                      {"tags", J("[\"a\",\"b\"]"), CQ_LIST | CQ_TEXT}};
   CHECK_STR(row_id(one, 1), "aed9b8c3-aefd-5d70-af42-55cf550f174f");
   CHECK_STR(row_id(arn, 1), "0f0c35ab-8ea9-5787-b3e0-f4fc2cbded4d");
   CHECK_STR(row_id(null, 3), "bc580e97-0fe3-5ac8-aca1-fce771f27b67");
@@ -788,8 +794,8 @@ static void test_cqid_of_rows_as_cloudquery(void) {
 
 /* What conversion kept as text is hashed as that text. */
 static void test_cqid_of_misfits_is_their_text(void) {
-  static const int types[] = {CQ_TIMESTAMP, CQ_INET, CQ_BOOLEAN, CQ_INTEGER,
-                              CQ_LIST | CQ_TEXT, CQ_UUID};
+  static const int types[] = {CQ_TIMESTAMP, CQ_INET,           CQ_BOOLEAN,
+                              CQ_INTEGER,   CQ_LIST | CQ_TEXT, CQ_UUID};
   size_t i;
   for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
     cq_value v = T("odd/one:out");
@@ -830,7 +836,8 @@ static void test_batch_rows_are_null_and_stay(void) {
 static void test_batch_without_columns_counts(void) {
   cq_batch *b = cq_batch_new(0);
   int i;
-  for (i = 0; i < 100; i++) CHECK(cq_batch_add(b) != NULL);
+  for (i = 0; i < 100; i++)
+    CHECK(cq_batch_add(b) != NULL);
   CHECK_INT(b->nrow, 100);
   cq_batch_free(b);
   CHECK(cq_batch_new(-1) == NULL);
@@ -851,7 +858,8 @@ static void test_batch_holds_blocks_once(void) {
   /* 64 zero bytes behind whatever is filled. */
   memset(k->data, 'x', k->cap);
   k->len = k->cap;
-  for (i = 0; i < 64; i++) CHECK_INT(k->data[k->len + (size_t)i], 0);
+  for (i = 0; i < 64; i++)
+    CHECK_INT(k->data[k->len + (size_t)i], 0);
   cq_batch_free(c);
   cq_block_unref(NULL);
 }
