@@ -18,7 +18,12 @@ else
   npm=$work/node/bin/npm
   PATH=$work/node/bin:$PATH
 fi
-(cd "$work" && "$npm" pack --silent "@octokit/fixtures@$version" >/dev/null)
+# Node has certificates of its own; the system's may have more.
+certificates=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r $certificates ]; then
+  export NODE_EXTRA_CA_CERTS=$certificates
+fi
+(cd "$work" && "$npm" pack --loglevel=error "@octokit/fixtures@$version" >/dev/null)
 rm -rf "$dir"
 mkdir -p "$dir"
 tar -xzf "$work/octokit-fixtures-$version.tgz" -C "$dir" --strip-components=1
