@@ -1,0 +1,210 @@
+/* ext/spec/config.c: the configuration of one source: what its spec says,
+ * checked against the definitions, over environment and defaults.
+ *
+ * Secrets live here and nowhere else; they are wiped when the last user goes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/load.h"
+
+struct cq_config {
+  int refs;
+  const cq_integration *in;
+  char **text;     /* per definition; NULL = no value */
+};
+
+static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
+  char *end;
+
+  switch (d->type) {
+  case CQ_INTEGER:
+    (void)!strtoll(s, &end, 10);
+    if (*s && !*end)
+      return CQ_OK;
+    break;
+  case CQ_REAL:
+    (void)!strtod(s, &end);
+    if (*s && !*end)
+      return CQ_OK;
+    break;
+  case CQ_BOOLEAN:
+    if (!strcmp(s, "true") || !strcmp(s, "false") || !strcmp(s, "1") ||
+        !strcmp(s, "0"))
+      return CQ_OK;
+    break;
+  case CQ_JSON:
+    if (*s == '[' || *s == '{')
+      return CQ_OK;
+    break;
+  default:
+    return CQ_OK;
+  }
+  return cq_error_set(err, CQ_ERROR, "config %s: expected %s, not \"%s\"",
+                      d->name, d->is_list ? "a list" : d->is_map ? "a map"
+                                                    : cq_type_name(d->type),
+                      d->secret ? "***" : s);
+}
+
+static int config_index(const cq_config *c, const char *name) {
+  for (int i = 0; i < c->in->nconfig; i++)
+    if (strcmp(c->in->config[i].name, name) == 0)
+      return i;
+  return -1;
+}
+
+static int config_unknown(const cq_config *c, const char *name,
+                          cq_error *err) {
+  const char *names[256], *near;
+  size_t n = 0;
+
+  for (int i = 0; i < c->in->nconfig && n < 256; i++)
+    names[n++] = c->in->config[i].name;
+  cq_error_set(err, CQ_ERROR, "%s: no setting \"%s\"", c->in->name, name);
+  near = cq_nearest(name, names, n);
+  if (near)
+    cq_error_hint(err, "did you mean \"%s\"?", near);
+  return CQ_ERROR;
+}
+
+static int config_put(cq_config *c, int i, const char *s) {
+  char *copy = cq_strdup(s);
+
+  if (!copy)
+    return CQ_NOMEM;
+  if (c->text[i])
+    cq_wipe(c->text[i], strlen(c->text[i]));
+  cq_free(c->text[i]);
+  c->text[i] = copy;
+  return CQ_OK;
+}
+
+int cq_config_set(cq_config *c, const char *name, const char *value,
+                  cq_error *err) {
+  int i = config_index(c, name), rc;
+  cq_buf b;
+
+  if (i < 0)
+    return config_unknown(c, name, err);
+  if (c->in->config[i].is_list && value[0] != '[') {
+    cq_buf_init(&b, CQ_MAX_TEMPLATE);
+    cq_buf_byte(&b, '[');
+    cq_buf_json(&b, value, strlen(value));
+    cq_buf_byte(&b, ']');
+    rc = b.rc || config_put(c, i, b.data) ? cq_error_nomem(err) : CQ_OK;
+    cq_buf_clear(&b);
+    return rc;
+  }
+  rc = config_check(&c->in->config[i], value, err);
+  if (rc == CQ_OK && config_put(c, i, value))
+    rc = cq_error_nomem(err);
+  return rc;
+}
+
+int cq_config_new(const cq_integration *in, const cq_node *spec,
+                  cq_config **out, cq_error *err) {
+  cq_config *c = cq_calloc(1, sizeof *c);
+  int rc = CQ_OK;
+
+  *out = NULL;
+  if (!c)
+    return cq_error_nomem(err);
+  c->refs = 1;
+  c->in = in;
+  c->text = cq_calloc((size_t)in->nconfig + 1, sizeof *c->text);
+  if (!c->text)
+    rc = cq_error_nomem(err);
+  for (int i = 0; i < in->nconfig && rc == CQ_OK; i++) {
+    const cq_config_def *d = &in->config[i];
+    const char *env = d->env ? getenv(d->env) : NULL;
+
+    if (env && *env)
+      rc = cq_config_set(c, d->name, env, err);
+    else if (d->dflt.kind == CQ_STR)
+      rc = cq_config_set(c, d->name, d->dflt.u.s, err);
+  }
+  for (size_t i = 0; spec && spec->kind == CQ_N_MAP && i < spec->count &&
+                     rc == CQ_OK;
+       i++) {
+    const cq_node *v = spec->items[i];
+    cq_buf b;
+
+    if (config_index(c, spec->keys[i]) < 0) {
+      rc = config_unknown(c, spec->keys[i], err);
+      cq_error_prefix(err, "%s:%d: ", spec->file, spec->key_lines[i]);
+      break;
+    }
+    if (v->kind == CQ_N_NULL)
+      continue;
+    cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+    if (v->kind == CQ_N_SCALAR)
+      cq_buf_str(&b, v->text);
+    else
+      cq_tree_json(v, &b);
+    rc = b.rc ? cq_error_nomem(err)
+              : cq_config_set(c, spec->keys[i], b.data, err);
+    if (b.data)
+      cq_wipe(b.data, b.len);
+    cq_buf_clear(&b);
+  }
+  if (rc) {
+    cq_config_unref(c);
+    return rc;
+  }
+  *out = c;
+  return CQ_OK;
+}
+
+cq_config *cq_config_ref(cq_config *c) {
+  c->refs++;
+  return c;
+}
+
+void cq_config_unref(cq_config *c) {
+  if (!c || --c->refs > 0)
+    return;
+  for (int i = 0; c->text && i < c->in->nconfig; i++) {
+    if (c->text[i])
+      cq_wipe(c->text[i], strlen(c->text[i]));
+    cq_free(c->text[i]);
+  }
+  cq_free(c->text);
+  cq_free(c);
+}
+
+int cq_config_get(const cq_config *c, const char *name, cq_value *out) {
+  int i = config_index(c, name);
+  const char *s = i >= 0 ? c->text[i] : NULL;
+
+  *out = cq_value_null();
+  if (!s)
+    return i >= 0 ? CQ_OK : CQ_NOTFOUND;
+  switch (c->in->config[i].type) {
+  case CQ_INTEGER:
+    *out = cq_value_int(strtoll(s, NULL, 10));
+    break;
+  case CQ_BOOLEAN:
+    *out = cq_value_int(*s == 't' || *s == '1');
+    break;
+  case CQ_JSON:
+    *out = cq_value_json(s, strlen(s));
+    break;
+  default:
+    *out = cq_value_text(s);
+  }
+  return CQ_OK;
+}
+
+void cq_config_redact(const cq_config *c, char *text) {
+  for (int i = 0; i < c->in->nconfig; i++) {
+    const char *s = c->text[i];
+    size_t n = s ? strlen(s) : 0;
+    char *at;
+
+    if (!c->in->config[i].secret || n < 4)
+      continue;
+    while ((at = strstr(text, s)) != NULL) {
+      memset(at, '*', 3);
+      memmove(at + 3, at + n, strlen(at + n) + 1);
+    }
+  }
+}

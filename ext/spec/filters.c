@@ -1,0 +1,600 @@
+/* ext/spec/filters.c: the fixed list of small pure functions of templates. */
+#include <jansson.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spec/template.h"
+
+#define ARGS                                                                  \
+  const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,         \
+      cq_value *out, cq_error *err
+#define UNUSED (void)in, (void)args, (void)narg, (void)a, (void)err
+
+static int give(cq_arena *a, const char *s, size_t n, int json, cq_value *out,
+                cq_error *err) {
+  char *t = cq_arena_strndup(a, s ? s : "", n);
+
+  if (!t)
+    return cq_error_nomem(err);
+  *out = json ? cq_value_json(t, n) : cq_value_str(t, n);
+  return CQ_OK;
+}
+
+static int give_json(cq_arena *a, json_t *j, cq_value *out, cq_error *err) {
+  char *dump;
+  int rc;
+
+  if (!j || json_is_null(j)) {
+    *out = cq_value_null();
+    json_decref(j);
+    return CQ_OK;
+  }
+  if (json_is_string(j)) {
+    rc = give(a, json_string_value(j), json_string_length(j), 0, out, err);
+  } else if (json_is_integer(j) || json_is_boolean(j)) {
+    *out = cq_value_int(json_is_integer(j) ? json_integer_value(j)
+                                           : json_is_true(j));
+    rc = CQ_OK;
+  } else {
+    dump = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+    rc = dump ? give(a, dump, strlen(dump), json_is_object(j) || json_is_array(j),
+                     out, err)
+              : cq_error_nomem(err);
+    free(dump);
+  }
+  json_decref(j);
+  return rc;
+}
+
+static json_t *as_json(const cq_value *v) {
+  switch (v->kind) {
+  case CQ_STR:
+    return v->json ? json_loadb(v->u.s, v->len, JSON_DECODE_ANY, NULL)
+                   : json_stringn(v->u.s, v->len);
+  case CQ_INT:
+    return json_integer(v->u.i);
+  case CQ_DOUBLE:
+    return json_real(v->u.r);
+  default:
+    return json_null();
+  }
+}
+
+static int text_of(cq_arena *a, const cq_value *v, cq_value *t, cq_error *err) {
+  return cq_value_to_text(a, v, t) ? cq_error_nomem(err) : CQ_OK;
+}
+
+static int f_default(ARGS) {
+  UNUSED;
+  *out = in->kind == CQ_NULL || (in->kind == CQ_STR && in->len == 0) ? args[0]
+                                                                     : *in;
+  return CQ_OK;
+}
+
+static int f_required(ARGS) {
+  UNUSED;
+  *out = *in;
+  return in->kind == CQ_NULL
+             ? cq_error_set(err, CQ_CONSTRAINT, "a required value is missing")
+             : CQ_OK;
+}
+
+static int change_case(ARGS, int up) {
+  cq_value t;
+  char *s;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_NULL)
+    return CQ_OK;
+  if (text_of(a, in, &t, err) || !(s = cq_arena_strndup(a, t.u.s, t.len)))
+    return cq_error_nomem(err);
+  for (size_t i = 0; i < t.len; i++)
+    if (up ? s[i] >= 'a' && s[i] <= 'z' : s[i] >= 'A' && s[i] <= 'Z')
+      s[i] ^= 0x20;
+  *out = cq_value_str(s, t.len);
+  return CQ_OK;
+}
+static int f_lower(ARGS) { return change_case(in, args, narg, a, out, err, 0); }
+static int f_upper(ARGS) { return change_case(in, args, narg, a, out, err, 1); }
+
+static int f_trim(ARGS) {
+  UNUSED;
+  *out = *in;
+  if (in->kind != CQ_STR)
+    return CQ_OK;
+  while (out->len && strchr(" \t\r\n", out->u.s[0])) {
+    out->u.s++;
+    out->len--;
+  }
+  while (out->len && strchr(" \t\r\n", out->u.s[out->len - 1]))
+    out->len--;
+  return CQ_OK;
+}
+
+static int f_split(ARGS) {
+  json_t *list;
+  const char *s, *end;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR || args[0].kind != CQ_STR || args[0].len == 0)
+    return CQ_OK;
+  list = json_array();
+  for (s = in->u.s, end = s + in->len; s <= end;) {
+    const char *at = s;
+
+    while (at + args[0].len <= end && memcmp(at, args[0].u.s, args[0].len) != 0)
+      at++;
+    if (at + args[0].len > end)
+      at = end;
+    json_array_append_new(list, json_stringn(s, (size_t)(at - s)));
+    if (at == end)
+      break;
+    s = at + args[0].len;
+  }
+  return give_json(a, list, out, err);
+}
+
+static int f_join(ARGS) {
+  json_t *list = as_json(in), *item;
+  size_t i;
+  cq_buf b;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_array(list)) {
+    json_decref(list);
+    *out = *in;
+    return CQ_OK;
+  }
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  json_array_foreach(list, i, item) {
+    if (i && args[0].kind == CQ_STR)
+      cq_buf_add(&b, args[0].u.s, args[0].len);
+    if (json_is_string(item)) {
+      cq_buf_add(&b, json_string_value(item), json_string_length(item));
+    } else {
+      char *d = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
+
+      cq_buf_str(&b, d ? d : "");
+      free(d);
+    }
+  }
+  json_decref(list);
+  rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int pick(ARGS, int last) {
+  json_t *list, *item;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR || !in->json) {
+    *out = *in;
+    return CQ_OK;
+  }
+  list = as_json(in);
+  item = json_array_get(list, last && json_array_size(list)
+                                  ? json_array_size(list) - 1
+                                  : 0);
+  json_incref(item);
+  json_decref(list);
+  return give_json(a, item, out, err);
+}
+static int f_first(ARGS) { return pick(in, args, narg, a, out, err, 0); }
+static int f_last(ARGS) { return pick(in, args, narg, a, out, err, 1); }
+
+static int members(ARGS, int values) {
+  json_t *o = as_json(in), *list = json_array(), *v;
+  const char *k;
+
+  UNUSED;
+  json_object_foreach(o, k, v)
+    json_array_append_new(list, values ? json_incref(v) : json_string(k));
+  if (!json_is_object(o)) {
+    json_decref(list);
+    list = NULL;
+  }
+  json_decref(o);
+  return give_json(a, list, out, err);
+}
+static int f_keys(ARGS) { return members(in, args, narg, a, out, err, 0); }
+static int f_values(ARGS) { return members(in, args, narg, a, out, err, 1); }
+
+static int f_to_map(ARGS) {
+  json_t *list = as_json(in), *map, *item;
+  size_t i;
+  char k[128], v[128];
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_array(list)) {
+    json_decref(list);
+    return CQ_OK;
+  }
+  snprintf(k, sizeof k, "%.*s", narg > 0 ? (int)args[0].len : 3,
+           narg > 0 ? args[0].u.s : "Key");
+  snprintf(v, sizeof v, "%.*s", narg > 1 ? (int)args[1].len : 5,
+           narg > 1 ? args[1].u.s : "Value");
+  map = json_object();
+  json_array_foreach(list, i, item) {
+    json_t *key = json_object_get(item, k), *value = json_object_get(item, v);
+
+    if (json_is_string(key))
+      json_object_set_new(map, json_string_value(key),
+                          value ? json_incref(value) : json_null());
+  }
+  json_decref(list);
+  return give_json(a, map, out, err);
+}
+
+static int f_json(ARGS) {
+  json_t *j;
+  char *d;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_NULL)
+    return CQ_OK;
+  if (in->kind == CQ_STR && in->json) {
+    *out = *in;
+    return CQ_OK;
+  }
+  j = as_json(in);
+  d = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+  rc = d ? give(a, d, strlen(d), 1, out, err) : cq_error_nomem(err);
+  free(d);
+  json_decref(j);
+  return rc;
+}
+
+static int f_from_json(ARGS) {
+  UNUSED;
+  if (in->kind != CQ_STR || in->json) {
+    *out = *in;
+    return CQ_OK;
+  }
+  return give_json(a, json_loadb(in->u.s, in->len, JSON_DECODE_ANY, NULL), out,
+                   err);
+}
+
+static int f_from_yaml(ARGS) {
+  cq_arena tmp;
+  cq_node *n;
+  cq_buf b;
+  char *name = NULL;
+  int rc = CQ_OK;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR)
+    return CQ_OK;
+  cq_arena_init(&tmp);
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  name = cq_arena_strndup(&tmp, in->u.s, in->len);
+  /* What is not YAML has no JSON form: NULL. */
+  if (name && cq_tree_parse(&tmp, "text", name, in->len, &n, NULL) == CQ_OK) {
+    cq_tree_json(n, &b);
+    rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 1, out, err);
+  }
+  cq_buf_clear(&b);
+  cq_arena_clear(&tmp);
+  return rc;
+}
+
+static int coded(ARGS, void (*code)(cq_buf *, const char *, size_t)) {
+  cq_buf b;
+  cq_value t;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_NULL)
+    return CQ_OK;
+  if (text_of(a, in, &t, err))
+    return CQ_NOMEM;
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  code(&b, t.u.s, t.len);
+  rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
+  cq_buf_clear(&b);
+  return rc;
+}
+static void c_base64(cq_buf *b, const char *s, size_t n) {
+  cq_base64_encode(b, s, n, 0);
+}
+static void c_unbase64(cq_buf *b, const char *s, size_t n) {
+  char *flat = cq_malloc(n + 1);
+  size_t k = 0;
+
+  if (!flat) {
+    b->rc = CQ_NOMEM;
+    return;
+  }
+  for (size_t i = 0; i < n; i++)
+    if (!strchr(" \t\r\n", s[i]))
+      flat[k++] = s[i];
+  if (cq_base64_decode(b, flat, k))
+    cq_buf_reset(b);
+  cq_free(flat);
+}
+static void c_encode(cq_buf *b, const char *s, size_t n) {
+  cq_percent_encode(b, s, n, "");
+}
+static void c_file_url(cq_buf *b, const char *s, size_t n) {
+  char cwd[4096];
+
+  if (n >= 7 && (!memcmp(s, "http://", 7) || !memcmp(s, "https:/", 7) ||
+                 !memcmp(s, "file://", 7))) {
+    cq_buf_add(b, s, n);
+    return;
+  }
+  cq_buf_str(b, "file://");
+  if ((n == 0 || s[0] != '/') && getcwd(cwd, sizeof cwd)) {
+    cq_percent_encode(b, cwd, strlen(cwd), "/");
+    cq_buf_byte(b, '/');
+  }
+  cq_percent_encode(b, s, n, "/");
+}
+static int f_base64(ARGS) { return coded(in, args, narg, a, out, err, c_base64); }
+static int f_unbase64(ARGS) {
+  return coded(in, args, narg, a, out, err, c_unbase64);
+}
+static int f_urlencode(ARGS) {
+  return coded(in, args, narg, a, out, err, c_encode);
+}
+static int f_urldecode(ARGS) {
+  return coded(in, args, narg, a, out, err, cq_percent_decode);
+}
+static int f_file_url(ARGS) {
+  return coded(in, args, narg, a, out, err, c_file_url);
+}
+
+static int time_of(const cq_value *in, int64_t *us) {
+  if (in->kind == CQ_INT) {
+    *us = in->u.i * 1000000;
+    return CQ_OK;
+  }
+  return in->kind == CQ_STR ? cq_time_parse(in->u.s, in->len, us) : CQ_ERROR;
+}
+
+static int f_epoch(ARGS) {
+  int64_t us;
+
+  UNUSED;
+  *out = time_of(in, &us) ? cq_value_null() : cq_value_int(us / 1000000);
+  return CQ_OK;
+}
+static int f_epoch_ms(ARGS) {
+  int64_t us;
+
+  UNUSED;
+  *out = time_of(in, &us) ? cq_value_null() : cq_value_int(us / 1000);
+  return CQ_OK;
+}
+static int f_date(ARGS) {
+  int64_t us;
+  char t[40];
+
+  UNUSED;
+  *out = cq_value_null();
+  if (time_of(in, &us))
+    return CQ_OK;
+  cq_time_format(us, t);
+  return give(a, t, 10, 0, out, err);
+}
+
+/* 'text {} text' | format(a, b): each {} is the next argument, the first is
+ * the input's own place where the format is the argument. */
+static int f_format(ARGS) {
+  cq_buf b;
+  size_t next = 0;
+  int rc;
+  cq_value t;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR)
+    return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  for (size_t i = 0; i < in->len; i++) {
+    if (in->u.s[i] != '{' || i + 1 >= in->len || in->u.s[i + 1] != '}') {
+      cq_buf_byte(&b, in->u.s[i]);
+      continue;
+    }
+    i++;
+    if (next < narg) {
+      if (args[next].kind == CQ_NULL || text_of(a, &args[next], &t, err)) {
+        cq_buf_clear(&b);
+        return CQ_OK;
+      }
+      cq_buf_add(&b, t.u.s, t.len);
+      next++;
+    }
+  }
+  rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int f_replace(ARGS) {
+  cq_buf b;
+  int rc;
+
+  UNUSED;
+  *out = *in;
+  if (in->kind != CQ_STR || args[0].kind != CQ_STR || args[0].len == 0 ||
+      args[1].kind != CQ_STR)
+    return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  for (size_t i = 0; i < in->len;)
+    if (i + args[0].len <= in->len &&
+        memcmp(in->u.s + i, args[0].u.s, args[0].len) == 0) {
+      cq_buf_add(&b, args[1].u.s, args[1].len);
+      i += args[0].len;
+    } else {
+      cq_buf_byte(&b, in->u.s[i++]);
+    }
+  rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int f_regex(ARGS) {
+  regex_t re;
+  regmatch_t m[10];
+  char *s, *p;
+  size_t g = narg > 1 && args[1].kind == CQ_INT ? (size_t)args[1].u.i : 1;
+  int rc = CQ_OK;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR || args[0].kind != CQ_STR || g > 9)
+    return CQ_OK;
+  s = cq_arena_strndup(a, in->u.s, in->len);
+  p = cq_arena_strndup(a, args[0].u.s, args[0].len);
+  if (!s || !p)
+    return cq_error_nomem(err);
+  if (regcomp(&re, p, REG_EXTENDED))
+    return cq_error_set(err, CQ_ERROR, "regex: not a pattern: %s", p);
+  if (regexec(&re, s, 10, m, 0) == 0 && m[g].rm_so >= 0)
+    rc = give(a, s + m[g].rm_so, (size_t)(m[g].rm_eo - m[g].rm_so), 0, out, err);
+  regfree(&re);
+  return rc;
+}
+
+static int f_arn(ARGS) {
+  static const char *const parts[] = {"arn", "partition", "service", "region",
+                                      "account", "resource"};
+  int want = -1, at = 0;
+  size_t from = 0;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR)
+    return CQ_OK;
+  if (args[0].kind == CQ_INT)
+    want = (int)args[0].u.i;
+  for (int i = 0; args[0].kind == CQ_STR && i < 6; i++)
+    if (strlen(parts[i]) == args[0].len &&
+        !memcmp(parts[i], args[0].u.s, args[0].len))
+      want = i;
+  for (size_t i = 0; i <= in->len; i++) {
+    if (i < in->len && (in->u.s[i] != ':' || at == 5))
+      continue;
+    if (at == want)
+      return give(a, in->u.s + from, i - from, 0, out, err);
+    at++;
+    from = i + 1;
+  }
+  return CQ_OK;
+}
+
+static int f_length(ARGS) {
+  json_t *j;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_STR && in->json) {
+    j = as_json(in);
+    *out = cq_value_int((int64_t)(json_is_array(j) ? json_array_size(j)
+                                                   : json_object_size(j)));
+    json_decref(j);
+  } else if (in->kind == CQ_STR) {
+    *out = cq_value_int((int64_t)in->len);
+  }
+  return CQ_OK;
+}
+
+static int f_contains(ARGS) {
+  json_t *j, *item;
+  size_t i;
+  cq_value t;
+
+  UNUSED;
+  *out = cq_value_int(0);
+  if (in->kind != CQ_STR || args[0].kind == CQ_NULL || text_of(a, &args[0], &t, err))
+    return CQ_OK;
+  if (!in->json) {
+    for (i = 0; i + t.len <= in->len; i++)
+      if (memcmp(in->u.s + i, t.u.s, t.len) == 0)
+        *out = cq_value_int(1);
+    return CQ_OK;
+  }
+  j = as_json(in);
+  json_array_foreach(j, i, item) {
+    char *d = json_is_string(item) ? NULL : json_dumps(item, JSON_ENCODE_ANY);
+    const char *s = d ? d : json_string_value(item);
+    size_t n = d ? strlen(d) : json_string_length(item);
+
+    if (s && n == t.len && memcmp(s, t.u.s, n) == 0)
+      *out = cq_value_int(1);
+    free(d);
+  }
+  if (json_is_object(j)) {
+    char *key = cq_arena_strndup(a, t.u.s, t.len);
+
+    *out = cq_value_int(key && json_object_get(j, key) != NULL);
+  }
+  json_decref(j);
+  return CQ_OK;
+}
+
+/* case(a, x, b, y, ..., else) */
+static int f_case(ARGS) {
+  cq_value v, k;
+  size_t i;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_NULL && text_of(a, in, &v, err))
+    return CQ_NOMEM;
+  for (i = 0; i + 1 < narg; i += 2) {
+    if (in->kind == CQ_NULL || args[i].kind == CQ_NULL)
+      continue;
+    if (text_of(a, &args[i], &k, err))
+      return CQ_NOMEM;
+    if (k.len == v.len && memcmp(k.u.s, v.u.s, v.len) == 0) {
+      *out = args[i + 1];
+      return CQ_OK;
+    }
+  }
+  if (i < narg)
+    *out = args[i];
+  return CQ_OK;
+}
+
+static const cq_filter filters[] = {
+    {"default", 1, 1, f_default},   {"required", 0, 0, f_required},
+    {"lower", 0, 0, f_lower},       {"upper", 0, 0, f_upper},
+    {"trim", 0, 0, f_trim},         {"split", 1, 1, f_split},
+    {"join", 1, 1, f_join},         {"first", 0, 0, f_first},
+    {"last", 0, 0, f_last},         {"keys", 0, 0, f_keys},
+    {"values", 0, 0, f_values},     {"to_map", 0, 2, f_to_map},
+    {"json", 0, 0, f_json},         {"from_json", 0, 0, f_from_json},
+    {"from_yaml", 0, 0, f_from_yaml}, {"base64", 0, 0, f_base64},
+    {"unbase64", 0, 0, f_unbase64}, {"urlencode", 0, 0, f_urlencode},
+    {"urldecode", 0, 0, f_urldecode}, {"file_url", 0, 0, f_file_url},
+    {"epoch", 0, 0, f_epoch},       {"epoch_ms", 0, 0, f_epoch_ms},
+    {"date", 0, 0, f_date},         {"format", 0, 16, f_format},
+    {"replace", 2, 2, f_replace},   {"regex", 1, 2, f_regex},
+    {"arn", 1, 1, f_arn},           {"length", 0, 0, f_length},
+    {"contains", 1, 1, f_contains}, {"case", 2, 16, f_case}};
+
+const cq_filter *cq_filter_find(const char *name, size_t n) {
+  for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+    if (strlen(filters[i].name) == n && memcmp(filters[i].name, name, n) == 0)
+      return &filters[i];
+  return NULL;
+}
+
+const char *cq_filter_name(size_t i) {
+  return i < sizeof filters / sizeof *filters ? filters[i].name : NULL;
+}

@@ -1,0 +1,71 @@
+/* ext/spec/load.h: what the files of the loader share. */
+#ifndef CQ_LOAD_H
+#define CQ_LOAD_H
+
+#include "spec/spec.h"
+
+/* An integration as the loader builds it; the public part first. */
+typedef struct own_integration {
+  cq_integration pub;
+  cq_arena arena;
+  cq_node *root;           /* tree of the root file */
+  struct own_table *tables;/* loaded so far */
+  struct own_shape *shapes;
+} own_integration;
+typedef struct own_table {
+  struct own_table *next;
+  cq_table pub;
+  int linked;              /* parent resolved */
+} own_table;
+typedef struct own_shape {
+  struct own_shape *next;
+  const char *name;
+  cq_shape shape;
+} own_shape;
+
+/* Loading one thing: where names and memory come from. */
+typedef struct load {
+  own_integration *in;
+  cq_arena *a;
+  const cq_node *shapes[3]; /* service's, root's */
+  cq_table *table;          /* being loaded, for row. and record. */
+  struct slots {
+    cq_slot *v;
+    size_t n, cap;
+  } slots;
+  int call;                 /* whose record `detail` is; -1 */
+  cq_error *err;
+} load;
+
+int load_root(own_integration *in, cq_error *err);
+int load_table(own_integration *in, const cq_node *service, const char *name,
+               own_table **out, cq_error *err);
+int load_link(own_table *t, const cq_table *parent, cq_error *err);
+int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
+                 cq_request_def **out);
+int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out);
+int load_errors(load *l, const cq_node *error, const cq_node *const *lists,
+                size_t nlist, const char *object, cq_errors_def *out);
+int load_limits(load *l, const cq_node *n, const char *object,
+                cq_limits_def *out);
+int load_shape(load *l, const cq_node *n, const cq_shape **out);
+int load_template(load *l, const cq_node *n, unsigned roots, cq_template **out);
+int load_path(load *l, const cq_node *n, cq_path **out);
+int load_words(load *l, const cq_node *n, const char *const **out, size_t *count);
+/* record./detail. references get slots of the table being loaded. */
+int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n);
+const char *load_text(const cq_node *n);
+int load_bool(const cq_node *n, int dflt);
+int64_t load_int(const cq_node *n, int64_t dflt);
+int load_slot(load *l, const cq_path *p, int call);
+
+#define ROOT(r) (1u << CQ_R_##r)
+#define CHECK(map, object, ...)                                               \
+  do {                                                                        \
+    static const char *const known_[] = {__VA_ARGS__};                        \
+    if (cq_tree_check_keys((map), (object), known_,                           \
+                           sizeof known_ / sizeof *known_, l->err))           \
+      return CQ_ERROR;                                                        \
+  } while (0)
+
+#endif

@@ -1,0 +1,478 @@
+/* ext/spec/parts.c: the parts that tables, calls and clients are made of:
+ * templates, paths, requests, pages, error rules, limits, shapes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/load.h"
+
+const char *load_text(const cq_node *n) {
+  return n && n->kind == CQ_N_SCALAR ? n->text : NULL;
+}
+
+int load_bool(const cq_node *n, int dflt) {
+  const char *s = load_text(n);
+
+  return s ? strcmp(s, "true") == 0 || strcmp(s, "yes") == 0 : dflt;
+}
+
+int64_t load_int(const cq_node *n, int64_t dflt) {
+  const char *s = load_text(n);
+
+  return s ? strtoll(s, NULL, 10) : dflt;
+}
+
+int load_slot(load *l, const cq_path *p, int call) {
+  for (size_t i = 0; i < l->slots.n; i++)
+    if (l->slots.v[i].path && l->slots.v[i].call == call &&
+        strcmp(l->slots.v[i].path->text, p->text) == 0 && i >= (size_t)l->table->ncol)
+      return (int)i;
+  if (cq_grow(&l->slots.v, &l->slots.cap, l->slots.n, sizeof *l->slots.v))
+    return -1;
+  memset(&l->slots.v[l->slots.n], 0, sizeof *l->slots.v);
+  l->slots.v[l->slots.n].path = (cq_path *)p;
+  l->slots.v[l->slots.n].call = call;
+  return (int)l->slots.n++;
+}
+
+int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    cq_ref *r = refs[i];
+
+    if (r->root == CQ_R_CONFIG) {
+      int k;
+
+      for (k = 0; k < l->in->pub.nconfig &&
+                  strcmp(l->in->pub.config[k].name, r->name) != 0;
+           k++)
+        ;
+      if (k == l->in->pub.nconfig)
+        return cq_tree_error(l->err, at, "template: config.%s is not declared",
+                             r->name);
+    }
+    if (!l->table)
+      continue;
+    if (r->root == CQ_R_ROW) {
+      for (int k = 0; k < l->table->ncol; k++)
+        if (strcmp(l->table->columns[k].name, r->name) == 0)
+          r->slot = k;
+      if (r->slot < 0)
+        return cq_tree_error(l->err, at, "%s: template: row.%s is not a column",
+                             l->table->name, r->name);
+    }
+    if (r->root == CQ_R_WHERE) {
+      int k;
+
+      for (k = 0; k < l->table->ncol &&
+                  strcmp(l->table->columns[k].name, r->name) != 0;
+           k++)
+        ;
+      if (k == l->table->ncol)
+        return cq_tree_error(l->err, at,
+                             "%s: template: where.%s is not a column",
+                             l->table->name, r->name);
+    }
+    if (r->root == CQ_R_RECORD || r->root == CQ_R_DETAIL) {
+      r->slot = load_slot(l, r->path, r->root == CQ_R_RECORD ? -1 : l->call);
+      if (r->slot < 0)
+        return cq_error_nomem(l->err);
+    }
+  }
+  return CQ_OK;
+}
+
+int load_template(load *l, const cq_node *n, unsigned roots,
+                  cq_template **out) {
+  size_t k;
+  cq_ref *const *refs;
+  int rc;
+
+  *out = NULL;
+  if (!n || n->kind == CQ_N_NULL)
+    return CQ_OK;
+  if (n->kind != CQ_N_SCALAR) {
+    /* A list or map of constants is a template as JSON text. */
+    cq_buf b;
+
+    cq_buf_init(&b, CQ_MAX_TEMPLATE);
+    cq_buf_str(&b, "{{ '");
+    cq_tree_json(n, &b);
+    cq_buf_str(&b, "' | from_json }}");
+    rc = b.rc ? cq_error_nomem(l->err)
+              : cq_template_parse(l->a, n, b.data, roots, out, l->err);
+    cq_buf_clear(&b);
+    return rc;
+  }
+  rc = cq_template_parse(l->a, n, n->text, roots, out, l->err);
+  if (rc)
+    return rc;
+  refs = cq_template_refs(*out, &k);
+  return load_refs(l, n, refs, k);
+}
+
+int load_path(load *l, const cq_node *n, cq_path **out) {
+  int rc;
+
+  *out = NULL;
+  if (!n || n->kind != CQ_N_SCALAR)
+    return CQ_OK;
+  rc = cq_path_parse(l->a, n->text, strlen(n->text), out, l->err);
+  if (rc)
+    cq_error_prefix(l->err, "%s:%d: ", n->file, n->line);
+  return rc;
+}
+
+int load_words(load *l, const cq_node *n, const char *const **out,
+               size_t *count) {
+  size_t k = n && n->kind == CQ_N_LIST ? n->count : n && load_text(n) ? 1 : 0;
+  const char **v = cq_arena_alloc(l->a, (k + 1) * sizeof *v);
+
+  if (!v)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k; i++) {
+    v[i] = load_text(n->kind == CQ_N_LIST ? n->items[i] : n);
+    if (!v[i])
+      return cq_tree_error(l->err, n, "expected a list of words");
+  }
+  *out = v;
+  *count = k;
+  return CQ_OK;
+}
+
+static int load_params(load *l, const cq_node *n, unsigned roots,
+                       cq_param **out, size_t *count) {
+  size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
+  cq_param *v = cq_arena_alloc(l->a, (k + 1) * sizeof *v);
+
+  if (!v)
+    return cq_error_nomem(l->err);
+  *count = 0;
+  for (size_t i = 0; i < k; i++) {
+    cq_param *p = &v[*count];
+
+    if (n->items[i]->kind == CQ_N_NULL)
+      continue;
+    memset(p, 0, sizeof *p);
+    p->name = n->keys[i];
+    if (load_template(l, n->items[i], roots, &p->value))
+      return l->err && l->err->code ? l->err->code : CQ_ERROR;
+    (*count)++;
+  }
+  *out = v;
+  return CQ_OK;
+}
+
+/* ---- bodies -------------------------------------------------------------- */
+struct cq_json_tpl {
+  const cq_node *n;
+  cq_template *t;          /* SCALAR */
+  cq_json_tpl **items;     /* LIST, MAP */
+  cq_ref **refs;
+  size_t nref;
+};
+
+static int load_body(load *l, const cq_node *n, unsigned roots,
+                     cq_json_tpl **out) {
+  cq_json_tpl *t = cq_arena_alloc(l->a, sizeof *t);
+  int rc = CQ_OK;
+
+  if (!t)
+    return cq_error_nomem(l->err);
+  memset(t, 0, sizeof *t);
+  t->n = n;
+  *out = t;
+  if (n->kind == CQ_N_SCALAR) {
+    rc = load_template(l, n, roots, &t->t);
+    if (rc == CQ_OK) {
+      size_t k;
+      cq_ref *const *refs = cq_template_refs(t->t, &k);
+
+      t->refs = (cq_ref **)refs;
+      t->nref = k;
+    }
+    return rc;
+  }
+  t->items = cq_arena_alloc(l->a, (n->count + 1) * sizeof *t->items);
+  if (!t->items)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < n->count && rc == CQ_OK; i++)
+    rc = load_body(l, n->items[i], roots, &t->items[i]);
+  for (size_t i = 0; i < n->count && rc == CQ_OK; i++)
+    t->nref += t->items[i]->nref;
+  t->refs = rc ? NULL : cq_arena_alloc(l->a, (t->nref + 1) * sizeof *t->refs);
+  if (rc == CQ_OK && !t->refs)
+    rc = cq_error_nomem(l->err);
+  for (size_t i = 0, k = 0; i < n->count && rc == CQ_OK; i++) {
+    memcpy(t->refs + k, t->items[i]->refs,
+           t->items[i]->nref * sizeof *t->refs);
+    k += t->items[i]->nref;
+  }
+  return rc;
+}
+
+static int body_eval(const cq_json_tpl *t, const cq_context *c, cq_arena *a,
+                     cq_buf *out, int *missing, cq_error *err) {
+  cq_value v, s;
+  int rc = CQ_OK;
+
+  *missing = 0;
+  if (t->n->kind == CQ_N_SCALAR && cq_template_constant(t->t))
+    return cq_tree_json(t->n, out) ? cq_error_nomem(err) : CQ_OK;
+  if (t->n->kind == CQ_N_SCALAR) {
+    rc = cq_template_eval(t->t, c, CQ_PLACE_PLAIN, a, &v, err);
+    if (rc)
+      return rc;
+    *missing = v.kind == CQ_NULL;
+    if (*missing)
+      return CQ_OK;
+    if (cq_value_to_text(a, &v, &s))
+      return cq_error_nomem(err);
+    if (v.kind == CQ_STR && !v.json)
+      cq_buf_json(out, s.u.s, s.len);
+    else
+      cq_buf_add(out, s.u.s, s.len);
+    return CQ_OK;
+  }
+  if (t->n->kind == CQ_N_NULL) {
+    cq_buf_str(out, "null");
+    return CQ_OK;
+  }
+  cq_buf_byte(out, t->n->kind == CQ_N_MAP ? '{' : '[');
+  for (size_t i = 0, put = 0; i < t->n->count && rc == CQ_OK; i++) {
+    size_t before = out->len;
+    int gone;
+
+    if (put)
+      cq_buf_byte(out, ',');
+    if (t->n->kind == CQ_N_MAP) {
+      cq_buf_json(out, t->n->keys[i], strlen(t->n->keys[i]));
+      cq_buf_byte(out, ':');
+    }
+    rc = body_eval(t->items[i], c, a, out, &gone, err);
+    if (gone && out->rc == CQ_OK)
+      out->len = before;
+    else
+      put++;
+  }
+  cq_buf_byte(out, t->n->kind == CQ_N_MAP ? '}' : ']');
+  return rc;
+}
+
+int cq_json_tpl_eval(const cq_json_tpl *t, const cq_context *c, cq_buf *out,
+                     cq_error *err) {
+  cq_arena a;
+  int missing, rc;
+
+  cq_arena_init(&a);
+  rc = body_eval(t, c, &a, out, &missing, err);
+  cq_arena_clear(&a);
+  return rc;
+}
+
+cq_ref *const *cq_json_tpl_refs(const cq_json_tpl *t, size_t *n) {
+  *n = t->nref;
+  return t->refs;
+}
+
+int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
+                 cq_request_def **out) {
+  cq_request_def *r;
+  const cq_node *x;
+  int rc = CQ_OK;
+
+  *out = NULL;
+  if (!n || n->kind != CQ_N_MAP)
+    return CQ_OK;
+  CHECK(n, object, "method", "url", "path", "query", "headers", "form", "json",
+        "body", "decode", "auth", "safe", "operation");
+  r = cq_arena_alloc(l->a, sizeof *r);
+  if (!r)
+    return cq_error_nomem(l->err);
+  memset(r, 0, sizeof *r);
+  r->at = n;
+  r->decode = load_text(cq_tree_get(n, "decode"));
+  r->operation = load_text(cq_tree_get(n, "operation"));
+  if ((rc = load_template(l, cq_tree_get(n, "url"), roots, &r->url)) ||
+      (rc = load_template(l, cq_tree_get(n, "path"), roots, &r->path)) ||
+      (rc = load_template(l, cq_tree_get(n, "body"), roots, &r->body)) ||
+      (rc = load_params(l, cq_tree_get(n, "query"), roots, &r->query, &r->nquery)) ||
+      (rc = load_params(l, cq_tree_get(n, "headers"), roots, &r->header,
+                        &r->nheader)) ||
+      (rc = load_params(l, cq_tree_get(n, "form"), roots, &r->form, &r->nform)))
+    return rc;
+  x = cq_tree_get(n, "json");
+  if (x && x->kind != CQ_N_NULL && (rc = load_body(l, x, roots, &r->json)) != 0)
+    return rc;
+  x = cq_tree_get(n, "auth");
+  if (load_text(x))
+    r->auth_name = x->text;
+  else if (x && (rc = load_params(l, x, roots, &r->auth, &r->nauth)) != 0)
+    return rc;
+  r->method = load_text(cq_tree_get(n, "method"));
+  if (!r->method)
+    r->method = r->nform || r->json || r->body ? "POST" : "GET";
+  r->idempotent = strcmp(r->method, "GET") == 0 ||
+                  strcmp(r->method, "HEAD") == 0 ||
+                  load_bool(cq_tree_get(n, "safe"), 0);
+  if (!r->url)
+    return cq_tree_error(l->err, n, "%s: request: url is missing", object);
+  *out = r;
+  return CQ_OK;
+}
+
+int load_page(load *l, const cq_node *n, const char *object,
+              cq_page_def *out) {
+  static const char *const by[] = {"none",   "token",  "url",  "link",
+                                   "number", "offset", "last", "graphql"};
+  const char *kind = load_text(cq_tree_get(n, "by"));
+  int rc;
+
+  memset(out, 0, sizeof *out);
+  out->start = 0;
+  if (!n || n->kind != CQ_N_MAP)
+    return CQ_OK;
+  CHECK(n, object, "by", "token", "header", "more", "total", "start", "size",
+        "max_size", "max_pages");
+  if (kind) {
+    size_t i;
+
+    for (i = 0; i < 8 && strcmp(by[i], kind) != 0; i++)
+      ;
+    if (i == 8) {
+      cq_tree_error(l->err, n, "%s: page: unknown kind \"%s\"", object, kind);
+      if (cq_nearest(kind, by, 8))
+        cq_error_hint(l->err, "did you mean \"%s\"?", cq_nearest(kind, by, 8));
+      return CQ_ERROR;
+    }
+    out->by = (cq_page_by)i;
+  }
+  out->token_header = load_text(cq_tree_get(n, "header"));
+  out->start = load_int(cq_tree_get(n, "start"), out->by == CQ_PAGE_NUMBER);
+  out->size = load_int(cq_tree_get(n, "size"), 0);
+  out->max_size = load_int(cq_tree_get(n, "max_size"), 0);
+  out->max_pages = load_int(cq_tree_get(n, "max_pages"), 0);
+  if ((rc = load_path(l, cq_tree_get(n, "token"), &out->token)) ||
+      (rc = load_path(l, cq_tree_get(n, "more"), &out->more)) ||
+      (rc = load_path(l, cq_tree_get(n, "total"), &out->total)))
+    return rc;
+  if ((out->by == CQ_PAGE_URL || out->by == CQ_PAGE_LAST ||
+       out->by == CQ_PAGE_GRAPHQL ||
+       (out->by == CQ_PAGE_TOKEN && !out->token_header)) &&
+      !out->token)
+    return cq_tree_error(l->err, n, "%s: page: by: %s needs `token`", object,
+                         kind);
+  return CQ_OK;
+}
+
+static int load_paths(load *l, const cq_node *n, cq_path ***out,
+                      size_t *count) {
+  size_t k = n && n->kind == CQ_N_LIST ? n->count : n && load_text(n) ? 1 : 0;
+  int rc = CQ_OK;
+
+  *out = cq_arena_alloc(l->a, (k + 1) * sizeof **out);
+  if (!*out)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k && rc == CQ_OK; i++)
+    rc = load_path(l, n->kind == CQ_N_LIST ? n->items[i] : n, &(*out)[i]);
+  *count = k;
+  return rc;
+}
+
+static int load_rule(load *l, const cq_node *n, const char *object,
+                     cq_error_rule *r) {
+  static const char *const actions[] = {"fail",     "retry",       "empty",
+                                        "skip_row", "skip_client", "refresh_auth",
+                                        "ok"};
+  const cq_node *w = cq_tree_get(n, "when"), *s;
+  const char *then = load_text(cq_tree_get(n, "then"));
+  size_t i, k;
+  int *status;
+
+  CHECK(n, object, "when", "then", "after", "throttle", "message");
+  CHECK(w, object, "status", "code", "header", "text");
+  memset(r, 0, sizeof *r);
+  r->at = n;
+  for (i = 0; i < 7 && (!then || strcmp(actions[i], then) != 0); i++)
+    ;
+  if (i == 7) {
+    cq_tree_error(l->err, n, "%s: errors: unknown action \"%s\"", object,
+                  then ? then : "");
+    if (then && cq_nearest(then, actions, 7))
+      cq_error_hint(l->err, "did you mean \"%s\"?", cq_nearest(then, actions, 7));
+    return CQ_ERROR;
+  }
+  r->then = (cq_action)i;
+  r->after = load_text(cq_tree_get(n, "after"));
+  r->throttle = load_bool(cq_tree_get(n, "throttle"), 0);
+  r->message = load_text(cq_tree_get(n, "message"));
+  r->text = load_text(cq_tree_get(w, "text"));
+  s = cq_tree_get(w, "status");
+  k = s ? (s->kind == CQ_N_LIST ? s->count : 1) : 0;
+  status = cq_arena_alloc(l->a, (2 * k + 1) * sizeof *status);
+  if (!status)
+    return cq_error_nomem(l->err);
+  for (i = 0; i < k; i++) {
+    const char *t = load_text(s->kind == CQ_N_LIST ? s->items[i] : s);
+
+    if (!t || t[0] < '1' || t[0] > '5' || strlen(t) != 3)
+      return cq_tree_error(l->err, s, "%s: errors: status: expected 404 or 4xx",
+                           object);
+    status[2 * i] = t[1] == 'x' ? (t[0] - '0') * 100 : atoi(t);
+    status[2 * i + 1] = t[1] == 'x' ? (t[0] - '0') * 100 + 99 : atoi(t);
+  }
+  r->status = status;
+  r->nstatus = (int)(2 * k);
+  if (load_words(l, cq_tree_get(w, "code"), &r->code, &r->ncode))
+    return CQ_ERROR;
+  return load_params(l, cq_tree_get(w, "header"), 0, (cq_param **)&r->header,
+                     &r->nheader);
+}
+
+int load_errors(load *l, const cq_node *error, const cq_node *const *lists,
+                size_t nlist, const char *object, cq_errors_def *out) {
+  size_t n = 0;
+  cq_error_rule *rules;
+  int rc;
+
+  memset(out, 0, sizeof *out);
+  CHECK(error, object, "code", "code_header", "message", "in_200");
+  out->code_header = load_text(cq_tree_get(error, "code_header"));
+  out->in_200 = load_bool(cq_tree_get(error, "in_200"), 0);
+  if ((rc = load_paths(l, cq_tree_get(error, "code"), &out->code, &out->ncode)) ||
+      (rc = load_paths(l, cq_tree_get(error, "message"), &out->message,
+                       &out->nmessage)))
+    return rc;
+  for (size_t i = 0; i < nlist; i++)
+    n += lists[i] && lists[i]->kind == CQ_N_LIST ? lists[i]->count : 0;
+  rules = cq_arena_alloc(l->a, (n + 1) * sizeof *rules);
+  if (!rules)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < nlist; i++)
+    for (size_t k = 0; lists[i] && lists[i]->kind == CQ_N_LIST &&
+                       k < lists[i]->count;
+         k++)
+      if ((rc = load_rule(l, lists[i]->items[k], object,
+                          &rules[out->nrule++])) != 0)
+        return rc;
+  out->rule = rules;
+  return CQ_OK;
+}
+
+int load_limits(load *l, const cq_node *n, const char *object,
+                cq_limits_def *out) {
+  const char *s;
+
+  memset(out, 0, sizeof *out);
+  if (!n || n->kind != CQ_N_MAP)
+    return CQ_OK;
+  CHECK(n, object, "rate", "burst", "concurrency", "scope", "remaining",
+        "reset", "retry_after");
+  s = load_text(cq_tree_get(n, "rate"));
+  out->rate = s ? strtod(s, NULL) : 0;
+  s = load_text(cq_tree_get(n, "burst"));
+  out->burst = s ? strtod(s, NULL) : 0;
+  out->concurrency = (int)load_int(cq_tree_get(n, "concurrency"), 0);
+  out->remaining = load_text(cq_tree_get(n, "remaining"));
+  out->reset = load_text(cq_tree_get(n, "reset"));
+  out->retry_after = load_text(cq_tree_get(n, "retry_after"));
+  return load_words(l, cq_tree_get(n, "scope"), &out->scope, &out->nscope);
+}

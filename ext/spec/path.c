@@ -1,0 +1,154 @@
+/* ext/spec/path.c: the one path language: a.b, [0], [*], ["odd name"], .*,
+ * @key, @attr, and "." for the value itself. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/spec.h"
+
+static int path_fail(cq_error *err, const char *text, size_t n, size_t at,
+                     const char *what) {
+  return cq_error_set(err, CQ_ERROR, "path \"%.*s\": %s at character %d",
+                      (int)(n < 200 ? n : 200), text, what, (int)at + 1);
+}
+
+int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
+                  cq_error *err) {
+  cq_path *p = cq_arena_alloc(a, sizeof *p);
+  char *copy = cq_arena_strndup(a, text, n);
+  cq_step *steps = cq_arena_alloc(a, (n / 1 + 1) * sizeof *steps);
+  size_t i = 0;
+  int after = 0; /* a separator was just read */
+
+  if (!p || !copy || !steps)
+    return cq_error_nomem(err);
+  memset(p, 0, sizeof *p);
+  p->text = copy;
+  p->steps = steps;
+  *out = p;
+  if (n == 0)
+    return path_fail(err, text, n, 0, "empty");
+  if (n == 1 && copy[0] == '.')
+    return CQ_OK;
+  while (i < n) {
+    cq_step *s = &steps[p->nstep];
+    size_t from = i;
+
+    memset(s, 0, sizeof *s);
+    if (copy[i] == '.') {
+      if (after || i + 1 == n)
+        return path_fail(err, text, n, i, "a name is missing");
+      after = 1;
+      i++;
+      continue;
+    }
+    if (copy[i] == '[') {
+      if (i + 2 < n && copy[i + 1] == '*' && copy[i + 2] == ']') {
+        s->kind = CQ_STEP_EACH;
+        i += 3;
+      } else if (i + 1 < n && copy[i + 1] == '"') {
+        size_t end = i + 2;
+
+        while (end < n && copy[end] != '"')
+          end++;
+        if (end + 1 >= n || copy[end + 1] != ']')
+          return path_fail(err, text, n, i, "the bracket is not closed");
+        s->kind = CQ_STEP_KEY;
+        s->name = copy + i + 2;
+        s->len = end - i - 2;
+        i = end + 2;
+      } else {
+        s->kind = CQ_STEP_INDEX;
+        for (i++; i < n && copy[i] >= '0' && copy[i] <= '9' && s->index < 100000;
+             i++)
+          s->index = s->index * 10 + (copy[i] - '0');
+        if (i >= n || copy[i] != ']' || i == from + 1)
+          return path_fail(err, text, n, from, "expected [0], [*] or [\"name\"]");
+        i++;
+      }
+    } else if (copy[i] == '*') {
+      s->kind = CQ_STEP_VALUES;
+      i++;
+    } else {
+      s->kind = CQ_STEP_KEY;
+      if (copy[i] == '@') {
+        s->kind = CQ_STEP_ATTR;
+        i++;
+      }
+      from = i;
+      while (i < n && copy[i] != '.' && copy[i] != '[')
+        i++;
+      s->name = copy + from;
+      s->len = i - from;
+      if (!s->len)
+        return path_fail(err, text, n, from, "a name is missing");
+      if (s->kind == CQ_STEP_ATTR && s->len == 3 && !memcmp(s->name, "key", 3))
+        s->kind = CQ_STEP_MAPKEY;
+    }
+    after = 0;
+    p->nstep++;
+  }
+  return CQ_OK;
+}
+
+int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
+                cq_value *out, cq_error *err) {
+  json_t *root = json_loadb(json, n, JSON_DECODE_ANY, NULL), *j = root;
+  int rc = CQ_OK;
+
+  *out = cq_value_null();
+  for (int i = 0; j && i < p->nstep; i++) {
+    const cq_step *s = &p->steps[i];
+
+    switch (s->kind) {
+    case CQ_STEP_KEY: {
+      char *key = cq_strndup(s->name, s->len);
+
+      if (!key)
+        rc = cq_error_nomem(err);
+      j = key ? json_object_get(j, key) : NULL;
+      cq_free(key);
+      break;
+    }
+    case CQ_STEP_INDEX:
+      j = json_array_get(j, (size_t)s->index);
+      break;
+    case CQ_STEP_EACH:
+      j = json_array_get(j, 0);
+      break;
+    case CQ_STEP_VALUES: {
+      void *it = json_object_iter(j);
+
+      j = it ? json_object_iter_value(it) : NULL;
+      break;
+    }
+    case CQ_STEP_MAPKEY:
+    case CQ_STEP_ATTR:
+      j = NULL;
+    }
+  }
+  if (j && json_is_string(j)) {
+    char *t = cq_arena_strndup(a, json_string_value(j), json_string_length(j));
+
+    *out = cq_value_str(t, json_string_length(j));
+    if (!t)
+      rc = cq_error_nomem(err);
+  } else if (j && json_is_integer(j)) {
+    *out = cq_value_int(json_integer_value(j));
+  } else if (j && json_is_real(j)) {
+    *out = cq_value_real(json_real_value(j));
+  } else if (j && json_is_boolean(j)) {
+    *out = cq_value_int(json_is_true(j));
+  } else if (j && !json_is_null(j)) {
+    char *dump = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *t = dump ? cq_arena_strndup(a, dump, strlen(dump)) : NULL;
+
+    if (!t)
+      rc = cq_error_nomem(err);
+    else
+      *out = cq_value_json(t, strlen(t));
+    free(dump);
+  }
+  json_decref(root);
+  return rc;
+}

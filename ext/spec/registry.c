@@ -1,0 +1,466 @@
+/* ext/spec/registry.c: every integration that a connection knows: the embedded
+ * ones by name, parsed at first use; a user's files parsed when they are
+ * loaded, so that their errors show at once. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zstd.h>
+
+#include "spec/embedded.h"
+#include "spec/load.h"
+
+typedef struct user_table {
+  const char *name;
+  const cq_node *file;
+} user_table;
+
+typedef struct known {
+  struct known *next;
+  const char *name;
+  int embedded;
+  own_integration *in;     /* NULL = not read */
+  struct file {
+    struct file *next;
+    int index;             /* embedded file, or -1 */
+    cq_node *tree;
+  } *files;
+} known;
+
+struct cq_registry {
+  int refs;
+  known *list;
+  char **names;            /* of user tables, sorted after the embedded */
+  known **owners;
+  size_t nuser, capuser, capowner;
+};
+
+static known *registry_find(const cq_registry *r, const char *name) {
+  for (known *k = r->list; k; k = k->next)
+    if (strcmp(k->name, name) == 0)
+      return k;
+  return NULL;
+}
+
+static void known_free(known *k) {
+  while (k->files) {
+    struct file *f = k->files;
+
+    k->files = f->next;
+    cq_free(f);
+  }
+  if (k->in) {
+    cq_arena_clear(&k->in->arena);
+    cq_free(k->in);
+  }
+  cq_free((char *)k->name);
+  cq_free(k);
+}
+
+static known *registry_add(cq_registry *r, const char *name, int embedded) {
+  known *k = cq_calloc(1, sizeof *k), **at;
+
+  if (!k || !(k->name = cq_strdup(name))) {
+    cq_free(k);
+    return NULL;
+  }
+  k->embedded = embedded;
+  for (at = &r->list; *at && strcmp((*at)->name, name) < 0; at = &(*at)->next)
+    ;
+  k->next = *at;
+  *at = k;
+  return k;
+}
+
+int cq_registry_new(cq_registry **out, cq_error *err) {
+  cq_registry *r = cq_calloc(1, sizeof *r);
+  int rc = CQ_OK;
+  const char *path = getenv("CQ_PATH");
+
+  *out = NULL;
+  if (!r)
+    return cq_error_nomem(err);
+  r->refs = 1;
+  for (int i = 0; i < cq_embedded_nfile && rc == CQ_OK; i++)
+    if (cq_embedded_files[i].root && *cq_embedded_files[i].integration &&
+        !registry_add(r, cq_embedded_files[i].integration, 1))
+      rc = cq_error_nomem(err);
+  while (path && *path && rc == CQ_OK) {
+    size_t n = strcspn(path, ":");
+    char *one = cq_strndup(path, n);
+
+    rc = !one ? cq_error_nomem(err) : n ? cq_registry_load(r, one, err) : CQ_OK;
+    cq_free(one);
+    path += n + (path[n] == ':');
+  }
+  if (rc) {
+    cq_registry_unref(r);
+    return rc;
+  }
+  *out = r;
+  return CQ_OK;
+}
+
+cq_registry *cq_registry_ref(cq_registry *r) {
+  r->refs++;
+  return r;
+}
+
+void cq_registry_unref(cq_registry *r) {
+  if (!r || --r->refs > 0)
+    return;
+  while (r->list) {
+    known *k = r->list;
+
+    r->list = k->next;
+    known_free(k);
+  }
+  for (size_t i = 0; i < r->nuser; i++)
+    cq_free(r->names[i]);
+  cq_free(r->names);
+  cq_free(r->owners);
+  cq_free(r);
+}
+
+static int known_embedded(known *k, int index, cq_node **out, cq_error *err) {
+  const cq_embedded_file *f = &cq_embedded_files[index];
+  struct file *file;
+  char *text;
+  size_t n;
+  int rc;
+
+  for (file = k->files; file; file = file->next)
+    if (file->index == index) {
+      *out = file->tree;
+      return CQ_OK;
+    }
+  file = cq_calloc(1, sizeof *file);
+  text = cq_malloc(f->full + 1);
+  if (!file || !text) {
+    cq_free(file);
+    cq_free(text);
+    return cq_error_nomem(err);
+  }
+  n = ZSTD_decompress(text, f->full, f->data, f->size);
+  if (ZSTD_isError(n) || n != f->full)
+    rc = cq_error_set(err, CQ_ERROR, "%s: the embedded file is damaged",
+                      f->path);
+  else
+    rc = cq_tree_parse(&k->in->arena, f->path, text, n, &file->tree, err);
+  cq_free(text);
+  if (rc) {
+    cq_free(file);
+    return rc;
+  }
+  file->index = index;
+  file->next = k->files;
+  k->files = file;
+  *out = file->tree;
+  return CQ_OK;
+}
+
+static int known_open(known *k, cq_error *err) {
+  int rc = CQ_OK;
+
+  if (k->in)
+    return CQ_OK;
+  k->in = cq_calloc(1, sizeof *k->in);
+  if (!k->in)
+    return cq_error_nomem(err);
+  cq_arena_init(&k->in->arena);
+  for (int i = 0; i < cq_embedded_nfile && rc == CQ_OK; i++)
+    if (cq_embedded_files[i].root &&
+        strcmp(cq_embedded_files[i].integration, k->name) == 0)
+      rc = known_embedded(k, i, &k->in->root, err);
+  if (rc == CQ_OK)
+    rc = load_root(k->in, err);
+  if (rc) {
+    while (k->files) {
+      struct file *f = k->files;
+
+      k->files = f->next;
+      cq_free(f);
+    }
+    cq_arena_clear(&k->in->arena);
+    cq_free(k->in);
+    k->in = NULL;
+  }
+  return rc;
+}
+
+int cq_registry_integration(cq_registry *r, const char *name,
+                            const cq_integration **out, cq_error *err) {
+  known *k = registry_find(r, name);
+  int rc;
+
+  if (!k) {
+    const char *names[256], *near;
+    size_t n = 0;
+
+    for (known *x = r->list; x && n < 256; x = x->next)
+      names[n++] = x->name;
+    cq_error_set(err, CQ_NOTFOUND, "no integration \"%s\"", name);
+    near = cq_nearest(name, names, n);
+    if (near)
+      cq_error_hint(err, "did you mean \"%s\"?", near);
+    return CQ_NOTFOUND;
+  }
+  rc = known_open(k, err);
+  *out = rc ? NULL : &k->in->pub;
+  return rc;
+}
+
+static const cq_embedded_table *embedded_table(const char *name) {
+  for (int i = 0; i < cq_embedded_ntable; i++)
+    if (strcmp(cq_embedded_tables[i].name, name) == 0)
+      return &cq_embedded_tables[i];
+  return NULL;
+}
+
+static int registry_get(cq_registry *r, const char *name, int depth,
+                        const cq_table **out, cq_error *err) {
+  const cq_embedded_table *e = embedded_table(name);
+  const cq_table *parent = NULL;
+  known *k = NULL;
+  cq_node *tree = NULL;
+  own_table *t = NULL;
+  int rc;
+
+  *out = NULL;
+  if (depth > CQ_MAX_PARENT_DEPTH)
+    return cq_error_set(err, CQ_TOOBIG, "%s: parents nest too deep", name);
+  if (e)
+    k = registry_find(r, e->integration);
+  for (size_t i = 0; i < r->nuser && !k; i++)
+    if (strcmp(r->names[i], name) == 0)
+      k = r->owners[i];
+  if (!k)
+    return cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
+  rc = known_open(k, err);
+  for (t = k->in ? k->in->tables : NULL; t && strcmp(t->pub.name, name) != 0;
+       t = t->next)
+    ;
+  if (rc == CQ_OK && !t) {
+    const char *own = NULL;
+
+    if (e && k->embedded)
+      rc = known_embedded(k, e->file, &tree, err);
+    for (struct file *f = k->files; f && !tree; f = f->next)
+      if (cq_tree_get(cq_tree_get(f->tree, "tables"), name))
+        tree = f->tree;
+    const cq_node *tables = cq_tree_get(tree, "tables");
+    for (size_t i = 0; tables && i < tables->count; i++)
+      if (strcmp(tables->keys[i], name) == 0)
+        own = tables->keys[i];
+    if (rc == CQ_OK && !own)
+      rc = cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
+    if (rc == CQ_OK)
+      rc = load_table(k->in, tree, own, &t, err);
+  }
+  if (rc)
+    return rc;
+  if (!t->linked) {
+    if (t->pub.parent.table_name) {
+      if (strcmp(t->pub.parent.table_name, name) == 0)
+        rc = cq_error_set(err, CQ_ERROR, "%s: parent: is the table itself",
+                          name);
+      else
+        rc = registry_get(r, t->pub.parent.table_name, depth + 1, &parent, err);
+      if (rc)
+        cq_error_prefix(err, "%s: parent: ", name);
+    }
+    if (rc == CQ_OK)
+      rc = load_link(t, parent, err);
+  }
+  if (rc == CQ_OK)
+    *out = &t->pub;
+  return rc;
+}
+
+int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
+                      cq_error *err) {
+  return registry_get(r, name, 0, out, err);
+}
+
+int cq_registry_parent(cq_registry *r, const cq_table *t, const cq_table **out,
+                       cq_error *err) {
+  (void)r, (void)err;
+  *out = t->parent.table;
+  return CQ_OK;
+}
+
+const char *cq_registry_table_name(const cq_registry *r, size_t i,
+                                   const char **integration) {
+  if (i < (size_t)cq_embedded_ntable) {
+    if (integration)
+      *integration = cq_embedded_tables[i].integration;
+    return cq_embedded_tables[i].name;
+  }
+  i -= (size_t)cq_embedded_ntable;
+  if (i >= r->nuser)
+    return NULL;
+  if (integration)
+    *integration = r->owners[i]->name;
+  return r->names[i];
+}
+
+const char *cq_registry_integration_name(const cq_registry *r, size_t i) {
+  for (known *k = r->list; k; k = k->next)
+    if (i-- == 0)
+      return k->name;
+  return NULL;
+}
+
+/* ---- a user's files ------------------------------------------------------ */
+static int file_add(cq_arena *a, known *k, const char *path, cq_error *err) {
+  struct file *f;
+  char *text = NULL;
+  size_t n;
+  int rc = cq_file_read(path, CQ_MAX_SPEC_BYTES, &text, &n, err);
+
+  if (rc)
+    return rc;
+  f = cq_calloc(1, sizeof *f);
+  if (!f) {
+    cq_free(text);
+    return cq_error_nomem(err);
+  }
+  rc = cq_tree_parse(a, path, text, n, &f->tree, err);
+  cq_free(text);
+  if (rc) {
+    cq_free(f);
+    return rc;
+  }
+  f->index = -1;
+  f->next = k->files;
+  k->files = f;
+  return CQ_OK;
+}
+
+static int folder_add(cq_arena *a, known *k, const char *path, cq_error *err) {
+  struct stat st;
+  struct dirent *d;
+  DIR *dir;
+  int rc = CQ_OK;
+
+  if (stat(path, &st) != 0)
+    return cq_error_set(err, CQ_NOTFOUND, "%s: no such file or folder", path);
+  if (!S_ISDIR(st.st_mode))
+    return file_add(a, k, path, err);
+  dir = opendir(path);
+  if (!dir)
+    return cq_error_set(err, CQ_IOERR, "%s: cannot be read", path);
+  while (rc == CQ_OK && (d = readdir(dir)) != NULL) {
+    size_t n = strlen(d->d_name);
+    char *full;
+
+    if (d->d_name[0] == '.' || n < 5 ||
+        (strcmp(d->d_name + n - 4, ".yml") != 0 &&
+         strcmp(d->d_name + n - 5, ".yaml") != 0))
+      continue;
+    full = cq_mprintf("%s/%s", path, d->d_name);
+    rc = full ? file_add(a, k, full, err) : cq_error_nomem(err);
+    cq_free(full);
+  }
+  closedir(dir);
+  return rc;
+}
+
+static int user_names(cq_registry *r, known *k, cq_error *err) {
+  for (struct file *f = k->files; f; f = f->next) {
+    const cq_node *tables = cq_tree_get(f->tree, "tables");
+
+    for (size_t i = 0; tables && tables->kind == CQ_N_MAP && i < tables->count;
+         i++) {
+      const char *name = tables->keys[i];
+      const cq_table *t;
+      int rc;
+
+      if (embedded_table(name))
+        return cq_tree_error(err, tables->items[i],
+                             "table %s: a built-in table has that name", name);
+      if (cq_grow(&r->names, &r->capuser, r->nuser, sizeof *r->names) ||
+          cq_grow(&r->owners, &r->capowner, r->nuser, sizeof *r->owners) ||
+          !(r->names[r->nuser] = cq_strdup(name)))
+        return cq_error_nomem(err);
+      r->owners[r->nuser++] = k;
+      (void)t, (void)rc;
+    }
+  }
+  for (size_t i = 0; i < r->nuser; i++) {
+    const cq_table *t;
+    int rc = r->owners[i] == k ? cq_registry_table(r, r->names[i], &t, err)
+                               : CQ_OK;
+
+    if (rc)
+      return rc;
+  }
+  return CQ_OK;
+}
+
+static void user_remove(cq_registry *r, known *k) {
+  size_t kept = 0;
+  known **at;
+
+  for (size_t i = 0; i < r->nuser; i++) {
+    if (r->owners[i] == k) {
+      cq_free(r->names[i]);
+      continue;
+    }
+    r->names[kept] = r->names[i];
+    r->owners[kept++] = r->owners[i];
+  }
+  r->nuser = kept;
+  for (at = &r->list; *at != k; at = &(*at)->next)
+    ;
+  *at = k->next;
+  known_free(k);
+}
+
+int cq_registry_load(cq_registry *r, const char *path, cq_error *err) {
+  own_integration *in = cq_calloc(1, sizeof *in);
+  known *k = cq_calloc(1, sizeof *k), *old;
+  int rc;
+
+  if (!in || !k) {
+    cq_free(in);
+    cq_free(k);
+    return cq_error_nomem(err);
+  }
+  cq_arena_init(&in->arena);
+  k->in = in;
+  rc = folder_add(&in->arena, k, path, err);
+  for (struct file *f = k->files; f && rc == CQ_OK; f = f->next)
+    if (cq_tree_get(f->tree, "integration"))
+      in->root = f->tree;
+  if (rc == CQ_OK && !in->root)
+    rc = cq_error_set(err, CQ_ERROR,
+                      "%s: no file names its integration\nhint: the root file "
+                      "begins with `format: 1` and `integration: <name>`",
+                      path);
+  if (rc == CQ_OK)
+    rc = load_root(in, err);
+  if (rc == CQ_OK && (old = registry_find(r, in->pub.name)) != NULL) {
+    if (old->embedded)
+      rc = cq_error_set(err, CQ_ERROR,
+                        "%s: a built-in integration has the name %s", path,
+                        in->pub.name);
+    else
+      user_remove(r, old);
+  }
+  if (rc) {
+    known_free(k);
+    return rc;
+  }
+  k->name = cq_strdup(in->pub.name);
+  if (!k->name) {
+    known_free(k);
+    return cq_error_nomem(err);
+  }
+  k->next = r->list;
+  r->list = k;
+  rc = user_names(r, k, err);
+  if (rc)
+    user_remove(r, k);
+  return rc;
+}

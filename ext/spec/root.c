@@ -1,0 +1,228 @@
+/* ext/spec/root.c: an integration's root file: configuration, authentication,
+ * clients, and which defaults its requests have. */
+#include <string.h>
+
+#include "spec/load.h"
+
+static int root_config(load *l, const cq_node *n) {
+  cq_integration *in = &l->in->pub;
+  size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
+
+  in->config = cq_arena_alloc(l->a, (k + 1) * sizeof *in->config);
+  if (!in->config)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k; i++) {
+    cq_config_def *c = &in->config[i];
+    const cq_node *d;
+    const char *type;
+
+    memset(c, 0, sizeof *c);
+    c->name = n->keys[i];
+    CHECK(n->items[i], c->name, "type", "default", "secret", "optional",
+          "description");
+    type = load_text(cq_tree_get(n->items[i], "type"));
+    c->is_list = type && strcmp(type, "list") == 0;
+    c->is_map = type && strcmp(type, "map") == 0;
+    c->type = c->is_list || c->is_map ? CQ_JSON : type ? cq_type_parse(type) : CQ_TEXT;
+    if (!c->type)
+      return cq_tree_error(l->err, n->items[i],
+                           "config %s: type: text, integer, real, boolean, "
+                           "list or map",
+                           c->name);
+    c->secret = load_bool(cq_tree_get(n->items[i], "secret"), 0);
+    c->optional = load_bool(cq_tree_get(n->items[i], "optional"), 0);
+    c->description = load_text(cq_tree_get(n->items[i], "description"));
+    d = cq_tree_get(n->items[i], "default");
+    if (!d || d->kind == CQ_N_NULL)
+      continue;
+    if (load_text(d) && strncmp(d->text, "${", 2) == 0 &&
+        d->text[strlen(d->text) - 1] == '}') {
+      c->env = cq_arena_strndup(l->a, d->text + 2, strlen(d->text) - 3);
+      if (!c->env)
+        return cq_error_nomem(l->err);
+    } else {
+      cq_buf b;
+
+      cq_buf_init(&b, CQ_MAX_TEMPLATE);
+      if (load_text(d) && c->type != CQ_JSON)
+        cq_buf_str(&b, d->text);
+      else
+        cq_tree_json(d, &b);
+      c->dflt = cq_value_text(b.rc ? NULL
+                                   : cq_arena_strndup(l->a, b.data, b.len));
+      cq_buf_clear(&b);
+      if (c->dflt.kind == CQ_NULL)
+        return cq_error_nomem(l->err);
+    }
+    in->nconfig = (int)i + 1;
+  }
+  in->nconfig = (int)k;
+  return CQ_OK;
+}
+
+static int root_auth_one(load *l, const cq_node *n, cq_auth_def *d) {
+  cq_param *v;
+  int rc = CQ_OK;
+
+  memset(d, 0, sizeof *d);
+  d->at = n;
+  d->scheme = load_text(cq_tree_get(n, "scheme"));
+  d->name = load_text(cq_tree_get(n, "name"));
+  if (!d->scheme)
+    return cq_tree_error(l->err, n, "auth: scheme is missing");
+  v = cq_arena_alloc(l->a, (n->count + 1) * sizeof *v);
+  if (!v)
+    return cq_error_nomem(l->err);
+  d->param = v;
+  for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
+    if (strcmp(n->keys[i], "scheme") == 0 || strcmp(n->keys[i], "name") == 0)
+      continue;
+    if (strcmp(n->keys[i], "when") == 0) {
+      rc = load_template(l, n->items[i], ROOT(CONFIG) | ROOT(CLIENT), &d->when);
+      continue;
+    }
+    memset(&v[d->nparam], 0, sizeof *v);
+    v[d->nparam].name = n->keys[i];
+    rc = load_template(l, n->items[i], ROOT(CONFIG) | ROOT(CLIENT),
+                       &v[d->nparam].value);
+    d->nparam += v[d->nparam].value != NULL;
+  }
+  return rc;
+}
+
+static int root_auth(load *l, const cq_node *n) {
+  cq_integration *in = &l->in->pub;
+  size_t k = !n ? 0 : n->kind == CQ_N_LIST ? n->count : 1;
+  int rc = CQ_OK;
+
+  in->auth = cq_arena_alloc(l->a, (k + 1) * sizeof *in->auth);
+  if (!in->auth)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k && rc == CQ_OK; i++)
+    rc = root_auth_one(l, n->kind == CQ_N_LIST ? n->items[i] : n,
+                       &in->auth[in->nauth++]);
+  return rc;
+}
+
+static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
+  const unsigned roots =
+      ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN);
+  const cq_node *defaults = cq_tree_get(l->in->root, "defaults");
+  const cq_node *base = cq_tree_get(defaults, "request"), *x;
+  const cq_node *lists[2];
+  cq_node *merged;
+  int rc;
+
+  CHECK(n, d->name, "over", "values", "discover", "identify", "columns",
+        "when", "id", "optional", "errors");
+  d->at = n;
+  d->id = load_text(cq_tree_get(n, "id"));
+  d->optional = load_bool(cq_tree_get(n, "optional"), 0);
+  if ((rc = load_words(l, cq_tree_get(n, "over"), &d->over, &d->nover)) ||
+      (rc = load_template(l, cq_tree_get(n, "values"),
+                          ROOT(CONFIG) | ROOT(CLIENT), &d->values)) ||
+      (rc = load_template(l, cq_tree_get(n, "when"),
+                          ROOT(CONFIG) | ROOT(CLIENT), &d->when)))
+    return rc;
+  x = cq_tree_get(n, "discover");
+  if (x) {
+    CHECK(x, d->name, "request", "rows", "page");
+    if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
+                            l->err)) ||
+        (rc = load_request(l, merged, d->name, roots, &d->discover)) ||
+        (rc = load_path(l, cq_tree_get(x, "rows"), &d->rows)) ||
+        (rc = load_page(l, cq_tree_get(x, "page"), d->name, &d->page)))
+      return rc;
+  }
+  x = cq_tree_get(n, "identify");
+  if (x) {
+    CHECK(x, d->name, "request", "record");
+    if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
+                            l->err)) ||
+        (rc = load_request(l, merged, d->name, roots, &d->identify)) ||
+        (rc = load_path(l, cq_tree_get(x, "record"), &d->record)))
+      return rc;
+  }
+  x = cq_tree_get(n, "columns");
+  size_t k = x && x->kind == CQ_N_MAP ? x->count : 0;
+  d->attr = cq_arena_alloc(l->a, (k + 1) * sizeof *d->attr);
+  if (!d->attr)
+    return cq_error_nomem(l->err);
+  memset(d->attr, 0, (k + 1) * sizeof *d->attr);
+  for (size_t i = 0; i < k; i++) {
+    d->attr[i].name = x->keys[i];
+    if (x->items[i]->kind == CQ_N_MAP)
+      rc = load_template(l, cq_tree_get(x->items[i], "value"),
+                         ROOT(CONFIG) | ROOT(CLIENT), &d->attr[i].value);
+    else
+      rc = load_path(l, x->items[i], &d->attr[i].path);
+    if (rc)
+      return rc;
+    d->nattr++;
+  }
+  lists[0] = cq_tree_get(n, "errors");
+  lists[1] = cq_tree_get(defaults, "errors");
+  return load_errors(l, cq_tree_get(defaults, "error"), lists, 2, d->name,
+                     &d->errors);
+}
+
+static int root_clients(load *l, const cq_node *n) {
+  cq_integration *in = &l->in->pub;
+  size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
+  int rc = CQ_OK;
+
+  if (k > 16)
+    return cq_tree_error(l->err, n, "clients: more than 16 dimensions");
+  in->dims = cq_arena_alloc(l->a, (k + 1) * sizeof *in->dims);
+  if (!in->dims)
+    return cq_error_nomem(l->err);
+  memset(in->dims, 0, (k + 1) * sizeof *in->dims);
+  for (size_t i = 0; i < k && rc == CQ_OK; i++) {
+    in->dims[i].name = n->keys[i];
+    rc = root_dimension(l, n->items[i], &in->dims[i]);
+    in->ndim++;
+  }
+  return rc;
+}
+
+int load_root(own_integration *in, cq_error *err) {
+  const cq_node *n = in->root, *x;
+  load load_, *l = &load_;
+  int rc;
+
+  memset(l, 0, sizeof *l);
+  l->in = in;
+  l->a = &in->arena;
+  l->err = err;
+  l->call = -1;
+  if (!n || n->kind != CQ_N_MAP)
+    return cq_tree_error(err, n, "an integration is a map");
+  CHECK(n, "integration", "format", "integration", "title", "description",
+        "aliases", "allow_file", "config", "auth", "clients", "defaults",
+        "presets", "shapes", "tables", "service", "use");
+  if (load_int(cq_tree_get(n, "format"), 0) != 1)
+    return cq_tree_error(err, n, "format: expected 1");
+  in->pub.name = load_text(cq_tree_get(n, "integration"));
+  if (!in->pub.name)
+    return cq_tree_error(err, n, "integration: the name is missing");
+  in->pub.title = load_text(cq_tree_get(n, "title"));
+  in->pub.description = load_text(cq_tree_get(n, "description"));
+  in->pub.allow_file = load_bool(cq_tree_get(n, "allow_file"), 0);
+  x = cq_tree_get(n, "aliases");
+  if (x) {
+    cq_buf b;
+
+    cq_buf_init(&b, 4096);
+    cq_tree_json(x, &b);
+    in->pub.aliases = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+    cq_buf_clear(&b);
+  }
+  x = cq_tree_get(n, "defaults");
+  CHECK(x, "defaults", "request", "page", "limits", "errors", "error", "over");
+  rc = root_config(l, cq_tree_get(n, "config"));
+  if (rc == CQ_OK)
+    rc = root_auth(l, cq_tree_get(n, "auth"));
+  if (rc == CQ_OK)
+    rc = root_clients(l, cq_tree_get(n, "clients"));
+  return rc;
+}

@@ -1,0 +1,785 @@
+/* ext/spec/table.c: one table: what it inherits, its columns, calls, parent
+ * and cursor, all checked. */
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/load.h"
+
+enum {
+  REQUEST_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(PARENT) |
+                  ROOT(CURSOR) | ROOT(PAGE) | ROOT(EACH) | ROOT(RUN),
+  CALL_ROOTS = REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
+  VALUE_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(PARENT) |
+                ROOT(EACH) | ROOT(RUN) | ROOT(ROW) | ROOT(RECORD) |
+                ROOT(DETAIL) | ROOT(RESPONSE)
+};
+
+static unsigned where_ops(const char *s) {
+  static const struct { const char *w; unsigned op; } ops[] = {
+      {"=", CQ_W_EQ},  {"in", CQ_W_IN}, {"<=", CQ_W_LE},
+      {">=", CQ_W_GE}, {"<", CQ_W_LT},  {">", CQ_W_GT}, {"like", CQ_W_LIKE}};
+  unsigned out = 0;
+
+  while (s && *s) {
+    size_t n = strcspn(s, " ,"), i;
+
+    for (i = 0; n && i < 7; i++)
+      if (strlen(ops[i].w) == n && memcmp(ops[i].w, s, n) == 0)
+        break;
+    if (n && i == 7)
+      return ~0u;
+    if (n)
+      out |= ops[i].op;
+    s += n + strspn(s + n, " ,");
+  }
+  return out;
+}
+
+static int column_type(load *l, const cq_node *at, const char *object,
+                       const char *s, size_t n, int *type) {
+  char name[64];
+
+  if (n >= sizeof name)
+    n = sizeof name - 1;
+  memcpy(name, s, n);
+  name[n] = 0;
+  *type = cq_type_parse(name);
+  return *type ? CQ_OK
+               : cq_tree_error(l->err, at, "%s: unknown type \"%s\"", object,
+                               name);
+}
+
+/* "type" or "type path"; "list of type path". */
+static int column_short(load *l, cq_column *c, const char *object,
+                        const char *s) {
+  size_t n = strcspn(s, " ");
+  const char *path = c->name;
+  int rc;
+
+  if (strncmp(s, "list of ", 8) == 0)
+    n = 8 + strcspn(s + 8, " ");
+  rc = column_type(l, c->at, object, s, n, &c->type);
+  if (rc)
+    return rc;
+  if (s[n])
+    path = s + n + strspn(s + n, " ");
+  rc = cq_path_parse(l->a, path, strlen(path), &c->path, l->err);
+  if (rc)
+    cq_error_prefix(l->err, "%s:%d: %s: ", c->at->file, c->at->line, object);
+  return rc;
+}
+
+static int call_index(const load *l, const char *name) {
+  for (size_t i = 0; i < l->table->ncall; i++)
+    if (strcmp(l->table->calls[i].name, name) == 0)
+      return (int)i;
+  return -2;
+}
+
+static int column_from(load *l, cq_column *c, const char *object,
+                       const char *s) {
+  static const struct { const char *w; cq_source_kind k; } roots[] = {
+      {"client.", CQ_FROM_CLIENT}, {"parent.", CQ_FROM_PARENT},
+      {"each.", CQ_FROM_EACH},     {"config.", CQ_FROM_CONFIG},
+      {"where.", CQ_FROM_WHERE}};
+
+  for (size_t i = 0; i < 5; i++)
+    if (strncmp(s, roots[i].w, strlen(roots[i].w)) == 0) {
+      c->source = roots[i].k;
+      c->from = s + strlen(roots[i].w);
+      return CQ_OK;
+    }
+  return cq_tree_error(l->err, c->at,
+                       "%s: column %s: from: expected client., parent., each., "
+                       "config. or where., not \"%s\"",
+                       object, c->name, s);
+}
+
+static int load_column(load *l, cq_column *c, const char *detail) {
+  const char *object = l->table->name, *s, *call;
+  const cq_node *n = c->at;
+  char what[200];
+  int rc;
+
+  c->call = -1;
+  c->parent_column = -1;
+  snprintf(what, sizeof what, "%s: column %s", object, c->name);
+  if (load_text(n)) {
+    if ((rc = column_short(l, c, what, n->text)) != 0)
+      return rc;
+    if (detail)
+      c->call = call_index(l, detail);
+    return CQ_OK;
+  }
+  if (n->kind != CQ_N_MAP)
+    return cq_tree_error(l->err, n, "%s: expected a type or a map", what);
+  CHECK(n, what, "type", "path", "value", "from", "call", "where", "exact",
+        "required", "default", "description", "hidden", "sensitive", "shape",
+        "format");
+  s = load_text(cq_tree_get(n, "type"));
+  c->type = CQ_TEXT;
+  if (s && (rc = column_type(l, n, what, s, strlen(s), &c->type)) != 0)
+    return rc;
+  c->description = load_text(cq_tree_get(n, "description"));
+  c->format = load_text(cq_tree_get(n, "format"));
+  c->exact = load_bool(cq_tree_get(n, "exact"), 0);
+  c->required = load_bool(cq_tree_get(n, "required"), 0);
+  c->hidden = load_bool(cq_tree_get(n, "hidden"), 0);
+  c->sensitive = load_bool(cq_tree_get(n, "sensitive"), 0);
+  c->where = where_ops(load_text(cq_tree_get(n, "where")));
+  if (c->where == ~0u)
+    return cq_tree_error(l->err, n, "%s: where: expected some of = in < <= > >= like",
+                         what);
+  s = load_text(cq_tree_get(n, "default"));
+  if (s) {
+    c->dflt = cq_value_text(s);
+  }
+  call = load_text(cq_tree_get(n, "call"));
+  if (!call)
+    call = cq_tree_get(n, "from") ? NULL : detail;
+  if (call && strcmp(call, "list") != 0) {
+    c->call = call_index(l, call);
+    if (c->call < 0)
+      return cq_tree_error(l->err, n, "%s: unknown call \"%s\"", what, call);
+  }
+  if ((s = load_text(cq_tree_get(n, "from"))) != NULL)
+    return column_from(l, c, object, s);
+  if (cq_tree_get(n, "value")) {
+    c->source = CQ_FROM_VALUE;
+    return CQ_OK; /* its template waits until all columns are known */
+  }
+  if (cq_tree_get(n, "path"))
+    return load_path(l, cq_tree_get(n, "path"), &c->path);
+  return cq_path_parse(l->a, c->name, strlen(c->name), &c->path, l->err);
+}
+
+static int load_columns(load *l, const cq_node *n, const char *detail) {
+  cq_table *t = l->table;
+  int rc = CQ_OK;
+
+  if (!n || n->kind != CQ_N_MAP || n->count == 0)
+    return cq_tree_error(l->err, t->at, "%s: columns are missing", t->name);
+  if (n->count > CQ_MAX_COLUMNS)
+    return cq_tree_error(l->err, n, "%s: more than %d columns", t->name,
+                         CQ_MAX_COLUMNS);
+  t->columns = cq_arena_alloc(l->a, n->count * sizeof *t->columns);
+  if (!t->columns)
+    return cq_error_nomem(l->err);
+  memset(t->columns, 0, n->count * sizeof *t->columns);
+  for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
+    t->columns[i].name = n->keys[i];
+    t->columns[i].at = n->items[i];
+    if (n->items[i]->kind == CQ_N_NULL)
+      continue;
+    rc = load_column(l, &t->columns[t->ncol], detail);
+    if (rc == CQ_OK)
+      t->ncol++;
+    if (rc == CQ_OK && (size_t)t->ncol <= i) {
+      t->columns[t->ncol - 1] = t->columns[t->ncol - 1];
+    }
+  }
+  return rc;
+}
+
+static int load_values(load *l) {
+  cq_table *t = l->table;
+  int rc = CQ_OK;
+
+  for (int i = 0; i < t->ncol && rc == CQ_OK; i++) {
+    cq_column *c = &t->columns[i];
+
+    if (c->source != CQ_FROM_VALUE)
+      continue;
+    l->call = c->call;
+    rc = load_template(l, cq_tree_get(c->at, "value"), VALUE_ROOTS, &c->value);
+  }
+  l->call = -1;
+  return rc;
+}
+
+static int column_index(const cq_table *t, const char *name) {
+  for (int i = 0; name && i < t->ncol; i++)
+    if (strcmp(t->columns[i].name, name) == 0)
+      return i;
+  return -1;
+}
+
+static int unknown_column(load *l, const cq_node *at, const char *what,
+                          const char *name) {
+  const char *names[CQ_MAX_COLUMNS], *near;
+
+  for (int i = 0; i < l->table->ncol; i++)
+    names[i] = l->table->columns[i].name;
+  cq_tree_error(l->err, at, "%s: %s: no column \"%s\"", l->table->name, what,
+                name);
+  near = cq_nearest(name, names, (size_t)l->table->ncol);
+  if (near)
+    cq_error_hint(l->err, "did you mean \"%s\"?", near);
+  return CQ_ERROR;
+}
+
+/* Names first, so that columns can say `call:`; the rest after the columns. */
+static int load_call_names(load *l, const cq_node *n) {
+  cq_table *t = l->table;
+
+  if (!n || n->kind != CQ_N_MAP)
+    return CQ_OK;
+  if (n->count > 32)
+    return cq_tree_error(l->err, n, "%s: more than 32 calls", t->name);
+  t->calls = cq_arena_alloc(l->a, n->count * sizeof *t->calls);
+  if (!t->calls)
+    return cq_error_nomem(l->err);
+  memset(t->calls, 0, n->count * sizeof *t->calls);
+  for (size_t i = 0; i < n->count; i++) {
+    if (n->items[i]->kind == CQ_N_NULL)
+      continue;
+    t->calls[t->ncall].name = n->keys[i];
+    t->calls[t->ncall++].at = n->items[i];
+  }
+  return CQ_OK;
+}
+
+static void call_needs(load *l, cq_call *c, cq_ref *const *refs, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (refs[i]->root == CQ_R_ROW && refs[i]->slot >= 0 &&
+        refs[i]->slot < l->table->ncol) {
+      int k = l->table->columns[refs[i]->slot].call;
+
+      if (k >= 0 && &l->table->calls[k] != c)
+        c->needs |= 1u << k;
+    }
+}
+
+static void params_needs(load *l, cq_call *c, const cq_param *p, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    size_t k;
+    cq_ref *const *refs = cq_template_refs(p[i].value, &k);
+
+    call_needs(l, c, refs, k);
+  }
+}
+
+static int load_call(load *l, cq_call *c, const cq_node *request,
+                     const cq_node *service, const cq_node *root) {
+  const cq_node *n = c->at, *x;
+  const cq_node *lists[3];
+  cq_node *merged;
+  char what[200];
+  size_t k;
+  cq_ref *const *refs;
+  int rc;
+
+  snprintf(what, sizeof what, "%s: call %s", l->table->name, c->name);
+  CHECK(n, what, "request", "record", "rows", "batch", "join", "when", "page",
+        "errors", "error", "limits", "use", "list");
+  c->join_slot = -1;
+  /* What a call inherits is the default request, not its table's own. */
+  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
+                          l->err)) ||
+      (rc = load_request(l, merged, what, CALL_ROOTS, &c->request)) ||
+      (rc = load_path(l, cq_tree_get(n, "record"), &c->record)) ||
+      (rc = load_path(l, cq_tree_get(n, "rows"), &c->rows)) ||
+      (rc = load_template(l, cq_tree_get(n, "when"),
+                          ROOT(ROW) | ROOT(RECORD) | ROOT(CONFIG) |
+                              ROOT(CLIENT) | ROOT(PARENT),
+                          &c->when)) ||
+      (rc = load_page(l, cq_tree_get(n, "page"), what, &c->page)) ||
+      (rc = load_limits(l, cq_tree_get(n, "limits"), what, &c->limits)))
+    return rc;
+  if (!c->request)
+    return cq_tree_error(l->err, n, "%s: request is missing", what);
+  c->batch = (int)load_int(cq_tree_get(n, "batch"), 1);
+  x = cq_tree_get(n, "join");
+  if (x) {
+    const char *row = load_text(cq_tree_get(x, "row"));
+
+    CHECK(x, what, "row", "record");
+    c->join_slot = column_index(l->table, row);
+    if (c->join_slot < 0)
+      return unknown_column(l, x, "join", row ? row : "");
+    rc = load_path(l, cq_tree_get(x, "record"), &c->join_record);
+    if (rc == CQ_OK && !c->join_record)
+      rc = cq_tree_error(l->err, x, "%s: join: record is missing", what);
+    if (rc)
+      return rc;
+  }
+  if (c->batch > 1 && !c->join_record)
+    return cq_tree_error(l->err, n, "%s: a batch needs `join`", what);
+  lists[0] = cq_tree_get(n, "errors");
+  lists[1] = service ? cq_tree_get(service, "errors") : NULL;
+  lists[2] = root ? cq_tree_get(root, "errors") : NULL;
+  x = cq_tree_get(n, "error");
+  if (!x && service)
+    x = cq_tree_get(service, "error");
+  if (!x && root)
+    x = cq_tree_get(root, "error");
+  if ((rc = load_errors(l, x, lists, 3, what, &c->errors)) != 0)
+    return rc;
+  params_needs(l, c, c->request->query, c->request->nquery);
+  params_needs(l, c, c->request->form, c->request->nform);
+  params_needs(l, c, c->request->header, c->request->nheader);
+  if (c->request->path) {
+    refs = cq_template_refs(c->request->path, &k);
+    call_needs(l, c, refs, k);
+  }
+  if (c->request->json) {
+    refs = cq_json_tpl_refs(c->request->json, &k);
+    call_needs(l, c, refs, k);
+  }
+  if (c->when) {
+    refs = cq_template_refs(c->when, &k);
+    call_needs(l, c, refs, k);
+  }
+  return CQ_OK;
+}
+
+static int load_parent(load *l, const cq_node *n) {
+  cq_parent_def *p = &l->table->parent;
+  int rc;
+
+  p->batch = 1;
+  if (!n || n->kind == CQ_N_NULL)
+    return CQ_OK;
+  if (load_text(n)) {
+    p->table_name = n->text;
+    return CQ_OK;
+  }
+  CHECK(n, l->table->name, "table", "when", "distinct", "batch", "given",
+        "rows");
+  p->table_name = load_text(cq_tree_get(n, "table"));
+  p->distinct = load_text(cq_tree_get(n, "distinct"));
+  p->batch = (int)load_int(cq_tree_get(n, "batch"), 1);
+  p->rows = load_text(cq_tree_get(n, "rows"));
+  if (!p->table_name)
+    return cq_tree_error(l->err, n, "%s: parent: table is missing",
+                         l->table->name);
+  rc = load_words(l, cq_tree_get(n, "given"), &p->given, &p->ngiven);
+  if (rc == CQ_OK)
+    rc = load_template(l, cq_tree_get(n, "when"),
+                       ROOT(PARENT) | ROOT(CONFIG) | ROOT(CLIENT), &p->when);
+  return rc;
+}
+
+static int load_cursor(load *l, const cq_node *n) {
+  static const char *const orders[] = {"desc", "none", "asc"};
+  cq_cursor_def *c = &l->table->cursor;
+  const char *s;
+  int rc;
+
+  c->column = -1;
+  if (!n || n->kind != CQ_N_MAP)
+    return CQ_OK;
+  CHECK(n, l->table->name, "column", "order", "start", "lookback", "window",
+        "format");
+  s = load_text(cq_tree_get(n, "column"));
+  c->column = column_index(l->table, s);
+  if (c->column < 0)
+    return unknown_column(l, n, "cursor", s ? s : "");
+  l->table->columns[c->column].cursor = 1;
+  s = load_text(cq_tree_get(n, "order"));
+  c->order = 1;
+  if (s) {
+    int i;
+
+    for (i = 0; i < 3 && strcmp(orders[i], s) != 0; i++)
+      ;
+    if (i == 3)
+      return cq_tree_error(l->err, n, "%s: cursor: order: asc, desc or none",
+                           l->table->name);
+    c->order = i - 1;
+  }
+  c->format = load_text(cq_tree_get(n, "format"));
+  s = load_text(cq_tree_get(n, "lookback"));
+  if (s && cq_duration_parse(s, strlen(s), &c->lookback_us))
+    return cq_tree_error(l->err, n, "%s: cursor: lookback: not a duration: %s",
+                         l->table->name, s);
+  s = load_text(cq_tree_get(n, "window"));
+  if (s && cq_duration_parse(s, strlen(s), &c->window_us))
+    return cq_tree_error(l->err, n, "%s: cursor: window: not a duration: %s",
+                         l->table->name, s);
+  rc = load_template(l, cq_tree_get(n, "start"),
+                     ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PARENT) | ROOT(RUN),
+                     &c->start);
+  return rc;
+}
+
+static int load_over(load *l, const cq_node *n, const cq_node *only) {
+  cq_table *t = l->table;
+  int ndim = l->in->pub.ndim;
+  size_t k = n && n->kind == CQ_N_LIST ? n->count : (size_t)ndim;
+  int *over = cq_arena_alloc(l->a, (k + 1) * sizeof *over);
+
+  if (!over)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k; i++) {
+    const char *name =
+        n && n->kind == CQ_N_LIST ? load_text(n->items[i]) : NULL;
+
+    over[i] = (int)i;
+    if (!n || n->kind != CQ_N_LIST)
+      continue;
+    for (over[i] = 0; over[i] < ndim; over[i]++)
+      if (name && strcmp(l->in->pub.dims[over[i]].name, name) == 0)
+        break;
+    if (over[i] == ndim)
+      return cq_tree_error(l->err, n, "%s: over: unknown client \"%s\"",
+                           t->name, name ? name : "");
+  }
+  t->over = over;
+  t->nover = k;
+  k = only && only->kind == CQ_N_MAP ? only->count : 0;
+  t->only = cq_arena_alloc(l->a, (k + 1) * sizeof *t->only);
+  if (!t->only)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k; i++) {
+    int d;
+
+    for (d = 0; d < ndim; d++)
+      if (strcmp(l->in->pub.dims[d].name, only->keys[i]) == 0)
+        break;
+    if (d == ndim)
+      return cq_tree_error(l->err, only, "%s: only: unknown client \"%s\"",
+                           t->name, only->keys[i]);
+    t->only[i].dimension = d;
+    if (load_words(l, only->items[i], &t->only[i].values, &t->only[i].n))
+      return CQ_ERROR;
+    t->nonly++;
+  }
+  return CQ_OK;
+}
+
+static int load_each(load *l, const cq_node *n) {
+  cq_table *t = l->table;
+  size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
+  int rc = CQ_OK;
+
+  t->each = cq_arena_alloc(l->a, (k + 1) * sizeof *t->each);
+  if (!t->each)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k && rc == CQ_OK; i++) {
+    t->each[i].name = n->keys[i];
+    rc = load_template(l, n->items[i],
+                       ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PARENT),
+                       &t->each[i].values);
+    t->neach++;
+  }
+  return rc;
+}
+
+static int load_keys(load *l, const cq_node *n) {
+  cq_table *t = l->table;
+  size_t k = n && n->kind == CQ_N_LIST ? n->count : 0;
+  int *key = cq_arena_alloc(l->a, (k + 1) * sizeof *key);
+
+  if (!key)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k; i++) {
+    const char *name = load_text(n->items[i]);
+
+    key[i] = column_index(t, name);
+    if (key[i] < 0)
+      return unknown_column(l, n, "key", name ? name : "");
+    t->columns[key[i]].key = 1;
+  }
+  t->key = key;
+  t->nkey = k;
+  return CQ_OK;
+}
+
+/* ---- presets: {{ use.x }} is replaced in the tree --------------------------- */
+static int use_expand(load *l, const cq_node *n, const cq_node *args,
+                      cq_node **out) {
+  cq_node *copy;
+
+  *out = NULL;
+  if (n->kind == CQ_N_SCALAR && strstr(n->text, "{{ use.")) {
+    const char *s = strstr(n->text, "{{ use."), *end = strstr(s, "}}");
+    char name[64];
+    size_t k = 0;
+    const cq_node *v;
+    cq_buf b;
+
+    for (s += 7; end && s + k < end && s[k] != ' ' && k < 63; k++)
+      name[k] = s[k];
+    name[k] = 0;
+    v = cq_tree_get(args, name);
+    if (!v)
+      return CQ_OK; /* removed */
+    if (end && strncmp(n->text, "{{ use.", 7) == 0 && end[2] == 0) {
+      *out = (cq_node *)v;
+      return CQ_OK;
+    }
+    if (!load_text(v))
+      return cq_tree_error(l->err, v, "use.%s must be text here", name);
+    cq_buf_init(&b, CQ_MAX_TEMPLATE);
+    cq_buf_add(&b, n->text, (size_t)(strstr(n->text, "{{ use.") - n->text));
+    cq_buf_str(&b, v->text);
+    cq_buf_str(&b, end ? end + 2 : "");
+    copy = cq_arena_alloc(l->a, sizeof *copy);
+    if (copy) {
+      *copy = *n;
+      copy->text = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+    }
+    cq_buf_clear(&b);
+    if (!copy || !copy->text)
+      return cq_error_nomem(l->err);
+    return use_expand(l, copy, args, out); /* further placeholders */
+  }
+  if (n->kind != CQ_N_MAP && n->kind != CQ_N_LIST) {
+    *out = (cq_node *)n;
+    return CQ_OK;
+  }
+  copy = cq_arena_alloc(l->a, sizeof *copy);
+  if (!copy)
+    return cq_error_nomem(l->err);
+  *copy = *n;
+  copy->items = cq_arena_alloc(l->a, (n->count + 1) * sizeof *copy->items);
+  copy->keys = n->keys
+                   ? cq_arena_alloc(l->a, (n->count + 1) * sizeof *copy->keys)
+                   : NULL;
+  if (!copy->items || (n->keys && !copy->keys))
+    return cq_error_nomem(l->err);
+  copy->count = 0;
+  for (size_t i = 0; i < n->count; i++) {
+    cq_node *v;
+
+    if (use_expand(l, n->items[i], args, &v))
+      return CQ_ERROR;
+    if (!v)
+      continue;
+    copy->items[copy->count] = v;
+    if (n->keys)
+      copy->keys[copy->count] = n->keys[i];
+    copy->count++;
+  }
+  *out = copy;
+  return CQ_OK;
+}
+
+static int use_presets(load *l, const cq_node *use, const cq_node *service,
+                       cq_node *base, cq_node **out) {
+  *out = base;
+  if (!use)
+    return CQ_OK;
+  for (size_t i = 0; i < (use->kind == CQ_N_MAP ? use->count : 1); i++) {
+    const char *name = use->kind == CQ_N_MAP ? use->keys[i] : load_text(use);
+    const cq_node *args = use->kind == CQ_N_MAP ? use->items[i] : NULL;
+    const cq_node *p = name ? cq_tree_get(cq_tree_get(service, "presets"), name)
+                            : NULL;
+    cq_node *made;
+
+    if (!p && name)
+      p = cq_tree_get(cq_tree_get(l->in->root, "presets"), name);
+    if (!p)
+      return cq_tree_error(l->err, use, "unknown preset \"%s\"",
+                           name ? name : "");
+    if (use_expand(l, p, args, &made) ||
+        cq_tree_merge(l->a, *out, made, out, l->err))
+      return CQ_ERROR;
+  }
+  return CQ_OK;
+}
+
+int load_table(own_integration *in, const cq_node *service, const char *name,
+               own_table **out, cq_error *err) {
+  const cq_node *own = cq_tree_get(cq_tree_get(service, "tables"), name);
+  const cq_node *root = cq_tree_get(in->root, "defaults");
+  const cq_node *mid =
+      service != in->root ? cq_tree_get(service, "defaults") : NULL;
+  const cq_node *lists[3], *x;
+  own_table *t = cq_arena_alloc(&in->arena, sizeof *t);
+  cq_node *base = (cq_node *)root, *n = NULL;
+  load load_, *l = &load_;
+  const char *detail;
+  int rc = CQ_OK;
+
+  *out = NULL;
+  if (!t)
+    return cq_error_nomem(err);
+  memset(t, 0, sizeof *t);
+  memset(l, 0, sizeof *l);
+  l->in = in;
+  l->a = &in->arena;
+  l->err = err;
+  l->call = -1;
+  l->table = &t->pub;
+  l->shapes[0] = cq_tree_get(service, "shapes");
+  l->shapes[1] = cq_tree_get(in->root, "shapes");
+  t->pub.name = name;
+  t->pub.integration = &in->pub;
+  t->pub.at = own;
+  t->pub.cursor.column = -1;
+  if (!own || own->kind != CQ_N_MAP)
+    return cq_tree_error(err, own ? own : service, "%s: expected a map", name);
+  CHECK(own, name, "title", "description", "service", "over", "only",
+        "request", "rows", "key", "columns", "each", "page", "errors", "error",
+        "limits", "calls", "parent", "cursor", "use", "example", "permissions",
+        "paid", "detail");
+  if (mid)
+    rc = cq_tree_merge(l->a, base, mid, &base, err);
+  if (rc == CQ_OK && service != in->root)
+    rc = use_presets(l, cq_tree_get(service, "use"), service, base, &base);
+  if (rc == CQ_OK)
+    rc = use_presets(l, cq_tree_get(own, "use"), service, base, &n);
+  x = n ? cq_tree_get(n, "request") : NULL;
+  const cq_node *call_request = base ? cq_tree_get(base, "request") : NULL;
+  if (rc == CQ_OK)
+    rc = cq_tree_merge(l->a, n, own, &n, err);
+  if (rc)
+    return rc;
+  t->pub.title = load_text(cq_tree_get(n, "title"));
+  t->pub.description = load_text(cq_tree_get(n, "description"));
+  t->pub.example = load_text(cq_tree_get(n, "example"));
+  t->pub.service = load_text(cq_tree_get(n, "service"));
+  if (!t->pub.service)
+    t->pub.service = load_text(cq_tree_get(service, "service"));
+  t->pub.paid = load_bool(cq_tree_get(n, "paid"), 0);
+  detail = load_text(cq_tree_get(n, "detail"));
+  if (cq_tree_get(n, "permissions")) {
+    cq_buf b;
+
+    cq_buf_init(&b, CQ_MAX_TEMPLATE);
+    cq_tree_json(cq_tree_get(n, "permissions"), &b);
+    t->pub.permissions =
+        b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+    cq_buf_clear(&b);
+  }
+  if ((rc = load_call_names(l, cq_tree_get(n, "calls"))) ||
+      (rc = load_columns(l, cq_tree_get(n, "columns"), detail)))
+    return rc;
+  if (cq_grow(&l->slots.v, &l->slots.cap, 0, sizeof *l->slots.v))
+    return cq_error_nomem(err);
+  for (int i = 0; i < t->pub.ncol; i++) {
+    if (cq_grow(&l->slots.v, &l->slots.cap, l->slots.n, sizeof *l->slots.v)) {
+      rc = cq_error_nomem(err);
+      goto done;
+    }
+    memset(&l->slots.v[l->slots.n], 0, sizeof *l->slots.v);
+    l->slots.v[l->slots.n].call = t->pub.columns[i].call;
+    l->slots.v[l->slots.n].type = t->pub.columns[i].type;
+    l->slots.n++;
+  }
+  x = cq_tree_get(own, "request");
+  if (!cq_tree_get(own, "request") && !cq_tree_get(own, "use") &&
+      (cq_tree_get(own, "parent") || cq_tree_get(own, "each")) && n)
+    x = NULL;
+  else
+    x = cq_tree_get(n, "request");
+  lists[0] = cq_tree_get(own, "errors");
+  lists[1] = mid ? cq_tree_get(mid, "errors") : NULL;
+  lists[2] = root ? cq_tree_get(root, "errors") : NULL;
+  if ((rc = load_parent(l, cq_tree_get(n, "parent"))) ||
+      (rc = load_each(l, cq_tree_get(n, "each"))) ||
+      (rc = load_over(l, cq_tree_get(n, "over"), cq_tree_get(n, "only"))) ||
+      (rc = load_keys(l, cq_tree_get(n, "key"))) ||
+      (rc = load_cursor(l, cq_tree_get(n, "cursor"))) ||
+      (rc = load_request(l, x, name, REQUEST_ROOTS, &t->pub.request)) ||
+      (rc = load_path(l, cq_tree_get(n, "rows"), &t->pub.rows)) ||
+      (rc = load_page(l, cq_tree_get(n, "page"), name, &t->pub.page)) ||
+      (rc = load_limits(l, cq_tree_get(n, "limits"), name, &t->pub.limits)) ||
+      (rc = load_errors(l, cq_tree_get(n, "error"), lists, 3, name,
+                        &t->pub.errors)) ||
+      (rc = load_values(l)))
+    goto done;
+  for (size_t i = 0; i < t->pub.ncall && rc == CQ_OK; i++)
+    rc = load_call(l, &t->pub.calls[i], call_request, mid, root);
+  if (rc)
+    goto done;
+  t->pub.nslot = (int)l->slots.n;
+  t->pub.slots = cq_arena_alloc(l->a, (l->slots.n + 1) * sizeof *t->pub.slots);
+  if (!t->pub.slots) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  memcpy(t->pub.slots, l->slots.v, l->slots.n * sizeof *t->pub.slots);
+  t->next = in->tables;
+  in->tables = t;
+  *out = t;
+done:
+  cq_free(l->slots.v);
+  return rc;
+}
+
+static int link_refs(const cq_table *t, const cq_table *parent,
+                     const cq_node *at, cq_ref *const *refs, size_t n,
+                     cq_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    if (refs[i]->root != CQ_R_PARENT)
+      continue;
+    refs[i]->slot = column_index(parent, refs[i]->name);
+    if (refs[i]->slot < 0)
+      return cq_tree_error(err, at, "%s: parent.%s is not a column of %s",
+                           t->name, refs[i]->name, parent->name);
+  }
+  return CQ_OK;
+}
+
+static int link_template(const cq_table *t, const cq_table *p,
+                         const cq_template *tpl, cq_error *err) {
+  size_t n;
+  cq_ref *const *refs = cq_template_refs(tpl, &n);
+
+  return tpl ? link_refs(t, p, t->at, refs, n, err) : CQ_OK;
+}
+
+static int link_request(const cq_table *t, const cq_table *p,
+                        const cq_request_def *r, cq_error *err) {
+  const cq_param *lists[4];
+  size_t counts[4], n;
+  cq_ref *const *refs;
+  int rc;
+
+  if (!r)
+    return CQ_OK;
+  lists[0] = r->query, counts[0] = r->nquery;
+  lists[1] = r->header, counts[1] = r->nheader;
+  lists[2] = r->form, counts[2] = r->nform;
+  lists[3] = r->auth, counts[3] = r->nauth;
+  if ((rc = link_template(t, p, r->url, err)) ||
+      (rc = link_template(t, p, r->path, err)) ||
+      (rc = link_template(t, p, r->body, err)))
+    return rc;
+  for (int k = 0; k < 4; k++)
+    for (size_t i = 0; i < counts[k]; i++)
+      if ((rc = link_template(t, p, lists[k][i].value, err)) != 0)
+        return rc;
+  if (!r->json)
+    return CQ_OK;
+  refs = cq_json_tpl_refs(r->json, &n);
+  return link_refs(t, p, t->at, refs, n, err);
+}
+
+int load_link(own_table *own, const cq_table *parent, cq_error *err) {
+  cq_table *t = &own->pub;
+  int rc;
+
+  if (own->linked)
+    return CQ_OK;
+  own->linked = 1;
+  t->parent.table = parent;
+  if (!parent)
+    return CQ_OK;
+  if ((rc = link_request(t, parent, t->request, err)) ||
+      (rc = link_template(t, parent, t->parent.when, err)) ||
+      (rc = link_template(t, parent, t->cursor.start, err)))
+    return rc;
+  for (size_t i = 0; i < t->ncall; i++)
+    if ((rc = link_request(t, parent, t->calls[i].request, err)) ||
+        (rc = link_template(t, parent, t->calls[i].when, err)))
+      return rc;
+  for (int i = 0; i < t->ncol; i++) {
+    cq_column *c = &t->columns[i];
+
+    if ((rc = link_template(t, parent, c->value, err)) != 0)
+      return rc;
+    if (c->source != CQ_FROM_PARENT)
+      continue;
+    c->parent_column = column_index(parent, c->from);
+    if (c->parent_column < 0)
+      return cq_tree_error(err, c->at, "%s: column %s: %s has no column \"%s\"",
+                           t->name, c->name, parent->name, c->from);
+    if (!cq_tree_get(c->at, "type"))
+      c->type = parent->columns[c->parent_column].type;
+  }
+  return CQ_OK;
+}

@@ -1,0 +1,48 @@
+/* ext/spec/template.h: what template.c, eval.c and filters.c share. */
+#ifndef CQ_TEMPLATE_H
+#define CQ_TEMPLATE_H
+
+#include "spec/spec.h"
+
+typedef enum expr_kind { E_LITERAL, E_REF, E_LIST, E_FILTER, E_OP, E_NOT, E_IF } expr_kind;
+typedef enum expr_op { OP_OR, OP_AND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_IN } expr_op;
+
+typedef struct cq_filter cq_filter;
+typedef struct expr {
+  expr_kind kind;
+  cq_value literal;
+  cq_ref *ref;
+  expr_op op;
+  const cq_filter *filter;
+  struct expr *a, *b, *c;  /* operands; FILTER: a; IF: a if b else c */
+  struct expr **args;      /* FILTER, LIST */
+  size_t narg;
+} expr;
+
+typedef struct part {
+  cq_value text;           /* literal, or */
+  expr *e;
+} part;
+
+struct cq_template {
+  const char *text;
+  part *parts;
+  size_t npart;
+  cq_ref **refs;
+  size_t nref;
+  int constant;
+};
+
+/* in NULL is a legal input: filters say what they make of it. */
+struct cq_filter {
+  const char *name;
+  int min, max;            /* arguments */
+  int (*run)(const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,
+             cq_value *out, cq_error *err);
+};
+const cq_filter *cq_filter_find(const char *name, size_t n);
+/* For "did you mean": the i-th name or NULL. */
+const char *cq_filter_name(size_t i);
+int cq_value_truth(const cq_value *v);
+
+#endif
