@@ -40,6 +40,7 @@ TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 .PHONY: all help install clean deps demo demo-run tests check check-run asan \
         ubsan tsan bench bench-run soak soak-run coverage format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
+MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
