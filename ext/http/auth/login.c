@@ -1,0 +1,66 @@
+/* ext/http/auth/login.c: one exchange with whoever gives out credentials. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/auth/internal.h"
+
+enum { LOGIN_TRIES = 4, LOGIN_BASE_MS = 200, LOGIN_CAP_MS = 5000 };
+
+int cq_login_send(cq_login *l, const char *method, const char *url,
+                  const cq_header *headers, size_t nheader, const char *body,
+                  cq_signer *signer, cq_error *err) {
+  cq_http_request r;
+
+  cq_login_clear(l);
+  memset(&r, 0, sizeof r);
+  r.method = method;
+  r.url = url;
+  r.headers = headers;
+  r.nheader = nheader;
+  r.body = body;
+  r.nbody = body ? strlen(body) : 0;
+  r.signer = signer;
+  r.priority = -1; /* others wait for it */
+  r.integration = "auth";
+  return cq_http_submit(l->http, &r, &l->t, err);
+}
+
+int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
+  cq_tstate st = cq_transfer_state(l->t);
+  int rc;
+
+  *body = NULL;
+  *status = 0;
+  if (st == CQ_T_WAITING)
+    return CQ_BUSY;
+  if (st == CQ_T_STREAM) {
+    cq_login_clear(l);
+    return cq_error_set(err, CQ_TOOBIG, "auth: answer to a login is too long");
+  }
+  *status = cq_transfer_status(l->t);
+  if ((st == CQ_T_FAILED || *status == 429 || *status >= 500) &&
+      cq_transfer_attempt(l->t) < LOGIN_TRIES) {
+    int64_t ms = cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS,
+                               LOGIN_CAP_MS);
+    int64_t asked = cq_http_after_ms(cq_transfer_header(l->t, "retry-after"),
+                                     cq_now_us());
+
+    if (asked > ms && asked <= 60000)
+      ms = asked;
+    rc = cq_transfer_retry(l->t, ms, NULL, err);
+    if (rc == CQ_OK)
+      return CQ_BUSY;
+    cq_login_clear(l);
+    return rc;
+  }
+  rc = st == CQ_T_FAILED ? cq_transfer_error(l->t, err) : CQ_OK;
+  if (rc == CQ_OK)
+    *body = cq_transfer_take(l->t);
+  cq_login_clear(l);
+  return rc;
+}
+
+void cq_login_clear(cq_login *l) {
+  cq_transfer_free(l->t);
+  l->t = NULL;
+}
