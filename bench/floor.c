@@ -53,9 +53,9 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg) {
 }
 
 static const char *const columns[] = {
-    "id",       "name",     "full_name",        "owner.login",
-    "private",  "description", "language",      "stargazers_count",
-    "size",     "created_at",  "updated_at",    "topics"};
+    "id",      "name",        "full_name",  "owner.login",
+    "private", "description", "language",   "stargazers_count",
+    "size",    "created_at",  "updated_at", "topics"};
 enum { NCOLUMN = sizeof(columns) / sizeof(columns[0]) };
 
 static void bind_value(sqlite3_stmt *s, int i, const json_t *v) {
@@ -105,9 +105,9 @@ int main(int argc, char **argv) {
                    " created_at TEXT, updated_at TEXT, topics TEXT);"
                    "BEGIN",
                    NULL, NULL, NULL) != SQLITE_OK ||
-      sqlite3_prepare_v2(
-          db, "INSERT INTO items VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", -1, &insert,
-          NULL) != SQLITE_OK) {
+      sqlite3_prepare_v2(db,
+                         "INSERT INTO items VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+                         -1, &insert, NULL) != SQLITE_OK) {
     die("sqlite", sqlite3_errmsg(db));
   }
   snprintf(g.next, sizeof(g.next), "%s", argv[1]);
@@ -124,8 +124,10 @@ int main(int argc, char **argv) {
     tree = json_loadb(g.data, g.size, 0, &error);
     if (tree == NULL) die("json", error.text);
     json_array_foreach(tree, i, row) {
-      for (int c = 0; c < NCOLUMN; c++) bind_value(insert, c + 1, at(row, columns[c]));
-      if (sqlite3_step(insert) != SQLITE_DONE) die("sqlite", sqlite3_errmsg(db));
+      for (int c = 0; c < NCOLUMN; c++)
+        bind_value(insert, c + 1, at(row, columns[c]));
+      if (sqlite3_step(insert) != SQLITE_DONE)
+        die("sqlite", sqlite3_errmsg(db));
       sqlite3_reset(insert);
       rows++;
     }

@@ -79,8 +79,8 @@ static void name_source(source *s) {
   if (n >= sizeof(s->integration)) die(s->path, 0, "name too long");
   memcpy(s->integration, folder, n);
   base++;
-  s->root = strncmp(base, s->integration, n) == 0 &&
-            strcmp(base + n, ".yml") == 0;
+  s->root =
+      strncmp(base, s->integration, n) == 0 && strcmp(base + n, ".yml") == 0;
 }
 
 static void add_table(const char *name, int file, int line) {
@@ -203,8 +203,8 @@ static int by_path(const void *a, const void *b) {
 static int by_name(const void *a, const void *b) {
   const table *s = a, *t = b;
   int c = strcmp(s->name, t->name);
-  return c != 0 ? c : (s->file != t->file ? s->file - t->file
-                                          : s->line - t->line);
+  return c != 0 ? c
+                : (s->file != t->file ? s->file - t->file : s->line - t->line);
 }
 
 int main(int argc, char **argv) {
@@ -240,7 +240,8 @@ int main(int argc, char **argv) {
   out = fopen(argv[1], "w");
   if (out == NULL) die(argv[1], 0, strerror(errno));
   fputs("/* Written by tools/embed.c; do not edit. */\n"
-        "#include \"spec/embedded.h\"\n\n", out);
+        "#include \"spec/embedded.h\"\n\n",
+        out);
   for (int i = 0; i < n; i++) size[i] = write_file(out, &src[i], i);
   fputs("\nconst cq_embedded_file cq_embedded_files[] = {\n", out);
   for (int i = 0; i < n; i++) {

@@ -19,9 +19,9 @@ typedef struct cq_embedded_file {
 } cq_embedded_file;
 
 typedef struct cq_embedded_table {
-  const char *name;        /* a key of the file's top-level `tables` */
+  const char *name; /* a key of the file's top-level `tables` */
   const char *integration;
-  int file;                /* index into cq_embedded_files */
+  int file; /* index into cq_embedded_files */
 } cq_embedded_table;
 
 /* Sorted by path.  One entry more than the count is there, all zero. */

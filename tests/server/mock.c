@@ -86,15 +86,15 @@ typedef struct conn {
   int fd;
   buf in, out;
   size_t sent;
-  size_t limit;         /* of out, that may be sent; then `after` happens */
+  size_t limit; /* of out, that may be sent; then `after` happens */
   enum { SERVE, CLOSE, HANG } after;
   int reset;
-  int told;             /* 100-continue was sent */
-  long long wake;       /* nothing is done before (0: at once) */
+  int told;       /* 100-continue was sent */
+  long long wake; /* nothing is done before (0: at once) */
   int drip_bytes, drip_ms;
-  size_t head;          /* bytes of out that are not dripped */
-  size_t dripped;       /* how far dripping has got */
-  space *busy;          /* counts as open there until all is sent */
+  size_t head;    /* bytes of out that are not dripped */
+  size_t dripped; /* how far dripping has got */
+  space *busy;    /* counts as open there until all is sent */
 } conn;
 
 static conn conns[MAX_CONN];
@@ -202,8 +202,8 @@ static void log_add(request *q, int status) {
     add_json(&b, l + k, n - k);
   }
   adds(&b, "},\"body\":");
-  add_json(&b, q->body, q->nbody < MAX_LOGGED_BODY ? q->nbody
-                                                   : MAX_LOGGED_BODY);
+  add_json(&b, q->body,
+           q->nbody < MAX_LOGGED_BODY ? q->nbody : MAX_LOGGED_BODY);
   e->json = b.p;
   memset(&b, 0, sizeof(b));
   adds(&b, q->method);

@@ -15,7 +15,7 @@ void *must(void *p); /* p, or the end of the program */
 void add(buf *b, const void *p, size_t n);
 void adds(buf *b, const char *s);
 void addf(buf *b, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3))); /* up to 511 bytes */
+    __attribute__((format(printf, 2, 3)));      /* up to 511 bytes */
 void add_json(buf *b, const char *s, size_t n); /* with its quotes */
 void drop(buf *b);
 char *dup_n(const char *s, size_t n);

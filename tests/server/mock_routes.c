@@ -129,7 +129,8 @@ static void route_word(route *r, answer **a, char *line, char **text,
     put(&(*a)->file, rest);
   } else if (IS("pages")) {
     if (sscanf(rest, "%63s %63s %ld %ld %63s", w1, w2, &(*a)->size,
-               &(*a)->total, w5) < 4 || (*a)->size < 1) {
+               &(*a)->total, w5) < 4 ||
+        (*a)->size < 1) {
       addf(err, "pages %s: needs STYLE PARAM SIZE TOTAL\n", rest);
     }
     put(&(*a)->style, w1);
@@ -326,9 +327,10 @@ static void body_pages(buf *out, const answer *a, const request *q,
   if (from > a->total) from = a->total;
   to = from + size < a->total ? from + size : a->total;
   page = from / size + 1;
-  snprintf(num[0], 32, by_number                   ? "\"%ld\""
-                       : strcmp(a->style, "token") ? "\"%ld\""
-                                                   : "\"tok-%ld\"",
+  snprintf(num[0], 32,
+           by_number                   ? "\"%ld\""
+           : strcmp(a->style, "token") ? "\"%ld\""
+                                       : "\"tok-%ld\"",
            by_number ? page + 1 : to);
   snprintf(num[1], 32, "%ld", page);
   snprintf(num[2], 32, "%ld", a->total);

@@ -18,9 +18,10 @@ static int test_count, test_failed, test_bad;
   ((x) ? (void)0                                                               \
        : (void)(test_bad++,                                                    \
                 printf("# %s:%d: false: %s\n", __FILE__, __LINE__, #x)))
-#define CHECK_INT(a, b) test_int((long long)(a), (long long)(b), #a, __FILE__, __LINE__)
+#define CHECK_INT(a, b)                                                        \
+  test_int((long long)(a), (long long)(b), #a, __FILE__, __LINE__)
 #define CHECK_STR(a, b) test_str((a), (b), #a, __FILE__, __LINE__)
-#define RUN(f) test_run(#f, f)
+#define RUN(f)          test_run(#f, f)
 
 static inline void test_int(long long a, long long b, const char *what,
                             const char *file, int line) {
