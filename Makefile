@@ -192,11 +192,10 @@ soak-run: all $(BUILD)/tests/mock
 
 #: make coverage   the tests once more, and which lines they reach, by room
 coverage:
-	tools/deps.sh build coverage
-	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(abspath $(VENV)) COVERAGE=1 CC=gcc
-	gcovr -r . --object-directory $(BUILD)-cov --filter ext/ --filter vtab/ \
-	  --gcov-ignore-parse-errors --html-details $(BUILD)-cov/coverage.html \
-	  --txt --sort-uncovered
+	tools/deps.sh build check
+	find $(BUILD)-cov -name '*.gcda' -delete 2>/dev/null || :
+	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) COVERAGE=1 CC=gcc
+	tools/coverage.py $(BUILD)-cov
 
 C_FILES  = $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/*.[ch] vtab/*.[ch] \
              tests/*/*.[ch] tools/*.c bench/*.c examples/*.c)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools/deps.sh GROUP...: installs the Debian packages that are missing.
-# Groups: build demo check bench lint coverage. Quick, and asks for nothing,
+# Groups: build demo check bench lint. Quick, and asks for nothing,
 # when all are there; needs root, or sudo, only to install.
 set -eu
 
@@ -12,7 +12,6 @@ demo='sqlite3 python3 python3-venv ca-certificates'
 check="$demo curl diffutils procps"
 bench="$check nginx-light|nginx"
 lint='clang clang-format cppcheck shellcheck'
-coverage="$check gcovr"
 
 wanted=
 for group; do
@@ -22,7 +21,6 @@ for group; do
     check) wanted="$wanted $check" ;;
     bench) wanted="$wanted $bench" ;;
     lint) wanted="$wanted $lint" ;;
-    coverage) wanted="$wanted $coverage" ;;
     *) echo "tools/deps.sh: $group: no such group" >&2; exit 2 ;;
   esac
 done
