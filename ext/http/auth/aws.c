@@ -156,6 +156,8 @@ static int aws_login(aws_identity *a, cq_error *err) {
   a->step = -1;
   cq_login_clear(&a->login);
   cq_aws_keys_clear(&a->next);
+  if (rc && err) /* a server's words may repeat what they were sent */
+    cq_auths_redact(a->base.store, err->text);
   return rc;
 }
 

@@ -272,6 +272,8 @@ static int github_login(github_identity *g, cq_error *err) {
   }
   g->state = GITHUB_REST;
   cq_login_clear(&g->login);
+  if (rc && err)
+    cq_auths_redact(g->base.store, err->text);
   return rc;
 }
 
