@@ -221,9 +221,7 @@ $(BUILD)/lint/%.c: %.c
 lint-cppcheck:
 	cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck \
-	  '-Djson_object_foreach(o,k,v)=for ((k) = "", (v) = (o); (v);)' \
-	  '-Djson_array_foreach(a,i,v)=for ((i) = 0, (v) = (a); (v); (i)++)' \
-	  --force --error-exitcode=1 -j 2 -Iext -I. ext vtab
+	  --library=tools/cppcheck.cfg --error-exitcode=1 -j 2 -Iext -I. ext vtab
 lint-shell:
 	shellcheck -s sh $(SH_FILES)
 
