@@ -60,6 +60,7 @@ typedef struct cq_http_request {
   const char *etag;          /* sent as If-None-Match, or NULL */
   int64_t clock_skew_us;     /* added to the signer's clock */
   int priority;              /* lower first among the waiting */
+  int attempt;               /* 1 = first, for the log; 0 counts as 1 */
   /* for the request log only */
   const char *integration, *table, *client;
 } cq_http_request;
@@ -69,7 +70,8 @@ int cq_http_submit(cq_http *h, const cq_http_request *r, cq_transfer **out,
                    cq_error *err);
 typedef enum cq_tstate {
   CQ_T_WAITING,  /* queued, delayed, or no header yet */
-  CQ_T_STREAM,   /* body passed CQ_STREAM_BYTES: pieces may be taken */
+  CQ_T_STREAM,   /* body passed CQ_STREAM_BYTES: pieces may be taken; ends in
+                    DONE (take once more) or FAILED */
   CQ_T_DONE,     /* complete: status and whole rest of the body are there */
   CQ_T_FAILED    /* transport error: cq_transfer_error */
 } cq_tstate;

@@ -167,16 +167,13 @@ static int load_columns(load *l, const cq_node *n, const char *detail) {
     return cq_error_nomem(l->err);
   memset(t->columns, 0, n->count * sizeof *t->columns);
   for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
-    t->columns[i].name = n->keys[i];
-    t->columns[i].at = n->items[i];
     if (n->items[i]->kind == CQ_N_NULL)
       continue;
+    t->columns[t->ncol].name = n->keys[i];
+    t->columns[t->ncol].at = n->items[i];
     rc = load_column(l, &t->columns[t->ncol], detail);
     if (rc == CQ_OK)
       t->ncol++;
-    if (rc == CQ_OK && (size_t)t->ncol <= i) {
-      t->columns[t->ncol - 1] = t->columns[t->ncol - 1];
-    }
   }
   return rc;
 }
