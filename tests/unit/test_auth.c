@@ -653,6 +653,34 @@ static void test_aws_login_can_be_abandoned(void) {
   bed_close(&b);
 }
 
+static void test_auth_survives_failing_allocations(void) {
+  int failed = 0;
+  clean_env();
+  for (long n = 1; n < 400; n++) {
+    bed b;
+    cq_identity *id = NULL;
+    cq_error err = {0, ""};
+    int rc;
+    bed_open(&b);
+    server_set(0, 900);
+    bed_set(&b, "profile", "dev");
+    bed_set(&b, "sts_endpoint", server_url(""));
+    bed_set(&b, "service", "s3");
+    bed_set(&b, "region", "eu-west-1");
+    cq_fault_set(n);
+    rc = cq_auths_get(b.auths, "aws_sigv4", &b.p, &id, &err);
+    if (rc == CQ_OK) rc = bed_ready(&b, id, &err);
+    cq_fault_set(0);
+    CHECK(rc == CQ_OK || err.text[0]);
+    failed += rc != CQ_OK;
+    if (rc == CQ_OK)
+      CHECK(strstr(bed_sent(&b, id, "https://x/"), "Credential=ASIA"));
+    bed_close(&b);
+    if (rc == CQ_OK && n > 150) break;
+  }
+  CHECK(failed > 50);
+}
+
 /* ---- schemes of one header --------------------------------------------- */
 
 static void check_fixed(const char *scheme, const char *const *params,
@@ -893,6 +921,7 @@ int main(void) {
   RUN(test_aws_tells_why_a_role_is_refused);
   RUN(test_aws_assumes_roles_in_a_row);
   RUN(test_aws_login_can_be_abandoned);
+  RUN(test_auth_survives_failing_allocations);
   RUN(test_auth_sends_fixed_proofs);
   RUN(test_auth_refuses_bad_parameters);
   RUN(test_auth_redacts_what_it_holds);

@@ -804,6 +804,35 @@ static void test_http_starts_by_priority(void) {
   cq_http_free(h);
 }
 
+static void test_http_survives_failing_allocations(void) {
+  int failed = 0;
+  for (long n = 1; n < 60; n++) {
+    cq_http *h = NULL;
+    cq_transfer *t = NULL;
+    cq_http_request r;
+    cq_header header = {"X-A", "b"};
+    cq_error err = {0, ""};
+    memset(&r, 0, sizeof r);
+    r.url = at("/big/300000");
+    r.headers = &header;
+    r.nheader = 1;
+    r.body = "x";
+    r.nbody = 1;
+    cq_fault_set(n);
+    if (cq_http_new(NULL, &h, &err) || cq_http_submit(h, &r, &t, &err)) {
+      CHECK_INT(err.code, CQ_NOMEM);
+      failed++;
+    } else if (finish(h, t) == CQ_T_FAILED) {
+      CHECK_INT(cq_transfer_error(t, &err), CQ_NOMEM);
+      failed++;
+    }
+    cq_transfer_free(t);
+    cq_http_free(h);
+    cq_fault_set(0);
+  }
+  CHECK(failed > 5 && failed < 59);
+}
+
 /* ---- limits ------------------------------------------------------------ */
 
 static int64_t timed(cq_http *h, cq_limiter *l, int count) {
@@ -986,6 +1015,7 @@ int main(void) {
   RUN(test_http_reads_files_where_allowed);
   RUN(test_http_survives_a_fork);
   RUN(test_http_starts_by_priority);
+  RUN(test_http_survives_failing_allocations);
   RUN(test_limit_keeps_rate_and_burst);
   RUN(test_limit_slows_down_and_recovers);
   RUN(test_limit_waits_until_told);
