@@ -127,6 +127,8 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (scope->client && scope->client->id)
     snprintf(f->client, sizeof f->client, "%s", scope->client->id);
   rc = cq_request_build(d->request, scope, d->url, &f->built, err);
+  if (rc && rc != CQ_NOMEM)
+    cq_error_prefix(err, "%s: ", d->table);
   if (rc == CQ_OK)
     rc = fetch_identity(f, scope, err);
   if (rc == CQ_OK)
@@ -340,6 +342,12 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
 
   if (st == CQ_T_FAILED) {
     cq_transfer_error(f->transfer, &failure);
+    if (strncmp(f->built.url, "file:", 5) == 0) {
+      /* A file that is not there is not there a second later either. */
+      cq_error_set(&f->error, failure.code, "%s: %s", f->def.table,
+                   failure.text);
+      return fetch_end(f, CQ_F_ERROR);
+    }
     if (cq_classify(f->def.errors, 0, f->transfer, NULL, 0, &failure, &v))
       return fetch_end(f, CQ_F_ERROR);
     return fetch_act(f, &v, 0);

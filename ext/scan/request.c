@@ -52,7 +52,10 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
   } else {
     rc = request_text(r->url, s, CQ_PLACE_PLAIN, &out->arena, &v, err);
     if (rc == CQ_OK && v.kind == CQ_NULL)
-      rc = cq_error_set(err, CQ_ERROR, "request: url has no value: %s",
+      rc = cq_error_set(err, CQ_CONSTRAINT,
+                        "url has no value: %s\nhint: give the value by "
+                        "cq_config(), or by WHERE on the column that is named "
+                        "there",
                         cq_template_text(r->url));
     if (rc)
       goto done;
@@ -63,7 +66,9 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
       rc = request_text(r->path, s, CQ_PLACE_PATH, &out->arena, &v, err);
       if (rc == CQ_OK && v.kind == CQ_NULL)
         rc = cq_error_set(err, CQ_CONSTRAINT,
-                          "request: path lacks a value: %s",
+                          "path lacks a value: %s\nhint: give the value by "
+                          "cq_config(), or by WHERE on the column that is "
+                          "named there",
                           cq_template_text(r->path));
       if (rc)
         goto done;

@@ -259,7 +259,7 @@ static void params_needs(load *l, cq_call *c, const cq_param *p, size_t n) {
 static int load_call(load *l, cq_call *c, const cq_node *request,
                      const cq_node *service, const cq_node *root) {
   const cq_node *n = c->at, *x;
-  const cq_node *lists[3];
+  const cq_node *lists[4];
   cq_node *merged;
   char what[200];
   size_t k;
@@ -303,14 +303,15 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
   if (c->batch > 1 && !c->join_record)
     return cq_tree_error(l->err, n, "%s: a batch needs `join`", what);
   lists[0] = cq_tree_get(n, "errors");
-  lists[1] = service ? cq_tree_get(service, "errors") : NULL;
-  lists[2] = root ? cq_tree_get(root, "errors") : NULL;
+  lists[1] = cq_tree_get(l->table->at, "errors");
+  lists[2] = service ? cq_tree_get(service, "errors") : NULL;
+  lists[3] = root ? cq_tree_get(root, "errors") : NULL;
   x = cq_tree_get(n, "error");
   if (!x && service)
     x = cq_tree_get(service, "error");
   if (!x && root)
     x = cq_tree_get(root, "error");
-  if ((rc = load_errors(l, x, lists, 3, what, &c->errors)) != 0)
+  if ((rc = load_errors(l, x, lists, 4, what, &c->errors)) != 0)
     return rc;
   params_needs(l, c, c->request->query, c->request->nquery);
   params_needs(l, c, c->request->form, c->request->nform);
