@@ -130,9 +130,10 @@ static int live_next(sqlite3_vtab_cursor *base) {
 }
 
 /* The rowid is made of the key's columns, or of all where there is no key; not
- * of what a call of its own would bring. */
+ * of what a call or the parent's list would have to bring only for it. */
 static int rowid_column(const cq_table *t, int i) {
-  return (t->columns[i].key || t->nkey == 0) && t->columns[i].call < 0;
+  return (t->columns[i].key || t->nkey == 0) && t->columns[i].call < 0 &&
+         t->columns[i].source != CQ_FROM_PARENT;
 }
 
 static int live_filter(sqlite3_vtab_cursor *base, int num, const char *text,
@@ -223,11 +224,13 @@ static int live_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   live_cursor *c = (live_cursor *)base;
   const cq_table *t = ((live_vtab *)base->pVtab)->table;
   const cq_value *row = cq_batch_row(c->batch, c->row);
-  const char *id = c->client ? c->client->id : "";
+  const char *id = c->client && t->nkey == 0 ? c->client->id : "";
   uint64_t h = cq_hash64(id, strlen(id), 0);
 
+  /* A key's columns from the parent count where the query reads them: all
+   * scans of one statement read the same. */
   for (int i = 0; i < t->ncol; i++)
-    if (rowid_column(t, i))
+    if (rowid_column(t, i) || t->columns[i].key)
       h = rowid_add(h, &row[i]);
   *out = (sqlite3_int64)(h & 0x7fffffffffffffffu);
   return SQLITE_OK;

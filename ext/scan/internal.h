@@ -158,7 +158,7 @@ typedef struct cq_need {
   unsigned char *parent;   /* per column of the parent, or NULL */
   int *order; int norder;  /* VALUE columns, dependencies first */
 } cq_need;
-int cq_need_compute(const cq_table *t, const unsigned char *wanted, int list_only,
+int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
                     cq_need *out, cq_error *err);
 void cq_need_clear(cq_need *n);
 

@@ -145,11 +145,10 @@ static void need_when(const cq_table *t, cq_need *out) {
 }
 
 int cq_need_compute(const cq_table *t, const unsigned char *wanted,
-                    int list_only, cq_need *out, cq_error *err) {
+                    int live, cq_need *out, cq_error *err) {
   const cq_table *parent = t->parent.table;
   int changed;
 
-  (void)list_only;
   memset(out, 0, sizeof *out);
   out->slot = cq_calloc((size_t)t->nslot + 1, 1);
   out->call = cq_calloc(t->ncall + 1, 1);
@@ -182,7 +181,7 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted,
     if (t->parent.rows && strcmp(parent->columns[i].name, t->parent.rows) == 0)
       out->parent[i] = 1;
     /* Which parent a cursor belongs to is told by the parent's key. */
-    if (t->cursor.column >= 0 && parent->columns[i].key)
+    if (!live && t->cursor.column >= 0 && parent->columns[i].key)
       out->parent[i] = 1;
   }
   need_when(t, out);

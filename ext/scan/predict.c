@@ -126,7 +126,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p,
   const cq_table *t = o->table, *parent = t->parent.table;
   cq_need need;
   int64_t clients = 1;
-  int rc = cq_need_compute(t, o->wanted, 0, &need, err);
+  int rc = cq_need_compute(t, o->wanted, o->use_cache, &need, err);
 
   if (rc)
     return rc;

@@ -221,7 +221,8 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   scan_page_size(s);
   rc = scan_copy(s, err);
   if (rc == CQ_OK)
-    rc = cq_need_compute(o->table, s->o.wanted, 0, &s->sh.need, err);
+    rc = cq_need_compute(o->table, s->o.wanted, o->use_cache, &s->sh.need,
+                         err);
   if (rc == CQ_OK)
     rc = scan_compile(s, err);
   if (rc == CQ_OK)
