@@ -121,6 +121,7 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
     goto done;
   s.rows = rows;
   s.nrow = n;
+  s.batched = d->batch > 1;
   s.page = &u->page;
   memset(&f, 0, sizeof f);
   f.env = c->sh->o->env;

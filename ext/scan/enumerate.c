@@ -424,7 +424,6 @@ static int parent_wanted(cq_enum *e, const cq_value *row,
   memset(&s, 0, sizeof s);
   s.config = e->o->source->config;
   s.client = client;
-  s.table = e->t;
   s.parent_rows = &row;
   s.nparent = 1;
   s.run_us = e->now_us;

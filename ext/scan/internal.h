@@ -24,6 +24,7 @@ typedef struct cq_scope {
   size_t nparent;
   const cq_value *const *rows;     /* cells of this row, or of a batched call */
   size_t nrow;
+  int batched;                     /* row. and parent. are lists, also of one */
   cq_transfer *transfer;           /* response.status, .url, .headers */
   const cq_value *envelope;        /* response.body, see scan->body_refs */
   cq_ref *const *body_refs;

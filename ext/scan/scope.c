@@ -47,10 +47,10 @@ static int scope_list(const cq_value *const *rows, size_t n, int slot,
 }
 
 static int scope_cell(const cq_value *const *rows, size_t n, int slot,
-                      cq_arena *a, cq_value *out, cq_error *err) {
+                      int batched, cq_arena *a, cq_value *out, cq_error *err) {
   if (slot < 0 || n == 0)
     return CQ_OK;
-  if (n == 1) {
+  if (n == 1 && !batched) {
     *out = rows[0][slot];
     return CQ_OK;
   }
@@ -182,11 +182,12 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
   case CQ_R_WHERE:
     return scope_where(s, ref, a, out, err);
   case CQ_R_PARENT:
-    return scope_cell(s->parent_rows, s->nparent, ref->slot, a, out, err);
+    return scope_cell(s->parent_rows, s->nparent, ref->slot,
+                      s->table && s->table->parent.batch > 1, a, out, err);
   case CQ_R_ROW:
   case CQ_R_RECORD:
   case CQ_R_DETAIL:
-    return scope_cell(s->rows, s->nrow, ref->slot, a, out, err);
+    return scope_cell(s->rows, s->nrow, ref->slot, s->batched, a, out, err);
   case CQ_R_RESPONSE:
     return scope_response(s, ref, a, out);
   case CQ_R_CURSOR:

@@ -316,8 +316,13 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
   params_needs(l, c, c->request->query, c->request->nquery);
   params_needs(l, c, c->request->form, c->request->nform);
   params_needs(l, c, c->request->header, c->request->nheader);
-  if (c->request->path) {
-    refs = cq_template_refs(c->request->path, &k);
+  params_needs(l, c, c->request->auth, c->request->nauth);
+  for (int i = 0; i < 3; i++) {
+    const cq_template *t = i == 0   ? c->request->url
+                           : i == 1 ? c->request->path
+                                    : c->request->body;
+
+    refs = cq_template_refs(t, &k);
     call_needs(l, c, refs, k);
   }
   if (c->request->json) {
