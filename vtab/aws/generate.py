@@ -1,0 +1,737 @@
+#!/usr/bin/env python3
+"""Makes vtab/aws/<service>.yml from botocore's service models and overlay/*.yml.
+
+  generate.py [--out DIR] [SERVICE...]      (Python 3, PyYAML, botocore as pinned in overlay/models.yml)
+
+The models know requests, shapes, wire names and paging; the overlay knows which
+operation a table lists, its parents, keys and further calls, and every column
+that is not simply a member of the record. See README.md for the overlay's words.
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import sys
+
+import botocore
+import botocore.loaders
+import yaml
+from botocore.model import ServiceModel
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROTOCOLS = ('ec2', 'query', 'json', 'rest-json', 'rest-xml')
+SCALARS = {'string': 'text', 'character': 'text', 'integer': 'integer', 'long': 'integer', 'float': 'real',
+           'double': 'real', 'boolean': 'boolean', 'timestamp': 'timestamp', 'blob': 'blob', 'bigdecimal': 'text'}
+DESCRIBED = {'account_id': 'client.account_id', 'request_account_id': 'client.account_id',
+             'region': 'client.region', 'request_region': 'client.region', 'partition': 'client.partition'}
+INITIALISMS = set('ACL API ASCII CIDR CPU CSS DNS EOF FQDN GUID HTML HTTP HTTPS ID IP IPC IPv4 IPv6 JSON LHS PID QOS '
+                  'QPS RAM RHS RPC SLA SMTP SQL SSH TCP TLS TTL UDP UI UID UUID URI URL UTF8 VM XML XMPP XSRF '
+                  'XSS'.split())
+GONE = ['*NotFound*', 'NoSuch*', '*NonExistent*']      # between the list and its detail
+PLURALS = (('ARNs', 'Arns'), ('VPCs', 'Vpcs'), ('CNAMEs', 'Cnames'), ('EC2', 'Ec2'), ('SHA256', 'Sha256'),
+           ('OAuth', 'Oauth'), ('IPv', 'Ipv'))
+
+
+class Fault(Exception):
+    pass
+
+
+# ---- names -----------------------------------------------------------------
+def capital(name):
+    return name[:1].upper() + name[1:]
+
+
+def words(name):
+    """The caser of CloudQuery's columns: Go's initialisms, lower-cased words."""
+    out, last, i, n = [], 0, 0, len(name)
+    while i < n:
+        if i > 0 and (name[i].isupper() or name[i] == '_'):
+            start = name[last:]
+            initial = max((start[:k] for k in range(1, 6) if start[:k] in INITIALISMS), key=len, default='')
+            if not initial:
+                run = re.match(r'[A-Z]*', start).group()
+                initial = start if run == start else run[:-1]
+            if initial:
+                out.append(initial)
+                last += len(initial)
+                i = last
+            else:
+                out.append(name[last:i])
+                last = i = i + 1 if name[i] == '_' else i
+        i += 1
+    rest = name[last:]
+    if rest == 's' and out:
+        out[-1] += 's'
+    elif rest:
+        out.append(rest)
+    return out
+
+
+def column_name(member):
+    return '_'.join(words(capital(member))).lower()
+
+
+def plain_name(member):
+    """For columns that CloudQuery has not: no broken plurals."""
+    for odd, even in PLURALS:
+        member = member.replace(odd, even)
+    return column_name(member)
+
+
+# ---- models ----------------------------------------------------------------
+class Service:
+    def __init__(self, loader, overlay):
+        self.overlay = overlay
+        self.model = ServiceModel(loader.load_service_model(overlay['model'], 'service-2'), overlay['model'])
+        self.pages = {}
+        try:
+            self.pages = loader.load_service_model(overlay['model'], 'paginators-1')['pagination']
+        except botocore.exceptions.UnknownServiceError:
+            pass
+        meta = self.model.metadata
+        spoken = [p for p in meta.get('protocols', [meta['protocol']]) if p in PROTOCOLS]
+        self.protocol = overlay.get('protocol') or spoken[0]
+        self.json = self.protocol in ('json', 'rest-json')
+        self.host = meta['endpointPrefix']
+        self.signing = meta.get('signingName') or self.host
+        self.shapes = {}     # name: definition, of the shapes that columns use
+        self.done = set()
+        self.same = {}
+
+    def wire(self, shape, name):
+        """The name of a structure's member in an answer."""
+        if shape.type_name == 'list' and shape.serialization.get('flattened') and not self.json:
+            item = shape.member.serialization.get('name')
+            if item:
+                return item
+        return shape.serialization.get('name', name)
+
+    def item(self, shape):
+        """The element that wraps an item of a list, '' where it is flattened."""
+        if self.json or shape.serialization.get('flattened'):
+            return ''
+        return shape.member.serialization.get('name', 'member')
+
+    def is_same(self, shape):
+        """The JSON on the wire is already the JSON that the column shows."""
+        if not self.json:
+            return False
+        if shape.name in self.same:
+            return self.same[shape.name]
+        self.same[shape.name] = True        # while looking at itself: recursion decides nothing
+        kind = shape.type_name
+        if kind == 'structure':
+            ok = all(self.wire(m, k) == capital(k) and self.is_same(m) for k, m in shape.members.items())
+        elif kind == 'list':
+            ok = self.is_same(shape.member)
+        elif kind == 'map':
+            ok = self.is_same(shape.value)
+        else:
+            ok = kind != 'timestamp'
+        self.same[shape.name] = ok
+        return ok
+
+    def type_text(self, shape):
+        """A shape in the words of `shapes:`; notes the shapes that it needs."""
+        kind = shape.type_name
+        if self.is_same(shape) and kind in ('structure', 'list', 'map'):
+            return 'json'
+        if kind == 'structure':
+            if getattr(shape, 'is_document_type', False) or not shape.members:
+                return 'json'
+            name = capital(shape.name)
+            if self.shapes.get(name, shape).name != shape.name:
+                name += '_'
+            self.shapes[name] = shape
+            return name
+        if kind == 'list':
+            item = self.item(shape)
+            return f'list({item}) of {self.type_text(shape.member)}' if item else f'list of {self.type_text(shape.member)}'
+        if kind == 'map':
+            value = self.type_text(shape.value)
+            if self.json:
+                return f'map of {value}'
+            entry = '.' if shape.serialization.get('flattened') else 'entry'
+            key = shape.key.serialization.get('name', 'key')
+            return f'map({entry} {key} {shape.value.serialization.get("name", "value")}) of {value}'
+        if kind == 'timestamp':
+            form = shape.serialization.get('timestampFormat') or ('unixTimestamp' if self.json else 'iso8601')
+            return 'timestamp(epoch)' if form == 'unixTimestamp' else 'timestamp'
+        return 'text' if kind == 'blob' else SCALARS[kind]      # base64 text stays what it is inside JSON
+
+    def shape_tree(self):
+        """All shapes noted so far and those that they need."""
+        out = {}
+        while True:
+            todo = [n for n in sorted(self.shapes) if n not in out]
+            if not todo:
+                return {n: out[n] for n in sorted(out)}
+            for name in todo:
+                body = {}
+                for key, member in self.shapes[name].members.items():
+                    text, wire = self.type_text(member), self.wire(member, key)
+                    if member.serialization.get('xmlAttribute'):
+                        wire = '@' + wire
+                    body[capital(key)] = text if wire == capital(key) else f'{text} {wire}'
+                out[name] = body
+
+    # ---- paths ----
+    def step(self, shape, name):
+        if name not in shape.members:
+            near = [m for m in shape.members if m.lower() == name.lower()]
+            raise Fault(f'{shape.name} has no member {name}' + (f'; did you mean {near[0]}?' if near else ''))
+        return shape.members[name]
+
+    def prefix(self, operation):
+        wrapper = operation.output_shape.serialization.get('resultWrapper') if operation.output_shape else None
+        return [wrapper] if wrapper and self.protocol == 'query' else []
+
+    def walk(self, operation, text):
+        """Member path with [] -> (path on the wire, shape at its end)."""
+        shape = operation.output_shape
+        out = self.prefix(operation)
+        payload = shape.serialization.get('payload')
+        for i, part in enumerate([] if text == '.' else text.split('.')):
+            name, many = part.removesuffix('[]'), part.endswith('[]')
+            member = self.step(shape, name)
+            if not (i == 0 and name == payload and not many):
+                out.append(key_text(self.wire(member, name)))
+            shape = member
+            if many:
+                item = self.item(shape)
+                if item:
+                    out.append(key_text(item))
+                out[-1] += '[*]'
+                shape = shape.member
+        return '.'.join(out).replace('.[', '[') or '.', shape
+
+    def member_path(self, shape, text):
+        """Path of members below a record -> (path on the wire, shape)."""
+        out = []
+        for name in text.split('.'):
+            member = self.step(shape, name)
+            out.append(key_text(self.wire(member, name)))
+            shape = member
+        return '.'.join(out).replace('.[', '['), shape
+
+    # ---- requests ----
+    def flat(self, prefix, shape, value, out):
+        """A parameter of the query protocols."""
+        if shape.type_name == 'structure' and isinstance(value, dict):
+            for k, v in value.items():
+                member = self.step(shape, k)
+                self.flat(f'{prefix}.{self.input_name(member, k)}', member, v, out)
+        elif shape.type_name == 'list':
+            if self.protocol != 'ec2' and not shape.serialization.get('flattened'):
+                prefix = f"{prefix}.{shape.member.serialization.get('name', 'member')}"
+            if isinstance(value, list):
+                for i, v in enumerate(value, 1):
+                    self.flat(f'{prefix}.{i}', shape.member, v, out)
+            else:
+                out[prefix + '.{n}'] = value
+        else:
+            out[prefix] = value
+
+    def input_name(self, member, name):
+        if self.protocol == 'ec2':
+            own = member.serialization.get('queryName')
+            return own or capital(member.serialization.get('name', name))
+        return self.wire(member, name) if not self.json else member.serialization.get('name', name)
+
+    def tree(self, shape, value):
+        """A parameter of the JSON protocols."""
+        if shape.type_name == 'structure' and isinstance(value, dict):
+            return {self.step(shape, k).serialization.get('name', k): self.tree(self.step(shape, k), v)
+                    for k, v in value.items()}
+        if shape.type_name == 'list' and isinstance(value, list):
+            return [self.tree(shape.member, v) for v in value]
+        return value
+
+    def request(self, operation, params, more):
+        shape, name = operation.input_shape, operation.name
+        params = {k: v for k, v in params.items() if v is not None}
+        for p in params:
+            self.step(shape, p)
+        for p in shape.required_members if shape else ():
+            if p not in params and not (more.get('body') and shape.members[p].serialization.get('location') is None):
+                raise Fault(f'{name}: parameter {p} is missing')
+        req = {'operation': name}
+        if self.protocol in ('ec2', 'query'):
+            form = {'Action': name}
+            for k, v in params.items():
+                self.flat(self.input_name(shape.members[k], k), shape.members[k], v, form)
+            req['form'] = form
+        elif self.protocol == 'json':
+            req['headers'] = {'X-Amz-Target': f"{self.model.metadata['targetPrefix']}.{name}"}
+            req['json'] = self.tree(shape, params) if shape else {}
+        else:
+            self.rest(operation, params, req, more)
+        req.update(more)
+        return req
+
+    def rest(self, operation, params, req, more):
+        path, _, query = operation.http['requestUri'].partition('?')
+        if operation.http['method'] != 'GET':
+            req['method'] = operation.http['method']
+            req['safe'] = True
+        pairs = {}
+        for part in filter(None, query.split('&')):
+            k, _, v = part.partition('=')
+            pairs[k] = v
+        body = {}
+        for k, v in params.items():
+            member = operation.input_shape.members[k]
+            where, wire = member.serialization.get('location'), member.serialization.get('name', k)
+            if where == 'uri':
+                path = re.sub(r'\{' + wire + r'\+?\}', lambda _: v, path)
+            elif where == 'querystring':
+                pairs[wire] = v
+            elif where == 'header':
+                req.setdefault('headers', {})[wire] = v
+            else:
+                body[wire] = self.tree(member, v)
+        if re.search(r'(?<!\{)\{(?!\{)', path):
+            raise Fault(f'{operation.name}: the path {path} lacks a parameter')
+        req['path'] = path
+        if pairs:
+            req['query'] = pairs
+        if body:
+            req['json'] = body
+
+    def page(self, operation, overlay):
+        """-> (page, parameters that it adds)"""
+        p = self.pages.get(operation.name) or {}
+        p = {**p, **(overlay.get('page') or {})} if overlay.get('page', {}) is not None else {}
+        token = p.get('input_token')
+        if not token:
+            return None, {}
+        ins = token if isinstance(token, list) else [token]
+        outs = p['output_token'] if isinstance(p['output_token'], list) else [p['output_token']]
+        page = {'by': 'token'}
+        if len(ins) == 1:
+            page['token'] = self.walk(operation, outs[0])[0]
+            params = {ins[0]: '{{ page.token }}'}
+        else:
+            names = [plain_name(i).split('_')[-1] for i in ins]
+            page['token'] = {n: self.walk(operation, o)[0] for n, o in zip(names, outs)}
+            params = {i: '{{ page.token.%s }}' % n for i, n in zip(ins, names)}
+        if p.get('more_results'):
+            page['more'] = self.walk(operation, p['more_results'])[0]
+        limit = p.get('limit_key')
+        size = overlay.get('page_size')
+        if limit:
+            meta = operation.input_shape.members[limit].metadata
+            size = size if size is not None else meta.get('max')
+            if size:
+                page['size'] = min(int(size), 1000)
+                least = overlay.get('page_min', self.overlay.get('page_min', meta.get('min', 1)))
+                if least > 1:
+                    page['min_size'] = least
+                params[limit] = '{{ page.size }}'
+        return page, params
+
+
+def key_text(name):
+    return name if re.fullmatch(r'[\w#-]+', name) else f'["{name}"]'
+
+
+# ---- tables ----------------------------------------------------------------
+class Table:
+    def __init__(self, service, name, overlay, columns):
+        self.s, self.name, self.o, self.wanted = service, name, overlay, columns
+        self.model = service.model
+        self.used = set()      # members of the record that a column shows
+
+    def operation(self, name):
+        if name not in self.model.operation_names:
+            raise Fault(f'no operation {name}')
+        return self.model.operation_model(name)
+
+    def build(self):
+        o, s = self.o, self.s
+        op = self.operation(o['list'])
+        page, params = s.page(op, o)
+        rows, self.list_shape = s.walk(op, o['rows'])
+        out = {'title': o['title']}
+        if o.get('description'):
+            out['description'] = o['description']
+        for key in ('over', 'parent', 'each'):
+            if key in o:
+                out[key] = o[key]
+        out['request'] = s.request(op, {**(o.get('params') or {}), **params}, o.get('request') or {})
+        out['rows'] = rows
+        if page:
+            out['page'] = page
+        for key in ('cursor', 'limits', 'errors'):
+            if key in o:
+                out[key] = o[key]
+        out['key'] = o['key']
+        self.detail_shape = None
+        calls = self.calls()
+        if self.o.get('detail') and self.o['detail'].get('only') is None:
+            out['detail'] = self.detail_name
+        out['columns'] = self.columns()
+        if calls:
+            out['calls'] = calls
+        out['permissions'] = self.permissions(op)
+        out['example'] = o['example']
+        return out
+
+    def permissions(self, op):
+        if self.o.get('permissions'):
+            return self.o['permissions']
+        names = [op.name] + [c['operation'] for c in [self.o.get('detail') or {}] if c] + \
+                [c['operation'] for c in (self.o.get('calls') or {}).values()]
+        return sorted(set(f"{self.s.overlay.get('iam', self.s.signing)}:{n}" for n in names))
+
+    def calls(self):
+        """The detail call first: the others may need its columns."""
+        out = {}
+        d = self.o.get('detail')
+        self.call_shapes = {}
+        if d:
+            self.detail_name = d.get('name') or re.sub(r'(?<!^)([A-Z])', r'_\1', d['operation']).lower()
+            if d.get('only') is None and not d.get('batch'):
+                d = {'errors': [{'when': {'code': GONE}, 'then': 'skip_row'}], **d}
+            out[self.detail_name] = self.call(self.detail_name, d)
+            self.detail_shape = self.call_shapes[self.detail_name]
+        for name, c in (self.o.get('calls') or {}).items():
+            out[name] = self.call(name, c)
+        return out
+
+    def call(self, name, c):
+        op = self.operation(c['operation'])
+        page, params = self.s.page(op, c) if 'rows' in c and not c.get('batch') else (None, {})
+        if page:
+            page.pop('min_size', None)
+        call = {'request': self.s.request(op, {**(c.get('params') or {}), **params}, c.get('request') or {})}
+        if 'when' in c:
+            call['when'] = c['when']
+        path, shape = self.s.walk(op, c.get('rows') or c.get('record') or '.')
+        call['rows' if 'rows' in c else 'record'] = path
+        self.call_shapes[name] = shape
+        if c.get('batch'):
+            call['batch'] = c['batch']
+            record, _ = self.s.member_path(shape, c['join']['record'])
+            call['join'] = {'row': c['join']['row'], 'record': record}
+        if page:
+            call['page'] = page
+        if 'errors' in c:
+            call['errors'] = c['errors']
+        return call
+
+    # ---- columns ----
+    def place(self, member):
+        """Where a member of the record is read: (shape, call or None)."""
+        d = self.o.get('detail')
+        only = d.get('only') if d else None
+        in_list = self.list_shape.type_name == 'structure' and member.split('.')[0] in self.list_shape.members
+        if d and (only is None or member in only):
+            if only is None and member in (d.get('list') or ()):
+                return self.list_shape, 'list'
+            return self.detail_shape, self.detail_name if only is not None else None
+        return self.list_shape, 'list' if d and only is None and in_list else None
+
+    def from_member(self, col, member, want):
+        shape, call = self.place(member)
+        path, shape = self.s.member_path(shape, member)
+        self.used.add(member.split('.')[0])
+        return self.typed(col, path, shape, want, call)
+
+    def pairs(self, shape):
+        """A list of {Key, Value}: the two members, else None."""
+        if shape.type_name == 'list' and shape.member.type_name == 'structure':
+            names = {k.lower(): k for k in shape.member.members}
+            for k, v in (('key', 'value'), ('tagkey', 'tagvalue'), ('name', 'value')):
+                if k in names and v in names and (len(names) == 2 or k != 'name'):
+                    return names[k], names[v]
+        return None
+
+    def as_map(self, col, path, shape, call, root):
+        """A list of pairs as one object."""
+        k, v = self.pairs(shape)
+        members = shape.member.members
+        kw, vw = self.s.wire(members[k], k), self.s.wire(members[v], v)
+        if self.s.json:
+            out = {'type': 'json', 'value': "{{ %s.%s | to_map('%s', '%s') }}" % (root, path, kw, vw)}
+            if path == '.':
+                out['value'] = "{{ %s | to_map('%s', '%s') }}" % (root, kw, vw)
+        else:
+            out = {'type': 'json', 'path': path, 'shape': f"map({self.s.item(shape) or '.'} {kw} {vw}) of text"}
+            if path == col:
+                del out['path']
+        if call:
+            out['call'] = call
+        return out
+
+    def typed(self, col, path, shape, want, call):
+        s, kind = self.s, shape.type_name
+        own = self.column_type(shape)
+        want = want or own
+        out = {'type': want}
+        if path != col:
+            out['path'] = path
+        if call:
+            out['call'] = call
+        if want == 'json' and kind in ('structure', 'list', 'map') and not s.is_same(shape):
+            text = s.type_text(shape)
+            if text != 'json':
+                out['shape'] = text
+        elif want.startswith('list of') and not s.json and s.item(shape):
+            out['shape'] = s.type_text(shape)
+        if set(out) <= {'type', 'path'}:
+            return want if 'path' not in out else f'{want} {path}'
+        return out
+
+    def column_type(self, shape):
+        kind = shape.type_name
+        if kind == 'list' and shape.member.type_name in SCALARS and shape.member.type_name != 'blob':
+            return 'list of ' + SCALARS[shape.member.type_name]
+        if kind in ('structure', 'list', 'map'):
+            return 'json'
+        return 'text' if kind == 'blob' else SCALARS[kind]
+
+    def special(self, col, rule, want):
+        """A column as the overlay says it."""
+        if isinstance(rule, str):
+            if rule.startswith(('parent.', 'client.', 'each.', 'config.')):
+                out = {'from': rule}
+                return {'type': want, **out} if want != 'text' else out
+            if rule.startswith('='):                      # another member's name
+                return self.from_member(col, rule[1:], want)
+            if rule.startswith('arn:'):
+                return {'value': re.sub(r'\{([\w.]+)\}', lambda m: self.hole(m.group(1)), rule)}
+            raise Fault(f'column {col}: {rule}')
+        rule = dict(rule)
+        call = rule.pop('call', None)
+        for m in rule.pop('uses', ()):
+            self.used.add(m)
+        if 'member' in rule or 'map' in rule:
+            as_map = 'map' in rule
+            member = rule.pop('map', None) or rule.pop('member')
+            if call and call in self.call_shapes:
+                path, shape = ('.', self.call_shapes[call]) if member == '.' else \
+                    self.s.member_path(self.call_shapes[call], member)
+                if as_map and member == '.':              # the call's rows are the pairs
+                    return {'type': 'json', 'call': call, 'value': "{{ detail | to_map('%s', '%s') }}" % rule.pop('as')}
+                root = 'detail'
+            else:
+                shape, call = self.place(member)
+                path, shape = self.s.member_path(shape, member)
+                self.used.add(member.split('.')[0])
+                in_detail = call not in (None, 'list') or (call is None and self.detail_shape is not None and
+                                                           self.o['detail'].get('only') is None)
+                root = 'detail' if in_detail else 'record'
+            out = self.as_map(col, path, shape, call, root) if as_map else self.typed(col, path, shape, want, call)
+            if rule and isinstance(out, str):
+                t, _, p = out.rpartition(' ') if out.endswith(' ' + path) else (out, '', '')
+                out = {'type': t, **({'path': p} if p else {})}
+            if rule:
+                out.update(rule)
+            return out
+        out = {'type': rule.pop('type', want)}
+        out.update(rule)
+        if call:
+            out['call'] = call
+        if out['type'] == 'text' and len(out) > 1:
+            del out['type']
+        return out
+
+    def hole(self, name):
+        if name in ('partition', 'region', 'account_id'):
+            return '{{ client.%s }}' % name
+        return '{{ %s }}' % (name if '.' in name else 'row.' + name)
+
+    def columns(self):
+        special = self.o.get('columns') or {}
+        main = self.detail_shape if self.detail_shape is not None and self.o['detail'].get('only') is None \
+            else self.list_shape
+        members = dict(main.members) if main.type_name == 'structure' else {}
+        by_name = {}
+        for m in members:
+            by_name.setdefault(column_name(m), m)
+        tags = next((m for m in ('Tags', 'tags', 'TagSet', 'TagList') if m in members and self.pairs(members[m])), None)
+        out = {}
+        for col, want in self.wanted:
+            try:
+                if col in special:
+                    out[col] = self.special(col, special[col], want)
+                elif col == 'tags' and tags:
+                    out[col] = self.special(col, {'map': tags}, want)
+                elif col in by_name and not (col in DESCRIBED and col != 'region'):
+                    out[col] = self.from_member(col, by_name[col], want)
+                elif col in DESCRIBED:
+                    out[col] = {'from': DESCRIBED[col]}
+                else:
+                    raise Fault('comes from nowhere')
+            except Fault as e:
+                raise Fault(f'column {col}: {e}') from None
+        hide = set(self.o.get('without') or ()) | self.used
+        for m, shape in members.items():
+            col = plain_name(m)
+            if m in hide or col in out:
+                continue
+            if shape.serialization.get('location') or getattr(shape, 'is_document_type', False):
+                continue
+            out[col] = self.from_member(col, m, None)
+        for col, rule in special.items():
+            if col not in out:
+                out[col] = self.special(col, rule, 'text' if isinstance(rule, str) else rule.get('type', 'text'))
+        return out
+
+
+# ---- YAML ------------------------------------------------------------------
+PLAIN = re.compile(r'[A-Za-z_./<>$][^\n:#{}\[\],&*!|>\'"%@`]*')
+WORDS = {'true', 'false', 'yes', 'no', 'on', 'off', 'null', '~', '.', 'y', 'n'}
+
+
+def scalar(v, flow):
+    if isinstance(v, bool):
+        return 'true' if v else 'false'
+    if v is None:
+        return '~'
+    if isinstance(v, (int, float)):
+        return str(v)
+    plain = PLAIN.fullmatch(v) and v.strip() == v and v.lower() not in WORDS and ' -' not in v
+    if not flow and not plain:
+        plain = re.fullmatch(r'[A-Za-z/][^\n#{}&*!|>\'"%@`]*', v) and ': ' not in v and not v.endswith(':') \
+            and v.strip() == v and v.lower() not in WORDS
+    return v if plain or v == '.' else json.dumps(v, ensure_ascii=False)
+
+
+def flow(v):
+    if isinstance(v, dict):
+        return '{' + ', '.join(f'{scalar(k, True)}: {flow(x)}' for k, x in v.items()) + '}'
+    if isinstance(v, list):
+        return '[' + ', '.join(flow(x) for x in v) + ']'
+    return scalar(v, True)
+
+
+def block(v, indent, out, width=110):
+    pad = ' ' * indent
+    if isinstance(v, dict):
+        for k, x in v.items():
+            key = scalar(k, False)
+            if not isinstance(x, (dict, list)):
+                out.append(f'{pad}{key}: {scalar(x, False)}')
+                continue
+            line = f'{pad}{key}: {flow(x)}'
+            if len(line) <= width and (indent >= 4 or not x or not isinstance(x, dict)):
+                out.append(line)
+            else:
+                out.append(f'{pad}{key}:')
+                block(x, indent + 2, out, width)
+    else:
+        for x in v:
+            line = f'{pad}- {flow(x)}'
+            if len(line) <= width or not isinstance(x, (dict, list)):
+                out.append(line)
+            else:
+                lines = []
+                block(x, indent + 2, lines, width)
+                lines[0] = pad + '- ' + lines[0].lstrip()
+                out.extend(lines)
+
+
+# ---- all -------------------------------------------------------------------
+def endpoint_presets(service, partitions):
+    """Regional services follow one rule; the others have a host per partition."""
+    o = service.overlay
+    if not o.get('global'):
+        return {'regional': {'host': service.host, 'service': service.signing}}
+    hosts, regions = {}, {}
+    for p in partitions:
+        entry = p['services'].get(service.host, {})
+        end = entry.get('endpoints', {}).get(entry.get('partitionEndpoint'))
+        if end:
+            hosts[p['partition']] = 'https://' + end['hostname']
+            regions[p['partition']] = end['credentialScope']['region']
+
+    def choose(values):
+        usual = values.pop('aws')
+        rest = ', '.join(f"'{k}', '{v}'" for k, v in values.items())
+        return f"client.partition | case({rest}, '{usual}')"
+    return {'global': {'url': '{{ config.custom_endpoint_url or (%s) }}' % choose(hosts),
+                       'region': '{{ config.custom_endpoint_signing_region or (%s) }}' % choose(regions),
+                       'service': service.signing}}
+
+
+def service_file(loader, partitions, overlay, columns):
+    s = Service(loader, overlay)
+    use = overlay['use'] if 'use' in overlay else endpoint_presets(s, partitions)
+    args = {}
+    if s.protocol in ('ec2', 'query'):
+        args = {'version': s.model.metadata['apiVersion']}
+    elif s.protocol == 'json':
+        args = {'version': s.model.metadata.get('jsonVersion', '1.0')}
+    tables = {}
+    for name, o in overlay['tables'].items():
+        try:
+            tables[name] = Table(s, name, o, columns[name]).build()
+        except Fault as e:
+            raise Fault(f'{name}: {e}') from None
+    out = {'service': overlay['service'], 'title': overlay['title'], 'use': {**use, s.protocol: args}}
+    if overlay.get('defaults'):
+        out['defaults'] = overlay['defaults']
+    shapes = s.shape_tree()
+    lines = [f"# Generated by generate.py from botocore {botocore.__version__}'s model of {overlay['model']} and "
+             f"overlay/{overlay['file']}.yml: change those."]
+    block(out, 0, lines)
+    lines.append('tables:')
+    for name, t in tables.items():
+        lines.append(f'  {name}:')
+        block(t, 4, lines)
+    if shapes:
+        lines.append('shapes:')
+        for name, body in shapes.items():
+            line = f'  {name}: {flow(body)}'
+            if len(line) <= 110:
+                lines.append(line)
+            else:
+                lines.append(f'  {name}:')
+                block(body, 4, lines)
+    return '\n'.join(lines) + '\n'
+
+
+def load_columns():
+    out = {}
+    with open(os.path.join(HERE, 'overlay', 'columns.tsv'), encoding='utf-8') as f:
+        for line in f:
+            table, column, kind = line.rstrip('\n').split('\t')
+            out.setdefault(table, []).append((column, kind))
+    return out
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument('--out', default=HERE)
+    ap.add_argument('services', nargs='*')
+    args = ap.parse_args()
+    with open(os.path.join(HERE, 'overlay', 'models.yml'), encoding='utf-8') as f:
+        pinned = yaml.safe_load(f)['botocore']
+    if botocore.__version__ != pinned:
+        sys.exit(f'generate.py: botocore: {botocore.__version__} is installed, {pinned} is pinned in overlay/models.yml')
+    loader = botocore.loaders.Loader()
+    partitions = loader.load_data('endpoints')['partitions']
+    columns, bad = load_columns(), 0
+    for path in sorted(glob.glob(os.path.join(HERE, 'overlay', '*.yml'))):
+        file = os.path.basename(path)[:-4]
+        if file == 'models' or (args.services and file not in args.services):
+            continue
+        with open(path, encoding='utf-8') as f:
+            overlay = yaml.safe_load(f)
+        overlay = {'file': file, 'model': file, 'service': file, **overlay}
+        try:
+            text = service_file(loader, partitions, overlay, columns)
+        except Fault as e:
+            print(f'overlay/{file}.yml: {e}', file=sys.stderr)
+            bad = 1
+            continue
+        with open(os.path.join(args.out, file + '.yml'), 'w', encoding='utf-8') as f:
+            f.write(text)
+    return bad
+
+
+if __name__ == '__main__':
+    sys.exit(main())
