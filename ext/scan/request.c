@@ -16,7 +16,41 @@ static int request_text(const cq_template *t, cq_scope *s, cq_place place,
   *out = cq_value_null();
   if (rc || v.kind == CQ_NULL)
     return rc;
+  if (v.kind == CQ_STR) {
+    *out = v; /* JSON stays marked as such */
+    return CQ_OK;
+  }
   return cq_value_to_text(a, &v, out) ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* `Name.member.{n}`: one pair per element of the list, numbered from 1. */
+static int request_numbered(const char *name, const cq_value *v, char *sep,
+                            cq_arena *a, cq_buf *out) {
+  const char *mark = strstr(name, "{n}");
+  size_t at = 0;
+
+  for (int i = 1;; i++) {
+    cq_value item = *v, text;
+
+    if (v->json) {
+      int rc = cq_json_element(a, v->u.s, v->len, &at, &item);
+
+      if (rc != CQ_ROW)
+        return rc == CQ_DONE ? CQ_OK : rc;
+    }
+    if (cq_value_to_text(a, &item, &text))
+      return CQ_NOMEM;
+    if (*sep)
+      cq_buf_byte(out, *sep);
+    *sep = '&';
+    cq_percent_encode(out, name, (size_t)(mark - name), "");
+    cq_buf_printf(out, "%d", i);
+    cq_percent_encode(out, mark + 3, strlen(mark + 3), "");
+    cq_buf_byte(out, '=');
+    cq_percent_encode(out, text.u.s, text.len, "");
+    if (!v->json)
+      return CQ_OK;
+  }
 }
 
 /* name=value pairs joined by '&', each part encoded. */
@@ -30,6 +64,11 @@ static int request_pairs(const cq_param *p, size_t n, cq_scope *s, char sep,
       return rc;
     if (v.kind == CQ_NULL)
       continue;
+    if (strstr(p[i].name, "{n}")) {
+      if (request_numbered(p[i].name, &v, &sep, a, out))
+        return cq_error_nomem(err);
+      continue;
+    }
     if (sep)
       cq_buf_byte(out, sep);
     sep = '&';

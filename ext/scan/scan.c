@@ -192,7 +192,7 @@ static void scan_page_size(cq_scan *s) {
   if (p->max_size > 0 && size > p->max_size)
     size = p->max_size;
   if (s->o.cap > 0 && s->o.cap < size && size > 0)
-    size = s->o.cap;
+    size = s->o.cap > p->min_size ? s->o.cap : p->min_size;
   s->sh.page_size = size;
 }
 

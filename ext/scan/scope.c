@@ -204,7 +204,9 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
     else if (strcmp(ref->name, "offset") == 0)
       *out = cq_value_int(p->offset);
     else if (strcmp(ref->name, "token") == 0)
-      *out = cq_value_text(p->token);
+      *out = p->token && p->token[0] == '{'
+                 ? cq_value_json(p->token, strlen(p->token))
+                 : cq_value_text(p->token);
     return CQ_OK;
   case CQ_R_EACH:
     for (size_t i = 0; s->each && i < s->table->neach; i++)

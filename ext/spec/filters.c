@@ -547,6 +547,23 @@ static int f_contains(ARGS) {
   return CQ_OK;
 }
 
+/* without([names]): an object less these keys; NULL where none is left. */
+static int f_without(ARGS) {
+  json_t *o = as_json(in), *names = as_json(&args[0]), *name;
+  size_t i;
+
+  UNUSED;
+  json_array_foreach(names, i, name)
+    if (json_is_string(name))
+      json_object_del(o, json_string_value(name));
+  json_decref(names);
+  if (!json_is_object(o) || json_object_size(o) == 0) {
+    json_decref(o);
+    o = NULL;
+  }
+  return give_json(a, o, out, err);
+}
+
 /* case(a, x, b, y, ..., else) */
 static int f_case(ARGS) {
   cq_value v, k;
@@ -586,7 +603,8 @@ static const cq_filter filters[] = {
     {"date", 0, 0, f_date},         {"format", 0, 16, f_format},
     {"replace", 2, 2, f_replace},   {"regex", 1, 2, f_regex},
     {"arn", 1, 1, f_arn},           {"length", 0, 0, f_length},
-    {"contains", 1, 1, f_contains}, {"case", 2, 16, f_case}};
+    {"contains", 1, 1, f_contains},
+    {"without", 1, 1, f_without}, {"case", 2, 16, f_case}};
 
 const cq_filter *cq_filter_find(const char *name, size_t n) {
   for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)

@@ -319,6 +319,28 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   return CQ_OK;
 }
 
+/* A token is one path, or several by name; with several the whole body is
+ * kept at `token` and each is taken from it. */
+static int load_tokens(load *l, const cq_node *n, cq_page_def *out) {
+  const char **names;
+  int rc = CQ_OK;
+
+  if (!n || n->kind != CQ_N_MAP)
+    return load_path(l, n, &out->token);
+  names = cq_arena_alloc(l->a, (n->count + 1) * sizeof *names);
+  out->token_paths =
+      cq_arena_alloc(l->a, (n->count + 1) * sizeof *out->token_paths);
+  if (!names || !out->token_paths)
+    return cq_error_nomem(l->err);
+  for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
+    names[i] = n->keys[i];
+    rc = load_path(l, n->items[i], &out->token_paths[i]);
+  }
+  out->token_names = names;
+  out->ntoken = n->count;
+  return rc ? rc : cq_path_parse(l->a, ".", 1, &out->token, l->err);
+}
+
 int load_page(load *l, const cq_node *n, const char *object,
               cq_page_def *out) {
   static const char *const by[] = {"none",   "token",  "url",  "link",
@@ -331,7 +353,7 @@ int load_page(load *l, const cq_node *n, const char *object,
   if (!n || n->kind != CQ_N_MAP)
     return CQ_OK;
   CHECK(n, object, "by", "token", "header", "more", "total", "start", "size",
-        "max_size", "max_pages");
+        "min_size", "max_size", "max_pages");
   if (kind) {
     size_t i;
 
@@ -350,7 +372,8 @@ int load_page(load *l, const cq_node *n, const char *object,
   out->size = load_int(cq_tree_get(n, "size"), 0);
   out->max_size = load_int(cq_tree_get(n, "max_size"), 0);
   out->max_pages = load_int(cq_tree_get(n, "max_pages"), 0);
-  if ((rc = load_path(l, cq_tree_get(n, "token"), &out->token)) ||
+  out->min_size = load_int(cq_tree_get(n, "min_size"), 0);
+  if ((rc = load_tokens(l, cq_tree_get(n, "token"), out)) ||
       (rc = load_path(l, cq_tree_get(n, "more"), &out->more)) ||
       (rc = load_path(l, cq_tree_get(n, "total"), &out->total)))
     return rc;

@@ -186,7 +186,11 @@ typedef struct cq_page_def {
   int64_t start;        /* NUMBER: first number (1), OFFSET: 0 */
   int64_t size;         /* {{ page.size }}; 0 = not sent */
   int64_t max_size;     /* LIMIT may lower it, never above */
+  int64_t min_size;     /* LIMIT never lowers the size below it */
   int64_t max_pages;
+  size_t ntoken;        /* TOKEN of several values: {name: path, ...}; then */
+  const char *const *token_names; /* page.token is an object of those found */
+  cq_path **token_paths;
 } cq_page_def;
 
 typedef enum cq_action { CQ_ACT_FAIL, CQ_ACT_RETRY, CQ_ACT_EMPTY, CQ_ACT_SKIP_ROW, CQ_ACT_SKIP_CLIENT, CQ_ACT_REFRESH_AUTH, CQ_ACT_OK } cq_action;

@@ -130,10 +130,15 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   if (c->where == ~0u)
     return cq_tree_error(l->err, n, "%s: where: expected some of = in < <= > >= like",
                          what);
-  s = load_text(cq_tree_get(n, "default"));
-  if (s) {
-    c->dflt = cq_value_text(s);
+  if (cq_tree_get(n, "shape")) {
+    if ((rc = load_shape(l, cq_tree_get(n, "shape"), &c->shape)) != 0)
+      return rc;
+    if (!load_text(cq_tree_get(n, "type")))
+      c->type = CQ_JSON;
   }
+  s = load_text(cq_tree_get(n, "default"));
+  if (s)
+    c->dflt = cq_value_text(s);
   call = load_text(cq_tree_get(n, "call"));
   if (!call)
     call = cq_tree_get(n, "from") ? NULL : detail;

@@ -136,9 +136,16 @@ void cq_fields_free(cq_fields *f) {
   cq_free(f);
 }
 
-static int store(const cq_field *f, const cq_value *raw, cq_batch *batch,
-                 cq_value *cell) {
+static int store(const cq_fields *t, const cq_field *f, const cq_value *raw,
+                 cq_batch *batch, cq_value *cell) {
   int lossy = 0, rc, type = f->type & CQ_TYPE_MASK;
+  cq_value shaped;
+
+  if (f->shape && raw->kind != CQ_NULL) {
+    if (cq_shape_apply(f->shape, t->xml, raw, &batch->arena, &shaped))
+      return CQ_NOMEM;
+    raw = &shaped;
+  }
 
   if (raw->kind == CQ_NULL || f->type == 0) {
     *cell = *raw;
@@ -229,7 +236,7 @@ static int take(const cq_fields *t, int first, cq_js *j, const char *p,
         if (!mapkey)
           raw = cq_value_null();
         if (rc == CQ_OK)
-          rc = store(&t->f[i], &raw, batch, &cells[t->f[i].slot]);
+          rc = store(t, &t->f[i], &raw, batch, &cells[t->f[i].slot]);
         if (rc)
           return rc;
         continue;
@@ -242,7 +249,7 @@ static int take(const cq_fields *t, int first, cq_js *j, const char *p,
     }
     rc = cq_js_value(j, from, to, &batch->arena, &raw, &batch->warnings);
     if (rc == CQ_OK)
-      rc = store(&t->f[i], &raw, batch, &cells[t->f[i].slot]);
+      rc = store(t, &t->f[i], &raw, batch, &cells[t->f[i].slot]);
     if (rc)
       return rc;
   }

@@ -23,6 +23,10 @@ int cq_js_value(cq_js *j, const char *p, const char *end, cq_arena *a,
                 cq_value *out, int64_t *warnings);
 int cq_js_error(const cq_js *j, cq_error *err);
 
+/* ---- shape.c: a JSON cell through its shape ------------------------------ */
+int cq_shape_apply(const cq_shape *s, int xml, const cq_value *raw, cq_arena *a,
+                   cq_value *out);
+
 /* ---- fields of a record --------------------------------------------------- */
 typedef struct cq_fields cq_fields; /* compiled */
 int cq_fields_new(const cq_field *f, int n, int xml, cq_fields **out,

@@ -196,7 +196,11 @@ static int xml_feed(cq_decoder *d, cq_block *piece, int final, cq_batch *batch,
     goto done;
   if (b.root && b.root->first)
     xml_json(b.root, &json);
-  else
+  else if (b.root && b.root->text.len) {
+    cq_buf_str(&json, "{\"#text\":");
+    cq_buf_json(&json, b.root->text.data, b.root->text.len);
+    cq_buf_byte(&json, '}');
+  } else
     cq_buf_str(&json, "{}");
   block = json.rc ? NULL : cq_block_new(json.len + 1);
   if (!block) {
