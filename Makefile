@@ -137,12 +137,12 @@ $(VENV)/github/.done: tools/fixtures.sh $(VENV)/.done
 	tools/fixtures.sh $(@D) $(PYTHON)
 	touch $@
 
-#: make demo       a first session: files as tables, joined and counted
+#: make demo       AWS resources, queried live, from a server here
 demo:
 	tools/deps.sh build demo
 	$(MAKE) demo-run
-demo-run: $(BUILD)/cq.so
-	sed 's|./build/cq|$(BUILD)/cq|' examples/session.sql | sqlite3
+demo-run: $(BUILD)/cq.so $(VENV)/.done
+	tools/demo.sh $(BUILD) $(VENV)
 
 #: make check      build all and run the tests; TESTS="name..." picks some
 check:
