@@ -1,6 +1,8 @@
-/* ext/cq.c: the entry point, and the one list of SQL functions and tables that
- * cq registers.  Loading is silent: no network, no thread, no YAML read. */
-#include <stddef.h>
+/* ext/cq.c: the entry point, and the one list of the SQL functions and tables
+ * that cq registers.  Loading is silent: no network, no thread, no definition
+ * read but those that the environment's CQ_PATH names. */
+#include <stdlib.h>
+#include <string.h>
 
 #include "cq.h"
 #include "func/func.h"
@@ -9,58 +11,122 @@ SQLITE_EXTENSION_INIT1
 
 enum { MIN_SQLITE = 3040001 };
 
+#ifndef SQLITE_RESULT_SUBTYPE /* since 3.45; older ones ignore it */
+#define SQLITE_RESULT_SUBTYPE 0x001000000
+#endif
+
+enum {
+  ACTS = SQLITE_UTF8 | SQLITE_DIRECTONLY, /* not from views and triggers */
+  JSON = SQLITE_RESULT_SUBTYPE
+};
+
 static const struct {
   const char *name;
   int narg, flags;
-  void (*run)(sqlite3_context *, int, sqlite3_value **);
+  void (*run)(sqlite3_context *x, int argc, sqlite3_value **argv);
 } functions[] = {
-    {"cq_version", 0, SQLITE_INNOCUOUS, cq_func_version},
-    {"cq_debug", 0, SQLITE_INNOCUOUS, cq_func_debug},
-    {"cq_config", 1, SQLITE_DIRECTONLY, cq_func_config},
-    {"cq_config", 2, SQLITE_DIRECTONLY, cq_func_config},
-    {"cq_load", 1, SQLITE_DIRECTONLY, cq_func_load},
+    {"cq_version", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC,
+     cq_func_version},
+    {"cq_debug", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS | JSON, cq_func_debug},
+    {"cq_config", 1, ACTS, cq_func_config},
+    {"cq_config", 2, ACTS, cq_func_config},
+    {"cq_load", 1, ACTS, cq_func_load},
+    {"cq_explain", 1, ACTS | JSON, cq_func_explain},
 };
 
-#if defined(_WIN32)
-__declspec(dllexport)
-#elif defined(__GNUC__)
+static const cq_fixed *const tables[] = {
+    &cq_fixed_integrations, &cq_fixed_tables,       &cq_fixed_columns,
+    &cq_fixed_settings,     &cq_fixed_requests,
+};
+
+/* The first column of the first row is `want`. */
+static int says(sqlite3 *db, const char *sql, const char *want) {
+  sqlite3_stmt *stmt = NULL;
+  int yes = 0;
+
+  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+      sqlite3_step(stmt) == SQLITE_ROW) {
+    const char *v = (const char *)sqlite3_column_text(stmt, 0);
+
+    yes = v && strcmp(v, want) == 0;
+  }
+  sqlite3_finalize(stmt);
+  return yes;
+}
+
+/* Loaded before, by the same version?  Then what is there stays, with its
+ * configuration.  Asked in two steps, since a host may log a failed one. */
+static int cq_is_here(sqlite3 *db) {
+  return says(db,
+              "SELECT name FROM pragma_function_list WHERE name = 'cq_version'",
+              "cq_version") &&
+         says(db, "SELECT cq_version()", CQ_VERSION);
+}
+
+/* The files and folders of CQ_PATH, with ':' between them. */
+static int load_path(cq_ctx *ctx, cq_error *err) {
+  const char *s = getenv("CQ_PATH");
+  int rc = CQ_OK;
+
+  while (s && *s && rc == CQ_OK) {
+    size_t n = strcspn(s, ":");
+    char *path = cq_strndup(s, n);
+
+    if (!path) return cq_error_nomem(err);
+    if (n) rc = cq_registry_load(ctx->registry, path, err);
+    if (rc) cq_error_prefix(err, "CQ_PATH");
+    cq_free(path);
+    s += n + (s[n] == ':');
+  }
+  return rc;
+}
+
+static int register_all(sqlite3 *db, cq_ctx *ctx, cq_error *err) {
+  int rc = load_path(ctx, err);
+
+  for (size_t i = 0; i < sizeof functions / sizeof *functions && rc == CQ_OK;
+       i++) {
+    rc = sqlite3_create_function_v2(db, functions[i].name, functions[i].narg,
+                                    functions[i].flags, cq_ctx_ref(ctx),
+                                    functions[i].run, NULL, NULL, cq_ctx_unref);
+    if (rc)
+      cq_error_set(err, rc, "function %s: cannot be registered: %s",
+                   functions[i].name, sqlite3_errstr(rc));
+  }
+  for (size_t i = 0; i < sizeof tables / sizeof *tables && rc == CQ_OK; i++)
+    rc = cq_fixed_register(ctx, tables[i], err);
+  return rc ? rc : cq_live_register(ctx, err);
+}
+
+#if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
 int sqlite3_cq_init(sqlite3 *db, char **error,
-                    const struct sqlite3_api_routines *api) {
+                    const sqlite3_api_routines *api) {
   cq_ctx *ctx = NULL;
   cq_error err = {0, ""};
   int rc;
 
   SQLITE_EXTENSION_INIT2(api);
-  (void)api;
   if (sqlite3_libversion_number() < MIN_SQLITE) {
-    *error = sqlite3_mprintf("cq needs SQLite 3.40.1 or newer, this is %s",
-                             sqlite3_libversion());
+    if (error)
+      *error = sqlite3_mprintf("cq needs SQLite 3.40.1 or later; this is %s",
+                               sqlite3_libversion());
     return SQLITE_ERROR;
   }
-  rc = cq_ctx_new(db, &ctx, &err);
-  if (rc == CQ_OK)
-    ctx->cache_ttl_ms = 10000;
-  for (size_t i = 0; i < sizeof functions / sizeof *functions && rc == CQ_OK;
-       i++)
-    rc = sqlite3_create_function_v2(
-        db, functions[i].name, functions[i].narg,
-        SQLITE_UTF8 | functions[i].flags, cq_ctx_ref(ctx), functions[i].run,
-        NULL, NULL, cq_ctx_unref);
-  if (rc == CQ_OK)
-    rc = cq_catalog_register(ctx);
-  if (rc == CQ_OK)
-    rc = cq_live_register_all(ctx, &err);
-  cq_ctx_unref(ctx);
-  if (rc) {
-    *error = sqlite3_mprintf("%s", err.text[0] ? err.text : "cq cannot load");
-    return rc;
+  if (!cq_is_here(db)) {
+    rc = cq_ctx_new(db, &ctx, &err);
+    if (rc == CQ_OK) rc = register_all(db, ctx, &err);
+    cq_ctx_unref(ctx); /* modules and functions hold theirs */
+    if (rc) {
+      if (error) *error = sqlite3_mprintf("cq: %s", err.text);
+      return rc == CQ_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
+    }
   }
 #ifdef SQLITE_CORE
   return SQLITE_OK;
 #else
-  /* The I/O thread and the libraries' exit handlers must not be unmapped. */
+  /* Handlers that libraries leave for the process's end must stay mapped. */
   return SQLITE_OK_LOAD_PERMANENTLY;
 #endif
 }

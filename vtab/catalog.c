@@ -1,330 +1,319 @@
-/* vtab/catalog.c: tables about cq itself: cq_integrations, cq_tables,
- * cq_columns, cq_requests.  Each is a list of columns and a producer that puts
- * all rows into a batch; one module serves them all.
- *
- *   SELECT name, description FROM cq_tables WHERE integration = 'github'; */
+/* vtab/catalog.c: cq_integrations, cq_tables, cq_columns: what there is to
+ * select from.  Definitions are read only for columns that need them. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "vtab/vtab.h"
 
-SQLITE_EXTENSION_INIT3
+/* A JSON list that grows in `b`; the first item opens it. */
+static void list_add(cq_buf *b, const char *s) {
+  cq_buf_byte(b, b->len ? ',' : '[');
+  cq_buf_json(b, s, strlen(s));
+}
 
-typedef struct catalog {
-  const char *name, *columns;
-  int ncol;
-  int (*fill)(cq_ctx *c, cq_batch *b, cq_error *err);
-} catalog;
+static int list_end(cq_batch *out, cq_buf *b, cq_value *cell) {
+  char *copy;
 
-static int row_add(cq_batch *b, const cq_value *v, cq_error *err) {
-  cq_value *row = cq_batch_add(b);
+  cq_buf_str(b, b->len ? "]" : "[]");
+  copy = b->rc ? NULL : cq_arena_strndup(&out->arena, b->data, b->len);
+  if (copy) *cell = cq_value_json(copy, b->len);
+  cq_buf_clear(b);
+  return copy ? CQ_OK : CQ_NOMEM;
+}
 
-  if (!row)
-    return cq_error_nomem(err);
-  for (int i = 0; i < b->ncol; i++)
-    if (cq_value_copy(&b->arena, &v[i], &row[i]))
+/* ---- cq_integrations ------------------------------------------------------ */
+enum {
+  I_NAME,
+  I_TITLE,
+  I_DESCRIPTION,
+  I_TABLES,
+  I_CLIENTS,
+  I_ALIASES,
+  I_COUNT
+};
+
+static int64_t count_tables(cq_registry *r, const char *integration) {
+  const char *name, *owner;
+  int64_t count = 0;
+
+  for (size_t i = 0; (name = cq_registry_table_name(r, i, &owner)); i++)
+    count += strcmp(owner, integration) == 0;
+  return count;
+}
+
+static int fill_integrations(cq_ctx *c, uint64_t used, cq_batch *out,
+                             cq_error *err) {
+  const char *name;
+
+  (void)used;
+  for (size_t i = 0; (name = cq_registry_integration_name(c->registry, i));
+       i++) {
+    const cq_integration *in;
+    cq_value *row = cq_batch_add(out);
+    cq_buf b;
+    int rc;
+
+    if (!row) return cq_error_nomem(err);
+    rc = cq_registry_integration(c->registry, name, &in, err);
+    if (rc) return rc;
+    row[I_TABLES] = cq_value_int(count_tables(c->registry, name));
+    cq_buf_init(&b, CQ_MAX_TEMPLATE);
+    for (int k = 0; k < in->ndim; k++) list_add(&b, in->dims[k].name);
+    if (list_end(out, &b, &row[I_CLIENTS]) ||
+        cq_fixed_text(out, &row[I_NAME], name) ||
+        cq_fixed_text(out, &row[I_TITLE], in->title) ||
+        cq_fixed_text(out, &row[I_DESCRIPTION], in->description) ||
+        cq_fixed_text(out, &row[I_ALIASES], in->aliases))
       return cq_error_nomem(err);
+  }
   return CQ_OK;
 }
 
-static int fill_integrations(cq_ctx *c, cq_batch *b, cq_error *err) {
-  const char *name;
-  int rc = CQ_OK;
+const cq_fixed cq_fixed_integrations = {
+    "cq_integrations",
+    "CREATE TABLE x(name TEXT, title TEXT, description TEXT, tables INTEGER, "
+    "clients TEXT, aliases TEXT)",
+    I_COUNT, 0, fill_integrations};
 
-  for (size_t i = 0; rc == CQ_OK && (name = cq_registry_integration_name(
-                                         c->env.registry, i)) != NULL;
-       i++) {
-    const cq_integration *in;
-
-    rc = cq_registry_integration(c->env.registry, name, &in, err);
-    if (rc == CQ_OK) {
-      cq_value v[] = {cq_value_text(in->name), cq_value_text(in->title),
-                      cq_value_text(in->description)};
-
-      rc = row_add(b, v, err);
-    }
-  }
-  return rc;
-}
-
-/* A real table or view of that name hides the live one: SQLite's own rule. */
-static const char *resolves_to(sqlite3 *db, const char *name) {
-  sqlite3_stmt *s = NULL;
-  int there = 0;
-
-  if (sqlite3_prepare_v2(db,
-                         "SELECT 1 FROM pragma_table_list WHERE name = ?1 AND "
-                         "type IN ('table', 'view')",
-                         -1, &s, NULL) == SQLITE_OK) {
-    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    there = sqlite3_step(s) == SQLITE_ROW;
-  }
-  sqlite3_finalize(s);
-  return there ? "snapshot" : "live";
-}
-
-static int fill_tables(cq_ctx *c, cq_batch *b, cq_error *err) {
-  const char *name, *integration;
-  int rc = CQ_OK;
-
-  for (size_t i = 0;
-       rc == CQ_OK && (name = cq_registry_table_name(c->env.registry, i,
-                                                     &integration)) != NULL;
-       i++) {
-    const cq_table *t;
-    cq_buf key;
-
-    rc = cq_registry_table(c->env.registry, name, &t, err);
-    if (rc)
-      break;
-    cq_buf_init(&key, 1 << 16);
-    for (size_t k = 0; k < t->nkey; k++)
-      cq_buf_printf(&key, "%s%s", k ? ", " : "", t->columns[t->key[k]].name);
-    cq_value v[] = {cq_value_text(t->name),
-                    cq_value_text(integration),
-                    cq_value_text(t->title),
-                    cq_value_text(t->description),
-                    cq_value_text(t->parent.table_name),
-                    cq_value_int(t->cursor.column >= 0),
-                    cq_value_text(key.data),
-                    cq_value_text(resolves_to(c->db, t->name)),
-                    cq_value_text(t->permissions),
-                    cq_value_text(t->example)};
-    rc = row_add(b, v, err);
-    cq_buf_clear(&key);
-  }
-  return rc;
-}
-
-static int fill_columns(cq_ctx *c, cq_batch *b, cq_error *err) {
-  const char *name;
-  int rc = CQ_OK;
-
-  for (size_t i = 0; rc == CQ_OK && (name = cq_registry_table_name(
-                                         c->env.registry, i, NULL)) != NULL;
-       i++) {
-    const cq_table *t;
-
-    rc = cq_registry_table(c->env.registry, name, &t, err);
-    for (int k = 0; rc == CQ_OK && k < t->ncol; k++) {
-      const cq_column *col = &t->columns[k];
-      cq_value v[] = {cq_value_text(t->name),
-                      cq_value_int(k),
-                      cq_value_text(col->name),
-                      cq_value_text(cq_type_name(col->type)),
-                      cq_value_int(col->key),
-                      cq_value_int(col->cursor),
-                      cq_value_int(col->hidden),
-                      cq_value_int(col->where != 0),
-                      cq_value_text(col->call >= 0 ? t->calls[col->call].name
-                                                   : NULL),
-                      cq_value_text(col->description)};
-
-      rc = row_add(b, v, err);
-    }
-  }
-  return rc;
-}
-
-static int fill_requests(cq_ctx *c, cq_batch *b, cq_error *err) {
-  cq_http_entry *e = NULL;
-  size_t n = 0;
-  int rc = c->env.http ? cq_http_log(c->env.http, &e, &n, err) : CQ_OK;
-
-  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
-    char started[40];
-
-    cq_time_format(e[i].started_us, started);
-    cq_value v[] = {cq_value_int(e[i].id),
-                    cq_value_text(started),
-                    cq_value_text(e[i].integration),
-                    cq_value_text(e[i].table),
-                    cq_value_text(e[i].client),
-                    cq_value_text(e[i].method),
-                    cq_value_text(e[i].host),
-                    cq_value_text(e[i].path),
-                    e[i].status ? cq_value_int(e[i].status) : cq_value_null(),
-                    cq_value_int(e[i].attempt),
-                    cq_value_int(e[i].ms),
-                    cq_value_int(e[i].bytes),
-                    cq_value_text(e[i].error[0] ? e[i].error : NULL)};
-    rc = row_add(b, v, err);
-  }
-  cq_free(e);
-  return rc;
-}
-
-static const catalog catalogs[] = {
-    {"cq_integrations", "name TEXT, title TEXT, description TEXT", 3,
-     fill_integrations},
-    {"cq_tables",
-     "name TEXT, integration TEXT, title TEXT, description TEXT, parent TEXT, "
-     "is_incremental INTEGER, key TEXT, resolves_to TEXT, permissions TEXT, "
-     "example TEXT",
-     10, fill_tables},
-    {"cq_columns",
-     "table_name TEXT, position INTEGER, name TEXT, type TEXT, is_key INTEGER, "
-     "is_cursor INTEGER, hidden INTEGER, pushed_down INTEGER, call TEXT, "
-     "description TEXT",
-     10, fill_columns},
-    {"cq_requests",
-     "id INTEGER, started_at TEXT, integration TEXT, \"table\" TEXT, client "
-     "TEXT, method TEXT, host TEXT, path TEXT, status INTEGER, attempt "
-     "INTEGER, ms INTEGER, bytes INTEGER, error TEXT",
-     13, fill_requests}};
-
-typedef struct catalog_module {
-  cq_ctx *ctx;
-  const catalog *kind;
-} catalog_module;
-
-typedef struct catalog_vtab {
-  sqlite3_vtab base; /* must be first */
-  cq_ctx *ctx;
-  const catalog *kind;
-} catalog_vtab;
-
-typedef struct catalog_cursor {
-  sqlite3_vtab_cursor base; /* must be first */
-  cq_batch *rows;
-  int row;
-} catalog_cursor;
-
-static int catalog_connect(sqlite3 *db, void *aux, int argc,
-                           const char *const *argv, sqlite3_vtab **out,
-                           char **message) {
-  catalog_module *m = aux;
-  catalog_vtab *v;
-  char *sql = sqlite3_mprintf("CREATE TABLE x(%s)", m->kind->columns);
-  int rc = sql ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
-
-  (void)argc, (void)argv, (void)message;
-  sqlite3_free(sql);
-  *out = NULL;
-  if (rc)
-    return rc;
-  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-  v = sqlite3_malloc64(sizeof *v);
-  if (!v)
-    return SQLITE_NOMEM;
-  memset(v, 0, sizeof *v);
-  v->ctx = cq_ctx_ref(m->ctx);
-  v->kind = m->kind;
-  *out = &v->base;
-  return SQLITE_OK;
-}
-
-static int catalog_disconnect(sqlite3_vtab *base) {
-  cq_ctx_unref(((catalog_vtab *)base)->ctx);
-  sqlite3_free(base);
-  return SQLITE_OK;
-}
-
-static int catalog_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
-  (void)base;
-  info->estimatedCost = 1000;
-  info->estimatedRows = 1000;
-  return SQLITE_OK;
-}
-
-static int catalog_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
-  catalog_cursor *c = sqlite3_malloc64(sizeof *c);
-
-  (void)base;
-  if (!c)
-    return SQLITE_NOMEM;
-  memset(c, 0, sizeof *c);
-  *out = &c->base;
-  return SQLITE_OK;
-}
-
-static int catalog_close(sqlite3_vtab_cursor *base) {
-  cq_batch_free(((catalog_cursor *)base)->rows);
-  sqlite3_free(base);
-  return SQLITE_OK;
-}
-
-static int catalog_filter(sqlite3_vtab_cursor *base, int num, const char *text,
-                          int argc, sqlite3_value **argv) {
-  catalog_cursor *c = (catalog_cursor *)base;
-  catalog_vtab *v = (catalog_vtab *)base->pVtab;
-  cq_error err = {0, ""};
-  int rc = CQ_OK;
-
-  (void)num, (void)text, (void)argc, (void)argv;
-  cq_batch_free(c->rows);
-  c->row = 0;
-  c->rows = cq_batch_new(v->kind->ncol);
-  if (!c->rows)
-    return SQLITE_NOMEM;
-  rc = v->kind->fill(v->ctx, c->rows, &err);
-  if (rc) {
-    sqlite3_free(base->pVtab->zErrMsg);
-    base->pVtab->zErrMsg = sqlite3_mprintf("%s", err.text);
-  }
-  return rc;
-}
-
-static int catalog_next(sqlite3_vtab_cursor *base) {
-  ((catalog_cursor *)base)->row++;
-  return SQLITE_OK;
-}
-
-static int catalog_eof(sqlite3_vtab_cursor *base) {
-  catalog_cursor *c = (catalog_cursor *)base;
-
-  return !c->rows || c->row >= c->rows->nrow;
-}
-
-static int catalog_column(sqlite3_vtab_cursor *base, sqlite3_context *x,
-                          int i) {
-  catalog_cursor *c = (catalog_cursor *)base;
-  const cq_value *v = &cq_batch_row(c->rows, c->row)[i];
-
-  if (v->kind == CQ_INT)
-    sqlite3_result_int64(x, v->u.i);
-  else if (v->kind == CQ_STR)
-    sqlite3_result_text64(x, v->u.s, v->len, SQLITE_TRANSIENT, SQLITE_UTF8);
-  return SQLITE_OK;
-}
-
-static int catalog_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
-  *out = ((catalog_cursor *)base)->row;
-  return SQLITE_OK;
-}
-
-static const sqlite3_module catalog_ops = {
-    .iVersion = 2,
-    .xCreate = NULL, /* eponymous only */
-    .xConnect = catalog_connect,
-    .xBestIndex = catalog_best_index,
-    .xDisconnect = catalog_disconnect,
-    .xOpen = catalog_open,
-    .xClose = catalog_close,
-    .xFilter = catalog_filter,
-    .xNext = catalog_next,
-    .xEof = catalog_eof,
-    .xColumn = catalog_column,
-    .xRowid = catalog_rowid,
+/* ---- cq_tables ------------------------------------------------------------ */
+enum {
+  T_NAME,
+  T_INTEGRATION,
+  T_RESOLVES,
+  T_SERVICE,
+  T_TITLE,
+  T_DESCRIPTION,
+  T_PARENT,
+  T_INCREMENTAL,
+  T_KEY,
+  T_CLIENTS,
+  T_PERMISSIONS,
+  T_PAID,
+  T_EXAMPLE,
+  T_COUNT
 };
 
-static void catalog_free(void *user) {
-  cq_ctx_unref(((catalog_module *)user)->ctx);
-  cq_free(user);
+typedef struct names {
+  char **v;
+  size_t n, cap;
+} names;
+
+static int name_order(const void *a, const void *b) {
+  return sqlite3_stricmp(*(char *const *)a, *(char *const *)b);
 }
 
-int cq_catalog_register(cq_ctx *c) {
-  int rc = SQLITE_OK;
+static void names_clear(names *s) {
+  for (size_t i = 0; i < s->n; i++) cq_free(s->v[i]);
+  cq_free(s->v);
+}
 
-  for (size_t i = 0; i < sizeof catalogs / sizeof *catalogs && rc == SQLITE_OK;
+static int names_add(names *s, sqlite3 *db, const char *sql) {
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+
+  while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *text = (const char *)sqlite3_column_text(stmt, 0);
+    char *copy = cq_strdup(text ? text : "");
+
+    rc = copy && cq_grow(&s->v, &s->cap, s->n, sizeof *s->v) == CQ_OK
+             ? SQLITE_OK
+             : SQLITE_NOMEM;
+    if (rc == SQLITE_OK)
+      s->v[s->n++] = copy;
+    else
+      cq_free(copy);
+  }
+  sqlite3_finalize(stmt);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* Tables and views of every database here: each hides a live table of its name
+ * where that is written without a schema. */
+static int names_stored(names *s, sqlite3 *db, cq_error *err) {
+  names schemas = {NULL, 0, 0};
+  int rc = names_add(&schemas, db, "SELECT name FROM pragma_database_list");
+
+  for (size_t i = 0; i < schemas.n && rc == SQLITE_OK; i++) {
+    char *sql = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master "
+                                "WHERE type IN ('table', 'view')",
+                                schemas.v[i]);
+
+    rc = sql ? names_add(s, db, sql) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+  }
+  names_clear(&schemas);
+  if (rc)
+    return cq_error_set(err, rc, "cq_tables: schema: cannot be read: %s",
+                        sqlite3_errmsg(db));
+  if (s->n) qsort(s->v, s->n, sizeof *s->v, name_order);
+  return CQ_OK;
+}
+
+static int table_clients(const cq_table *t, cq_batch *out, cq_value *cell) {
+  const cq_table *top = t;
+  cq_buf b;
+
+  for (int i = 0;
+       i < CQ_MAX_PARENT_DEPTH && top->parent.table && top->parent.table != top;
+       i++)
+    top = top->parent.table;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  for (size_t i = 0; i < top->nover; i++)
+    list_add(&b, top->integration->dims[top->over[i]].name);
+  return list_end(out, &b, cell);
+}
+
+static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
+                     cq_error *err) {
+  const cq_table *t, *parent;
+  cq_buf b;
+  int rc = cq_registry_table(c->registry, name, &t, err);
+
+  parent = t;
+  for (int i = 0; rc == CQ_OK && parent && i < CQ_MAX_PARENT_DEPTH; i++) {
+    const cq_table *up = NULL;
+
+    rc = cq_registry_parent(c->registry, parent, &up, err);
+    parent = up == parent ? NULL : up;
+  }
+  if (rc) return rc;
+  row[T_INCREMENTAL] = cq_value_int(t->cursor.column >= 0);
+  row[T_PAID] = cq_value_int(t->paid != 0);
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  for (size_t i = 0; i < t->nkey; i++) list_add(&b, t->columns[t->key[i]].name);
+  if (list_end(out, &b, &row[T_KEY]) ||
+      table_clients(t, out, &row[T_CLIENTS]) ||
+      cq_fixed_text(out, &row[T_SERVICE], t->service) ||
+      cq_fixed_text(out, &row[T_TITLE], t->title) ||
+      cq_fixed_text(out, &row[T_DESCRIPTION], t->description) ||
+      cq_fixed_text(out, &row[T_PARENT], t->parent.table_name) ||
+      cq_fixed_text(out, &row[T_PERMISSIONS], t->permissions) ||
+      cq_fixed_text(out, &row[T_EXAMPLE], t->example))
+    return cq_error_nomem(err);
+  return CQ_OK;
+}
+
+static int fill_tables(cq_ctx *c, uint64_t used, cq_batch *out, cq_error *err) {
+  names stored = {NULL, 0, 0};
+  const char *name, *owner;
+  int rc = CQ_OK;
+
+  if (used >> T_RESOLVES & 1) rc = names_stored(&stored, c->db, err);
+  for (size_t i = 0;
+       rc == CQ_OK && (name = cq_registry_table_name(c->registry, i, &owner));
        i++) {
-    catalog_module *m = cq_calloc(1, sizeof *m);
+    cq_value *row = cq_batch_add(out);
 
-    if (!m)
-      return SQLITE_NOMEM;
-    m->ctx = cq_ctx_ref(c);
-    m->kind = &catalogs[i];
-    rc = sqlite3_create_module_v2(c->db, catalogs[i].name, &catalog_ops, m,
-                                  catalog_free);
+    if (!row || cq_fixed_text(out, &row[T_NAME], name) ||
+        cq_fixed_text(out, &row[T_INTEGRATION], owner)) {
+      rc = cq_error_nomem(err);
+      break;
+    }
+    row[T_RESOLVES] =
+        cq_value_text(stored.n && bsearch(&name, stored.v, stored.n,
+                                          sizeof *stored.v, name_order)
+                          ? "snapshot"
+                          : "live");
+    if (used >> T_SERVICE) rc = table_row(c, name, out, row, err);
+  }
+  names_clear(&stored);
+  return rc;
+}
+
+const cq_fixed cq_fixed_tables = {
+    "cq_tables",
+    "CREATE TABLE x(name TEXT, integration TEXT, resolves_to TEXT, "
+    "service TEXT, title TEXT, description TEXT, parent TEXT, "
+    "incremental INTEGER, key TEXT, clients TEXT, permissions TEXT, "
+    "paid INTEGER, example TEXT)",
+    T_COUNT, 0, fill_tables};
+
+/* ---- cq_columns ------------------------------------------------------------- */
+enum {
+  C_TABLE,
+  C_POSITION,
+  C_NAME,
+  C_TYPE,
+  C_SQL,
+  C_DESCRIPTION,
+  C_KEY,
+  C_PUSHED,
+  C_EXACT,
+  C_REQUIRED,
+  C_HIDDEN,
+  C_SENSITIVE,
+  C_SOURCE,
+  C_CALL,
+  C_COUNT
+};
+
+static int column_pushed(const cq_column *c, cq_batch *out, cq_value *cell) {
+  static const struct {
+    unsigned bit;
+    const char *text;
+  } ops[] = {{CQ_W_EQ, "="},     {CQ_W_IN, "in"}, {CQ_W_LT, "<"},
+             {CQ_W_LE, "<="},    {CQ_W_GT, ">"},  {CQ_W_GE, ">="},
+             {CQ_W_LIKE, "like"}};
+  unsigned where = c->where;
+  cq_buf b;
+
+  if (c->source == CQ_FROM_CLIENT || c->source == CQ_FROM_PARENT ||
+      c->source == CQ_FROM_EACH)
+    where |= CQ_W_EQ | CQ_W_IN;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+    if (where & ops[i].bit) list_add(&b, ops[i].text);
+  return list_end(out, &b, cell);
+}
+
+static int column_row(const cq_table *t, int i, cq_batch *out, cq_error *err) {
+  static const char *const sources[] = {"record", "value",  "client", "parent",
+                                        "each",   "config", "where"};
+  const cq_column *c = &t->columns[i];
+  cq_value *row = cq_batch_add(out);
+
+  if (!row) return cq_error_nomem(err);
+  row[C_POSITION] = cq_value_int(i + 1);
+  row[C_SQL] = cq_value_text(cq_type_sql(c->type));
+  row[C_KEY] = cq_value_int(c->key != 0);
+  row[C_EXACT] = cq_value_int(c->exact != 0);
+  row[C_REQUIRED] = cq_value_int(c->required != 0);
+  row[C_HIDDEN] = cq_value_int(c->hidden != 0);
+  row[C_SENSITIVE] = cq_value_int(c->sensitive != 0);
+  row[C_SOURCE] = cq_value_text(sources[c->source]);
+  if (column_pushed(c, out, &row[C_PUSHED]) ||
+      cq_fixed_text(out, &row[C_TABLE], t->name) ||
+      cq_fixed_text(out, &row[C_NAME], c->name) ||
+      cq_fixed_text(out, &row[C_TYPE], cq_type_name(c->type)) ||
+      cq_fixed_text(out, &row[C_DESCRIPTION], c->description) ||
+      (c->call >= 0 &&
+       cq_fixed_text(out, &row[C_CALL], t->calls[c->call].name)))
+    return cq_error_nomem(err);
+  return CQ_OK;
+}
+
+static int fill_columns(cq_ctx *c, uint64_t used, cq_batch *out,
+                        cq_error *err) {
+  const char *name;
+  int rc = CQ_OK;
+
+  (void)used;
+  for (size_t i = 0;
+       rc == CQ_OK && (name = cq_registry_table_name(c->registry, i, NULL));
+       i++) {
+    const cq_table *t;
+
+    rc = cq_registry_table(c->registry, name, &t, err);
+    for (int k = 0; rc == CQ_OK && k < t->ncol; k++)
+      rc = column_row(t, k, out, err);
   }
   return rc;
 }
+
+const cq_fixed cq_fixed_columns = {
+    "cq_columns",
+    "CREATE TABLE x(table_name TEXT, position INTEGER, name TEXT, type TEXT, "
+    "sql_type TEXT, description TEXT, key INTEGER, pushed TEXT, "
+    "exact INTEGER, required INTEGER, hidden INTEGER, sensitive INTEGER, "
+    "source TEXT, call TEXT)",
+    C_COUNT, 0, fill_columns};

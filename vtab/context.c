@@ -1,37 +1,34 @@
-/* vtab/context.c: what the tables and functions of one connection share. */
+/* vtab/context.c: what the tables and functions of one connection share: the
+ * integrations, their configuration, and what fetches.
+ *
+ * Loading makes the registry only.  Transfers, logins and the cache come with
+ * the first use, since most connections that load cq make no request. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "vtab/vtab.h"
+#include "vtab/context.h"
 
-SQLITE_EXTENSION_INIT3
+enum { CACHE_BYTES = 16 << 20 };
 
-/* Ctrl-C reaches a running statement as SQLITE_INTERRUPT of a nested one; that
- * works on every SQLite that we load into. */
 static int context_interrupted(void *user) {
-  cq_ctx *c = user;
-  sqlite3_stmt *s = NULL;
-  int rc = sqlite3_prepare_v2(c->db, "SELECT 1", -1, &s, NULL);
-
-  if (rc == SQLITE_OK)
-    rc = sqlite3_step(s);
-  sqlite3_finalize(s);
-  return rc == SQLITE_INTERRUPT;
+  return cq_compat_interrupted(((cq_ctx *)user)->db);
 }
 
 int cq_ctx_new(sqlite3 *db, cq_ctx **out, cq_error *err) {
   cq_ctx *c = cq_calloc(1, sizeof *c);
+  size_t n;
   int rc;
 
   *out = NULL;
-  if (!c)
-    return cq_error_nomem(err);
+  if (!c) return cq_error_nomem(err);
   c->refs = 1;
   c->db = db;
   c->env.interrupted = context_interrupted;
   c->env.user = c;
-  rc = cq_registry_new(&c->env.registry, err);
-  if (rc == CQ_OK && cq_cache_new(16u << 20, &c->env.cache))
-    rc = cq_error_nomem(err);
+  cq_setting_list(&n);
+  c->settings = cq_calloc(n, sizeof *c->settings);
+  rc = c->settings ? cq_registry_new(&c->registry, err) : cq_error_nomem(err);
+  c->env.registry = c->registry;
   if (rc) {
     cq_ctx_unref(c);
     return rc;
@@ -45,94 +42,186 @@ cq_ctx *cq_ctx_ref(cq_ctx *c) {
   return c;
 }
 
+static void value_free(struct ctx_value *v) {
+  if (v->value) cq_wipe(v->value, strlen(v->value));
+  cq_free(v->value);
+  cq_free(v->integration);
+  cq_free(v->key);
+  cq_free(v);
+}
+
 void cq_ctx_unref(void *user) {
   cq_ctx *c = user;
+  size_t n;
 
-  if (!c || --c->refs > 0)
-    return;
-  while (c->sources) {
-    struct cq_ctx_source *s = c->sources;
+  if (!c || --c->refs > 0) return;
+  cq_ctx_close(c);
+  while (c->values) {
+    struct ctx_value *v = c->values;
 
-    c->sources = s->next;
-    cq_source_unref(s->source);
-    cq_config_unref(s->config);
-    cq_free(s);
+    c->values = v->next;
+    value_free(v);
   }
-  if (c->env.auths)
-    cq_auths_free(c->env.auths);
-  if (c->env.http)
-    cq_http_free(c->env.http);
-  cq_cache_free(c->env.cache);
-  cq_registry_unref(c->env.registry);
+  cq_setting_list(&n);
+  for (size_t i = 0; c->settings && i < n; i++) {
+    if (c->settings[i]) cq_wipe(c->settings[i], strlen(c->settings[i]));
+    cq_free(c->settings[i]);
+  }
+  cq_free(c->settings);
+  while (c->chunks) {
+    struct ctx_chunk *k = c->chunks;
+
+    c->chunks = k->next;
+    cq_arena_clear(&k->names);
+    cq_free(k->module);
+    cq_free(k);
+  }
+  cq_registry_unref(c->registry);
   cq_free(c);
 }
 
-int cq_ctx_network(cq_ctx *c, cq_error *err) {
-  cq_http_options o;
-  int rc = CQ_OK;
+static int context_ms(const cq_ctx *c, const char *name) {
+  double s = strtod(cq_setting_get(c, name), NULL);
 
-  memset(&o, 0, sizeof o);
-  if (!c->env.http)
-    rc = cq_http_new(&o, &c->env.http, err);
-  if (rc == CQ_OK && !c->env.auths)
-    rc = cq_auths_new(c->env.http, &c->env.auths, err);
-  return rc;
+  return s >= CQ_MAX_WAIT_MS / 1000.0 ? CQ_MAX_WAIT_MS : (int)(s * 1000);
 }
 
-static int context_entry(cq_ctx *c, const cq_integration *in,
-                         struct cq_ctx_source **out, cq_error *err) {
-  struct cq_ctx_source *s;
+static const char *context_text(const cq_ctx *c, const char *name) {
+  const char *s = cq_setting_get(c, name);
+
+  return *s ? s : NULL;
+}
+
+int cq_ctx_open(cq_ctx *c, cq_error *err) {
+  cq_http_options o;
   int rc;
 
-  for (s = c->sources; s && s->in != in; s = s->next)
-    ;
-  *out = s;
-  if (s)
-    return CQ_OK;
-  s = cq_calloc(1, sizeof *s);
-  if (!s)
-    return cq_error_nomem(err);
-  s->in = in;
-  rc = cq_config_new(in, NULL, &s->config, err);
+  if (c->opened) return CQ_OK;
+  memset(&o, 0, sizeof o);
+  o.timeout_ms = context_ms(c, "timeout");
+  o.connect_timeout_ms = context_ms(c, "connect_timeout");
+  o.max_connections = atoi(cq_setting_get(c, "max_connections"));
+  o.ca_file = context_text(c, "ca_file");
+  o.client_cert = context_text(c, "client_cert");
+  o.client_key = context_text(c, "client_key");
+  o.proxy = context_text(c, "proxy");
+  o.user_agent = "cq/" CQ_VERSION;
+  rc = cq_http_new(&o, &c->env.http, err);
+  if (rc == CQ_OK) rc = cq_auths_new(c->env.http, &c->env.auths, err);
+  if (rc == CQ_OK && cq_cache_new(CACHE_BYTES, &c->env.cache))
+    rc = cq_error_nomem(err);
   if (rc) {
-    cq_free(s);
+    cq_ctx_close(c);
     return rc;
   }
-  s->next = c->sources;
-  c->sources = s;
-  *out = s;
+  cq_cache_ttl(c->env.cache, context_ms(c, "cache_ttl"));
+  /* Cursors that are open already count as well. */
+  for (int i = 0; i < c->scans; i++) cq_cache_enter(c->env.cache);
+  c->opened = 1;
   return CQ_OK;
 }
 
-int cq_ctx_config(cq_ctx *c, const cq_integration *in, cq_config **out,
-                  cq_error *err) {
-  struct cq_ctx_source *s;
-  int rc = context_entry(c, in, &s, err);
+void cq_ctx_forget(cq_ctx *c, const char *integration) {
+  struct ctx_source **at = &c->sources;
 
-  *out = rc ? NULL : s->config;
+  while (*at) {
+    struct ctx_source *s = *at;
+
+    if (integration && strcmp(s->name, integration) != 0) {
+      at = &s->next;
+      continue;
+    }
+    *at = s->next;
+    cq_source_unref(s->source);
+    cq_free(s->name);
+    cq_free(s);
+  }
+  if (c->env.cache) cq_cache_drop(c->env.cache);
+}
+
+void cq_ctx_close(cq_ctx *c) {
+  cq_ctx_forget(c, NULL);
+  if (c->env.auths) cq_auths_free(c->env.auths);
+  if (c->env.http) cq_http_free(c->env.http);
+  cq_cache_free(c->env.cache);
+  c->env.auths = NULL;
+  c->env.http = NULL;
+  c->env.cache = NULL;
+  c->opened = 0;
+}
+
+int cq_ctx_config(void *user, const cq_integration *in, const cq_node *spec,
+                  cq_config **out, cq_error *err) {
+  cq_ctx *c = user;
+  int rc = cq_config_new(in, spec, out, err);
+
+  for (struct ctx_value *v = c->values; v && rc == CQ_OK; v = v->next)
+    if (strcmp(v->integration, in->name) == 0 &&
+        !(spec && spec->kind == CQ_N_MAP && cq_tree_get(spec, v->key)))
+      rc = cq_config_set(*out, v->key, v->value, err);
+  if (rc) {
+    cq_config_unref(*out);
+    *out = NULL;
+  }
   return rc;
 }
 
 int cq_ctx_source(cq_ctx *c, const cq_integration *in, cq_source **out,
                   cq_error *err) {
-  struct cq_ctx_source *s;
-  int rc = context_entry(c, in, &s, err);
+  struct ctx_source *s;
+  cq_config *config = NULL;
+  int rc;
 
   *out = NULL;
-  if (rc == CQ_OK)
-    rc = cq_ctx_network(c, err);
-  if (rc == CQ_OK && !s->source)
-    rc = cq_source_new(&c->env, in, s->config, &s->source, err);
-  if (rc == CQ_OK)
-    *out = s->source;
-  return rc;
+  rc = cq_ctx_open(c, err);
+  if (rc) return rc;
+  for (s = c->sources; s; s = s->next)
+    if (cq_source_integration(s->source) == in) {
+      *out = s->source;
+      return CQ_OK;
+    }
+  s = cq_calloc(1, sizeof *s);
+  if (!s || !(s->name = cq_strdup(in->name))) {
+    cq_free(s);
+    return cq_error_nomem(err);
+  }
+  rc = cq_ctx_config(c, in, NULL, &config, err);
+  if (rc == CQ_OK) rc = cq_source_new(&c->env, in, config, &s->source, err);
+  cq_config_unref(config); /* the source has its own reference */
+  if (rc) {
+    cq_free(s->name);
+    cq_free(s);
+    return rc;
+  }
+  s->next = c->sources;
+  c->sources = s;
+  *out = s->source;
+  return CQ_OK;
 }
 
-void cq_ctx_forget(cq_ctx *c, const cq_integration *in) {
-  for (struct cq_ctx_source *s = c->sources; s; s = s->next)
-    if (s->in == in) {
-      cq_source_unref(s->source);
-      s->source = NULL;
-    }
-  cq_cache_drop(c->env.cache);
+int cq_ctx_put(cq_ctx *c, const char *integration, const char *key,
+               const char *value, cq_error *err) {
+  struct ctx_value **at = &c->values, *v;
+
+  while (*at && (strcmp((*at)->integration, integration) != 0 ||
+                 strcmp((*at)->key, key) != 0))
+    at = &(*at)->next;
+  v = *at;
+  if (v) {
+    *at = v->next;
+    value_free(v);
+  }
+  if (!value) return CQ_OK;
+  v = cq_calloc(1, sizeof *v);
+  if (!v) return cq_error_nomem(err);
+  v->integration = cq_strdup(integration);
+  v->key = cq_strdup(key);
+  v->value = cq_strdup(value);
+  if (!v->integration || !v->key || !v->value) {
+    value_free(v);
+    return cq_error_nomem(err);
+  }
+  v->next = c->values;
+  c->values = v;
+  return CQ_OK;
 }

@@ -1,115 +1,159 @@
-/* vtab/live.c: live tables: one module whose every table is an integration's.
+/* vtab/live.c: live tables: one module whose every table is one that an
+ * integration defines.
  *
  *   SELECT name FROM aws_s3_buckets WHERE region = 'eu-west-1';
  *
- * Eponymous, read-only, DIRECTONLY: a hostile database's views and triggers
- * must not make requests with the user's credentials. */
+ * Eponymous, so that nothing has to be created; `live_<name>` is the same table
+ * where a synced one hides <name>.  A cursor is a scan; what belongs to a query
+ * is in its cursor and in idxStr, since one table may be read by many. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "vtab/vtab.h"
-
-SQLITE_EXTENSION_INIT3
-
-typedef struct live_module { /* client data of one registered name */
-  cq_ctx *ctx;
-  char *table;
-} live_module;
-
-typedef struct live_vtab {
-  sqlite3_vtab base; /* must be first */
-  cq_ctx *ctx;
-  const cq_table *table;
-} live_vtab;
+#include "spec/embedded.h"
+#include "vtab/context.h"
 
 typedef struct live_cursor {
   sqlite3_vtab_cursor base; /* must be first */
   cq_scan *scan;
-  const cq_batch *batch;
+  const cq_batch *batch; /* lent by the scan until the next one */
   const cq_client *client;
   int row, eof;
+  uint64_t used; /* columns that the query reads */
+  cq_rowids ids;
+  sqlite3_int64 rowid;
+  int has_rowid; /* rowid is this row's */
 } live_cursor;
 
-static int live_fail(sqlite3_vtab *v, const cq_error *err) {
-  sqlite3_free(v->zErrMsg);
-  v->zErrMsg = sqlite3_mprintf("%s", err->text);
-  return err->code ? err->code : SQLITE_ERROR;
+static cq_ctx *live_ctx(const sqlite3_vtab_cursor *c) {
+  return ((cq_live *)c->pVtab)->ctx;
 }
 
-static int live_declare(sqlite3 *db, const cq_table *t) {
+static int live_declare(sqlite3 *db, const cq_table *t, int *client_column) {
   sqlite3_str *s = sqlite3_str_new(db);
   char *sql;
   int rc;
 
+  *client_column = t->ncol;
   sqlite3_str_appendall(s, "CREATE TABLE x(");
-  for (int i = 0; i < t->ncol; i++)
+  for (int i = 0; i < t->ncol; i++) {
     sqlite3_str_appendf(s, "%s\"%w\" %s%s", i ? ", " : "", t->columns[i].name,
                         cq_type_sql(t->columns[i].type),
                         t->columns[i].hidden ? " HIDDEN" : "");
-  sqlite3_str_appendall(s, ", _cq_client_id TEXT HIDDEN)");
+    if (strcmp(t->columns[i].name, "_cq_client_id") == 0) *client_column = -1;
+  }
+  if (*client_column >= 0)
+    sqlite3_str_appendf(s, "%s_cq_client_id TEXT HIDDEN", t->ncol ? ", " : "");
+  sqlite3_str_appendall(s, ")");
   sql = sqlite3_str_finish(s);
   rc = sql ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
   sqlite3_free(sql);
   return rc;
 }
 
+/* The table's definition, and those of its parents, which plans look into. */
+static int live_define(cq_registry *r, const char *name, const cq_table **out,
+                       cq_error *err) {
+  const cq_table *t, *parent;
+  int rc = cq_registry_table(r, name, out, err);
+
+  t = rc ? NULL : *out;
+  for (int i = 0; rc == CQ_OK && t && i < CQ_MAX_PARENT_DEPTH; i++) {
+    parent = NULL;
+    rc = cq_registry_parent(r, t, &parent, err);
+    t = parent == t ? NULL : parent;
+  }
+  return rc;
+}
+
 static int live_connect(sqlite3 *db, void *aux, int argc,
                         const char *const *argv, sqlite3_vtab **out,
                         char **message) {
-  live_module *m = aux;
+  live_name *m = aux;
   const cq_table *t;
-  live_vtab *v;
+  cq_live *v;
   cq_error err = {0, ""};
-  int rc = cq_registry_table(m->ctx->env.registry, m->table, &t, &err);
+  int rc, client_column;
 
-  (void)argc, (void)argv;
   *out = NULL;
-  if (rc) {
-    *message = sqlite3_mprintf("%s", err.text);
+  if (argc > 3) {
+    *message = sqlite3_mprintf("%s: a live table takes no arguments", argv[0]);
     return SQLITE_ERROR;
   }
-  rc = live_declare(db, t);
-  if (rc)
-    return rc;
+  rc = live_define(m->ctx->registry, m->table, &t, &err);
+  if (rc) {
+    *message = sqlite3_mprintf("%s", err.text);
+    return rc == CQ_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
+  }
+  rc = live_declare(db, t, &client_column);
+  if (rc) return rc;
+  /* A hostile database's views and triggers must not make requests with the
+   * user's credentials. */
   sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
   v = sqlite3_malloc64(sizeof *v);
-  if (!v)
-    return SQLITE_NOMEM;
+  if (!v) return SQLITE_NOMEM;
   memset(v, 0, sizeof *v);
+  v->name = cq_strdup(argv[2]);
+  if (!v->name) {
+    sqlite3_free(v);
+    return SQLITE_NOMEM;
+  }
   v->ctx = cq_ctx_ref(m->ctx);
   v->table = t;
+  v->client_column = client_column;
+  v->next = v->ctx->tables;
+  v->link = &v->ctx->tables;
+  if (v->next) v->next->link = &v->next;
+  v->ctx->tables = v;
   *out = &v->base;
   return SQLITE_OK;
 }
 
 static int live_disconnect(sqlite3_vtab *base) {
-  live_vtab *v = (live_vtab *)base;
+  cq_live *v = (cq_live *)base;
 
+  *v->link = v->next;
+  if (v->next) v->next->link = v->link;
+  cq_free(v->name);
   cq_ctx_unref(v->ctx);
   sqlite3_free(v);
   return SQLITE_OK;
 }
 
 static int live_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
-  return cq_push_best_index(((live_vtab *)base)->table, info, base);
+  return cq_pushdown_plan(((cq_live *)base)->table, base, info);
 }
 
 static int live_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
+  cq_ctx *ctx = ((cq_live *)base)->ctx;
   live_cursor *c = sqlite3_malloc64(sizeof *c);
 
-  if (!c)
-    return SQLITE_NOMEM;
+  if (!c) return SQLITE_NOMEM;
   memset(c, 0, sizeof *c);
-  cq_cache_enter(((live_vtab *)base)->ctx->env.cache);
+  /* From here to live_close answers stay valid, so that a statement makes
+   * each request once. */
+  ctx->scans++;
+  if (ctx->opened) cq_cache_enter(ctx->env.cache);
   *out = &c->base;
   return SQLITE_OK;
 }
 
-static int live_close(sqlite3_vtab_cursor *base) {
-  live_cursor *c = (live_cursor *)base;
-
+/* Ends the scan, which cancels its transfers. */
+static void live_reset(live_cursor *c) {
   cq_scan_close(c->scan);
-  cq_cache_leave(((live_vtab *)base->pVtab)->ctx->env.cache);
-  sqlite3_free(c);
+  cq_rowids_clear(&c->ids);
+  c->scan = NULL;
+  c->batch = NULL;
+  c->client = NULL;
+  c->row = c->eof = c->has_rowid = 0;
+}
+
+static int live_close(sqlite3_vtab_cursor *base) {
+  cq_ctx *ctx = live_ctx(base);
+
+  live_reset((live_cursor *)base);
+  ctx->scans--;
+  if (ctx->opened) cq_cache_leave(ctx->env.cache);
+  sqlite3_free(base);
   return SQLITE_OK;
 }
 
@@ -118,62 +162,150 @@ static int live_next(sqlite3_vtab_cursor *base) {
   cq_error err = {0, ""};
   int rc;
 
-  if (c->batch && ++c->row < c->batch->nrow)
-    return SQLITE_OK;
-  rc = cq_scan_next(c->scan, &c->batch, &c->client, &err);
+  c->has_rowid = 0;
+  if (c->batch && ++c->row < c->batch->nrow) return SQLITE_OK;
   c->row = 0;
-  if (rc == CQ_ROW)
-    return SQLITE_OK;
+  rc = cq_scan_next(c->scan, &c->batch, &c->client, &err);
+  if (rc == CQ_ROW) return SQLITE_OK;
   c->batch = NULL;
   c->eof = 1;
-  return rc == CQ_DONE ? SQLITE_OK : live_fail(base->pVtab, &err);
+  return rc == CQ_DONE ? SQLITE_OK : cq_vtab_error(base->pVtab, &err);
 }
 
-/* The rowid is made of the key's columns, or of all where there is no key; not
- * of what a call or the parent's list would have to bring only for it. */
-static int rowid_column(const cq_table *t, int i) {
-  return (t->columns[i].key || t->nkey == 0) && t->columns[i].call < 0 &&
-         t->columns[i].source != CQ_FROM_PARENT;
+/* The values of the plan's terms, copied: those of IN lists go as they come. */
+static int filter_values(const cq_pushdown *p, sqlite3_value **argv,
+                         cq_arena *a, cq_pushed *out) {
+  for (int i = 0; i < p->nitem; i++) {
+    sqlite3_value *v = argv[i];
+    cq_value *list = NULL;
+    size_t cap = 0;
+    int rc = SQLITE_OK;
+
+    if (p->item[i].op != CQ_P_IN) {
+      cq_value one = cq_value_of(v);
+
+      list = cq_arena_alloc(a, sizeof *list);
+      if (!list || cq_value_copy(a, &one, list)) return CQ_NOMEM;
+      out[i].values = list;
+      out[i].n = 1;
+      continue;
+    }
+    for (rc = sqlite3_vtab_in_first(argv[i], &v); rc == SQLITE_OK && v;
+         rc = sqlite3_vtab_in_next(argv[i], &v)) {
+      cq_value one = cq_value_of(v);
+
+      if (out[i].n == cap) {
+        cq_value *more;
+
+        cap = cap ? cap * 2 : 16;
+        more = cq_arena_alloc(a, cap * sizeof *more);
+        if (!more) return CQ_NOMEM;
+        if (list) memcpy(more, list, out[i].n * sizeof *more);
+        list = more;
+      }
+      if (cq_value_copy(a, &one, &list[out[i].n++])) return CQ_NOMEM;
+    }
+    if (rc != SQLITE_OK && rc != SQLITE_DONE) return rc;
+    out[i].values = list;
+  }
+  return CQ_OK;
 }
 
-static int live_filter(sqlite3_vtab_cursor *base, int num, const char *text,
+/* LIMIT + OFFSET as a number of rows; -1 = none. */
+static int64_t filter_cap(const cq_pushdown *p, sqlite3_value **argv) {
+  int64_t limit, offset = 0;
+
+  if (!p->limit) return -1;
+  limit = sqlite3_value_int64(argv[p->nitem]);
+  if (p->offset) offset = sqlite3_value_int64(argv[p->nitem + 1]);
+  if (offset < 0) offset = 0;
+  return limit < 0 || limit > INT64_MAX - offset ? -1 : limit + offset;
+}
+
+/* Clients are told apart by equal kinds only: with an attribute of another one
+ * a client may stay in that has no matching row, and a cap would count its. */
+static int filter_same_kinds(cq_source *source, const cq_table *t,
+                             const cq_bound *b, int *same, cq_error *err) {
+  const cq_client *const *clients;
+  size_t n;
+
+  *same = 1;
+  for (size_t i = 0; i < b->n; i++) {
+    const cq_column *c = &t->columns[b->c[i].column];
+    int rc;
+
+    if (c->source != CQ_FROM_CLIENT || !c->from) continue;
+    rc = cq_source_clients(source, t, &clients, &n, err);
+    if (rc) return rc;
+    for (size_t k = 0; k < n; k++)
+      for (size_t j = 0; j < clients[k]->n; j++)
+        for (size_t v = 0; v < b->c[i].n; v++)
+          *same &= strcmp(clients[k]->names[j], c->from) != 0 ||
+                   clients[k]->values[j].kind == b->c[i].values[v].kind;
+  }
+  return CQ_OK;
+}
+
+static int filter_open(live_cursor *c, const cq_pushdown *p,
+                       sqlite3_value **argv, cq_arena *a, cq_error *err) {
+  cq_live *v = (cq_live *)c->base.pVtab;
+  cq_pushed values[CQ_PUSH_MAX];
+  cq_scan_options o;
+  cq_bound bound;
+  int rc, same;
+
+  memset(values, 0, sizeof values);
+  memset(&o, 0, sizeof o);
+  rc = filter_values(p, argv, a, values);
+  if (rc == CQ_OK) rc = cq_pushdown_bind(v->table, p, values, a, &bound);
+  if (rc)
+    return rc == CQ_NOMEM
+               ? cq_error_nomem(err)
+               : cq_error_set(err, CQ_ERROR, "%s: the values of an IN list: %s",
+                              v->table->name, sqlite3_errstr(rc));
+  o.cap = bound.whole ? filter_cap(p, argv) : -1;
+  if (bound.none || o.cap == 0) {
+    c->eof = 1;
+    return CQ_OK;
+  }
+  rc = cq_ctx_source(v->ctx, v->table->integration, &o.source, err);
+  if (rc) return rc;
+  if (o.cap > 0) {
+    rc = filter_same_kinds(o.source, v->table, &bound, &same, err);
+    if (rc) return rc;
+    if (!same) o.cap = -1;
+  }
+  o.env = &v->ctx->env;
+  o.table = v->table;
+  o.constraints = bound.c;
+  o.nconstraint = bound.n;
+  o.wanted = cq_pushdown_wanted(v->table, p->used, a);
+  o.use_cache = 1;
+  c->used = p->used;
+  return o.wanted ? cq_scan_open(&o, &c->scan, err) : cq_error_nomem(err);
+}
+
+static int live_filter(sqlite3_vtab_cursor *base, int num, const char *idx,
                        int argc, sqlite3_value **argv) {
   live_cursor *c = (live_cursor *)base;
-  live_vtab *v = (live_vtab *)base->pVtab;
-  cq_scan_options o;
-  cq_push push;
+  const cq_table *t = ((cq_live *)base->pVtab)->table;
   cq_error err = {0, ""};
+  cq_pushdown p;
+  cq_arena a;
   int rc;
 
   (void)num;
-  cq_scan_close(c->scan);
-  c->scan = NULL;
-  c->batch = NULL;
-  c->eof = 0;
-  memset(&o, 0, sizeof o);
-  rc = cq_push_decode(v->table, text, argc, argv, &push, &err);
-  if (rc == CQ_OK && (push.empty || push.cap == 0)) {
-    c->eof = 1;
-    cq_arena_clear(&push.arena);
-    return SQLITE_OK;
-  }
-  if (rc == CQ_OK)
-    rc = cq_ctx_source(v->ctx, v->table->integration, &o.source, &err);
-  for (int i = 0; i < v->table->ncol && rc == CQ_OK; i++)
-    push.wanted[i] |= rowid_column(v->table, i);
-  o.env = &v->ctx->env;
-  o.table = v->table;
-  o.constraints = push.constraints;
-  o.nconstraint = push.n;
-  o.wanted = push.wanted;
-  o.cap = push.cap;
-  o.use_cache = 1;
-  if (rc == CQ_OK)
-    rc = cq_scan_open(&o, &c->scan, &err);
-  cq_arena_clear(&push.arena);
-  if (rc)
-    return live_fail(base->pVtab, &err);
-  return live_next(base);
+  live_reset(c);
+  cq_arena_init(&a);
+  if (!idx || cq_pushdown_parse(t, idx, &p) ||
+      argc < p.nitem + p.limit + p.offset)
+    rc = cq_error_set(&err, CQ_ERROR, "%s: plan: cannot be read: %s", t->name,
+                      idx ? idx : "none");
+  else
+    rc = filter_open(c, &p, argv, &a, &err);
+  cq_arena_clear(&a);
+  if (rc) return cq_vtab_error(base->pVtab, &err);
+  return c->eof ? SQLITE_OK : live_next(base);
 }
 
 static int live_eof(sqlite3_vtab_cursor *base) {
@@ -182,32 +314,14 @@ static int live_eof(sqlite3_vtab_cursor *base) {
 
 static int live_column(sqlite3_vtab_cursor *base, sqlite3_context *x, int i) {
   live_cursor *c = (live_cursor *)base;
-  const cq_table *t = ((live_vtab *)base->pVtab)->table;
-  const cq_value *v;
+  const cq_live *v = (cq_live *)base->pVtab;
+  cq_value id;
 
-  if (i >= t->ncol) {
-    sqlite3_result_text(x, c->client ? c->client->id : "", -1,
-                        SQLITE_TRANSIENT);
-    return SQLITE_OK;
-  }
-  v = &cq_batch_row(c->batch, c->row)[i];
-  switch (v->kind) {
-  case CQ_INT:
-    sqlite3_result_int64(x, v->u.i);
-    break;
-  case CQ_DOUBLE:
-    sqlite3_result_double(x, v->u.r);
-    break;
-  case CQ_STR:
-    sqlite3_result_text64(x, v->u.s, v->len, SQLITE_TRANSIENT, SQLITE_UTF8);
-    if (t->columns[i].type == CQ_JSON || (t->columns[i].type & CQ_LIST))
-      sqlite3_result_subtype(x, 'J');
-    break;
-  case CQ_BYTES:
-    sqlite3_result_blob64(x, v->u.s, v->len, SQLITE_TRANSIENT);
-    break;
-  default:
-    sqlite3_result_null(x);
+  if (i == v->client_column) {
+    id = cq_value_text(c->client ? c->client->id : v->table->integration->name);
+    cq_column_result(x, &id);
+  } else if (i < v->table->ncol) {
+    cq_column_result(x, &cq_batch_row(c->batch, c->row)[i]);
   }
   return SQLITE_OK;
 }
@@ -219,26 +333,34 @@ static uint64_t rowid_add(uint64_t h, const cq_value *v) {
   return v->kind == CQ_NULL ? h : cq_hash64(&v->u, sizeof v->u, h);
 }
 
-/* Stable: SQLite's OR plans tell rows apart by it over several scans. */
+/* Made when asked for: SQLite does so where it reads a table by several plans
+ * and has to tell whether it saw a row before. */
 static int live_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   live_cursor *c = (live_cursor *)base;
-  const cq_table *t = ((live_vtab *)base->pVtab)->table;
+  const cq_table *t = ((cq_live *)base->pVtab)->table;
   const cq_value *row = cq_batch_row(c->batch, c->row);
-  const char *id = c->client && t->nkey == 0 ? c->client->id : "";
+  const char *id = c->client ? c->client->id : "";
   uint64_t h = cq_hash64(id, strlen(id), 0);
+  int keyed = 0;
 
-  /* A key's columns from the parent count where the query reads them: all
-   * scans of one statement read the same. */
-  for (int i = 0; i < t->ncol; i++)
-    if (rowid_column(t, i) || t->columns[i].key)
-      h = rowid_add(h, &row[i]);
-  *out = (sqlite3_int64)(h & 0x7fffffffffffffffu);
+  if (!c->has_rowid) {
+    for (int i = 0; i < t->ncol; i++)
+      if (cq_column_identifies(t, i)) {
+        h = rowid_add(h, &row[i]);
+        keyed = 1;
+      }
+    for (int i = 0; !keyed && i < t->ncol; i++)
+      if (c->used >> (i < 63 ? i : 63) & 1) h = rowid_add(h, &row[i]);
+    if (cq_rowids_next(&c->ids, h, &c->rowid)) return SQLITE_NOMEM;
+    c->has_rowid = 1;
+  }
+  *out = c->rowid;
   return SQLITE_OK;
 }
 
 static const sqlite3_module live = {
     .iVersion = 2,
-    .xCreate = live_connect,
+    .xCreate = live_connect, /* the same: CREATE VIRTUAL TABLE temp.x works */
     .xConnect = live_connect,
     .xBestIndex = live_best_index,
     .xDisconnect = live_disconnect,
@@ -253,41 +375,53 @@ static const sqlite3_module live = {
 };
 
 static void live_free(void *user) {
-  live_module *m = user;
-
-  cq_ctx_unref(m->ctx);
-  cq_free(m->table);
-  cq_free(m);
+  cq_ctx_unref(((live_name *)user)->ctx);
 }
 
-static int register_as(cq_ctx *c, const char *name, const char *table) {
-  live_module *m = cq_calloc(1, sizeof *m);
-
-  if (!m || !(m->table = cq_strdup(table))) {
-    cq_free(m);
-    return SQLITE_NOMEM;
-  }
-  m->ctx = cq_ctx_ref(c);
-  /* On failure SQLite calls the destructor itself. */
+static int register_as(cq_ctx *c, const char *name, live_name *m) {
+  cq_ctx_ref(c);
+  /* Where this fails SQLite has called the destructor itself. */
   return sqlite3_create_module_v2(c->db, name, &live, m, live_free);
 }
 
-int cq_live_register(cq_ctx *c, const char *name) {
-  char *always = cq_mprintf("live_%s", name);
-  int rc = always ? register_as(c, name, name) : SQLITE_NOMEM;
-
-  if (rc == SQLITE_OK)
-    rc = register_as(c, always, name);
-  cq_free(always);
-  return rc;
+static int by_name(const void *key, const void *table) {
+  return strcmp(key, ((const cq_embedded_table *)table)->name);
 }
 
-int cq_live_register_all(cq_ctx *c, cq_error *err) {
+static int is_embedded(const char *name) {
+  return bsearch(name, cq_embedded_tables, (size_t)cq_embedded_ntable,
+                 sizeof *cq_embedded_tables, by_name) != NULL;
+}
+
+int cq_live_register(cq_ctx *c, cq_error *err) {
+  struct ctx_chunk *k = cq_calloc(1, sizeof *k);
+  int again = c->chunks != NULL, rc = SQLITE_OK;
+  size_t n = 0, put = 0;
   const char *name;
 
-  for (size_t i = 0;
-       (name = cq_registry_table_name(c->env.registry, i, NULL)) != NULL; i++)
-    if (cq_live_register(c, name))
-      return cq_error_set(err, CQ_ERROR, "cannot register table %s", name);
-  return CQ_OK;
+  if (!k) return cq_error_nomem(err);
+  k->next = c->chunks;
+  c->chunks = k;
+  cq_arena_init(&k->names);
+  while (cq_registry_table_name(c->registry, n, NULL)) n++;
+  k->module = cq_calloc(n + 1, sizeof *k->module);
+  if (!k->module) return cq_error_nomem(err);
+  for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
+    live_name *m = &k->module[put];
+    char *always;
+
+    name = cq_registry_table_name(c->registry, i, NULL);
+    if (!name || (again && is_embedded(name))) continue;
+    always = cq_arena_printf(&k->names, "live_%s", name);
+    if (!always) return cq_error_nomem(err);
+    m->ctx = c;
+    m->table = always + strlen("live_");
+    put++;
+    rc = register_as(c, m->table, m);
+    if (rc == SQLITE_OK) rc = register_as(c, always, m);
+    if (rc)
+      cq_error_set(err, rc, "table %s: cannot be registered: %s", m->table,
+                   sqlite3_errstr(rc));
+  }
+  return rc;
 }

@@ -1,285 +1,377 @@
-/* vtab/pushdown.c: what of a query goes to the API.
+/* vtab/pushdown.c: what of a query the API is asked for, decided when the query
+ * is planned.
  *
- * idxStr is text, since users read it in EXPLAIN QUERY PLAN:
- *   [column op, column op ...][; columns=a,b | columns=*][; limit][; offset]
- * with op one of = in < <= > >= ; the values follow in argv in that order,
- * LIMIT and OFFSET last.  A term is used to ask for less, never to spare
- * SQLite its own check: `omit` stays 0.
+ * The plan is idxStr, text that users read in EXPLAIN QUERY PLAN:
  *
- * LIMIT is a cap on what is fetched, and only where every other constraint is
- * one that this scan meets exactly and no order is asked for. */
+ *   SCAN aws_ec2_images VIRTUAL TABLE INDEX 2:region= name IN limit cols:1f
+ *
+ *   column=    equal to a value       column=#   equal to a literal number
+ *   column IS  the same, of IS        column IN  one of a list, at once
+ *   column< column<= column> column>= the ends of a range
+ *   column LIKE, column GLOB          only the fixed beginning of the pattern
+ *   limit, offset   no more rows than LIMIT (and OFFSET) are fetched
+ *   cols:HEX   the columns that the query reads, bit 0 the first; the last bit
+ *              of 64 stands for the 64th and all after it
+ *
+ * A name that is no plain word is written #n, its number from 0.  idxNum is
+ * how many terms are asked for.
+ *
+ * Every term only asks for less: SQLite checks all rows again (`omit` stays 0).
+ * So a term may be used if it keeps every row that SQL would keep, which
+ * values.c sees to, and LIMIT only if, besides, no term is left that could
+ * drop rows that the API gave.  SQLite 3.40 checks none of that for us. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vtab/vtab.h"
 
-SQLITE_EXTENSION_INIT3
+enum {
+  COST_REQUEST = 1000, /* in rows */
+  ROWS_LIST = 500,     /* of one client, unknown */
+  CLIENTS = 8,         /* of a source, unknown */
+  PARENTS = 50,        /* rows of a parent that are asked for, unknown */
+  PAGE_ROWS = 100
+};
 
-enum { COST_REQUEST = 1000 };
+static const char *const op_text[] = {"=",  "=#", " IS", " IN",   "<",
+                                      "<=", ">",  ">=",  " LIKE", " GLOB"};
+enum { NOP = sizeof op_text / sizeof *op_text };
 
-static const struct { unsigned char sqlite; int op; const char *text; } ops[] = {
-    {SQLITE_INDEX_CONSTRAINT_EQ, CQ_W_EQ, "="},
-    {SQLITE_INDEX_CONSTRAINT_LT, CQ_W_LT, "<"},
-    {SQLITE_INDEX_CONSTRAINT_LE, CQ_W_LE, "<="},
-    {SQLITE_INDEX_CONSTRAINT_GT, CQ_W_GT, ">"},
-    {SQLITE_INDEX_CONSTRAINT_GE, CQ_W_GE, ">="}};
+static int op_of(int sqlite) {
+  switch (sqlite) {
+  case SQLITE_INDEX_CONSTRAINT_EQ:
+    return CQ_P_EQ;
+  case SQLITE_INDEX_CONSTRAINT_IS:
+    return CQ_P_IS;
+  case SQLITE_INDEX_CONSTRAINT_LT:
+    return CQ_P_LT;
+  case SQLITE_INDEX_CONSTRAINT_LE:
+    return CQ_P_LE;
+  case SQLITE_INDEX_CONSTRAINT_GT:
+    return CQ_P_GT;
+  case SQLITE_INDEX_CONSTRAINT_GE:
+    return CQ_P_GE;
+  case SQLITE_INDEX_CONSTRAINT_LIKE:
+    return CQ_P_LIKE;
+  case SQLITE_INDEX_CONSTRAINT_GLOB:
+    return CQ_P_GLOB;
+  default:
+    return -1;
+  }
+}
 
-static int op_index(int sqlite) {
-  for (int i = 0; i < 5; i++)
-    if (ops[i].sqlite == sqlite)
+static int is_equal(cq_push_op op) {
+  return op <= CQ_P_IN;
+}
+
+static unsigned where_bits(cq_push_op op) {
+  switch (op) {
+  case CQ_P_EQ:
+  case CQ_P_NUMBER:
+  case CQ_P_IS:
+  case CQ_P_IN:
+    return CQ_W_EQ | CQ_W_IN;
+  case CQ_P_LT:
+    return CQ_W_LT | CQ_W_LE;
+  case CQ_P_LE:
+    return CQ_W_LE;
+  case CQ_P_GT:
+    return CQ_W_GT | CQ_W_GE;
+  case CQ_P_GE:
+    return CQ_W_GE;
+  default:
+    return CQ_W_LIKE;
+  }
+}
+
+/* Does asking with this term save anything?  Equality prunes clients, parent
+ * rows and `each` values; the rest is what the API itself filters. */
+static int push_useful(const cq_table *t, int column, cq_push_op op,
+                       int depth) {
+  const cq_column *c = &t->columns[column];
+  const cq_table *parent = t->parent.table;
+
+  if (c->where & where_bits(op)) return 1;
+  if (is_equal(op) &&
+      (c->source == CQ_FROM_CLIENT || c->source == CQ_FROM_PARENT ||
+       c->source == CQ_FROM_EACH || c->source == CQ_FROM_WHERE))
+    return 1;
+  return c->source == CQ_FROM_PARENT && parent && parent != t &&
+         c->parent_column >= 0 && depth < CQ_MAX_PARENT_DEPTH &&
+         push_useful(parent, c->parent_column, op, depth + 1);
+}
+
+/* Do all rows that come back for this term surely meet it?  (That the value
+ * could be used at all is known only when it is there: cq_bound.whole.) */
+static int push_exact(const cq_table *t, int column, cq_push_op op) {
+  const cq_column *c = &t->columns[column];
+
+  if (op == CQ_P_LIKE || op == CQ_P_GLOB) return 0;
+  if (!is_equal(op) && c->type == CQ_TIMESTAMP)
+    return 0; /* widened to whole seconds */
+  if (c->exact && (c->where & where_bits(op))) return 1;
+  if (!is_equal(op)) return 0;
+  if (c->source == CQ_FROM_PARENT && t->parent.table && c->parent_column >= 0)
+    return t->parent.table->columns[c->parent_column].key &&
+           t->parent.table->columns[c->parent_column].type == c->type;
+  return c->source == CQ_FROM_CLIENT;
+}
+
+/* Columns whose client attribute a query has to name where the configuration
+ * does not: a plan that has no value for one is the last resort. */
+static int push_names_client(const cq_table *t, int column) {
+  const cq_column *c = &t->columns[column];
+  const cq_integration *in = t->integration;
+
+  for (int i = 0; c->source == CQ_FROM_CLIENT && i < in->ndim; i++)
+    if (in->dims[i].optional && c->from &&
+        strcmp(in->dims[i].name, c->from) == 0)
+      return 1;
+  return 0;
+}
+
+static int is_text(const cq_column *c) {
+  return strcmp(cq_type_sql(c->type), "TEXT") == 0;
+}
+
+static int push_literal_number(sqlite3_index_info *info, int i) {
+  sqlite3_value *v = NULL;
+
+  return sqlite3_vtab_rhs_value(info, i, &v) == SQLITE_OK && v &&
+         sqlite3_value_type(v) == SQLITE_INTEGER;
+}
+
+/* What the plan has found; the columns' bits stop at CQ_MAX_COLUMNS. */
+typedef struct plan {
+  cq_pushdown p;
+  int from[CQ_PUSH_MAX];               /* index in aConstraint */
+  unsigned char equal[CQ_MAX_COLUMNS]; /* has an equality that is asked for */
+  int inexact;                         /* LIMIT must not be used */
+  int unnamed;                         /* see push_names_client */
+  int limit, offset;                   /* index in aConstraint, or -1 */
+} plan;
+
+static void plan_term(const cq_table *t, sqlite3_index_info *info, int i,
+                      plan *pl) {
+  const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+  int op = op_of(c->op), in;
+
+  if (op < 0 || c->iColumn < 0 || c->iColumn >= t->ncol) {
+    pl->inexact = 1;
+    return;
+  }
+  if (!c->usable) {
+    pl->inexact = 1;
+    pl->unnamed |= is_equal((cq_push_op)op) && push_names_client(t, c->iColumn);
+    return;
+  }
+  in = op == CQ_P_EQ && sqlite3_vtab_in(info, i, -1);
+  if (in)
+    op = CQ_P_IN;
+  else if (op == CQ_P_EQ && is_text(&t->columns[c->iColumn]) &&
+           push_literal_number(info, i))
+    op = CQ_P_NUMBER;
+  if (pl->p.nitem == CQ_PUSH_MAX ||
+      !push_useful(t, c->iColumn, (cq_push_op)op, 0) ||
+      /* One equality of a column: a second would repeat requests. */
+      (is_equal((cq_push_op)op) && pl->equal[c->iColumn]) ||
+      /* Other collations call equal what an API tells apart. */
+      (op != CQ_P_LIKE && op != CQ_P_GLOB &&
+       sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)) {
+    pl->inexact = 1;
+    return;
+  }
+  if (in) sqlite3_vtab_in(info, i, 1);
+  if (is_equal((cq_push_op)op)) pl->equal[c->iColumn] = 1;
+  if (!push_exact(t, c->iColumn, (cq_push_op)op)) pl->inexact = 1;
+  pl->from[pl->p.nitem] = i;
+  pl->p.item[pl->p.nitem].column = c->iColumn;
+  pl->p.item[pl->p.nitem++].op = (cq_push_op)op;
+}
+
+static int plan_limit(sqlite3_index_info *info, plan *pl) {
+  int usable = pl->limit >= 0 && info->aConstraint[pl->limit].usable &&
+               (pl->offset < 0 || info->aConstraint[pl->offset].usable);
+
+  /* We never say that an order is met, so a LIMIT after sorting needs all. */
+  return usable && !pl->inexact && info->nOrderBy == 0;
+}
+
+static int plan_required(const cq_table *t, sqlite3_vtab *vtab,
+                         sqlite3_index_info *info, const plan *pl) {
+  for (int k = 0; k < t->ncol; k++) {
+    int present = 0;
+
+    if (!t->columns[k].required || pl->equal[k]) continue;
+    for (int i = 0; i < info->nConstraint; i++)
+      present |= info->aConstraint[i].iColumn == k &&
+                 (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ||
+                  info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_IS);
+    if (present)
+      return SQLITE_CONSTRAINT; /* another order of the join may have a value */
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = sqlite3_mprintf(
+        "%s: column %s: the API needs a value\nhint: add WHERE %s = '...'",
+        t->name, t->columns[k].name, t->columns[k].name);
+    return SQLITE_ERROR;
+  }
+  return SQLITE_OK;
+}
+
+/* Wanted columns that cost a request per row or batch of rows. */
+static double plan_calls(const cq_table *t, uint64_t used) {
+  unsigned char call[64] = {0};
+  double per_row = 0;
+
+  for (int i = 0; i < t->ncol; i++) {
+    int k = t->columns[i].call;
+
+    if (k < 0 || k >= 64 || call[k] || !(used >> (i < 63 ? i : 63) & 1))
+      continue;
+    call[k] = 1;
+    per_row += 1.0 / (t->calls[k].batch > 1 ? t->calls[k].batch : 1);
+  }
+  return per_row;
+}
+
+/* Requests first: each counts as COST_REQUEST rows. */
+static void plan_cost(const cq_table *t, sqlite3_index_info *info,
+                      const plan *pl) {
+  const cq_table *top = t;
+  double clients = 1, series = 1, rows = ROWS_LIST, requests;
+  int client_equal = 0, parent_equal = 0;
+  size_t keys = 0;
+
+  for (int d = 0;
+       d < CQ_MAX_PARENT_DEPTH && top->parent.table && top->parent.table != top;
+       d++)
+    top = top->parent.table;
+  for (int i = 0; i < t->ncol; i++) {
+    if (!pl->equal[i]) continue;
+    keys += t->columns[i].key != 0;
+    if (t->columns[i].source == CQ_FROM_CLIENT)
+      client_equal++;
+    else if (t->columns[i].source == CQ_FROM_PARENT)
+      parent_equal++;
+    else
+      rows /= 10;
+  }
+  if (top->nover) clients = client_equal ? 1 : CLIENTS;
+  if (t->parent.table) series = parent_equal ? 1 : PARENTS;
+  for (int i = 0; i < pl->p.nitem; i++) {
+    if (!is_equal(pl->p.item[i].op)) rows /= 2;
+    if (pl->p.item[i].op == CQ_P_IN) series *= 3;
+  }
+  if (t->nkey && keys >= t->nkey) rows = 1;
+  if (pl->p.limit && rows > PAGE_ROWS) rows = PAGE_ROWS;
+  if (rows < 1) rows = 1;
+  requests = clients * series * (1 + rows / PAGE_ROWS);
+  if (t->parent.table) requests += clients * (parent_equal ? 1 : 5);
+  rows *= clients * series;
+  requests += rows * plan_calls(t, pl->p.used);
+  info->estimatedRows = (sqlite3_int64)rows;
+  info->estimatedCost = requests * COST_REQUEST + rows;
+  if (pl->unnamed) info->estimatedCost *= 1e6;
+}
+
+static int plain_name(const char *s) {
+  if (!*s) return 0;
+  for (; *s; s++)
+    if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+          (*s >= '0' && *s <= '9') || *s == '_'))
+      return 0;
+  return 1;
+}
+
+static char *plan_text(const cq_table *t, const plan *pl) {
+  sqlite3_str *s = sqlite3_str_new(NULL);
+
+  for (int i = 0; i < pl->p.nitem; i++) {
+    const char *name = t->columns[pl->p.item[i].column].name;
+
+    if (plain_name(name))
+      sqlite3_str_appendall(s, name);
+    else
+      sqlite3_str_appendf(s, "#%d", pl->p.item[i].column);
+    sqlite3_str_appendf(s, "%s ", op_text[pl->p.item[i].op]);
+  }
+  if (pl->p.limit) sqlite3_str_appendall(s, "limit ");
+  if (pl->p.offset) sqlite3_str_appendall(s, "offset ");
+  sqlite3_str_appendf(s, "cols:%llx", (unsigned long long)pl->p.used);
+  return sqlite3_str_finish(s);
+}
+
+int cq_pushdown_plan(const cq_table *t, sqlite3_vtab *vtab,
+                     sqlite3_index_info *info) {
+  plan pl;
+  int rc, next = 1;
+
+  memset(&pl, 0, sizeof pl);
+  pl.limit = pl.offset = -1;
+  pl.p.used = info->colUsed;
+  for (int i = 0; i < info->nConstraint; i++) {
+    if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIMIT)
+      pl.limit = i;
+    else if (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_OFFSET)
+      pl.offset = i;
+    else
+      plan_term(t, info, i, &pl);
+  }
+  rc = plan_required(t, vtab, info, &pl);
+  if (rc) return rc;
+  for (int i = 0; i < pl.p.nitem; i++)
+    info->aConstraintUsage[pl.from[i]].argvIndex = next++;
+  if (plan_limit(info, &pl)) {
+    pl.p.limit = 1;
+    info->aConstraintUsage[pl.limit].argvIndex = next++;
+    if (pl.offset >= 0) {
+      pl.p.offset = 1;
+      info->aConstraintUsage[pl.offset].argvIndex = next++;
+    }
+  }
+  plan_cost(t, info, &pl);
+  info->idxNum = pl.p.nitem;
+  info->idxStr = plan_text(t, &pl);
+  info->needToFreeIdxStr = 1;
+  return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int parse_column(const cq_table *t, const char *s, size_t n) {
+  if (n > 1 && *s == '#') return atoi(s + 1) < t->ncol ? atoi(s + 1) : -1;
+  for (int i = 0; i < t->ncol; i++)
+    if (strncmp(t->columns[i].name, s, n) == 0 && !t->columns[i].name[n])
       return i;
   return -1;
 }
 
-/* Does asking with this term save anything?  EQ on what a client, parent or
- * `each` gives prunes requests; the rest is what the API filters. */
-static int useful(const cq_column *c, int op) {
-  if (op == CQ_W_EQ &&
-      (c->source == CQ_FROM_CLIENT || c->source == CQ_FROM_PARENT ||
-       c->source == CQ_FROM_EACH || c->source == CQ_FROM_WHERE))
-    return 1;
-  return (c->where & (unsigned)op) != 0 ||
-         (op == CQ_W_EQ && (c->where & CQ_W_IN));
-}
-
-static int wanted(const sqlite3_index_info *info, int column) {
-  return (info->colUsed >> (column < 63 ? column : 63)) & 1;
-}
-
-int cq_push_best_index(const cq_table *t, sqlite3_index_info *info,
-                       sqlite3_vtab *vtab) {
-  sqlite3_str *s = sqlite3_str_new(NULL);
-  int next = 1, others = 0, limit = -1, offset = -1, used = 0, all = 1;
-  double cost;
-
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-    const cq_column *col;
-    int k = op_index(c->op), in = 0;
-
-    if (c->op == SQLITE_INDEX_CONSTRAINT_LIMIT ||
-        c->op == SQLITE_INDEX_CONSTRAINT_OFFSET) {
-      if (c->usable && c->op == SQLITE_INDEX_CONSTRAINT_LIMIT)
-        limit = i;
-      else if (c->usable)
-        offset = i;
-      else
-        others++;
-      continue;
-    }
-    col = c->iColumn >= 0 && c->iColumn < t->ncol ? &t->columns[c->iColumn]
-                                                   : NULL;
-    if (!c->usable) {
-      /* A value that only a join can give: have the other order planned. */
-      if (col && col->required && c->op == SQLITE_INDEX_CONSTRAINT_EQ) {
-        sqlite3_free(sqlite3_str_finish(s));
-        return SQLITE_CONSTRAINT;
-      }
-      others++;
-      continue;
-    }
-    if (!col || k < 0 || !useful(col, ops[k].op) ||
-        strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
-      others++;
-      continue;
-    }
-    if (c->op == SQLITE_INDEX_CONSTRAINT_EQ && sqlite3_vtab_in(info, i, -1))
-      in = sqlite3_vtab_in(info, i, 1);
-    sqlite3_str_appendf(s, "%s%s %s", used ? ", " : "", col->name,
-                        in ? "in" : ops[k].text);
-    info->aConstraintUsage[i].argvIndex = next++;
-    used++;
-    /* Met exactly only where the API's filter is precisely SQL's, or where
-     * the column's value is the constraint's. */
-    if (!(ops[k].op == CQ_W_EQ && col->type == CQ_TEXT &&
-          (col->exact || col->source == CQ_FROM_CLIENT ||
-           col->source == CQ_FROM_PARENT)))
-      others++;
-  }
-  for (int i = 0; i < t->ncol; i++)
-    all &= wanted(info, i);
-  sqlite3_str_appendall(s, used ? "; columns=" : "columns=");
-  if (all)
-    sqlite3_str_appendall(s, "*");
-  for (int i = 0, n = 0; i < t->ncol && !all; i++)
-    if (wanted(info, i))
-      sqlite3_str_appendf(s, "%s%s", n++ ? "," : "", t->columns[i].name);
-  if (limit >= 0 && others == 0 && info->nOrderBy == 0) {
-    sqlite3_str_appendall(s, "; limit");
-    info->aConstraintUsage[limit].argvIndex = next++;
-    if (offset >= 0) {
-      sqlite3_str_appendall(s, "; offset");
-      info->aConstraintUsage[offset].argvIndex = next++;
-    }
-  }
-  /* Requests decide: a term that the API takes divides them. */
-  cost = 100.0 * COST_REQUEST;
-  for (int i = 0; i < used; i++)
-    cost /= 10;
-  info->estimatedCost = cost < COST_REQUEST ? COST_REQUEST : cost;
-  info->estimatedRows = used ? 25 : 10000;
-  info->idxStr = sqlite3_str_finish(s);
-  info->needToFreeIdxStr = 1;
-  (void)vtab;
-  return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
-}
-
-static cq_value value_of(sqlite3_value *v) {
-  switch (sqlite3_value_type(v)) {
-  case SQLITE_INTEGER:
-    return cq_value_int(sqlite3_value_int64(v));
-  case SQLITE_FLOAT:
-    return cq_value_real(sqlite3_value_double(v));
-  case SQLITE_TEXT: {
-    const char *s = (const char *)sqlite3_value_text(v);
-
-    return cq_value_str(s ? s : "", (size_t)sqlite3_value_bytes(v));
-  }
-  default:
-    return cq_value_null();
-  }
-}
-
-/* The constraint's value as the column would hold it.  SQLite compares after
- * the column's affinity; where ours would differ the term is left out. */
-static int push_value(const cq_column *c, sqlite3_value *v, cq_arena *a,
-                      cq_value *out, int *usable) {
-  const char *sql = cq_type_sql(c->type);
-  cq_value raw = value_of(v);
-
-  *usable = 1;
-  if (raw.kind == CQ_NULL) {
-    *out = raw;
-    return CQ_OK;
-  }
-  if (strcmp(sql, "TEXT") == 0 && raw.kind != CQ_STR) {
-    cq_value text;
-
-    if (cq_value_to_text(a, &raw, &text))
-      return CQ_NOMEM;
-    raw = text;
-  } else if (strcmp(sql, "TEXT") != 0 && raw.kind == CQ_STR) {
-    cq_value number;
-
-    if (cq_number_parse(raw.u.s, raw.len, &number) || number.kind == CQ_STR) {
-      *usable = 0;
-      return CQ_OK;
-    }
-    raw = number;
-  }
-  if (raw.kind == CQ_DOUBLE && strcmp(sql, "INTEGER") == 0) {
-    if (raw.u.r != (double)(int64_t)raw.u.r) {
-      *usable = 0;
-      return CQ_OK;
-    }
-    raw = cq_value_int((int64_t)raw.u.r);
-  }
-  return cq_value_copy(a, &raw, out);
-}
-
-static int push_term(const cq_table *t, cq_push *p, const char *text, size_t n,
-                     sqlite3_value *arg, cq_error *err) {
-  const char *space = memchr(text, ' ', n);
-  cq_constraint *w = &p->constraints[p->n];
-  cq_value *values;
-  size_t len = (size_t)(space - text), count = 0, cap = 1;
-  int usable, in = memcmp(space + 1, "in", 2) == 0;
-  sqlite3_value *v;
-
-  for (w->column = 0; w->column < t->ncol; w->column++)
-    if (strlen(t->columns[w->column].name) == len &&
-        memcmp(t->columns[w->column].name, text, len) == 0)
-      break;
-  w->op = CQ_W_IN;
-  for (int i = 0; i < 5 && !in; i++)
-    if (strlen(ops[i].text) == n - len - 1 &&
-        memcmp(ops[i].text, space + 1, n - len - 1) == 0)
-      w->op = ops[i].op;
-  if (in) {
-    cap = 0;
-    for (int rc = sqlite3_vtab_in_first(arg, &v); rc == SQLITE_OK && v;
-         rc = sqlite3_vtab_in_next(arg, &v))
-      cap++;
-  }
-  values = cq_arena_alloc(&p->arena, (cap + 1) * sizeof *values);
-  if (!values)
-    return cq_error_nomem(err);
-  w->values = values;
-  if (!in) {
-    if (push_value(&t->columns[w->column], arg, &p->arena, values, &usable))
-      return cq_error_nomem(err);
-    if (!usable)
-      return CQ_OK;
-    if (values->kind == CQ_NULL)
-      p->empty = 1;
-    w->n = 1;
-    p->n++;
-    return CQ_OK;
-  }
-  for (int rc = sqlite3_vtab_in_first(arg, &v); rc == SQLITE_OK && v;
-       rc = sqlite3_vtab_in_next(arg, &v)) {
-    if (push_value(&t->columns[w->column], v, &p->arena, &values[count],
-                   &usable))
-      return cq_error_nomem(err);
-    if (!usable)
-      return CQ_OK; /* one value cannot be asked: ask for all */
-    count += values[count].kind != CQ_NULL;
-  }
-  if (count == 0)
-    p->empty = 1;
-  w->n = count;
-  p->n++;
-  return CQ_OK;
-}
-
-int cq_push_decode(const cq_table *t, const char *text, int argc,
-                   sqlite3_value **argv, cq_push *out, cq_error *err) {
-  const char *s = text;
-  int arg = 0, rc = CQ_OK;
-  int64_t limit = -1, offset = 0;
-
+int cq_pushdown_parse(const cq_table *t, const char *idx, cq_pushdown *out) {
   memset(out, 0, sizeof *out);
-  cq_arena_init(&out->arena);
-  out->cap = -1;
-  out->constraints =
-      cq_arena_alloc(&out->arena, ((size_t)argc + 1) * sizeof *out->constraints);
-  out->wanted = cq_arena_alloc(&out->arena, (size_t)t->ncol + 1);
-  if (!out->constraints || !out->wanted)
-    return cq_error_nomem(err);
-  memset(out->wanted, 0, (size_t)t->ncol + 1);
-  while (*s && rc == CQ_OK) {
-    size_t n = strcspn(s, ";");
+  while (*idx) {
+    size_t n = strcspn(idx, " <>=:"), m;
+    int op = -1, column;
 
-    if (strncmp(s, "columns=", 8) == 0) {
-      if (s[8] == '*')
-        memset(out->wanted, 1, (size_t)t->ncol);
-      for (const char *c = s + 8; c < s + n && *c != '*';) {
-        size_t len = strcspn(c, ",;");
-
-        for (int i = 0; i < t->ncol; i++)
-          if (strlen(t->columns[i].name) == len &&
-              memcmp(t->columns[i].name, c, len) == 0)
-            out->wanted[i] = 1;
-        c += len + (c[len] == ',');
-      }
-    } else if (strncmp(s, "limit", 5) == 0) {
-      limit = sqlite3_value_int64(argv[arg++]);
-    } else if (strncmp(s, "offset", 6) == 0) {
-      offset = sqlite3_value_int64(argv[arg++]);
-    } else {
-      for (const char *c = s; c < s + n && rc == CQ_OK;) {
-        size_t len = strcspn(c, ",;");
-
-        rc = push_term(t, out, c, len, argv[arg++], err);
-        c += len;
-        c += strspn(c, ", ");
-      }
+    if (strncmp(idx, "cols:", 5) == 0) {
+      out->used = strtoull(idx + 5, NULL, 16);
+      return CQ_OK;
     }
-    s += n;
-    s += strspn(s, "; ");
+    if (strncmp(idx, "limit ", 6) == 0 || strncmp(idx, "offset ", 7) == 0) {
+      if (*idx == 'l')
+        out->limit = 1;
+      else
+        out->offset = 1;
+      idx += n + 1;
+      continue;
+    }
+    for (int k = 0; k < NOP && op < 0; k++) {
+      m = strlen(op_text[k]);
+      if (strncmp(idx + n, op_text[k], m) == 0 && idx[n + m] == ' ') op = k;
+    }
+    column = parse_column(t, idx, n);
+    if (op < 0 || column < 0 || out->nitem == CQ_PUSH_MAX) return CQ_MISUSE;
+    out->item[out->nitem].column = column;
+    out->item[out->nitem++].op = (cq_push_op)op;
+    idx += n + strlen(op_text[op]) + 1;
   }
-  if (limit >= 0)
-    out->cap = limit + (offset > 0 ? offset : 0);
-  return rc;
+  return CQ_MISUSE;
 }

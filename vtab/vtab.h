@@ -1,57 +1,157 @@
-/* vtab/vtab.h: what a user can SELECT FROM, and the context that one
- * connection's tables and functions share. */
+/* vtab/vtab.h: what a user can SELECT FROM: live tables and catalogues, and
+ * the context that all of cq on one connection shares.
+ *
+ * Everything here runs on the thread that SQLite called. */
 #ifndef CQ_VTAB_H
 #define CQ_VTAB_H
 
 #include <sqlite3ext.h>
 
-#include "scan/scan.h"
+#include "cq.h"
+#include "sync/sync.h"
 
-/* One per connection; every module and function holds a reference, so that
- * loading twice and any order of destruction are harmless. */
+#ifndef SQLITE_CORE
+extern const sqlite3_api_routines *sqlite3_api;
+#endif
+
+/* ---- context.c: one per connection --------------------------------------- */
+typedef struct cq_live cq_live;
 typedef struct cq_ctx {
-  int refs;
+  int refs; /* every module, function and table holds one */
   sqlite3 *db;
-  cq_env env;
-  struct cq_ctx_source { /* configuration and clients of live queries */
-    struct cq_ctx_source *next;
-    const cq_integration *in;
-    cq_config *config;
-    cq_source *source; /* NULL: made at the next query */
-  } *sources;
-  int64_t cache_ttl_ms;
+  cq_registry *registry;
+  cq_env env;                 /* see cq_ctx_open */
+  int opened;                 /* env is complete */
+  char **settings;            /* values that were given, parallel to the list */
+  struct ctx_value *values;   /* cq_config('<integration>.<key>', ...) */
+  struct ctx_source *sources; /* of live queries, one per integration */
+  struct ctx_chunk *chunks;   /* of names that modules carry */
+  cq_live *tables;            /* connected live tables */
+  int scans;                  /* open ones */
+  int syncing;                /* a cq_sync is running */
 } cq_ctx;
-
 int cq_ctx_new(sqlite3 *db, cq_ctx **out, cq_error *err);
 cq_ctx *cq_ctx_ref(cq_ctx *c);
-void cq_ctx_unref(void *c); /* SQLite's destructor signature */
-/* The configuration and the source of an integration; borrowed. */
-int cq_ctx_config(cq_ctx *c, const cq_integration *in, cq_config **out,
-                  cq_error *err);
+void cq_ctx_unref(void *c); /* SQLite's destructors hand a void pointer */
+/* Makes what fetching needs (still no thread, no network); cheap afterwards. */
+int cq_ctx_open(cq_ctx *c, cq_error *err);
+/* The configured source of an integration, for live queries; borrowed. */
 int cq_ctx_source(cq_ctx *c, const cq_integration *in, cq_source **out,
                   cq_error *err);
-/* After a setting changed: clients are found anew, cached answers go. */
-void cq_ctx_forget(cq_ctx *c, const cq_integration *in);
-/* Makes what fetching needs; no thread starts before the first request. */
-int cq_ctx_network(cq_ctx *c, cq_error *err);
+/* cq_sync_call.config: what cq_config() was told, below `spec`. */
+int cq_ctx_config(void *ctx, const cq_integration *in, const cq_node *spec,
+                  cq_config **out, cq_error *err);
 
-/* Registers `name` and `live_name` as eponymous tables. */
-int cq_live_register(cq_ctx *c, const char *name);
-int cq_live_register_all(cq_ctx *c, cq_error *err);
-int cq_catalog_register(cq_ctx *c);
+/* ---- settings.c: cq_config ------------------------------------------------ */
+typedef struct cq_setting {
+  const char *name, *dflt, *description;
+  int kind; /* 't' text, 's' seconds, 'n' count, 'p' progress word */
+  int secret;
+  int transfer; /* takes effect on new transfers only */
+} cq_setting;
+const cq_setting *cq_setting_list(size_t *n);
+/* The value in force; never NULL. */
+const char *cq_setting_get(const cq_ctx *c, const char *name);
+/* Reads or (has) sets a setting or "<integration>.<key>"; value NULL goes back
+ * to the default.  out: the value in force, secrets as "***", NULL = none. */
+int cq_ctx_configure(cq_ctx *c, const char *key, int has, const char *value,
+                     cq_buf *out, int *null, cq_error *err);
+/* Drops what depends on the configuration of `integration` (NULL = all). */
+void cq_ctx_forget(cq_ctx *c, const char *integration);
+void cq_ctx_close(cq_ctx *c); /* undoes cq_ctx_open */
 
-/* ---- pushdown.c: which constraints go to the API, as readable text ------- */
-int cq_push_best_index(const cq_table *t, sqlite3_index_info *info,
-                       sqlite3_vtab *vtab);
-typedef struct cq_push { /* idxStr decoded */
-  cq_constraint *constraints;
+/* ---- compat.c: calls that not every SQLite has ------------------------------ */
+int cq_compat_interrupted(sqlite3 *db);
+
+/* ---- column.c: cells become results ------------------------------------------ */
+/* Text and blobs are borrowed: they must live until the cursor moves. */
+void cq_column_result(sqlite3_context *c, const cq_value *v);
+/* What SQLite shows as `err`: the code, and the text in vtab->zErrMsg. */
+int cq_vtab_error(sqlite3_vtab *vtab, const cq_error *err);
+void cq_func_error(sqlite3_context *c, const cq_error *err);
+/* Borrowed view of a value. */
+cq_value cq_value_of(sqlite3_value *v);
+
+/* Rowids: the hash of what identifies a row, and which copy of it this is. */
+typedef struct cq_rowids {
+  struct {
+    uint64_t hash;
+    uint32_t count;
+  } * slot;
+  size_t n, cap;
+} cq_rowids;
+int cq_rowids_next(cq_rowids *r, uint64_t hash, sqlite3_int64 *out);
+void cq_rowids_clear(cq_rowids *r);
+
+/* ---- pushdown.c: what of a query the API is asked for ------------------------ */
+enum { CQ_PUSH_MAX = 32 };
+typedef enum cq_push_op {
+  CQ_P_EQ,
+  CQ_P_NUMBER,
+  CQ_P_IS,
+  CQ_P_IN,
+  CQ_P_LT,
+  CQ_P_LE,
+  CQ_P_GT,
+  CQ_P_GE,
+  CQ_P_LIKE,
+  CQ_P_GLOB
+} cq_push_op;
+typedef struct cq_pushdown { /* the meaning of an idxStr */
+  struct {
+    int column;
+    cq_push_op op;
+  } item[CQ_PUSH_MAX];
+  int nitem;         /* arguments of xFilter, in this order; then */
+  int limit, offset; /* these, where they are set */
+  uint64_t used;     /* sqlite3_index_info.colUsed */
+} cq_pushdown;
+int cq_pushdown_plan(const cq_table *t, sqlite3_vtab *vtab,
+                     sqlite3_index_info *info);
+int cq_pushdown_parse(const cq_table *t, const char *idx, cq_pushdown *out);
+typedef struct cq_pushed { /* one item's values; n may be 0 (IN ()) */
+  const cq_value *values;
   size_t n;
-  unsigned char *wanted;
-  int64_t cap;
-  int empty; /* a constraint that no row can meet */
-  cq_arena arena;
-} cq_push;
-int cq_push_decode(const cq_table *t, const char *text, int argc,
-                   sqlite3_value **argv, cq_push *out, cq_error *err);
+  int unknown; /* explain: only the running query knows them */
+} cq_pushed;
+typedef struct cq_bound {
+  cq_constraint *c;
+  size_t n;
+  int none;  /* no row can be right */
+  int whole; /* every item is in c, as it was */
+} cq_bound;
+/* Constraints that keep every row for which SQL's comparisons hold. */
+int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
+                     const cq_pushed *v, cq_arena *a, cq_bound *out);
+/* A byte per column, in the arena. */
+unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
+                                  cq_arena *a);
+int cq_column_identifies(const cq_table *t, int column);
+
+/* ---- live.c ------------------------------------------------------------------ */
+struct cq_live {
+  sqlite3_vtab base; /* must be first */
+  cq_ctx *ctx;
+  const cq_table *table;
+  char *name;        /* as it was connected */
+  int client_column; /* _cq_client_id, or -1 */
+  cq_live *next, **link;
+};
+/* Registers tables that have no module yet, or were loaded by the user. */
+int cq_live_register(cq_ctx *c, cq_error *err);
+
+/* ---- rows.c, catalog.c, status.c: tables that cq fills itself ----------------- */
+typedef struct cq_fixed {
+  const char *name;
+  const char *declare; /* the columns, as in CREATE TABLE */
+  int ncol;
+  int direct; /* may not be read by views and triggers */
+  int (*fill)(cq_ctx *c, uint64_t used, cq_batch *out, cq_error *err);
+} cq_fixed;
+extern const cq_fixed cq_fixed_integrations, cq_fixed_tables, cq_fixed_columns,
+    cq_fixed_settings, cq_fixed_destinations, cq_fixed_requests;
+int cq_fixed_register(cq_ctx *c, const cq_fixed *f, cq_error *err);
+/* Appends a text cell, copied into the batch; NULL text is NULL. */
+int cq_fixed_text(cq_batch *b, cq_value *cell, const char *s);
 
 #endif

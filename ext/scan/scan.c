@@ -223,6 +223,11 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   if (rc == CQ_OK)
     rc = cq_need_compute(o->table, s->o.wanted, o->use_cache, &s->sh.need,
                          err);
+  /* A sync needs the key of the parent's rows, for _cq_parent_id. */
+  for (size_t i = 0; rc == CQ_OK && o->parents && s->sh.need.parent &&
+                     i < s->sh.parent->nkey;
+       i++)
+    s->sh.need.parent[s->sh.parent->key[i]] = 1;
   if (rc == CQ_OK)
     rc = scan_compile(s, err);
   if (rc == CQ_OK)
@@ -359,6 +364,12 @@ int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,
       return s->failed = cq_error_set(err, CQ_INTERRUPT, "interrupted");
     cq_http_wait(env->http, 50);
   }
+}
+
+const cq_value *cq_scan_parent(const cq_scan *s) {
+  const cq_job *j = s->out && s->n ? cq_task_job(s->window[s->first]) : NULL;
+
+  return j && j->nparent == 1 ? j->parents[0] : NULL;
 }
 
 void cq_scan_close(cq_scan *s) {

@@ -20,6 +20,7 @@ typedef struct cq_env {
   cq_cache *cache;
   int (*interrupted)(void *user); /* polled at least every 100 ms, or NULL */
   void *user;
+  int syncing;              /* a sync runs on this connection: no second one */
 } cq_env;
 
 /* ---- sources: an integration with its configuration -------------------- */
@@ -90,6 +91,9 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
 /* Waits; polls env->interrupted (CQ_INTERRUPT). */
 int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,
                  cq_error *err);
+/* The parent's row that the batch given last belongs to (with its key, where
+ * cq_scan_options.parents gave it); NULL where there is none, or several. */
+const cq_value *cq_scan_parent(const cq_scan *s);
 void cq_scan_close(cq_scan *s); /* cancels; NULL is fine */
 
 typedef struct cq_scan_stats {

@@ -1,0 +1,114 @@
+/* ext/func/basic.c: cq_version, cq_debug, cq_config, cq_load. */
+#include "func/func.h"
+
+#include <curl/curl.h>
+#include <expat.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <string.h>
+#include <yaml.h>
+#include <zlib.h>
+#include <zstd.h>
+
+void cq_func_json(sqlite3_context *x, cq_buf *json) {
+  if (json->rc == CQ_TOOBIG) {
+    sqlite3_result_error_toobig(x);
+  } else if (json->rc || !json->data) {
+    sqlite3_result_error_nomem(x);
+  } else {
+    sqlite3_result_text64(x, json->data, json->len, SQLITE_TRANSIENT,
+                          SQLITE_UTF8);
+    sqlite3_result_subtype(x, 'J');
+  }
+  cq_buf_clear(json);
+}
+
+void cq_func_version(sqlite3_context *x, int argc, sqlite3_value **argv) {
+  (void)argc, (void)argv;
+  sqlite3_result_text(x, CQ_VERSION, -1, SQLITE_STATIC);
+}
+
+static void debug_pair(cq_buf *b, const char *name, const char *value) {
+  cq_buf_str(b, b->len > 1 ? "," : "");
+  cq_buf_json(b, name, strlen(name));
+  cq_buf_byte(b, ':');
+  cq_buf_json(b, value, strlen(value));
+}
+
+void cq_func_debug(sqlite3_context *x, int argc, sqlite3_value **argv) {
+  cq_ctx *ctx = sqlite3_user_data(x);
+  size_t tables = 0, integrations = 0;
+  cq_buf b;
+
+  (void)argc, (void)argv;
+  while (cq_registry_table_name(ctx->registry, tables, NULL)) tables++;
+  while (cq_registry_integration_name(ctx->registry, integrations))
+    integrations++;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  cq_buf_byte(&b, '{');
+  debug_pair(&b, "cq", CQ_VERSION);
+  debug_pair(&b, "sqlite", sqlite3_libversion());
+  debug_pair(&b, "sqlite_headers", SQLITE_VERSION);
+  debug_pair(&b, "libcurl", curl_version());
+  debug_pair(&b, "jansson", jansson_version_str());
+  debug_pair(&b, "libyaml", yaml_get_version_string());
+  debug_pair(&b, "expat", XML_ExpatVersion());
+  debug_pair(&b, "libcrypto", OpenSSL_version(OPENSSL_VERSION));
+  debug_pair(&b, "zlib", zlibVersion());
+  debug_pair(&b, "zstd", ZSTD_versionString());
+  cq_buf_printf(&b, ",\"threadsafe\":%d,\"integrations\":%zu,\"tables\":%zu}",
+                sqlite3_threadsafe(), integrations, tables);
+  cq_func_json(x, &b);
+}
+
+void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv) {
+  cq_ctx *ctx = sqlite3_user_data(x);
+  const char *key = (const char *)sqlite3_value_text(argv[0]);
+  const char *value =
+      argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
+  cq_error err = {0, ""};
+  cq_buf out;
+  int null, rc;
+
+  if (!key) {
+    sqlite3_result_error(x, "cq_config: key: is NULL", -1);
+    return;
+  }
+  cq_buf_init(&out, CQ_MAX_SPEC_BYTES);
+  rc = cq_ctx_configure(ctx, key, argc > 1, value, &out, &null, &err);
+  if (rc)
+    cq_func_error(x, &err);
+  else if (out.rc)
+    sqlite3_result_error_nomem(x);
+  else if (!null)
+    sqlite3_result_text64(x, out.data ? out.data : "", out.len,
+                          SQLITE_TRANSIENT, SQLITE_UTF8);
+  cq_buf_clear(&out);
+}
+
+/* Live queries that run go on with the definitions that they began with. */
+void cq_func_load(sqlite3_context *x, int argc, sqlite3_value **argv) {
+  cq_ctx *ctx = sqlite3_user_data(x);
+  const char *path = (const char *)sqlite3_value_text(argv[0]);
+  cq_error err = {0, ""};
+  sqlite3_int64 before = 0, after = 0;
+  int rc;
+
+  (void)argc;
+  if (!path) {
+    sqlite3_result_error(x, "cq_load: path: is NULL", -1);
+    return;
+  }
+  while (cq_registry_table_name(ctx->registry, (size_t)before, NULL)) before++;
+  rc = cq_registry_load(ctx->registry, path, &err);
+  if (rc == CQ_OK) {
+    cq_ctx_forget(ctx, NULL);
+    rc = cq_live_register(ctx, &err);
+  }
+  if (rc) {
+    cq_func_error(x, &err);
+    return;
+  }
+  while (cq_registry_table_name(ctx->registry, (size_t)after, NULL)) after++;
+  sqlite3_result_int64(x, after - before);
+}

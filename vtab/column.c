@@ -1,0 +1,123 @@
+/* vtab/column.c: between our values and SQLite's: cells, arguments, rowids,
+ * errors. */
+#include <string.h>
+
+#include "vtab/vtab.h"
+
+/* Not SQLITE_STATIC: aggregates like max() keep such a pointer beyond the row.
+ * A destructor, even an idle one, makes SQLite copy what it keeps. */
+static void column_borrowed(void *p) {
+  (void)p;
+}
+
+void cq_column_result(sqlite3_context *c, const cq_value *v) {
+  switch ((cq_kind)v->kind) {
+  case CQ_NULL:
+    sqlite3_result_null(c);
+    break;
+  case CQ_INT:
+    sqlite3_result_int64(c, v->u.i);
+    break;
+  case CQ_DOUBLE:
+    sqlite3_result_double(c, v->u.r);
+    break;
+  case CQ_STR:
+    sqlite3_result_text64(c, v->len ? v->u.s : "", v->len, column_borrowed,
+                          SQLITE_UTF8);
+    if (v->json) sqlite3_result_subtype(c, 'J');
+    break;
+  case CQ_BYTES:
+    sqlite3_result_blob64(c, v->len ? v->u.s : "", v->len, column_borrowed);
+    break;
+  }
+}
+
+cq_value cq_value_of(sqlite3_value *v) {
+  cq_value out = cq_value_null();
+
+  switch (sqlite3_value_type(v)) {
+  case SQLITE_INTEGER:
+    return cq_value_int(sqlite3_value_int64(v));
+  case SQLITE_FLOAT:
+    return cq_value_real(sqlite3_value_double(v));
+  case SQLITE_TEXT: {
+    const char *s = (const char *)sqlite3_value_text(v);
+
+    return s ? cq_value_str(s, (size_t)sqlite3_value_bytes(v)) : out;
+  }
+  case SQLITE_BLOB:
+    out.kind = CQ_BYTES;
+    out.u.s = sqlite3_value_blob(v);
+    out.len = (uint32_t)sqlite3_value_bytes(v);
+    return out;
+  default:
+    return out;
+  }
+}
+
+/* Codes such as IOERR make SQLite roll back; a failed request is no reason. */
+static int column_code(const cq_error *err) {
+  return err->code == CQ_NOMEM || err->code == CQ_INTERRUPT ? err->code
+                                                            : SQLITE_ERROR;
+}
+
+int cq_vtab_error(sqlite3_vtab *vtab, const cq_error *err) {
+  sqlite3_free(vtab->zErrMsg);
+  vtab->zErrMsg = sqlite3_mprintf("%s", err->text);
+  return column_code(err);
+}
+
+void cq_func_error(sqlite3_context *c, const cq_error *err) {
+  if (err->code == CQ_NOMEM) {
+    sqlite3_result_error_nomem(c);
+    return;
+  }
+  sqlite3_result_error(c, err->text, -1);
+  sqlite3_result_error_code(c, column_code(err));
+}
+
+static int rowids_grow(cq_rowids *r) {
+  cq_rowids old = *r;
+
+  r->cap = old.cap ? old.cap * 2 : 64;
+  r->slot = cq_calloc(r->cap, sizeof *r->slot);
+  if (!r->slot) {
+    *r = old;
+    return CQ_NOMEM;
+  }
+  for (size_t i = 0; i < old.cap; i++) {
+    size_t at;
+
+    if (!old.slot[i].count) continue;
+    for (at = old.slot[i].hash & (r->cap - 1); r->slot[at].count;
+         at = (at + 1) & (r->cap - 1))
+      ;
+    r->slot[at] = old.slot[i];
+  }
+  cq_free(old.slot);
+  return CQ_OK;
+}
+
+/* Rows that look the same are all the same to a query, so the n-th copy of one
+ * is the n-th copy wherever the query reads it again, as `a=1 OR b=2` does. */
+int cq_rowids_next(cq_rowids *r, uint64_t hash, sqlite3_int64 *out) {
+  size_t at;
+  uint64_t id;
+
+  if ((r->n + 1) * 2 > r->cap && rowids_grow(r)) return CQ_NOMEM;
+  for (at = hash & (r->cap - 1); r->slot[at].count && r->slot[at].hash != hash;
+       at = (at + 1) & (r->cap - 1))
+    ;
+  if (!r->slot[at].count) r->n++;
+  r->slot[at].hash = hash;
+  id = hash;
+  if (r->slot[at].count) id = cq_hash64(&hash, sizeof hash, r->slot[at].count);
+  r->slot[at].count++;
+  *out = (sqlite3_int64)(id >> 1);
+  return CQ_OK;
+}
+
+void cq_rowids_clear(cq_rowids *r) {
+  cq_free(r->slot);
+  memset(r, 0, sizeof *r);
+}

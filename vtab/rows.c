@@ -1,0 +1,156 @@
+/* vtab/rows.c: tables whose rows cq makes itself, all at once, when they are
+ * read: a list of columns and a function that fills a batch. */
+#include <string.h>
+
+#include "vtab/vtab.h"
+
+typedef struct rows_module {
+  cq_ctx *ctx;
+  const cq_fixed *fixed;
+} rows_module;
+
+typedef struct rows_vtab {
+  sqlite3_vtab base; /* must be first */
+  cq_ctx *ctx;
+  const cq_fixed *fixed;
+} rows_vtab;
+
+typedef struct rows_cursor {
+  sqlite3_vtab_cursor base; /* must be first */
+  cq_batch *batch;
+  int row;
+} rows_cursor;
+
+static int rows_connect(sqlite3 *db, void *aux, int argc,
+                        const char *const *argv, sqlite3_vtab **out,
+                        char **message) {
+  rows_module *m = aux;
+  rows_vtab *v;
+  int rc;
+
+  (void)argc, (void)argv, (void)message;
+  *out = NULL;
+  rc = sqlite3_declare_vtab(db, m->fixed->declare);
+  if (rc) return rc;
+  if (m->fixed->direct) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+  v = sqlite3_malloc64(sizeof *v);
+  if (!v) return SQLITE_NOMEM;
+  memset(v, 0, sizeof *v);
+  v->ctx = cq_ctx_ref(m->ctx);
+  v->fixed = m->fixed;
+  *out = &v->base;
+  return SQLITE_OK;
+}
+
+static int rows_disconnect(sqlite3_vtab *base) {
+  cq_ctx_unref(((rows_vtab *)base)->ctx);
+  sqlite3_free(base);
+  return SQLITE_OK;
+}
+
+/* The whole table, always; what may be left out is told in idxNum. */
+static int rows_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
+  (void)base;
+  info->idxNum = (int)(info->colUsed & 0x7fffffff);
+  info->estimatedCost = 1000;
+  info->estimatedRows = 1000;
+  return SQLITE_OK;
+}
+
+static int rows_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
+  rows_cursor *c = sqlite3_malloc64(sizeof *c);
+
+  (void)base;
+  if (!c) return SQLITE_NOMEM;
+  memset(c, 0, sizeof *c);
+  *out = &c->base;
+  return SQLITE_OK;
+}
+
+static int rows_close(sqlite3_vtab_cursor *base) {
+  cq_batch_free(((rows_cursor *)base)->batch);
+  sqlite3_free(base);
+  return SQLITE_OK;
+}
+
+static int rows_filter(sqlite3_vtab_cursor *base, int num, const char *idx,
+                       int argc, sqlite3_value **argv) {
+  rows_cursor *c = (rows_cursor *)base;
+  rows_vtab *v = (rows_vtab *)base->pVtab;
+  cq_error err = {0, ""};
+  int rc;
+
+  (void)idx, (void)argc, (void)argv;
+  cq_batch_free(c->batch);
+  c->row = 0;
+  c->batch = cq_batch_new(v->fixed->ncol);
+  if (!c->batch) return SQLITE_NOMEM;
+  rc = v->fixed->fill(v->ctx, (uint64_t)num, c->batch, &err);
+  return rc ? cq_vtab_error(base->pVtab, &err) : SQLITE_OK;
+}
+
+static int rows_next(sqlite3_vtab_cursor *base) {
+  ((rows_cursor *)base)->row++;
+  return SQLITE_OK;
+}
+
+static int rows_eof(sqlite3_vtab_cursor *base) {
+  rows_cursor *c = (rows_cursor *)base;
+
+  return !c->batch || c->row >= c->batch->nrow;
+}
+
+static int rows_column(sqlite3_vtab_cursor *base, sqlite3_context *x, int i) {
+  rows_cursor *c = (rows_cursor *)base;
+
+  cq_column_result(x, &cq_batch_row(c->batch, c->row)[i]);
+  return SQLITE_OK;
+}
+
+/* The rows come in the same order each time. */
+static int rows_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
+  *out = ((rows_cursor *)base)->row + 1;
+  return SQLITE_OK;
+}
+
+static const sqlite3_module rows = {
+    .iVersion = 2,
+    .xConnect = rows_connect,
+    .xBestIndex = rows_best_index,
+    .xDisconnect = rows_disconnect,
+    .xOpen = rows_open,
+    .xClose = rows_close,
+    .xFilter = rows_filter,
+    .xNext = rows_next,
+    .xEof = rows_eof,
+    .xColumn = rows_column,
+    .xRowid = rows_rowid,
+};
+
+static void rows_free(void *user) {
+  cq_ctx_unref(((rows_module *)user)->ctx);
+  cq_free(user);
+}
+
+int cq_fixed_register(cq_ctx *c, const cq_fixed *f, cq_error *err) {
+  rows_module *m = cq_calloc(1, sizeof *m);
+  int rc;
+
+  if (!m) return cq_error_nomem(err);
+  m->ctx = cq_ctx_ref(c);
+  m->fixed = f;
+  rc = sqlite3_create_module_v2(c->db, f->name, &rows, m, rows_free);
+  return rc ? cq_error_set(err, rc, "table %s: cannot be registered: %s",
+                           f->name, sqlite3_errstr(rc))
+            : CQ_OK;
+}
+
+int cq_fixed_text(cq_batch *b, cq_value *cell, const char *s) {
+  char *copy;
+
+  if (!s) return CQ_OK;
+  copy = cq_arena_strndup(&b->arena, s, strlen(s));
+  if (!copy) return CQ_NOMEM;
+  *cell = cq_value_text(copy);
+  return CQ_OK;
+}
