@@ -340,12 +340,15 @@ static int live_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   const cq_table *t = ((cq_live *)base->pVtab)->table;
   const cq_value *row = cq_batch_row(c->batch, c->row);
   const char *id = c->client ? c->client->id : "";
-  uint64_t h = cq_hash64(id, strlen(id), 0);
+  uint64_t h = 0;
   int keyed = 0;
 
   if (!c->has_rowid) {
+    /* A key is unique over all clients, and a row may be reached through one
+     * client or, where the query names its parent, through none. */
+    if (t->nkey == 0) h = cq_hash64(id, strlen(id), 0);
     for (int i = 0; i < t->ncol; i++)
-      if (cq_column_identifies(t, i)) {
+      if (t->columns[i].key && t->columns[i].call < 0) {
         h = rowid_add(h, &row[i]);
         keyed = 1;
       }

@@ -245,7 +245,10 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
 /* What makes up a row's rowid: the key, as far as the list itself brings it;
  * without a key, all that the query reads. */
 int cq_column_identifies(const cq_table *t, int column) {
-  return t->columns[column].key && t->columns[column].call < 0;
+  /* Not what the parent's list would have to bring only for this: a query
+   * that names the parent's row must not have it asked for. */
+  return t->columns[column].key && t->columns[column].call < 0 &&
+         t->columns[column].source != CQ_FROM_PARENT;
 }
 
 unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
