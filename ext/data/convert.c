@@ -213,7 +213,7 @@ static int convert_time(convert_in *in, const cq_value *raw, int64_t *us) {
   case CQ_DOUBLE:
     r = raw->u.r * (double)(unit ? unit : US);
     if (!(r >= (double)US_MIN && r < (double)US_MAX)) return 0;
-    *us = (int64_t)llround(r);
+    *us = (int64_t)rint(r);
     return 1;
   case CQ_STR:
     if (unit && convert_epoch_text(raw, unit, us))
