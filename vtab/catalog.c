@@ -41,18 +41,20 @@ static int64_t count_tables(cq_registry *r, const char *integration) {
   return count;
 }
 
-static int fill_integrations(cq_ctx *c, uint64_t used, cq_batch *out,
-                             cq_error *err) {
+static int fill_integrations(cq_ctx *c, uint64_t used, const char *only,
+                             cq_batch *out, cq_error *err) {
   const char *name;
 
   (void)used;
   for (size_t i = 0; (name = cq_registry_integration_name(c->registry, i));
        i++) {
     const cq_integration *in;
-    cq_value *row = cq_batch_add(out);
+    cq_value *row;
     cq_buf b;
     int rc;
 
+    if (only && strcmp(only, name) != 0) continue;
+    row = cq_batch_add(out);
     if (!row) return cq_error_nomem(err);
     rc = cq_registry_integration(c->registry, name, &in, err);
     if (rc) return rc;
@@ -73,7 +75,10 @@ const cq_fixed cq_fixed_integrations = {
     "cq_integrations",
     "CREATE TABLE x(name TEXT, title TEXT, description TEXT, tables INTEGER, "
     "clients TEXT, aliases TEXT)",
-    I_COUNT, 0, fill_integrations};
+    I_COUNT,
+    0,
+    fill_integrations,
+    0};
 
 /* ---- cq_tables ------------------------------------------------------------ */
 enum {
@@ -193,7 +198,8 @@ static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
   return CQ_OK;
 }
 
-static int fill_tables(cq_ctx *c, uint64_t used, cq_batch *out, cq_error *err) {
+static int fill_tables(cq_ctx *c, uint64_t used, const char *only,
+                       cq_batch *out, cq_error *err) {
   names stored = {NULL, 0, 0};
   const char *name, *owner;
   int rc = CQ_OK;
@@ -202,8 +208,10 @@ static int fill_tables(cq_ctx *c, uint64_t used, cq_batch *out, cq_error *err) {
   for (size_t i = 0;
        rc == CQ_OK && (name = cq_registry_table_name(c->registry, i, &owner));
        i++) {
-    cq_value *row = cq_batch_add(out);
+    cq_value *row;
 
+    if (only && strcmp(only, name) != 0) continue;
+    row = cq_batch_add(out);
     if (!row || cq_fixed_text(out, &row[T_NAME], name) ||
         cq_fixed_text(out, &row[T_INTEGRATION], owner)) {
       rc = cq_error_nomem(err);
@@ -226,7 +234,10 @@ const cq_fixed cq_fixed_tables = {
     "service TEXT, title TEXT, description TEXT, parent TEXT, "
     "incremental INTEGER, key TEXT, clients TEXT, permissions TEXT, "
     "paid INTEGER, example TEXT)",
-    T_COUNT, 0, fill_tables};
+    T_COUNT,
+    0,
+    fill_tables,
+    0};
 
 /* ---- cq_columns ------------------------------------------------------------- */
 enum {
@@ -292,8 +303,8 @@ static int column_row(const cq_table *t, int i, cq_batch *out, cq_error *err) {
   return CQ_OK;
 }
 
-static int fill_columns(cq_ctx *c, uint64_t used, cq_batch *out,
-                        cq_error *err) {
+static int fill_columns(cq_ctx *c, uint64_t used, const char *only,
+                        cq_batch *out, cq_error *err) {
   const char *name;
   int rc = CQ_OK;
 
@@ -303,6 +314,7 @@ static int fill_columns(cq_ctx *c, uint64_t used, cq_batch *out,
        i++) {
     const cq_table *t;
 
+    if (only && strcmp(only, name) != 0) continue;
     rc = cq_registry_table(c->registry, name, &t, err);
     for (int k = 0; rc == CQ_OK && k < t->ncol; k++)
       rc = column_row(t, k, out, err);
@@ -316,4 +328,7 @@ const cq_fixed cq_fixed_columns = {
     "sql_type TEXT, description TEXT, key INTEGER, pushed TEXT, "
     "exact INTEGER, required INTEGER, hidden INTEGER, sensitive INTEGER, "
     "source TEXT, call TEXT)",
-    C_COUNT, 0, fill_columns};
+    C_COUNT,
+    0,
+    fill_columns,
+    0};

@@ -326,34 +326,16 @@ static int live_column(sqlite3_vtab_cursor *base, sqlite3_context *x, int i) {
   return SQLITE_OK;
 }
 
-static uint64_t rowid_add(uint64_t h, const cq_value *v) {
-  h = cq_hash64(&v->kind, 1, h);
-  if (v->kind == CQ_STR || v->kind == CQ_BYTES)
-    return cq_hash64(v->u.s, v->len, h);
-  return v->kind == CQ_NULL ? h : cq_hash64(&v->u, sizeof v->u, h);
-}
-
 /* Made when asked for: SQLite does so where it reads a table by several plans
  * and has to tell whether it saw a row before. */
 static int live_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   live_cursor *c = (live_cursor *)base;
   const cq_table *t = ((cq_live *)base->pVtab)->table;
-  const cq_value *row = cq_batch_row(c->batch, c->row);
-  const char *id = c->client ? c->client->id : "";
-  uint64_t h = 0;
-  int keyed = 0;
 
   if (!c->has_rowid) {
-    /* A key is unique over all clients, and a row may be reached through one
-     * client or, where the query names its parent, through none. */
-    if (t->nkey == 0) h = cq_hash64(id, strlen(id), 0);
-    for (int i = 0; i < t->ncol; i++)
-      if (t->columns[i].key && t->columns[i].call < 0) {
-        h = rowid_add(h, &row[i]);
-        keyed = 1;
-      }
-    for (int i = 0; !keyed && i < t->ncol; i++)
-      if (c->used >> (i < 63 ? i : 63) & 1) h = rowid_add(h, &row[i]);
+    uint64_t h = cq_row_identity(t, c->used, cq_batch_row(c->batch, c->row),
+                                 c->client ? c->client->id : "");
+
     if (cq_rowids_next(&c->ids, h, &c->rowid)) return SQLITE_NOMEM;
     c->has_rowid = 1;
   }

@@ -48,12 +48,26 @@ static int rows_disconnect(sqlite3_vtab *base) {
   return SQLITE_OK;
 }
 
-/* The whole table, always; what may be left out is told in idxNum. */
+/* idxNum tells the columns that are read; an argument, the one name that is
+ * asked for. */
 static int rows_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
-  (void)base;
+  const cq_fixed *f = ((rows_vtab *)base)->fixed;
+
   info->idxNum = (int)(info->colUsed & 0x7fffffff);
   info->estimatedCost = 1000;
   info->estimatedRows = 1000;
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+
+    if (c->usable && c->iColumn == f->filter && f->filter >= 0 &&
+        c->op == SQLITE_INDEX_CONSTRAINT_EQ &&
+        sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0) {
+      info->aConstraintUsage[i].argvIndex = 1;
+      info->estimatedCost = 10;
+      info->estimatedRows = 10;
+      break;
+    }
+  }
   return SQLITE_OK;
 }
 
@@ -78,14 +92,17 @@ static int rows_filter(sqlite3_vtab_cursor *base, int num, const char *idx,
   rows_cursor *c = (rows_cursor *)base;
   rows_vtab *v = (rows_vtab *)base->pVtab;
   cq_error err = {0, ""};
+  const char *only = NULL;
   int rc;
 
-  (void)idx, (void)argc, (void)argv;
+  (void)idx;
+  if (argc > 0 && sqlite3_value_type(argv[0]) == SQLITE_TEXT)
+    only = (const char *)sqlite3_value_text(argv[0]);
   cq_batch_free(c->batch);
   c->row = 0;
   c->batch = cq_batch_new(v->fixed->ncol);
   if (!c->batch) return SQLITE_NOMEM;
-  rc = v->fixed->fill(v->ctx, (uint64_t)num, c->batch, &err);
+  rc = v->fixed->fill(v->ctx, (uint64_t)num, only, c->batch, &err);
   return rc ? cq_vtab_error(base->pVtab, &err) : SQLITE_OK;
 }
 

@@ -65,14 +65,14 @@ static int config_row(cq_ctx *c, const cq_integration *in,
   return rc;
 }
 
-static int fill_settings(cq_ctx *c, uint64_t used, cq_batch *out,
-                         cq_error *err) {
+static int fill_settings(cq_ctx *c, uint64_t used, const char *only,
+                         cq_batch *out, cq_error *err) {
   size_t n;
   const cq_setting *s = cq_setting_list(&n);
   const char *name;
   int rc = CQ_OK;
 
-  (void)used;
+  (void)used, (void)only;
   for (size_t i = 0; i < n && rc == CQ_OK; i++)
     rc = setting_row(c, &s[i], out, err);
   for (size_t i = 0;
@@ -91,7 +91,10 @@ const cq_fixed cq_fixed_settings = {
     "cq_settings",
     "CREATE TABLE x(name TEXT, value TEXT, \"default\" TEXT, type TEXT, "
     "integration TEXT, secret INTEGER, description TEXT)",
-    S_COUNT, 1, fill_settings};
+    S_COUNT,
+    1,
+    fill_settings,
+    -1};
 
 /* ---- cq_requests --------------------------------------------------------------- */
 enum {
@@ -134,13 +137,13 @@ static int request_row(const cq_http_entry *e, cq_batch *out, cq_error *err) {
   return CQ_OK;
 }
 
-static int fill_requests(cq_ctx *c, uint64_t used, cq_batch *out,
-                         cq_error *err) {
+static int fill_requests(cq_ctx *c, uint64_t used, const char *only,
+                         cq_batch *out, cq_error *err) {
   cq_http_entry *e = NULL;
   size_t n = 0;
   int rc = CQ_OK;
 
-  (void)used;
+  (void)used, (void)only;
   if (c->env.http) rc = cq_http_log(c->env.http, &e, &n, err);
   for (size_t i = 0; i < n && rc == CQ_OK; i++)
     rc = request_row(&e[i], out, err);
@@ -153,4 +156,7 @@ const cq_fixed cq_fixed_requests = {
     "CREATE TABLE x(id INTEGER, started TEXT, integration TEXT, "
     "table_name TEXT, client TEXT, method TEXT, host TEXT, path TEXT, "
     "status INTEGER, attempt INTEGER, ms INTEGER, bytes INTEGER, error TEXT)",
-    R_COUNT, 1, fill_requests};
+    R_COUNT,
+    1,
+    fill_requests,
+    -1};

@@ -242,20 +242,49 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
   return CQ_OK;
 }
 
-/* What makes up a row's rowid: the key, as far as the list itself brings it;
- * without a key, all that the query reads. */
-int cq_column_identifies(const cq_table *t, int column) {
-  /* Not what the parent's list would have to bring only for this: a query
-   * that names the parent's row must not have it asked for. */
-  return t->columns[column].key && t->columns[column].call < 0 &&
-         t->columns[column].source != CQ_FROM_PARENT;
+/* What makes up a row's rowid: its key, where the list alone brings that; else
+ * all that the query reads, since a parent's column or one of a call may cost
+ * requests that the query does not need. */
+static int key_is_cheap(const cq_table *t) {
+  for (size_t i = 0; i < t->nkey; i++) {
+    const cq_column *c = &t->columns[t->key[i]];
+
+    if (c->call >= 0 ||
+        (c->source != CQ_FROM_PATH && c->source != CQ_FROM_CLIENT &&
+         c->source != CQ_FROM_EACH))
+      return 0;
+  }
+  return t->nkey > 0;
+}
+
+static int is_used(uint64_t used, int column) {
+  return used >> (column < 63 ? column : 63) & 1;
 }
 
 unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
                                   cq_arena *a) {
   unsigned char *w = cq_arena_alloc(a, (size_t)t->ncol + 1);
+  int keyed = key_is_cheap(t);
 
   for (int i = 0; w && i < t->ncol; i++)
-    w[i] = (used >> (i < 63 ? i : 63) & 1) || cq_column_identifies(t, i);
+    w[i] = is_used(used, i) || (keyed && t->columns[i].key);
   return w;
+}
+
+static uint64_t identity_add(uint64_t h, const cq_value *v) {
+  h = cq_hash64(&v->kind, 1, h);
+  if (v->kind == CQ_STR || v->kind == CQ_BYTES)
+    return cq_hash64(v->u.s, v->len, h);
+  return v->kind == CQ_NULL ? h : cq_hash64(&v->u, sizeof v->u, h);
+}
+
+uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
+                         const char *client) {
+  uint64_t h = cq_hash64(client, strlen(client), 0);
+  int keyed = key_is_cheap(t);
+
+  for (int i = 0; i < t->ncol; i++)
+    if (keyed ? t->columns[i].key : is_used(used, i))
+      h = identity_add(h, &row[i]);
+  return h;
 }

@@ -126,7 +126,9 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
 /* A byte per column, in the arena. */
 unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
                                   cq_arena *a);
-int cq_column_identifies(const cq_table *t, int column);
+/* Equal for rows that are the same row, or that the query cannot tell apart. */
+uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
+                         const char *client);
 
 /* ---- live.c ------------------------------------------------------------------ */
 struct cq_live {
@@ -146,7 +148,11 @@ typedef struct cq_fixed {
   const char *declare; /* the columns, as in CREATE TABLE */
   int ncol;
   int direct; /* may not be read by views and triggers */
-  int (*fill)(cq_ctx *c, uint64_t used, cq_batch *out, cq_error *err);
+  /* only: the value of `filter =` in the query, or NULL: other rows need not
+   * be made. */
+  int (*fill)(cq_ctx *c, uint64_t used, const char *only, cq_batch *out,
+              cq_error *err);
+  int filter; /* a text column, or -1 */
 } cq_fixed;
 extern const cq_fixed cq_fixed_integrations, cq_fixed_tables, cq_fixed_columns,
     cq_fixed_settings, cq_fixed_destinations, cq_fixed_requests;
