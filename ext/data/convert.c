@@ -213,7 +213,13 @@ static int convert_time(convert_in *in, const cq_value *raw, int64_t *us) {
   case CQ_DOUBLE:
     r = raw->u.r * (double)(unit ? unit : US);
     if (!(r >= (double)US_MIN && r < (double)US_MAX)) return 0;
-    *us = (int64_t)rint(r);
+    if (!unit || unit == US) { /* the fraction alone, where doubles are fine */
+      double whole = floor(raw->u.r);
+
+      *us = (int64_t)whole * US + (int64_t)rint((raw->u.r - whole) * 1e6);
+    } else {
+      *us = (int64_t)rint(r);
+    }
     return 1;
   case CQ_STR:
     if (unit && convert_epoch_text(raw, unit, us))
