@@ -1,0 +1,20 @@
+-- env: AWS_ENDPOINT_URL=@MOCK@
+-- env: AWS_ACCESS_KEY_ID=AKIDEXAMPLE
+-- env: AWS_SECRET_ACCESS_KEY=secret
+-- env: AWS_EC2_METADATA_DISABLED=true
+-- What AWS does and moto does not: throttling, odd pages, refusals, old answers.
+.load @BUILD@/cq
+.mode quote
+-- regions that are not enabled are not asked
+SELECT count(*) FROM aws_cloudtrail_events WHERE region = 'af-south-1';
+-- throttled, then two pages; denied in the other region, which is skipped
+SELECT account_id, region, cloud_trail_event, event_time, event_id, event_name, read_only, resources, username FROM aws_cloudtrail_events;
+SELECT client, status, count(*) FROM cq_requests WHERE table_name = 'aws_cloudtrail_events' GROUP BY 1, 2 ORDER BY 1, 2;
+-- EC2 refuses pages of less than five
+SELECT arn, state_transition_reason_time, tags, ebs_optimized, block_device_mappings, launch_time FROM aws_ec2_instances WHERE region = 'us-east-1' LIMIT 1;
+-- a bucket's details are asked in its own region
+SELECT name, arn, region, policy_status, creation_date FROM aws_s3_buckets ORDER BY name;
+-- a page may end between two records of one name
+SELECT name, type, ttl, resource_records FROM aws_route53_hosted_zone_resource_record_sets;
+-- refusals that mean "not here"
+SELECT count(*) FROM aws_kms_keys;
