@@ -31,12 +31,19 @@ static const struct {
     {"cq_config", 1, ACTS, cq_func_config},
     {"cq_config", 2, ACTS, cq_func_config},
     {"cq_load", 1, ACTS, cq_func_load},
+    {"cq_sync", 1, ACTS | JSON, cq_func_sync},
+    {"cq_sync", 2, ACTS | JSON, cq_func_sync},
+    {"cq_plan", 1, ACTS | JSON, cq_func_plan},
+    {"cq_validate", 1, ACTS | JSON, cq_func_validate},
+    {"cq_migrate", 1, ACTS | JSON, cq_func_migrate},
+    {"cq_test", 1, ACTS | JSON, cq_func_test},
+    {"cq_prune", 1, ACTS | JSON, cq_func_prune},
     {"cq_explain", 1, ACTS | JSON, cq_func_explain},
 };
 
 static const cq_fixed *const tables[] = {
     &cq_fixed_integrations, &cq_fixed_tables,       &cq_fixed_columns,
-    &cq_fixed_settings,     &cq_fixed_requests,
+    &cq_fixed_settings,     &cq_fixed_destinations, &cq_fixed_requests,
 };
 
 /* The first column of the first row is `want`. */

@@ -40,4 +40,4 @@ rm -f "$build/demo.db" "$build/demo.db-wal" "$build/demo.db-shm"
 sqlite3 -batch -bail -box -cmd ".load $build/cq" -cmd '.echo on' \
   "$build/demo.db" <examples/demo.sql
 echo "
-The copied table is in $build/demo.db: sqlite3 $build/demo.db"
+The synced tables are in $build/demo.db: sqlite3 $build/demo.db"

@@ -1,4 +1,4 @@
-/* vtab/status.c: cq_settings, cq_requests: how this connection
+/* vtab/status.c: cq_settings, cq_destinations, cq_requests: how this connection
  * is set up, and what it has asked of others. */
 #include <string.h>
 
@@ -94,6 +94,33 @@ const cq_fixed cq_fixed_settings = {
     S_COUNT,
     1,
     fill_settings,
+    -1};
+
+/* ---- cq_destinations --------------------------------------------------------- */
+static int fill_destinations(cq_ctx *c, uint64_t used, const char *only,
+                             cq_batch *out, cq_error *err) {
+  size_t n;
+  const cq_dest_info *d = cq_dest_list(&n);
+
+  (void)c, (void)used, (void)only;
+  for (size_t i = 0; i < n; i++) {
+    cq_value *row = cq_batch_add(out);
+
+    if (!row || cq_fixed_text(out, &row[0], d[i].name) ||
+        cq_fixed_text(out, &row[1], d[i].title) ||
+        cq_fixed_text(out, &row[2], d[i].options) ||
+        cq_fixed_text(out, &row[3], d[i].capabilities))
+      return cq_error_nomem(err);
+  }
+  return CQ_OK;
+}
+
+const cq_fixed cq_fixed_destinations = {
+    "cq_destinations",
+    "CREATE TABLE x(name TEXT, title TEXT, options TEXT, capabilities TEXT)",
+    4,
+    0,
+    fill_destinations,
     -1};
 
 /* ---- cq_requests --------------------------------------------------------------- */

@@ -176,6 +176,21 @@ static void put_unknown(cq_buf *b, const cq_table *t, const cq_pushdown *d,
   cq_buf_byte(b, ']');
 }
 
+/* Clients that the configuration names in full are known without a request. */
+static int name_clients(cq_source *source, const cq_table *t, cq_error *err) {
+  const cq_integration *in = t->integration;
+  const cq_client *const *clients;
+  size_t n;
+
+  for (int d = 0;
+       d < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; d++)
+    t = t->parent.table;
+  for (size_t i = 0; i < t->nover; i++)
+    if (in->dims[t->over[i]].discover || in->dims[t->over[i]].identify)
+      return CQ_OK;
+  return cq_source_clients(source, t, &clients, &n, err);
+}
+
 static int explain_scan(program *p, size_t at, const cq_live *v, int number,
                         cq_buf *out, cq_error *err) {
   const op *f = &p->ops[at];
@@ -215,6 +230,7 @@ static int explain_scan(program *p, size_t at, const cq_live *v, int number,
   if (rc) return cq_error_nomem(err);
   if (bound.none) return CQ_OK;
   rc = cq_ctx_source(p->ctx, t->integration, &o.source, err);
+  if (rc == CQ_OK) rc = name_clients(o.source, t, err);
   if (rc) return rc;
   o.env = &p->ctx->env;
   o.table = t;

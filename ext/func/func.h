@@ -12,6 +12,14 @@ void cq_func_debug(sqlite3_context *x, int argc, sqlite3_value **argv);
 void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv);
 void cq_func_load(sqlite3_context *x, int argc, sqlite3_value **argv);
 
+/* ---- sync.c ---- */
+void cq_func_sync(sqlite3_context *x, int argc, sqlite3_value **argv);
+void cq_func_plan(sqlite3_context *x, int argc, sqlite3_value **argv);
+void cq_func_validate(sqlite3_context *x, int argc, sqlite3_value **argv);
+void cq_func_migrate(sqlite3_context *x, int argc, sqlite3_value **argv);
+void cq_func_test(sqlite3_context *x, int argc, sqlite3_value **argv);
+void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv);
+
 /* ---- explain.c ---- */
 void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv);
 

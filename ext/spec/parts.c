@@ -34,9 +34,55 @@ int load_slot(load *l, const cq_path *p, int call) {
   return (int)l->slots.n++;
 }
 
+/* Is it a dimension, one of its `columns`, or one of the `attributes` that its
+ * values may bring?  Names gathers all of them. */
+static int load_client_name(const cq_node *root, const char *name,
+                            const char **names, size_t max, size_t *n) {
+  const cq_node *dims = cq_tree_get(root, "clients");
+
+  *n = 0;
+  for (size_t i = 0; dims && dims->kind == CQ_N_MAP && i < dims->count; i++) {
+    const cq_node *columns = cq_tree_get(dims->items[i], "columns");
+    const cq_node *more = cq_tree_get(dims->items[i], "attributes");
+
+    if (*n < max)
+      names[(*n)++] = dims->keys[i];
+    for (size_t k = 0; columns && k < columns->count && *n < max; k++)
+      if (columns->kind == CQ_N_MAP)
+        names[(*n)++] = columns->keys[k];
+    for (size_t k = 0; more && k < more->count && *n < max; k++)
+      if (load_text(more->items[k]))
+        names[(*n)++] = load_text(more->items[k]);
+  }
+  for (size_t i = 0; i < *n; i++)
+    if (strcmp(names[i], name) == 0)
+      return 1;
+  return *n == max;
+}
+
+static int load_client_ref(load *l, const cq_node *at, const cq_ref *r) {
+  const char *names[128], *near;
+  size_t n;
+
+  if (!r->name[0] ||
+      load_client_name(l->in->root, r->name, names, 128, &n))
+    return CQ_OK;
+  cq_tree_error(l->err, at,
+                "template: client.%s is no client of this integration, nor an "
+                "attribute of one",
+                r->name);
+  near = cq_nearest(r->name, names, n);
+  if (near)
+    cq_error_hint(l->err, "did you mean \"client.%s\"?", near);
+  return CQ_ERROR;
+}
+
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
   for (size_t i = 0; i < n; i++) {
     cq_ref *r = refs[i];
+
+    if (r->root == CQ_R_CLIENT && load_client_ref(l, at, r))
+      return CQ_ERROR;
 
     if (r->root == CQ_R_CONFIG) {
       int k;

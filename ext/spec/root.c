@@ -114,7 +114,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   int rc;
 
   CHECK(n, d->name, "over", "values", "discover", "identify", "columns",
-        "when", "id", "optional", "errors");
+        "when", "id", "optional", "errors", "attributes");
   d->at = n;
   d->id = load_text(cq_tree_get(n, "id"));
   d->optional = load_bool(cq_tree_get(n, "optional"), 0);

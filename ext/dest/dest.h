@@ -1,0 +1,161 @@
+/* ext/dest/dest.h: where a sync's rows go: the interface of destinations, one
+ * file or a few per kind, listed in dest.c.
+ *
+ * A destination keeps three things together: rows, the journal of runs
+ * (cq_syncs, cq_sync_tables, cq_sync_errors, cq_sync_units), and the state
+ * (cq_units: which run's rows of a unit are current, and its cursor).  Where
+ * it has transactions, what belongs together is written in one.
+ *
+ * All calls come from the thread that SQLite called.  None waits for the
+ * network of a source; those that may wait (for a lock) poll interrupted. */
+#ifndef CQ_DEST_H
+#define CQ_DEST_H
+
+#include "scan/scan.h"
+
+struct sqlite3;
+
+typedef enum cq_write_mode {
+  CQ_MODE_APPEND,     /* raw_<table>, and a view of the current rows */
+  CQ_MODE_OVERWRITE,  /* <table>, merged by _cq_id */
+  CQ_MODE_DELETE_STALE/* and rows that a clean unit no longer has are deleted */
+} cq_write_mode;
+const char *cq_write_mode_name(cq_write_mode m); /* the spec's word */
+
+typedef struct cq_dest cq_dest;
+
+typedef struct cq_dest_def {
+  const char *name;      /* as the spec calls it */
+  const char *path;      /* of a file, or NULL */
+  const char *schema;    /* of the host's connection: main or attached; or NULL */
+  cq_write_mode mode;
+  int forced;            /* migrate_mode: forced */
+  int group_in_key;      /* overwrite with a sync_group_id: part of the key */
+  struct sqlite3 *db;    /* the host's connection */
+  cq_dest *peers;        /* those opened before, chained by next */
+  int (*interrupted)(void *user); /* or NULL */
+  void *user;
+} cq_dest_def;
+
+/* A run of one source, into one destination. */
+typedef struct cq_dest_run {
+  int64_t group;          /* _cq_sync_group_id */
+  int64_t started_us;
+  const char *time;       /* _cq_sync_time */
+  const char *source, *integration;
+  const char *sync_group; /* rendered text, or NULL */
+  int retry;              /* only what is missing since `base` */
+  int64_t base;           /* set by begin: the last full run, 0 = none */
+} cq_dest_run;
+
+typedef struct cq_counts {
+  int64_t rows, inserted, updated, deleted, unchanged, kept, errors;
+  int64_t units, units_done, failed, skipped;
+  int64_t requests, retries, throttled_ms, bytes;
+} cq_counts;
+
+/* A table in one destination, for the time of one run. */
+typedef struct cq_dest_table {
+  const cq_table *def;
+  int ncol;
+  const int *cols;         /* columns of def that are stored */
+  int many;                /* has more than one client */
+  int incremental;         /* each run brings only what changed */
+  cq_counts n;             /* what has happened to it here */
+  const char *status;      /* of cq_sync_tables */
+  int64_t started_us, finished_us; /* 0 = not yet */
+  int failed;              /* the destination failed it: never published */
+  int complete;            /* each client was listed and a unit of this run */
+  void *own;               /* the destination's, freed by `drop` */
+} cq_dest_table;
+
+/* Rows as they come from a scan, with their ids: 37 bytes each (36 and NUL);
+ * parents may be NULL, a parent that is not known is "". */
+typedef struct cq_dest_rows {
+  const cq_batch *batch;
+  const char *ids, *parents;
+} cq_dest_rows;
+
+typedef struct cq_dest_unit {
+  cq_dest_table *table;
+  const char *client;
+  int64_t rows;            /* written so far */
+  int64_t warnings;        /* values that no column could hold */
+  int64_t started_us;
+} cq_dest_unit;
+
+typedef struct cq_dest_state {
+  int64_t group;           /* 0 = never published */
+  int64_t rows;
+  char *cursor;            /* own; freed by the caller with cq_free */
+  int done;                /* of a retry: published or skipped since base */
+} cq_dest_state;
+
+typedef struct cq_dest_ops {
+  const char *name, *title;
+  const char *options;      /* JSON: what its spec may hold */
+  const char *capabilities; /* JSON list: transactions, upsert, delete, ... */
+
+  /* Opens, makes the run tables where `make`.  Def's texts are copied. */
+  int (*open)(const cq_dest_def *d, int make, cq_dest **out, cq_error *err);
+  /* Ends what is open; commits what is whole, drops the rest. */
+  void (*close)(cq_dest *d);
+  /* The greatest _cq_sync_group_id that it has seen. */
+  int (*last_group)(cq_dest *d, int64_t *out, cq_error *err);
+  /* Claims the source: CQ_BUSY where another process runs it.  Settles runs
+   * that ended without publishing: a retry publishes the units that they had
+   * finished, otherwise their rows are removed. */
+  int (*begin)(cq_dest *d, cq_dest_run *r, cq_error *err);
+  /* Makes or changes the table and its view; with `dry`, only appends what it
+   * would do to the JSON list `actions` (which may be NULL). */
+  int (*migrate)(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
+                 cq_error *err);
+  int (*state)(cq_dest *d, const cq_dest_run *r, const char *table,
+               const char *client, cq_dest_state *out, cq_error *err);
+  /* The rows of `parent` for one client: of the run `group`. */
+  int (*rows)(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
+              const char *client, int64_t group, cq_rows *out, cq_error *err);
+  /* A unit's rows; on an error nothing of this batch is kept. */
+  int (*write)(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
+               const cq_dest_rows *rows, cq_error *err);
+  /* The unit ended: "ok" makes its rows, cursor and journal entry whole at
+   * once; "failed" and "skipped" drop its rows.  Counts go into u->table. */
+  int (*end)(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
+             const char *status, const char *cursor, cq_error *err);
+  void (*drop)(cq_dest *d, cq_dest_table *t); /* t->own and its statements */
+  /* The journal. */
+  int (*put_table)(cq_dest *d, const cq_dest_run *r, const cq_dest_table *t,
+                   cq_error *err);
+  int (*put_error)(cq_dest *d, const cq_dest_run *r, const char *table,
+                   const char *client, const char *kind, const char *message,
+                   cq_error *err);
+  int (*put_run)(cq_dest *d, const cq_dest_run *r, const char *status,
+                 const cq_counts *n, int ntable, const char *message,
+                 cq_error *err);
+  /* Makes durable what is whole: when enough has gathered, or with force. */
+  int (*commit)(cq_dest *d, int force, cq_error *err);
+  /* Points the state at the run for all its units that are ok, removes what
+   * complete tables no longer have, writes the last entries of the journal:
+   * all in one. */
+  int (*publish)(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
+                 int nt, const char *status, const cq_counts *n,
+                 const char *message, cq_error *err);
+  int (*summary)(cq_dest *d, const cq_value *v, int n, cq_error *err);
+  int (*prune)(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
+} cq_dest_ops;
+
+struct cq_dest {
+  const cq_dest_ops *ops;
+  cq_dest *next;          /* for whoever opened it */
+  char *name;
+  cq_write_mode mode;
+};
+
+extern const cq_dest_ops cq_dest_sqlite;
+/* The kinds, for cq_destinations. */
+const cq_dest_ops *const *cq_dest_kinds(size_t *n);
+const cq_dest_ops *cq_dest_find(const char *name);
+/* Columns of a table that a destination stores (arena). */
+int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
+
+#endif

@@ -1,0 +1,109 @@
+/* ext/dest/internal.h: what the files of the SQLite destination share; no
+ * other room includes it.
+ *
+ * sqlite.c         open and close, transactions, small helpers
+ * sqlite_feed.c    a batch as a table that INSERT ... SELECT reads
+ * sqlite_write.c   units: rows in, merged or journalled at their end
+ * sqlite_migrate.c tables and views, made and changed
+ * sqlite_state.c   runs: claim, journal, publish, prune */
+#ifndef CQ_DEST_INTERNAL_H
+#define CQ_DEST_INTERNAL_H
+
+#include <sqlite3ext.h>
+
+#include "dest/dest.h"
+
+/* One connection; several destinations (main, an attached file) may share it,
+ * and then share its transaction. */
+typedef struct lite_handle {
+  sqlite3 *db;
+  int refs;
+  int own;             /* opened here; else the host's */
+  int nested;          /* the host is in a transaction: we live in a savepoint */
+  int open;            /* we have begun a transaction */
+  sqlite3_stmt *stopper; /* a write: what ends the transaction when interrupted */
+  int64_t rows;        /* written in it */
+  int64_t since_ms;    /* when it began */
+  int (*interrupted)(void *user);
+  void *user;
+} lite_handle;
+
+typedef struct cq_lite {
+  cq_dest base;
+  lite_handle *h;
+  char *schema;        /* name, not quoted */
+  int forced, group_in_key;
+  char *owner;         /* host:process:connection */
+  int64_t beat_us;     /* last sign of life */
+} cq_lite;
+
+/* Statements and names of one table for the time of a run. */
+typedef struct lite_table {
+  char *target;        /* quoted, with its schema: where batches go */
+  char *stage;         /* overwrite: name of the temporary table, or NULL */
+  sqlite3_stmt *insert;
+} lite_table;
+
+/* ---- sqlite.c ---- */
+int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err);
+/* sqlite3_mprintf's formats: %w and %Q quote. */
+int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...);
+int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
+                 ...);
+/* Steps a statement that gives no rows, and finalizes it. */
+int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err);
+/* First column of the first row; 0 where there is none. */
+int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
+int lite_begin(cq_lite *d, cq_error *err);  /* if none is open */
+int lite_commit(cq_lite *d, int force, cq_error *err);
+/* Runs an embedded file of sql/, {s} replaced by the schema. */
+int lite_script(cq_lite *d, const char *path, cq_error *err);
+
+/* ---- sqlite_feed.c ---- */
+int lite_feed_register(sqlite3 *db);
+/* What a feed shows: rows [first, last) of the batch. */
+typedef struct lite_feed {
+  const cq_dest_rows *rows;
+  const cq_dest_table *table;
+  int first, last;
+  int64_t *warnings;   /* counts values that their column cannot hold */
+} lite_feed;
+#define LITE_FEED_TYPE "cq_batch"
+
+/* ---- sqlite_migrate.c ---- */
+int lite_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
+                 cq_error *err);
+/* The columns that cq adds, in their order. */
+enum { LITE_META = 6 };
+extern const char *const lite_meta[LITE_META];
+int lite_add_columns(cq_buf *b, const cq_dest_table *t); /* "a", "b", ... */
+
+/* ---- sqlite_write.c ---- */
+int lite_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
+               const cq_dest_rows *rows, cq_error *err);
+int lite_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
+             const char *status, const char *cursor, cq_error *err);
+void lite_drop(cq_dest *d, cq_dest_table *t);
+int lite_rows(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
+              const char *client, int64_t group, cq_rows *out, cq_error *err);
+
+/* ---- sqlite_state.c ---- */
+int lite_run_begin(cq_dest *d, cq_dest_run *r, cq_error *err);
+int lite_state(cq_dest *d, const cq_dest_run *r, const char *table,
+               const char *client, cq_dest_state *out, cq_error *err);
+int lite_put_table(cq_dest *d, const cq_dest_run *r, const cq_dest_table *t,
+                   cq_error *err);
+int lite_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
+                   const char *client, const char *kind, const char *message,
+                   cq_error *err);
+int lite_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
+                 const cq_counts *n, int ntable, const char *message,
+                 cq_error *err);
+int lite_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
+                 int nt, const char *status, const cq_counts *n,
+                 const char *message, cq_error *err);
+int lite_summary(cq_dest *d, const cq_value *v, int n, cq_error *err);
+int lite_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
+int lite_last_group(cq_dest *d, int64_t *out, cq_error *err);
+
+#endif

@@ -1,0 +1,204 @@
+/* ext/dest/sqlite_feed.c: a batch as a table, so that its rows go into SQLite
+ * by one statement:
+ *
+ *   INSERT INTO raw_t SELECT ?1, ..., b.id, b.parent, b.c0, ... FROM cq_batch(?5) b
+ *
+ * ?5 is a pointer of the type "cq_batch" (sqlite3_bind_pointer), so nobody but
+ * cq can feed it: whoever else reads cq_batch sees no rows.  Cells are given
+ * SQLITE_STATIC: the batch outlives the statement's step. */
+#include "dest/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+enum { FEED_ID, FEED_PARENT, FEED_CELL }; /* cells follow */
+
+typedef struct feed_cursor {
+  sqlite3_vtab_cursor base;
+  const lite_feed *feed; /* NULL: no rows */
+  int row;
+} feed_cursor;
+
+static int feed_connect(sqlite3 *db, void *aux, int argc,
+                        const char *const *argv, sqlite3_vtab **out,
+                        char **message) {
+  cq_buf b;
+  int rc;
+
+  (void)aux, (void)argc, (void)argv, (void)message;
+  cq_buf_init(&b, 64 << 10);
+  cq_buf_str(&b, "CREATE TABLE x(id, parent");
+  for (int i = 0; i < CQ_MAX_COLUMNS; i++)
+    cq_buf_printf(&b, ",c%d", i);
+  cq_buf_str(&b, ",batch HIDDEN)");
+  rc = b.rc ? SQLITE_NOMEM : sqlite3_declare_vtab(db, b.data);
+  cq_buf_clear(&b);
+  if (rc == SQLITE_OK) {
+    *out = sqlite3_malloc(sizeof **out);
+    if (!*out)
+      return SQLITE_NOMEM;
+    memset(*out, 0, sizeof **out);
+    /* Not for views and triggers, which would outlive the pointer's meaning. */
+    sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+  }
+  return rc;
+}
+
+static int feed_disconnect(sqlite3_vtab *v) {
+  sqlite3_free(v);
+  return SQLITE_OK;
+}
+
+static int feed_best_index(sqlite3_vtab *v, sqlite3_index_info *info) {
+  (void)v;
+  for (int i = 0; i < info->nConstraint; i++)
+    if (info->aConstraint[i].usable &&
+        info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ &&
+        info->aConstraint[i].iColumn == FEED_CELL + CQ_MAX_COLUMNS) {
+      info->aConstraintUsage[i].argvIndex = 1;
+      info->aConstraintUsage[i].omit = 1;
+      info->idxNum = 1;
+    }
+  info->estimatedCost = 1000;
+  info->estimatedRows = 1000;
+  return SQLITE_OK;
+}
+
+static int feed_open(sqlite3_vtab *v, sqlite3_vtab_cursor **out) {
+  feed_cursor *c = sqlite3_malloc(sizeof *c);
+
+  (void)v;
+  if (!c)
+    return SQLITE_NOMEM;
+  memset(c, 0, sizeof *c);
+  *out = &c->base;
+  return SQLITE_OK;
+}
+
+static int feed_close(sqlite3_vtab_cursor *base) {
+  sqlite3_free(base);
+  return SQLITE_OK;
+}
+
+static int feed_filter(sqlite3_vtab_cursor *base, int index, const char *text,
+                       int argc, sqlite3_value **argv) {
+  feed_cursor *c = (feed_cursor *)base;
+
+  (void)text;
+  c->feed = index == 1 && argc == 1
+                ? sqlite3_value_pointer(argv[0], LITE_FEED_TYPE)
+                : NULL;
+  c->row = c->feed ? c->feed->first : 0;
+  return SQLITE_OK;
+}
+
+static int feed_next(sqlite3_vtab_cursor *base) {
+  ((feed_cursor *)base)->row++;
+  return SQLITE_OK;
+}
+
+static int feed_eof(sqlite3_vtab_cursor *base) {
+  const feed_cursor *c = (const feed_cursor *)base;
+
+  return !c->feed || c->row >= c->feed->last;
+}
+
+/* A STRICT table refuses what its column is not: such a value becomes NULL
+ * and is counted, rather than taking the whole unit along. */
+static int feed_fits(int type, const cq_value *v) {
+  switch (cq_type_sql(type)[0]) {
+  case 'I':
+    return v->kind == CQ_INT ||
+           (v->kind == CQ_DOUBLE && v->u.r >= -9007199254740992.0 &&
+            v->u.r <= 9007199254740992.0 &&
+            v->u.r == (double)(int64_t)v->u.r);
+  case 'R':
+    return v->kind == CQ_INT || v->kind == CQ_DOUBLE;
+  case 'B':
+    return v->kind == CQ_BYTES || v->kind == CQ_STR;
+  default:
+    return v->kind != CQ_BYTES;
+  }
+}
+
+static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
+                       int column) {
+  const feed_cursor *c = (const feed_cursor *)base;
+  const lite_feed *f = c->feed;
+  const cq_value *v;
+  int i;
+
+  if (column == FEED_ID) {
+    sqlite3_result_text(ctx, f->rows->ids + 37 * c->row, 36, SQLITE_STATIC);
+    return SQLITE_OK;
+  }
+  if (column == FEED_PARENT) {
+    const char *p = f->rows->parents ? f->rows->parents + 37 * c->row : "";
+
+    if (*p)
+      sqlite3_result_text(ctx, p, 36, SQLITE_STATIC);
+    return SQLITE_OK;
+  }
+  if (column - FEED_CELL >= f->table->ncol)
+    return SQLITE_OK;
+  i = f->table->cols[column - FEED_CELL];
+  v = cq_batch_row(f->rows->batch, c->row) + i;
+  if (v->kind != CQ_NULL && !feed_fits(f->table->def->columns[i].type, v)) {
+    if (f->warnings)
+      ++*f->warnings;
+    return SQLITE_OK;
+  }
+  switch ((cq_kind)v->kind) {
+  case CQ_INT:
+    sqlite3_result_int64(ctx, v->u.i);
+    break;
+  case CQ_DOUBLE:
+    sqlite3_result_double(ctx, v->u.r);
+    break;
+  case CQ_STR:
+    if (cq_type_sql(f->table->def->columns[i].type)[0] == 'B')
+      sqlite3_result_blob(ctx, v->len ? v->u.s : "", (int)v->len,
+                          SQLITE_STATIC);
+    else
+      sqlite3_result_text(ctx, v->len ? v->u.s : "", (int)v->len,
+                          SQLITE_STATIC);
+    break;
+  case CQ_BYTES:
+    sqlite3_result_blob(ctx, v->len ? v->u.s : "", (int)v->len, SQLITE_STATIC);
+    break;
+  case CQ_NULL:
+    break;
+  }
+  return SQLITE_OK;
+}
+
+static int feed_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
+  *out = ((feed_cursor *)base)->row;
+  return SQLITE_OK;
+}
+
+static const sqlite3_module feed_module = {
+    .xConnect = feed_connect,       .xBestIndex = feed_best_index,
+    .xDisconnect = feed_disconnect, .xOpen = feed_open,
+    .xClose = feed_close,           .xFilter = feed_filter,
+    .xNext = feed_next,             .xEof = feed_eof,
+    .xColumn = feed_column,         .xRowid = feed_rowid,
+};
+
+/* Registered at the first sync of a connection, and only then. */
+int lite_feed_register(sqlite3 *db) {
+  sqlite3_stmt *s = NULL;
+  int rc = sqlite3_prepare_v2(
+      db, "SELECT 1 FROM pragma_module_list WHERE name = 'cq_batch'", -1, &s,
+      NULL);
+  int there = rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+
+  sqlite3_finalize(s);
+  return there ? SQLITE_OK
+               : sqlite3_create_module_v2(db, LITE_FEED_TYPE, &feed_module,
+                                          NULL, NULL);
+}

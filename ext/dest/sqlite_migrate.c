@@ -1,0 +1,550 @@
+/* ext/dest/sqlite_migrate.c: tables and views as a definition asks for them,
+ * made, or changed from what is there.
+ *
+ *   append     table raw_<t> without a key, an index on the run's number,
+ *              view <t> of the current rows
+ *   overwrite  table <t> whose key is _cq_id
+ *
+ * A new column is added.  A column that the definition no longer has stays,
+ * and stays in the view: people's own views may use it.  Another type, another
+ * key or the other write mode loses or rewrites data: safe refuses and lists
+ * what it is, forced copies the rows into a new table of the same name, each
+ * value as far as the new type can hold it.  Only views that cq made are
+ * dropped and made again; those say so in their text. */
+#include "dest/internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+const char *const lite_meta[LITE_META] = {
+    "_cq_sync_time", "_cq_source_name", "_cq_sync_group_id",
+    "_cq_client_id", "_cq_id",          "_cq_parent_id"};
+
+static const char *const meta_types[LITE_META] = {"TEXT", "TEXT", "INTEGER",
+                                                  "TEXT", "TEXT", "TEXT"};
+
+#define MADE_BY "/* made by cq */"
+
+typedef struct present {  /* what is in the database under a name */
+  int exists, view, ours; /* ours: has our columns, or our mark */
+  int keyed;              /* _cq_id is (part of) the primary key */
+  size_t n, cap;
+  char **names, **types;
+} present;
+
+static void present_clear(present *p) {
+  for (size_t i = 0; i < p->n; i++) {
+    cq_free(p->names[i]);
+    cq_free(p->types[i]);
+  }
+  cq_free(p->names);
+  cq_free(p->types);
+  memset(p, 0, sizeof *p);
+}
+
+static const char *present_type(const present *p, const char *name) {
+  for (size_t i = 0; i < p->n; i++)
+    if (cq_str_ieq(p->names[i], name))
+      return p->types[i];
+  return NULL;
+}
+
+static int present_read(cq_lite *d, const char *name, present *p,
+                        cq_error *err) {
+  sqlite3_stmt *s;
+  size_t cap = 0;
+  int rc;
+
+  memset(p, 0, sizeof *p);
+  rc = lite_prepare(d, &s, err,
+                    "SELECT type, instr(sql, '" MADE_BY "') FROM \"%w\"."
+                    "sqlite_schema WHERE name = %Q COLLATE NOCASE AND type IN "
+                    "('table', 'view')",
+                    d->schema, name);
+  if (rc)
+    return rc;
+  rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    p->exists = 1;
+    p->view = strcmp((const char *)sqlite3_column_text(s, 0), "view") == 0;
+    p->ours = p->view && sqlite3_column_int(s, 1) > 0;
+  }
+  sqlite3_finalize(s);
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+    return lite_fail(d, rc, name, err);
+  if (!p->exists || p->view)
+    return CQ_OK;
+  rc = lite_prepare(d, &s, err,
+                    "SELECT name, type, pk FROM pragma_table_info(%Q, %Q)",
+                    name, d->schema);
+  if (rc)
+    return rc;
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    const char *column = (const char *)sqlite3_column_text(s, 0);
+
+    if (cq_grow(&p->names, &cap, p->n, sizeof *p->names) ||
+        cq_grow(&p->types, &p->cap, p->n, sizeof *p->types)) {
+      rc = SQLITE_NOMEM;
+      break;
+    }
+    p->names[p->n] = cq_strdup(column);
+    p->types[p->n] = cq_strdup((const char *)sqlite3_column_text(s, 1));
+    if (strcmp(column, "_cq_id") == 0 && sqlite3_column_int(s, 2))
+      p->keyed = 1;
+    p->n++;
+    if (!p->names[p->n - 1] || !p->types[p->n - 1]) {
+      rc = SQLITE_NOMEM;
+      break;
+    }
+  }
+  sqlite3_finalize(s);
+  p->ours = present_type(p, "_cq_id") != NULL;
+  return rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, name, err);
+}
+
+static void add_name(cq_buf *b, const char *name) {
+  cq_buf_byte(b, '"');
+  for (; *name; name++) {
+    if (*name == '"')
+      cq_buf_byte(b, '"');
+    cq_buf_byte(b, *name);
+  }
+  cq_buf_byte(b, '"');
+}
+
+int lite_add_columns(cq_buf *b, const cq_dest_table *t) {
+  for (int i = 0; i < LITE_META; i++) {
+    if (i)
+      cq_buf_str(b, ", ");
+    add_name(b, lite_meta[i]);
+  }
+  for (int i = 0; i < t->ncol; i++) {
+    cq_buf_str(b, ", ");
+    add_name(b, t->def->columns[t->cols[i]].name);
+  }
+  return b->rc;
+}
+
+static int note(cq_buf *actions, cq_error *err, const char *fmt, ...)
+    CQ_PRINTF(3, 4);
+static int note(cq_buf *actions, cq_error *err, const char *fmt, ...) {
+  va_list ap;
+  char *text;
+
+  if (!actions)
+    return CQ_OK;
+  va_start(ap, fmt);
+  text = sqlite3_vmprintf(fmt, ap);
+  va_end(ap);
+  if (!text)
+    return cq_error_nomem(err);
+  if (actions->len && actions->data[actions->len - 1] != '[')
+    cq_buf_byte(actions, ',');
+  cq_buf_json(actions, text, strlen(text));
+  sqlite3_free(text);
+  return actions->rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* ---- making ---------------------------------------------------------------- */
+
+static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
+                        const present *old, int keyed, cq_error *err) {
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  for (int i = 0; i < LITE_META; i++) {
+    cq_buf_printf(&b, "%s  \"%s\" %s", i ? ",\n" : "", lite_meta[i],
+                  meta_types[i]);
+    if (i < LITE_META - 1)
+      cq_buf_str(&b, " NOT NULL");
+  }
+  for (int i = 0; i < t->ncol; i++) {
+    const cq_column *c = &t->def->columns[t->cols[i]];
+
+    cq_buf_str(&b, ",\n  ");
+    add_name(&b, c->name);
+    cq_buf_printf(&b, " %s", cq_type_sql(c->type));
+  }
+  /* Columns of before stay, with the types that STRICT knows. */
+  for (size_t i = 0; old && i < old->n; i++) {
+    int known = 0;
+
+    for (int k = 0; k < LITE_META; k++)
+      known |= cq_str_ieq(old->names[i], lite_meta[k]);
+    for (int k = 0; k < t->ncol && !known; k++)
+      known = cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name);
+    if (known)
+      continue;
+    cq_buf_str(&b, ",\n  ");
+    add_name(&b, old->names[i]);
+    cq_buf_str(&b, cq_str_ieq(old->types[i], "INTEGER") ? " INTEGER"
+                   : cq_str_ieq(old->types[i], "REAL")  ? " REAL"
+                   : cq_str_ieq(old->types[i], "BLOB")  ? " BLOB"
+                                                        : " TEXT");
+  }
+  if (keyed)
+    cq_buf_str(&b, d->group_in_key
+                       ? ",\n  PRIMARY KEY (_cq_id, _cq_sync_group_id)"
+                       : ",\n  PRIMARY KEY (_cq_id)");
+  rc = b.rc ? cq_error_nomem(err)
+            : lite_exec(d, err, "CREATE TABLE \"%w\".\"%w\" (\n%s\n) STRICT",
+                        d->schema, name, b.data);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+/* Raw rows are found by their run; merged ones by their client, where there
+ * are several. */
+static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
+                        int keyed, cq_error *err) {
+  if (!keyed)
+    return lite_exec(d, err,
+                     "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_group\" ON "
+                     "\"%w\" (_cq_sync_group_id)",
+                     d->schema, name, name);
+  if (!t->many)
+    return CQ_OK;
+  return lite_exec(d, err,
+                   "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_client\" ON "
+                   "\"%w\" (_cq_client_id)",
+                   d->schema, name, name);
+}
+
+/* The view of the current rows.  A snapshot: each unit's rows of the run that
+ * it points at.  Incremental: the newest row of each key, over all published
+ * runs. */
+static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
+                       const present *have, cq_error *err) {
+  const char *name = t->def->name;
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  lite_add_columns(&b, t);
+  for (size_t i = 0; i < have->n; i++) {
+    int known = 0;
+
+    for (int k = 0; k < LITE_META; k++)
+      known |= cq_str_ieq(have->names[i], lite_meta[k]);
+    for (int k = 0; k < t->ncol && !known; k++)
+      known = cq_str_ieq(have->names[i], t->def->columns[t->cols[k]].name);
+    if (known)
+      continue;
+    cq_buf_str(&b, ", ");
+    add_name(&b, have->names[i]);
+  }
+  if (b.rc)
+    rc = cq_error_nomem(err);
+  else if (t->incremental)
+    rc = lite_exec(
+        d, err,
+        "CREATE VIEW \"%w\".\"%w\" AS " MADE_BY "\nSELECT %s FROM (\n"
+        "  SELECT r.*, row_number() OVER (PARTITION BY r._cq_source_name, "
+        "r._cq_id ORDER BY r._cq_sync_group_id DESC, r.rowid DESC) AS "
+        "_cq_newest\n"
+        "  FROM \"%w\" AS r\n"
+        "  WHERE EXISTS (SELECT 1 FROM cq_sync_units AS u WHERE "
+        "u.table_name = %Q\n"
+        "    AND u.source_name = r._cq_source_name AND u.client_id = "
+        "r._cq_client_id\n"
+        "    AND u.sync_group_id = r._cq_sync_group_id AND u.published = 1))\n"
+        "WHERE _cq_newest = 1",
+        d->schema, name, b.data, raw, name);
+  else
+    rc = lite_exec(
+        d, err,
+        "CREATE VIEW \"%w\".\"%w\" AS " MADE_BY "\nSELECT %s\n"
+        "FROM \"%w\" AS r\n"
+        "WHERE r._cq_sync_group_id IN (SELECT u.sync_group_id FROM cq_units "
+        "AS u WHERE u.table_name = %Q)\n"
+        "  AND r._cq_sync_group_id = (SELECT u.sync_group_id FROM cq_units AS "
+        "u WHERE u.table_name = %Q\n"
+        "    AND u.source_name = r._cq_source_name AND u.client_id = "
+        "r._cq_client_id)",
+        d->schema, name, b.data, raw, name, name);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+/* ---- changing -------------------------------------------------------------- */
+
+/* How a value of another type is read into `type`; NULL where it does not fit. */
+static void add_converted(cq_buf *b, const char *name, const char *type) {
+  cq_buf n;
+
+  cq_buf_init(&n, 4096);
+  add_name(&n, name);
+  if (n.rc) {
+    b->rc = n.rc;
+  } else if (strcmp(type, "TEXT") == 0 || strcmp(type, "BLOB") == 0) {
+    cq_buf_printf(b, "CAST(%s AS %s)", n.data, type);
+  } else if (strcmp(type, "INTEGER") == 0) {
+    cq_buf_printf(b,
+                  "CASE WHEN CAST(CAST(%s AS INTEGER) AS TEXT) = CAST(%s AS "
+                  "TEXT) OR (typeof(%s) = 'real' AND %s = CAST(%s AS INTEGER)) "
+                  "THEN CAST(%s AS INTEGER) END",
+                  n.data, n.data, n.data, n.data, n.data, n.data);
+  } else {
+    cq_buf_printf(b,
+                  "CASE WHEN typeof(%s) IN ('integer', 'real') OR "
+                  "trim(CAST(%s AS TEXT), '0123456789.+-eE') = '' THEN "
+                  "CAST(%s AS REAL) END",
+                  n.data, n.data, n.data);
+  }
+  cq_buf_clear(&n);
+}
+
+/* A new table of the same name with the rows of the old one. */
+static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
+                   const present *old, int keyed, cq_error *err) {
+  cq_buf into, from;
+  int rc = CQ_OK, first = 1;
+
+  cq_buf_init(&into, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
+  for (size_t i = 0; i < old->n; i++) {
+    const char *type = NULL;
+
+    for (int k = 0; k < LITE_META; k++)
+      if (cq_str_ieq(old->names[i], lite_meta[k]))
+        type = meta_types[k];
+    for (int k = 0; k < t->ncol && !type; k++)
+      if (cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name))
+        type = cq_type_sql(t->def->columns[t->cols[k]].type);
+    if (!first) {
+      cq_buf_str(&into, ", ");
+      cq_buf_str(&from, ", ");
+    }
+    first = 0;
+    add_name(&into, old->names[i]);
+    if (type && !cq_str_ieq(type, old->types[i]))
+      add_converted(&from, old->names[i], type);
+    else
+      add_name(&from, old->names[i]);
+  }
+  if (into.rc || from.rc) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  /* Never by ALTER TABLE ... RENAME: that would check, and refuse because of,
+   * people's views on a name that is gone for a moment. */
+  rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_migrate");
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err,
+                   "CREATE TEMP TABLE cq_migrate AS SELECT * FROM "
+                   "\"%w\".\"%w\"",
+                   d->schema, name);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err, "DROP TABLE \"%w\".\"%w\"", d->schema, name);
+  if (rc == CQ_OK)
+    rc = create_table(d, t, name, old, keyed, err);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err,
+                   "INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s FROM "
+                   "temp.cq_migrate",
+                   d->schema, name, into.data, from.data);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err, "DROP TABLE temp.cq_migrate");
+done:
+  cq_buf_clear(&into);
+  cq_buf_clear(&from);
+  return rc;
+}
+
+static int refuse(cq_error *err, const cq_lite *d, const char *table,
+                  const char *fact) {
+  cq_error_set(err, CQ_MISUSE, "destination %s: table %s: %s", d->base.name,
+               table, fact);
+  cq_error_hint(err, "migrate_mode: forced changes it");
+  return CQ_MISUSE;
+}
+
+/* Brings an existing table to the definition: CQ_ROW where it must be rebuilt. */
+static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
+                 const present *old, int keyed, int dry, cq_buf *actions,
+                 cq_error *err) {
+  char fact[512];
+  int rc = CQ_OK, clash = 0;
+
+  if (old->keyed != keyed) {
+    if (!d->forced)
+      return refuse(err, d, name, "has another key");
+    clash = 1;
+  }
+  for (int i = 0; i < LITE_META + t->ncol && rc == CQ_OK; i++) {
+    const cq_column *c =
+        i < LITE_META ? NULL : &t->def->columns[t->cols[i - LITE_META]];
+    const char *column = c ? c->name : lite_meta[i];
+    const char *type = c ? cq_type_sql(c->type) : meta_types[i];
+    const char *had = present_type(old, column);
+
+    if (had && cq_str_ieq(had, type))
+      continue;
+    if (had || (!c && i < LITE_META - 1)) {
+      sqlite3_snprintf((int)sizeof fact, fact,
+                       had ? "column %s is %s and would be %s"
+                           : "column %s is missing",
+                       column, had ? had : "", type);
+      if (!d->forced)
+        return refuse(err, d, name, fact);
+      clash = 1;
+      rc = note(actions, err, "table %s: %s", name, fact);
+      continue;
+    }
+    rc = note(actions, err, "table %s: add column %s %s", name, column, type);
+    if (rc == CQ_OK && !dry)
+      rc = lite_exec(d, err, "ALTER TABLE \"%w\".\"%w\" ADD COLUMN \"%w\" %s",
+                     d->schema, name, column, type);
+  }
+  return rc ? rc : clash ? CQ_ROW : CQ_OK;
+}
+
+/* Another thing of this name is in the way: what it is, and whether forced may
+ * remove it. */
+static int clear_way(cq_lite *d, const char *name, int want_view, present *p,
+                     int dry, cq_buf *actions, cq_error *err) {
+  int rc;
+
+  if (!p->exists || p->view == want_view)
+    return CQ_OK;
+  if (!p->ours)
+    return cq_error_set(err, CQ_MISUSE,
+                        "destination %s: %s: a %s of that name exists and was "
+                        "not made by cq\nhint: rename it, or sync into another "
+                        "database",
+                        d->base.name, name, p->view ? "view" : "table");
+  if (!d->forced)
+    return refuse(err, d, name,
+                  p->view ? "was synced with write_mode append"
+                          : "was synced with another write_mode than append");
+  rc = note(actions, err, "drop %s %s", p->view ? "view" : "table", name);
+  if (rc == CQ_OK && !dry)
+    rc = lite_exec(d, err, "DROP %s \"%w\".\"%w\"", p->view ? "VIEW" : "TABLE",
+                   d->schema, name);
+  if (rc == CQ_OK && !dry)
+    rc = lite_exec(d, err, "DELETE FROM \"%w\".cq_units WHERE table_name = %Q",
+                   d->schema, name);
+  present_clear(p);
+  return rc;
+}
+
+/* Leaves a view alone that shows just the columns that there are. */
+static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
+                       int exists, cq_error *err) {
+  const char *name = t->def->name;
+  int64_t shown = 0, hidden = 0, newest = 0;
+  present now;
+  int rc = present_read(d, raw, &now, err);
+
+  if (rc == CQ_OK && exists)
+    rc = lite_int(d, &shown, err,
+                  "SELECT count(*) FROM pragma_table_info(%Q, %Q)", name,
+                  d->schema);
+  if (rc == CQ_OK && exists)
+    rc = lite_int(d, &hidden, err,
+                  "SELECT count(*) FROM pragma_table_info(%Q, %Q) WHERE name "
+                  "NOT IN (SELECT name FROM pragma_table_info(%Q, %Q))",
+                  raw, d->schema, name, d->schema);
+  if (rc == CQ_OK && exists)
+    rc = lite_int(d, &newest, err,
+                  "SELECT instr(sql, '_cq_newest') > 0 FROM \"%w\"."
+                  "sqlite_schema WHERE name = %Q COLLATE NOCASE",
+                  d->schema, name);
+  if (rc == CQ_OK && exists &&
+      (hidden || shown != (int64_t)now.n || newest != t->incremental)) {
+    rc = lite_exec(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
+    exists = 0;
+  }
+  if (rc == CQ_OK && !exists)
+    rc = create_view(d, t, raw, &now, err);
+  present_clear(&now);
+  return rc;
+}
+
+static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
+                       cq_error *err) {
+  int append = d->base.mode == CQ_MODE_APPEND, keyed = !append, changed = 0;
+  const char *name = t->def->name;
+  char *raw = append ? cq_mprintf("raw_%s", name) : cq_strdup(name);
+  present seen, old;
+  int rc;
+
+  memset(&seen, 0, sizeof seen);
+  memset(&old, 0, sizeof old);
+  if (!raw) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  rc = present_read(d, name, &seen, err);
+  if (rc == CQ_OK)
+    rc = clear_way(d, name, append, &seen, dry, actions, err);
+  if (rc == CQ_OK && seen.exists && seen.view && !seen.ours)
+    rc = cq_error_set(err, CQ_MISUSE,
+                      "destination %s: %s: a view of that name exists and was "
+                      "not made by cq\nhint: rename it, or sync into another "
+                      "database",
+                      d->base.name, name);
+  if (rc == CQ_OK)
+    rc = present_read(d, raw, &old, err);
+  if (rc)
+    goto done;
+  if (old.exists && (old.view || !old.ours)) {
+    rc = cq_error_set(err, CQ_MISUSE,
+                      "destination %s: table %s: exists and was not made by "
+                      "cq\nhint: rename it, or sync into another database",
+                      d->base.name, raw);
+    goto done;
+  }
+  if (!old.exists) {
+    rc = note(actions, err, "create table %s", raw);
+    if (rc == CQ_OK && !dry)
+      rc = create_table(d, t, raw, NULL, keyed, err);
+    changed = 1;
+  } else {
+    rc = alter(d, t, raw, &old, keyed, dry, actions, err);
+    if (rc == CQ_ROW) {
+      rc = note(actions, err, "rebuild table %s", raw);
+      if (rc == CQ_OK && !dry)
+        rc = rebuild(d, t, raw, &old, keyed, err);
+    }
+  }
+  if (rc == CQ_OK && !dry)
+    rc = create_index(d, t, raw, keyed, err);
+  if (rc || !append)
+    goto done;
+  if (!dry) {
+    rc = change_view(d, t, raw, seen.exists, err);
+  } else if (changed || !seen.exists) {
+    rc = note(actions, err, "create view %s", name);
+  }
+done:
+  present_clear(&seen);
+  present_clear(&old);
+  cq_free(raw);
+  return rc;
+}
+
+/* A change is whole or not at all. */
+int lite_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
+                 cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  int rc;
+
+  if (dry)
+    return lite_change(d, t, 1, actions, err);
+  rc = lite_begin(d, err);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err, "SAVEPOINT cq_change");
+  if (rc)
+    return rc;
+  rc = lite_change(d, t, 0, actions, err);
+  if (rc)
+    lite_exec(d, NULL, "ROLLBACK TO cq_change");
+  lite_exec(d, NULL, "RELEASE cq_change");
+  return rc;
+}

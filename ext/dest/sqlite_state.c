@@ -1,0 +1,550 @@
+/* ext/dest/sqlite_state.c: runs in a SQLite destination: claimed, journalled,
+ * published, and their old snapshots removed.
+ *
+ * A run is unsettled from its claim until its rows are published or removed.
+ * Whoever begins the next run of that source settles what a killed or
+ * interrupted one left. */
+#include "dest/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+enum {
+  ALIVE_US = 600 * 1000 * 1000, /* a live process that says nothing so long */
+  ALIVE_ELSEWHERE_US = 120 * 1000 * 1000 /* one on another machine */
+};
+
+static int has_table(cq_lite *d, const char *name, cq_error *err, int *out) {
+  int64_t n;
+  int rc = lite_int(d, &n, err,
+                    "SELECT count(*) FROM \"%w\".sqlite_schema WHERE type = "
+                    "'table' AND name = %Q",
+                    d->schema, name);
+
+  *out = n > 0;
+  return rc;
+}
+
+int lite_last_group(cq_dest *base, int64_t *out, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+
+  return lite_int(d, out, err, "SELECT max(sync_group_id) FROM \"%w\".cq_syncs",
+                  d->schema);
+}
+
+/* ---- settling what earlier runs left ----------------------------------------- */
+
+/* Is the run with this owner still at work?  Our own connection runs one at a
+ * time, so what it owned is over. */
+static int still_runs(const cq_lite *d, const char *owner, const char *updated) {
+  const char *mine = d->owner;
+  size_t host = strcspn(mine, ":");
+  int64_t at = 0, age;
+
+  if (strcmp(owner, mine) == 0)
+    return 0;
+  if (cq_time_parse(updated, strlen(updated), &at))
+    return 0;
+  age = cq_now_us() - at;
+  if (strncmp(owner, mine, host + 1) == 0) {
+    long pid = strtol(owner + host + 1, NULL, 10);
+
+    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH))
+      return 0;
+    return age < ALIVE_US;
+  }
+  return age < ALIVE_ELSEWHERE_US;
+}
+
+static int publish_units(cq_lite *d, int64_t group, const char *source,
+                         cq_error *err) {
+  int rc = lite_exec(
+      d, err,
+      "INSERT INTO \"%w\".cq_units (table_name, source_name, client_id, "
+      "sync_group_id, sync_time, cursor, rows) SELECT u.table_name, "
+      "u.source_name, u.client_id, u.sync_group_id, s.sync_time, u.cursor, "
+      "u.rows FROM \"%w\".cq_sync_units AS u JOIN \"%w\".cq_syncs AS s ON "
+      "s.sync_group_id = u.sync_group_id AND s.source_name = u.source_name "
+      "WHERE u.sync_group_id = %lld AND u.source_name = %Q AND u.status = 'ok' "
+      "AND u.published = 0 ON CONFLICT DO UPDATE SET sync_group_id = "
+      "excluded.sync_group_id, sync_time = excluded.sync_time, cursor = "
+      "excluded.cursor, rows = excluded.rows",
+      d->schema, d->schema, d->schema, (long long)group, source);
+
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err,
+                   "UPDATE \"%w\".cq_sync_units SET published = 1 WHERE "
+                   "sync_group_id = %lld AND source_name = %Q AND status = "
+                   "'ok' AND published = 0",
+                   d->schema, (long long)group, source);
+  return rc;
+}
+
+/* Rows of the run that no published unit covers. */
+static int remove_rows(cq_lite *d, int64_t group, const char *source,
+                       cq_error *err) {
+  sqlite3_stmt *s;
+  int rc = lite_prepare(d, &s, err,
+                        "SELECT t.table_name FROM \"%w\".cq_sync_tables AS t "
+                        "JOIN \"%w\".sqlite_schema AS m ON m.type = 'table' "
+                        "AND m.name = 'raw_' || t.table_name WHERE "
+                        "t.sync_group_id = %lld AND t.source_name = %Q",
+                        d->schema, d->schema, (long long)group, source);
+  int step = rc ? SQLITE_DONE : sqlite3_step(s);
+
+  while (rc == CQ_OK && step == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(s, 0);
+
+    rc = lite_exec(d, err,
+                   "DELETE FROM \"%w\".\"raw_%w\" AS r WHERE "
+                   "r._cq_sync_group_id = %lld AND r._cq_source_name = %Q AND "
+                   "NOT EXISTS (SELECT 1 FROM \"%w\".cq_sync_units AS u WHERE "
+                   "u.table_name = %Q AND u.source_name = r._cq_source_name "
+                   "AND u.client_id = r._cq_client_id AND u.sync_group_id = "
+                   "r._cq_sync_group_id AND u.published = 1)",
+                   d->schema, name, (long long)group, source, d->schema, name);
+    step = sqlite3_step(s);
+  }
+  if (rc == CQ_OK && step != SQLITE_DONE && step != SQLITE_ROW)
+    rc = lite_fail(d, step, "cq_sync_tables", err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
+static int settle(cq_lite *d, int64_t group, const char *source, int keep,
+                  cq_error *err) {
+  char now[40];
+  int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
+
+  if (rc == CQ_OK)
+    rc = remove_rows(d, group, source, err);
+  if (rc == CQ_OK && !keep)
+    rc = lite_exec(d, err,
+                   "DELETE FROM \"%w\".cq_sync_units WHERE sync_group_id = "
+                   "%lld AND source_name = %Q AND status = 'ok' AND published "
+                   "= 0",
+                   d->schema, (long long)group, source);
+  cq_time_format(cq_now_us(), now);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err,
+                   "UPDATE \"%w\".cq_syncs SET unsettled = 0, status = "
+                   "'interrupted', finished = coalesce(finished, %Q) WHERE "
+                   "sync_group_id = %lld AND source_name = %Q",
+                   d->schema, now, (long long)group, source);
+  return rc;
+}
+
+static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
+  int64_t groups[64];
+  int n = 0, rc;
+  sqlite3_stmt *s;
+
+  rc = lite_prepare(d, &s, err,
+                    "SELECT sync_group_id, owner, updated, status FROM "
+                    "\"%w\".cq_syncs WHERE source_name = %Q AND unsettled = 1 ORDER BY "
+                    "sync_group_id",
+                    d->schema, r->source);
+  if (rc)
+    return rc;
+  while (n < 64 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    const char *owner = (const char *)sqlite3_column_text(s, 1);
+    const char *updated = (const char *)sqlite3_column_text(s, 2);
+    const char *status = (const char *)sqlite3_column_text(s, 3);
+
+    if (strcmp(status, "running") == 0 && still_runs(d, owner, updated)) {
+      rc = cq_error_set(err, CQ_BUSY,
+                        "source %s: is being synced into %s by another "
+                        "connection since %s (%s)",
+                        r->source, d->base.name, updated, owner);
+      sqlite3_finalize(s);
+      return rc;
+    }
+    groups[n++] = sqlite3_column_int64(s, 0);
+  }
+  sqlite3_finalize(s);
+  if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+    return lite_fail(d, rc, "cq_syncs", err);
+  rc = CQ_OK;
+  for (int i = 0; i < n && rc == CQ_OK; i++)
+    rc = settle(d, groups[i], r->source, r->retry, err);
+  return rc;
+}
+
+int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  char now[40];
+  int rc = lite_begin(d, err);
+
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err, "SAVEPOINT cq_claim");
+  if (rc)
+    return rc;
+  rc = settle_all(d, r, err);
+  if (rc == CQ_OK && r->retry)
+    rc = lite_int(d, &r->base, err,
+                  "SELECT max(sync_group_id) FROM \"%w\".cq_syncs WHERE "
+                  "source_name = %Q AND kind = 'full'",
+                  d->schema, r->source);
+  cq_time_format(r->started_us, now);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err,
+                   "INSERT INTO \"%w\".cq_syncs (sync_group_id, source_name, "
+                   "integration, destination_name, write_mode, sync_group, "
+                   "kind, status, sync_time, started, updated, owner, "
+                   "unsettled) VALUES (%lld, %Q, %Q, %Q, %Q, %Q, %Q, "
+                   "'running', %Q, %Q, %Q, %Q, 1)",
+                   d->schema, (long long)r->group, r->source, r->integration,
+                   d->base.name, cq_write_mode_name(d->base.mode),
+                   r->sync_group, r->retry && r->base ? "retry" : "full",
+                   r->time, now, now, d->owner);
+  if (rc)
+    lite_exec(d, NULL, "ROLLBACK TO cq_claim");
+  lite_exec(d, NULL, "RELEASE cq_claim");
+  return rc ? rc : lite_commit(d, 1, err);
+}
+
+/* ---- state ------------------------------------------------------------------- */
+
+int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
+               const char *client, cq_dest_state *out, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  sqlite3_stmt *s;
+  int64_t done = 0;
+  int rc = lite_prepare(d, &s, err,
+                        "SELECT sync_group_id, rows, cursor FROM \"%w\"."
+                        "cq_units WHERE table_name = %Q AND source_name = %Q "
+                        "AND client_id = %Q",
+                        d->schema, table, r->source, client);
+
+  memset(out, 0, sizeof *out);
+  if (rc)
+    return rc;
+  rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    out->group = sqlite3_column_int64(s, 0);
+    out->rows = sqlite3_column_int64(s, 1);
+    out->cursor = cq_strdup((const char *)sqlite3_column_text(s, 2));
+    if (!out->cursor)
+      rc = SQLITE_NOMEM;
+  }
+  sqlite3_finalize(s);
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+    return lite_fail(d, rc, "cq_units", err);
+  if (!r->retry || !r->base)
+    return CQ_OK;
+  rc = lite_int(d, &done, err,
+                "SELECT count(*) FROM \"%w\".cq_sync_units WHERE table_name = "
+                "%Q AND source_name = %Q AND client_id = %Q AND sync_group_id "
+                ">= %lld AND (published = 1 OR status = 'skipped')",
+                d->schema, table, r->source, client, (long long)r->base);
+  out->done = done > 0;
+  return rc;
+}
+
+/* ---- the journal --------------------------------------------------------------- */
+
+static const char *time_or_null(int64_t us, char *buf) {
+  if (us <= 0)
+    return NULL;
+  cq_time_format(us, buf);
+  return buf;
+}
+
+int lite_put_table(cq_dest *base, const cq_dest_run *r, const cq_dest_table *t,
+                   cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  const cq_counts *n = &t->n;
+  char from[40], to[40];
+  int rc = lite_begin(d, err);
+
+  if (rc)
+    return rc;
+  return lite_exec(
+      d, err,
+      "INSERT INTO \"%w\".cq_sync_tables (sync_group_id, source_name, "
+      "table_name, status, rows, inserted, updated, deleted, unchanged, kept, "
+      "errors, units, units_done, requests, retries, throttled_ms, bytes, "
+      "started, finished) VALUES (%lld, %Q, %Q, %Q, %lld, %lld, %lld, %lld, "
+      "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %Q, %Q) ON "
+      "CONFLICT DO UPDATE SET status = excluded.status, rows = excluded.rows, "
+      "inserted = excluded.inserted, updated = excluded.updated, deleted = "
+      "excluded.deleted, unchanged = excluded.unchanged, kept = excluded.kept, "
+      "errors = excluded.errors, units = excluded.units, units_done = "
+      "excluded.units_done, requests = excluded.requests, retries = "
+      "excluded.retries, throttled_ms = excluded.throttled_ms, bytes = "
+      "excluded.bytes, started = excluded.started, finished = "
+      "excluded.finished",
+      d->schema, (long long)r->group, r->source, t->def->name, t->status,
+      (long long)n->rows, (long long)n->inserted, (long long)n->updated,
+      (long long)n->deleted, (long long)n->unchanged, (long long)n->kept,
+      (long long)n->errors, (long long)n->units, (long long)n->units_done,
+      (long long)n->requests, (long long)n->retries,
+      (long long)n->throttled_ms, (long long)n->bytes,
+      time_or_null(t->started_us, from), time_or_null(t->finished_us, to));
+}
+
+int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
+                   const char *client, const char *kind, const char *message,
+                   cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  const char *hint = strstr(message, "\nhint: ");
+  size_t n = hint ? (size_t)(hint - message) : strlen(message);
+  char now[40];
+  int rc = lite_begin(d, err);
+
+  cq_time_format(cq_now_us(), now);
+  if (rc)
+    return rc;
+  return lite_exec(d, err,
+                   "INSERT INTO \"%w\".cq_sync_errors (sync_group_id, "
+                   "source_name, table_name, client_id, kind, message, hint, "
+                   "at) VALUES (%lld, %Q, %Q, %Q, %Q, '%.*q', %Q, %Q)",
+                   d->schema, (long long)r->group, r->source, table, client,
+                   kind, (int)n, message, hint ? hint + 7 : NULL, now);
+}
+
+int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
+                 const cq_counts *n, int ntable, const char *message,
+                 cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  char now[40];
+  int rc = lite_begin(d, err);
+
+  cq_time_format(cq_now_us(), now);
+  if (rc)
+    return rc;
+  return lite_exec(
+      d, err,
+      "UPDATE \"%w\".cq_syncs SET status = %Q, tables = %d, units = %lld, "
+      "units_done = %lld, rows = %lld, errors = %lld, requests = %lld, retries "
+      "= %lld, throttled_ms = %lld, bytes = %lld, updated = %Q, finished = %s, "
+      "message = %Q WHERE sync_group_id = %lld AND source_name = %Q",
+      d->schema, status, ntable, (long long)n->units, (long long)n->units_done,
+      (long long)n->rows, (long long)n->errors, (long long)n->requests,
+      (long long)n->retries, (long long)n->throttled_ms, (long long)n->bytes,
+      now, strcmp(status, "running") == 0 ? "NULL" : "updated", message,
+      (long long)r->group, r->source);
+}
+
+/* ---- publish ------------------------------------------------------------------- */
+
+/* Clients that a whole run of the table no longer has. */
+static int forget_clients(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
+                          cq_error *err) {
+  const char *gone =
+      "client_id NOT IN (SELECT u.client_id FROM \"%w\".cq_sync_units AS u "
+      "WHERE u.table_name = %Q AND u.source_name = %Q AND u.sync_group_id = "
+      "%lld)";
+  char *where = sqlite3_mprintf(gone, d->schema, t->def->name, r->source,
+                                (long long)r->group);
+  int rc = where ? CQ_OK : cq_error_nomem(err);
+
+  if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE) {
+    rc = lite_exec(d, err,
+                   "DELETE FROM \"%w\".\"%w\" WHERE _cq_source_name = %Q AND "
+                   "_cq_client_id IN (SELECT client_id FROM \"%w\".cq_units "
+                   "WHERE table_name = %Q AND source_name = %Q AND %s)",
+                   d->schema, t->def->name, r->source, d->schema, t->def->name,
+                   r->source, where);
+    if (rc == CQ_OK)
+      t->n.deleted += sqlite3_changes(d->h->db);
+  }
+  if (rc == CQ_OK && d->base.mode != CQ_MODE_OVERWRITE)
+    rc = lite_exec(d, err,
+                   "DELETE FROM \"%w\".cq_units WHERE table_name = %Q AND "
+                   "source_name = %Q AND %s",
+                   d->schema, t->def->name, r->source, where);
+  sqlite3_free(where);
+  return rc;
+}
+
+int lite_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
+                 int nt, const char *status, const cq_counts *n,
+                 const char *message, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  int rc = lite_commit(d, 1, err);
+
+  if (rc == CQ_OK)
+    rc = lite_begin(d, err);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err, "SAVEPOINT cq_publish");
+  if (rc)
+    return rc;
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    if (t[i]->failed)
+      rc = lite_exec(d, err,
+                     "UPDATE \"%w\".cq_sync_units SET status = 'failed' WHERE "
+                     "table_name = %Q AND source_name = %Q AND sync_group_id = "
+                     "%lld AND published = 0",
+                     d->schema, t[i]->def->name, r->source,
+                     (long long)r->group);
+  if (rc == CQ_OK)
+    rc = publish_units(d, r->group, r->source, err);
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    if (t[i]->complete && !t[i]->failed && !t[i]->incremental && !r->base)
+      rc = forget_clients(d, r, t[i], err);
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    rc = lite_put_table(base, r, t[i], err);
+  if (rc == CQ_OK)
+    rc = remove_rows(d, r->group, r->source, err);
+  if (rc == CQ_OK)
+    rc = lite_put_run(base, r, status, n, nt, message, err);
+  if (rc == CQ_OK)
+    rc = lite_exec(d, err,
+                   "UPDATE \"%w\".cq_syncs SET unsettled = 0 WHERE "
+                   "sync_group_id = %lld AND source_name = %Q",
+                   d->schema, (long long)r->group, r->source);
+  if (rc)
+    lite_exec(d, NULL, "ROLLBACK TO cq_publish");
+  lite_exec(d, NULL, "RELEASE cq_publish");
+  return rc ? rc : lite_commit(d, 1, err);
+}
+
+/* ---- CloudQuery's summary -------------------------------------------------------- */
+
+int lite_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  sqlite3_stmt *s;
+  cq_buf b;
+  int rc = lite_begin(d, err);
+
+  if (rc == CQ_OK)
+    rc = lite_script(d, "sql/summaries.sql", err);
+  if (rc)
+    return rc;
+  cq_buf_init(&b, 4096);
+  for (int i = 0; i < n; i++)
+    cq_buf_str(&b, i ? ", ?" : "?");
+  rc = b.rc ? cq_error_nomem(err)
+            : lite_prepare(d, &s, err,
+                           "INSERT INTO \"%w\".cloudquery_sync_summaries "
+                           "VALUES (%s)",
+                           d->schema, b.data);
+  cq_buf_clear(&b);
+  if (rc)
+    return rc;
+  for (int i = 0; i < n; i++) {
+    if (v[i].kind == CQ_INT)
+      sqlite3_bind_int64(s, i + 1, v[i].u.i);
+    else if (v[i].kind == CQ_STR)
+      sqlite3_bind_text(s, i + 1, v[i].u.s, (int)v[i].len, SQLITE_STATIC);
+  }
+  rc = lite_done(d, s, err);
+  return rc ? rc : lite_commit(d, 1, err);
+}
+
+/* ---- old snapshots ---------------------------------------------------------------- */
+
+/* Of a snapshot table, the runs of each unit beyond the newest `keep`; of an
+ * incremental one, rows of such runs that a newer row of their key replaces. */
+static int prune_table(cq_lite *d, const char *name, int incremental,
+                       int64_t keep, int64_t *removed, cq_error *err) {
+  int rc;
+
+  rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+  if (rc == CQ_OK)
+    rc = lite_exec(
+        d, err,
+        "CREATE TEMP TABLE cq_old AS SELECT source_name, client_id, "
+        "sync_group_id FROM (SELECT source_name, client_id, sync_group_id, "
+        "row_number() OVER (PARTITION BY source_name, client_id ORDER BY "
+        "sync_group_id DESC) AS nth FROM \"%w\".cq_sync_units WHERE table_name "
+        "= %Q AND published = 1) WHERE nth > %lld",
+        d->schema, name, (long long)keep);
+  /* What is current stays, however old. */
+  if (rc == CQ_OK && !incremental)
+    rc = lite_exec(d, err,
+                   "DELETE FROM temp.cq_old WHERE (source_name, client_id, "
+                   "sync_group_id) IN (SELECT source_name, client_id, "
+                   "sync_group_id FROM \"%w\".cq_units WHERE table_name = %Q)",
+                   d->schema, name);
+  if (rc == CQ_OK && incremental)
+    rc = lite_exec(
+        d, err,
+        "DELETE FROM \"%w\".\"raw_%w\" WHERE (_cq_source_name, "
+        "_cq_client_id, _cq_sync_group_id) IN (SELECT source_name, client_id, "
+        "sync_group_id FROM temp.cq_old) AND rowid NOT IN (SELECT id FROM "
+        "(SELECT rowid AS id, row_number() OVER (PARTITION BY "
+        "_cq_source_name, _cq_id ORDER BY _cq_sync_group_id DESC, rowid DESC) "
+        "AS nth FROM \"%w\".\"raw_%w\" AS r WHERE EXISTS (SELECT 1 FROM "
+        "\"%w\".cq_sync_units AS u WHERE u.table_name = %Q AND u.source_name "
+        "= r._cq_source_name AND u.client_id = r._cq_client_id AND "
+        "u.sync_group_id = r._cq_sync_group_id AND u.published = 1)) WHERE "
+        "nth = 1)",
+        d->schema, name, d->schema, name, d->schema, name);
+  else if (rc == CQ_OK)
+    rc = lite_exec(
+        d, err,
+        "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id IN (SELECT "
+        "sync_group_id FROM temp.cq_old) AND (_cq_source_name, _cq_client_id, "
+        "_cq_sync_group_id) IN (SELECT source_name, client_id, sync_group_id "
+        "FROM temp.cq_old)",
+        d->schema, name);
+  if (rc == CQ_OK)
+    *removed += sqlite3_changes(d->h->db);
+  return rc;
+}
+
+int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  int64_t removed = 0, tables = 0;
+  sqlite3_stmt *s = NULL;
+  char **names = NULL;
+  size_t cap = 0, n = 0;
+  int there = 0, rc = has_table(d, "cq_sync_units", err, &there);
+
+  if (rc == CQ_OK && there) {
+    rc = lite_begin(d, err);
+    if (rc == CQ_OK)
+      rc = lite_prepare(d, &s, err,
+                        "SELECT substr(name, 5) FROM \"%w\".sqlite_schema "
+                        "WHERE type = 'table' AND name LIKE 'raw\\_%%' ESCAPE "
+                        "'\\' AND substr(name, 5) IN (SELECT table_name FROM "
+                        "\"%w\".cq_sync_units)",
+                        d->schema, d->schema);
+    while (rc == CQ_OK && sqlite3_step(s) == SQLITE_ROW) {
+      if (cq_grow(&names, &cap, n, sizeof *names) ||
+          !(names[n] = cq_strdup((const char *)sqlite3_column_text(s, 0))))
+        rc = cq_error_nomem(err);
+      else
+        n++;
+    }
+    sqlite3_finalize(s);
+  }
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
+    int64_t newest = 0, before = removed;
+
+    rc = lite_int(d, &newest, err,
+                  "SELECT instr(sql, '_cq_newest') > 0 FROM \"%w\"."
+                  "sqlite_schema WHERE type = 'view' AND name = %Q",
+                  d->schema, names[i]);
+    if (rc == CQ_OK)
+      rc = prune_table(d, names[i], newest > 0, keep, &removed, err);
+    /* The journal keeps what still has rows. */
+    if (rc == CQ_OK && !newest)
+      rc = lite_exec(d, err,
+                     "DELETE FROM \"%w\".cq_sync_units WHERE table_name = %Q "
+                     "AND (source_name, client_id, sync_group_id) IN (SELECT "
+                     "source_name, client_id, sync_group_id FROM temp.cq_old)",
+                     d->schema, names[i]);
+    tables += removed > before;
+  }
+  if (rc == CQ_OK && n > 0)
+    rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+  if (rc == CQ_OK)
+    rc = lite_commit(d, 1, err);
+  for (size_t i = 0; i < n; i++)
+    cq_free(names[i]);
+  cq_free(names);
+  cq_buf_printf(out, "{\"keep\":%lld,\"tables\":%lld,\"rows\":%lld}",
+                (long long)keep, (long long)tables, (long long)removed);
+  return rc ? rc : out->rc ? cq_error_nomem(err) : CQ_OK;
+}

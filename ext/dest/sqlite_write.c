@@ -1,0 +1,522 @@
+/* ext/dest/sqlite_write.c: a unit's rows: written as they come, made whole or
+ * dropped at its end, and read again for the tables below it.
+ *
+ * Append writes raw_<t>; the rows stay invisible until the run publishes.  The
+ * overwrite modes stage a unit's rows in a temporary table and merge them in
+ * one go with their stale deletion, journal entry and state. */
+#include "dest/internal.h"
+
+#include <string.h>
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+enum { ROWS_AT_ONCE = 256 }; /* parent rows read in one go */
+
+static int staged(const cq_lite *d) { return d->base.mode != CQ_MODE_APPEND; }
+
+void lite_drop(cq_dest *base, cq_dest_table *t) {
+  lite_table *own = t->own;
+
+  if (!own)
+    return;
+  sqlite3_finalize(own->insert);
+  /* Fails where the host reads; what stays is empty and temporary. */
+  if (own->stage)
+    lite_exec((cq_lite *)base, NULL, "DROP TABLE temp.\"%w\"", own->stage);
+  cq_free(own->stage);
+  cq_free(own->target);
+  cq_free(own);
+  t->own = NULL;
+}
+
+static int make_stage(cq_lite *d, const cq_dest_table *t, const char *stage,
+                      cq_error *err) {
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  lite_add_columns(&b, t);
+  rc = b.rc ? cq_error_nomem(err)
+            : lite_exec(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage,
+                        b.data);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
+                      cq_error *err) {
+  lite_table *own = t->own;
+  cq_buf b;
+  int rc = CQ_OK;
+
+  if (own && own->insert)
+    return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  if (!own) {
+    own = t->own = cq_calloc(1, sizeof *own);
+    if (!own)
+      return cq_error_nomem(err);
+  }
+  if (staged(d) && !own->stage) {
+    own->stage = cq_mprintf("cq_stage_%lld_%s", (long long)r->group,
+                            t->def->name);
+    rc = own->stage ? make_stage(d, t, own->stage, err) : cq_error_nomem(err);
+    if (rc) {
+      cq_free(own->stage);
+      own->stage = NULL;
+    }
+  }
+  if (rc == CQ_OK && !own->target) {
+    char *q = staged(d)
+                  ? sqlite3_mprintf("temp.\"%w\"", own->stage)
+                  : sqlite3_mprintf("\"%w\".\"raw_%w\"", d->schema,
+                                    t->def->name);
+
+    own->target = q ? cq_strdup(q) : NULL;
+    sqlite3_free(q);
+    if (!own->target)
+      rc = cq_error_nomem(err);
+  }
+  if (rc == CQ_OK) {
+    cq_buf_printf(&b, "INSERT INTO %s (", own->target);
+    lite_add_columns(&b, t);
+    cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
+    for (int i = 0; i < t->ncol; i++)
+      cq_buf_printf(&b, ", b.c%d", i);
+    cq_buf_str(&b, " FROM cq_batch(?5) AS b");
+    rc = b.rc ? cq_error_nomem(err)
+              : sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
+    if (rc && !b.rc)
+      rc = lite_fail(d, rc, t->def->name, err);
+  }
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int insert_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                       lite_feed *feed) {
+  lite_table *own = u->table->own;
+  sqlite3_stmt *s = own->insert;
+  int rc;
+
+  (void)d;
+  sqlite3_bind_text(s, 1, r->time, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 2, r->source, -1, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 3, r->group);
+  sqlite3_bind_text(s, 4, u->client, -1, SQLITE_STATIC);
+  sqlite3_bind_pointer(s, 5, feed, LITE_FEED_TYPE, NULL);
+  rc = sqlite3_step(s);
+  if (rc == SQLITE_DONE)
+    rc = SQLITE_OK;
+  return rc;
+}
+
+/* One row stopped the batch: which? */
+static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                    const cq_dest_rows *rows, cq_error *err) {
+  lite_table *own = u->table->own;
+
+  for (int i = 0; i < rows->batch->nrow; i++) {
+    lite_feed one = {rows, u->table, i, i + 1, NULL};
+    int rc = insert_rows(d, r, u, &one);
+
+    if (rc) {
+      rc = cq_error_set(err, rc & 0xff,
+                        "destination %s: %s: row _cq_id %.36s: %s",
+                        d->base.name, u->table->def->name, rows->ids + 37 * i,
+                        sqlite3_errmsg(d->h->db));
+      sqlite3_reset(own->insert);
+      return rc;
+    }
+    sqlite3_reset(own->insert);
+  }
+  return CQ_OK; /* whatever it was, it has passed */
+}
+
+int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
+               const cq_dest_rows *rows, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  lite_feed feed = {rows, u->table, 0, rows->batch->nrow, &u->warnings};
+  lite_table *own;
+  int rc = lite_begin(d, err);
+
+  if (rc == CQ_OK)
+    rc = table_open(d, r, u->table, err);
+  if (rc)
+    return rc;
+  own = u->table->own;
+  rc = insert_rows(d, r, u, &feed);
+  sqlite3_reset(own->insert);
+  if ((rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH ||
+      (rc & 0xff) == SQLITE_TOOBIG)
+    rc = name_row(d, r, u, rows, err);
+  else if (rc)
+    rc = lite_fail(d, rc, u->table->def->name, err);
+  /* The feed is on the caller's stack. */
+  sqlite3_bind_null(own->insert, 5);
+  if (rc)
+    return rc;
+  u->rows += rows->batch->nrow;
+  d->h->rows += rows->batch->nrow;
+  return CQ_OK;
+}
+
+/* ---- the end of a unit ------------------------------------------------------ */
+
+static int journal(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
+                   const char *status, const char *cursor, cq_error *err) {
+  int published = staged(d) && strcmp(status, "ok") == 0, rc;
+  char from[40], to[40];
+
+  cq_time_format(u->started_us ? u->started_us : cq_now_us(), from);
+  cq_time_format(cq_now_us(), to);
+  rc = lite_exec(d, err,
+                 "INSERT INTO \"%w\".cq_sync_units (table_name, source_name, "
+                 "client_id, sync_group_id, status, published, rows, cursor, "
+                 "started, finished) VALUES (%Q, %Q, %Q, %lld, %Q, %d, %lld, "
+                 "%Q, %Q, %Q) ON CONFLICT DO UPDATE SET status = "
+                 "excluded.status, published = excluded.published, rows = "
+                 "excluded.rows, cursor = excluded.cursor, finished = "
+                 "excluded.finished",
+                 d->schema, u->table->def->name, r->source, u->client,
+                 (long long)r->group, status, published,
+                 (long long)(strcmp(status, "ok") == 0 ? u->rows : 0),
+                 cursor ? cursor : "", from, to);
+  if (rc == CQ_OK && published)
+    rc = lite_exec(d, err,
+                   "INSERT INTO \"%w\".cq_units (table_name, source_name, "
+                   "client_id, sync_group_id, sync_time, cursor, rows) VALUES "
+                   "(%Q, %Q, %Q, %lld, %Q, %Q, %lld) ON CONFLICT DO UPDATE SET "
+                   "sync_group_id = excluded.sync_group_id, sync_time = "
+                   "excluded.sync_time, cursor = excluded.cursor, rows = "
+                   "excluded.rows",
+                   d->schema, u->table->def->name, r->source, u->client,
+                   (long long)r->group, r->time, cursor ? cursor : "",
+                   (long long)u->rows);
+  return rc;
+}
+
+/* How many staged rows are in the table already, all data alike. */
+static int count_same(cq_lite *d, const cq_dest_table *t, const char *stage,
+                      const char *client, int64_t *out, cq_error *err) {
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  for (int i = 0; i < t->ncol; i++) {
+    char *q = sqlite3_mprintf(" AND t.\"%w\" IS s.\"%w\"",
+                              t->def->columns[t->cols[i]].name,
+                              t->def->columns[t->cols[i]].name);
+
+    if (!q)
+      b.rc = CQ_NOMEM;
+    else
+      cq_buf_str(&b, q);
+    sqlite3_free(q);
+  }
+  rc = b.rc ? cq_error_nomem(err)
+            : lite_int(d, out, err,
+                       "SELECT count(*) FROM temp.\"%w\" AS s CROSS JOIN "
+                       "\"%w\".\"%w\" AS t ON t._cq_id = s._cq_id WHERE "
+                       "s._cq_client_id = %Q%s",
+                       stage, d->schema, t->def->name, client,
+                       b.data ? b.data : "");
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int upsert(cq_lite *d, const cq_dest_table *t, const char *stage,
+                  const char *client, cq_error *err) {
+  cq_buf cols, set;
+  int rc;
+
+  cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&set, CQ_MAX_SPEC_BYTES);
+  lite_add_columns(&cols, t);
+  for (int i = 0; i < LITE_META; i++)
+    if (strcmp(lite_meta[i], "_cq_id") != 0)
+      cq_buf_printf(&set, "%s\"%s\" = excluded.\"%s\"", i ? ", " : "",
+                    lite_meta[i], lite_meta[i]);
+  for (int i = 0; i < t->ncol; i++) {
+    char *q = sqlite3_mprintf(", \"%w\" = excluded.\"%w\"",
+                              t->def->columns[t->cols[i]].name,
+                              t->def->columns[t->cols[i]].name);
+
+    if (!q)
+      set.rc = CQ_NOMEM;
+    else
+      cq_buf_str(&set, q);
+    sqlite3_free(q);
+  }
+  rc = cols.rc || set.rc
+           ? cq_error_nomem(err)
+           : lite_exec(d, err,
+                       "INSERT INTO \"%w\".\"%w\" (%s) SELECT %s FROM "
+                       "temp.\"%w\" WHERE _cq_client_id = %Q ORDER BY rowid ON "
+                       "CONFLICT (_cq_id%s) DO UPDATE SET %s",
+                       d->schema, t->def->name, cols.data, cols.data, stage,
+                       client, d->group_in_key ? ", _cq_sync_group_id" : "",
+                       set.data);
+  cq_buf_clear(&cols);
+  cq_buf_clear(&set);
+  return rc;
+}
+
+static int merge(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
+                 cq_counts *n, cq_error *err) {
+  const char *name = u->table->def->name;
+  lite_table *own = u->table->own;
+  int64_t last = 0, inserted = 0, same = 0;
+  int rc = CQ_OK;
+
+  if (u->rows > 0) {
+    rc = lite_int(d, &last, err, "SELECT max(rowid) FROM \"%w\".\"%w\"",
+                  d->schema, name);
+    if (rc == CQ_OK && last > 0)
+      rc = count_same(d, u->table, own->stage, u->client, &same, err);
+    if (rc == CQ_OK)
+      rc = upsert(d, u->table, own->stage, u->client, err);
+    if (rc == CQ_OK)
+      rc = lite_int(d, &inserted, err,
+                    "SELECT count(*) FROM \"%w\".\"%w\" WHERE rowid > %lld",
+                    d->schema, name, (long long)last);
+    if (rc == CQ_OK)
+      rc = lite_exec(d, err,
+                     "DELETE FROM temp.\"%w\" WHERE _cq_client_id = %Q",
+                     own->stage, u->client);
+    n->inserted += inserted;
+    n->unchanged += same;
+    n->updated +=
+        u->rows > inserted + same ? u->rows - inserted - same : 0;
+  }
+  if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE &&
+      !u->table->incremental) {
+    rc = lite_exec(d, err,
+                   "DELETE FROM \"%w\".\"%w\" WHERE _cq_client_id = %Q AND "
+                   "_cq_source_name = %Q AND _cq_sync_group_id <> %lld",
+                   d->schema, name, u->client, r->source,
+                   (long long)r->group);
+    if (rc == CQ_OK)
+      n->deleted += sqlite3_changes(d->h->db);
+  }
+  return rc;
+}
+
+/* What a unit that failed or was skipped has written goes; what it had before
+ * stays, and is counted. */
+static int drop_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                     cq_error *err) {
+  lite_table *own = u->table->own;
+  int rc = CQ_OK;
+
+  if (staged(d) && own && own->stage)
+    rc = lite_exec(d, err, "DELETE FROM temp.\"%w\" WHERE _cq_client_id = %Q",
+                   own->stage, u->client);
+  else if (!staged(d) && own)
+    rc = lite_exec(d, err,
+                   "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id = "
+                   "%lld AND _cq_source_name = %Q AND _cq_client_id = %Q",
+                   d->schema, u->table->def->name, (long long)r->group,
+                   r->source, u->client);
+  return rc;
+}
+
+int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
+             const char *status, const char *cursor, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  int ok = strcmp(status, "ok") == 0, rc = lite_begin(d, err);
+  cq_counts n;
+
+  memset(&n, 0, sizeof n);
+  if (rc)
+    return rc;
+  rc = lite_exec(d, err, "SAVEPOINT cq_unit");
+  if (rc)
+    return rc;
+  if (!ok) {
+    int64_t kept = 0;
+
+    rc = drop_rows(d, r, u, err);
+    if (rc == CQ_OK)
+      rc = lite_int(d, &kept, err,
+                    "SELECT rows FROM \"%w\".cq_units WHERE table_name = %Q "
+                    "AND source_name = %Q AND client_id = %Q",
+                    d->schema, u->table->def->name, r->source, u->client);
+    n.kept = kept;
+  } else if (staged(d)) {
+    rc = merge(d, r, u, &n, err);
+  } else {
+    n.inserted = u->rows;
+  }
+  if (rc == CQ_OK)
+    rc = journal(d, r, u, status, ok ? cursor : NULL, err);
+  if (rc) {
+    lite_exec(d, NULL, "ROLLBACK TO cq_unit");
+    lite_exec(d, NULL, "RELEASE cq_unit");
+    return rc;
+  }
+  rc = lite_exec(d, err, "RELEASE cq_unit");
+  if (rc)
+    return rc;
+  if (ok)
+    u->table->n.rows += u->rows;
+  u->table->n.inserted += n.inserted;
+  u->table->n.updated += n.updated;
+  u->table->n.unchanged += n.unchanged;
+  u->table->n.deleted += n.deleted;
+  u->table->n.kept += n.kept;
+  return CQ_OK;
+}
+
+/* ---- rows of a parent --------------------------------------------------------- */
+
+/* Read a few hundred at a time, so that no statement stays open while others
+ * write and commit. */
+typedef struct row_reader {
+  cq_lite *d;
+  const cq_dest_table *table;
+  char *source, *client, *sql;
+  int64_t group, last;
+  cq_arena arena;      /* of the rows at hand */
+  cq_value *cells;     /* ROWS_AT_ONCE x def->ncol */
+  int n, at, ended;
+} row_reader;
+
+static void reader_close(void *user) {
+  row_reader *p = user;
+
+  cq_arena_clear(&p->arena);
+  cq_free(p->cells);
+  cq_free(p->source);
+  cq_free(p->client);
+  cq_free(p->sql);
+  cq_free(p);
+}
+
+static int reader_cell(row_reader *p, sqlite3_stmt *s, int i, int type,
+                       cq_value *out) {
+  cq_value v = cq_value_null();
+
+  switch (sqlite3_column_type(s, i)) {
+  case SQLITE_INTEGER:
+    v = cq_value_int(sqlite3_column_int64(s, i));
+    break;
+  case SQLITE_FLOAT:
+    v = cq_value_real(sqlite3_column_double(s, i));
+    break;
+  case SQLITE_TEXT:
+    v = cq_value_str((const char *)sqlite3_column_text(s, i),
+                     (size_t)sqlite3_column_bytes(s, i));
+    v.json = type == CQ_JSON || (type & CQ_LIST);
+    break;
+  case SQLITE_BLOB:
+    v = cq_value_str(sqlite3_column_blob(s, i),
+                     (size_t)sqlite3_column_bytes(s, i));
+    v.kind = CQ_BYTES;
+    break;
+  }
+  return cq_value_copy(&p->arena, &v, out);
+}
+
+static int reader_fill(row_reader *p, cq_error *err) {
+  const cq_table *t = p->table->def;
+  sqlite3_stmt *s = NULL;
+  int rc = sqlite3_prepare_v2(p->d->h->db, p->sql, -1, &s, NULL);
+
+  p->n = p->at = 0;
+  cq_arena_reset(&p->arena);
+  if (rc)
+    return lite_fail(p->d, rc, t->name, err);
+  sqlite3_bind_int64(s, 1, p->group);
+  sqlite3_bind_text(s, 2, p->source, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 3, p->client, -1, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 4, p->last);
+  while (p->n < ROWS_AT_ONCE && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    cq_value *row = &p->cells[(size_t)p->n * (size_t)t->ncol];
+
+    p->last = sqlite3_column_int64(s, 0);
+    for (int i = 0; i < t->ncol; i++)
+      row[i] = cq_value_null();
+    for (int i = 0; i < p->table->ncol; i++) {
+      int c = p->table->cols[i];
+
+      if (reader_cell(p, s, i + 1, t->columns[c].type, &row[c])) {
+        sqlite3_finalize(s);
+        return cq_error_nomem(err);
+      }
+    }
+    p->n++;
+  }
+  if (p->n < ROWS_AT_ONCE)
+    p->ended = 1;
+  sqlite3_finalize(s);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CQ_OK
+             : lite_fail(p->d, rc, t->name, err);
+}
+
+static int reader_next(void *user, const cq_value **row, cq_error *err) {
+  row_reader *p = user;
+
+  if (p->at == p->n) {
+    int rc = p->ended ? CQ_OK : reader_fill(p, err);
+
+    if (rc)
+      return rc;
+    if (p->at == p->n)
+      return CQ_DONE;
+  }
+  *row = &p->cells[(size_t)p->at++ * (size_t)p->table->def->ncol];
+  return CQ_ROW;
+}
+
+int lite_rows(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
+              const char *client, int64_t group, cq_rows *out, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  row_reader *p = cq_calloc(1, sizeof *p);
+  char *sql = NULL;
+  cq_buf b;
+
+  if (!p)
+    return cq_error_nomem(err);
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_arena_init(&p->arena);
+  for (int i = 0; i < parent->ncol; i++) {
+    char *q =
+        sqlite3_mprintf(", \"%w\"", parent->def->columns[parent->cols[i]].name);
+
+    if (!q)
+      b.rc = CQ_NOMEM;
+    else
+      cq_buf_str(&b, q);
+    sqlite3_free(q);
+  }
+  if (b.rc == CQ_OK)
+    sql = sqlite3_mprintf(
+        "SELECT rowid%s FROM \"%w\".\"%s%w\" WHERE _cq_sync_group_id = ?1 AND "
+        "_cq_source_name = ?2 AND _cq_client_id = ?3 AND rowid > ?4 ORDER BY "
+        "rowid LIMIT %d",
+        b.data ? b.data : "", d->schema, staged(d) ? "" : "raw_",
+        parent->def->name, ROWS_AT_ONCE);
+  p->d = d;
+  p->table = parent;
+  p->group = group;
+  p->last = INT64_MIN;
+  p->source = cq_strdup(r->source);
+  p->client = cq_strdup(client);
+  p->sql = sql ? cq_strdup(sql) : NULL;
+  p->cells = cq_calloc((size_t)ROWS_AT_ONCE * (size_t)(parent->def->ncol + 1),
+                       sizeof *p->cells);
+  sqlite3_free(sql);
+  cq_buf_clear(&b);
+  if (!p->source || !p->client || !p->sql || !p->cells) {
+    reader_close(p);
+    return cq_error_nomem(err);
+  }
+  out->next = reader_next;
+  out->close = reader_close;
+  out->user = p;
+  return CQ_OK;
+}

@@ -1,0 +1,221 @@
+/* ext/sync/check.c: what a sync would do, without doing it: cq_validate,
+ * cq_plan, cq_migrate, cq_test. */
+#include <string.h>
+
+#include "sync/internal.h"
+
+static void text(cq_buf *b, const char *key, const char *value) {
+  cq_buf_printf(b, "\"%s\":", key);
+  cq_buf_json(b, value ? value : "", value ? strlen(value) : 0);
+}
+
+static void list_dests(const cq_run *r, const cq_spec_source *s, cq_buf *b) {
+  cq_buf_str(b, "\"destinations\":[");
+  for (size_t d = 0; d < s->destinations.n; d++)
+    for (size_t k = 0; k < r->spec.ndest; k++) {
+      const cq_spec_dest *o = &r->spec.dests[k];
+
+      if (strcmp(o->name, s->destinations.v[d]) != 0)
+        continue;
+      cq_buf_str(b, d ? ",{" : "{");
+      text(b, "name", o->name);
+      cq_buf_byte(b, ',');
+      text(b, "write_mode", cq_write_mode_name(o->def.mode));
+      cq_buf_byte(b, '}');
+    }
+  cq_buf_byte(b, ']');
+}
+
+int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
+  cq_run r;
+  int rc = cq_run_prepare(&r, c, err);
+
+  cq_buf_str(out, "{\"valid\":true,\"sources\":[");
+  for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
+    const cq_run_source *s = &r.sources[i];
+
+    cq_buf_str(out, i ? ",{" : "{");
+    text(out, "name", s->spec->name);
+    cq_buf_byte(out, ',');
+    text(out, "integration", s->spec->integration->name);
+    cq_buf_str(out, ",\"tables\":[");
+    for (int k = 0; k < s->plan.n; k++) {
+      const char *name = s->plan.tables[k].table->name;
+
+      if (k)
+        cq_buf_byte(out, ',');
+      cq_buf_json(out, name, strlen(name));
+    }
+    cq_buf_str(out, "],");
+    list_dests(&r, s->spec, out);
+    cq_buf_byte(out, '}');
+  }
+  cq_buf_str(out, "]}");
+  if (rc == CQ_OK && out->rc)
+    rc = cq_error_nomem(err);
+  cq_run_clear(&r);
+  return rc;
+}
+
+/* ---- plan --------------------------------------------------------------------- */
+
+/* The parent's requests are the parent table's own, made once. */
+static int plan_table(const cq_run *r, const cq_run_source *s, int i,
+                      cq_buf *out, cq_error *err) {
+  const cq_plan_table *t = &s->plan.tables[i];
+  cq_scan_options o;
+  cq_prediction p;
+  int rc, n = 0;
+
+  memset(&o, 0, sizeof o);
+  memset(&p, 0, sizeof p);
+  o.env = r->call->env;
+  o.source = s->source;
+  o.table = t->table;
+  o.cap = -1;
+  rc = cq_scan_predict(&o, &p, err);
+  cq_buf_byte(out, '{');
+  text(out, "table", t->table->name);
+  cq_buf_byte(out, ',');
+  if (t->table->parent.table) {
+    text(out, "parent", t->table->parent.table->name);
+    cq_buf_byte(out, ',');
+  }
+  cq_buf_printf(out, "\"incremental\":%s,\"paid\":%s,\"requests\":[",
+                t->table->cursor.column >= 0 ? "true" : "false",
+                t->paid ? "true" : "false");
+  for (size_t k = 0; k < p.n && rc == CQ_OK; k++) {
+    const cq_plan_step *q = &p.steps[k];
+
+    if (strcmp(q->table, t->table->name) != 0 &&
+        strcmp(q->purpose, "discover") != 0 &&
+        strcmp(q->purpose, "identify") != 0)
+      continue;
+    cq_buf_str(out, n++ ? ",{" : "{");
+    text(out, "purpose", q->purpose);
+    cq_buf_byte(out, ',');
+    text(out, "method", q->method);
+    cq_buf_byte(out, ',');
+    text(out, "url", q->url);
+    cq_buf_byte(out, ',');
+    text(out, "operation", q->operation);
+    if (q->requests >= 0)
+      cq_buf_printf(out, ",\"requests\":%lld", (long long)q->requests);
+    if (q->repeats && *q->repeats) {
+      cq_buf_byte(out, ',');
+      text(out, "times", q->repeats);
+    }
+    cq_buf_byte(out, '}');
+  }
+  cq_buf_str(out, "]}");
+  cq_prediction_clear(&p);
+  return rc;
+}
+
+int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
+  cq_run r;
+  int rc = cq_run_prepare(&r, c, err);
+
+  cq_buf_str(out, "{\"sources\":[");
+  for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
+    const cq_run_source *s = &r.sources[i];
+
+    cq_buf_str(out, i ? ",{" : "{");
+    text(out, "name", s->spec->name);
+    cq_buf_byte(out, ',');
+    text(out, "integration", s->spec->integration->name);
+    cq_buf_byte(out, ',');
+    list_dests(&r, s->spec, out);
+    cq_buf_str(out, ",\"tables\":[");
+    for (int k = 0; k < s->plan.n && rc == CQ_OK; k++) {
+      if (k)
+        cq_buf_byte(out, ',');
+      rc = plan_table(&r, s, k, out, err);
+    }
+    cq_buf_str(out, "]}");
+  }
+  cq_buf_str(out, "]}");
+  if (rc == CQ_OK && out->rc)
+    rc = cq_error_nomem(err);
+  cq_run_clear(&r);
+  return rc;
+}
+
+/* ---- migrate --------------------------------------------------------------------- */
+
+int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
+  cq_run r;
+  int rc;
+
+  if (c->env->syncing)
+    return cq_error_set(err, CQ_MISUSE,
+                        "cq_migrate: a sync runs on this connection");
+  rc = cq_run_prepare(&r, c, err);
+  if (rc == CQ_OK)
+    rc = cq_run_open(&r, 1, err);
+  cq_buf_str(out, "{\"actions\":[");
+  for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
+    cq_run_source *s = &r.sources[i];
+
+    for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++) {
+      cq_run_dest *o = &s->dests[d];
+
+      if (!o->dest)
+        rc = cq_error_set(err, CQ_IOERR, "%s",
+                          o->message ? o->message : "destination not open");
+      for (int k = 0; k < s->plan.n && rc == CQ_OK; k++)
+        rc = o->dest->ops->migrate(o->dest, &o->tables[k], 0, out, err);
+      if (rc == CQ_OK)
+        rc = o->dest->ops->commit(o->dest, 1, err);
+    }
+  }
+  cq_buf_str(out, "]}");
+  if (rc == CQ_OK && out->rc)
+    rc = cq_error_nomem(err);
+  cq_run_clear(&r);
+  return rc;
+}
+
+/* ---- test --------------------------------------------------------------------------- */
+
+/* One object a client of each source, and one a destination.  A destination is
+ * tested by opening it: nothing is written. */
+int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
+  cq_run r;
+  int rc = cq_run_prepare(&r, c, err);
+  const char *comma = "";
+
+  cq_buf_str(out, "{\"sources\":[");
+  for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
+    const cq_run_source *s = &r.sources[i];
+
+    cq_buf_str(out, i ? ",{" : "{");
+    text(out, "name", s->spec->name);
+    cq_buf_str(out, ",\"clients\":");
+    rc = cq_source_test(s->source, out, err);
+    cq_buf_byte(out, '}');
+  }
+  cq_buf_str(out, "],\"destinations\":[");
+  for (size_t k = 0; k < r.spec.ndest && rc == CQ_OK; k++) {
+    cq_spec_dest *o = &r.spec.dests[k];
+    cq_error why = {0, ""};
+    cq_dest *made = NULL;
+
+    o->def.peers = r.dests;
+    if (o->ops->open(&o->def, 0, &made, &why) == CQ_OK) {
+      made->next = r.dests;
+      r.dests = made;
+    }
+    cq_buf_printf(out, "%s{", comma);
+    comma = ",";
+    text(out, "name", o->name);
+    cq_buf_printf(out, ",\"ok\":%s,", made ? "true" : "false");
+    text(out, "message", why.text);
+    cq_buf_byte(out, '}');
+  }
+  cq_buf_str(out, "]}");
+  if (rc == CQ_OK && out->rc)
+    rc = cq_error_nomem(err);
+  cq_run_clear(&r);
+  return rc;
+}

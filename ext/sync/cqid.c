@@ -1,0 +1,189 @@
+/* ext/sync/cqid.c: _cq_id of each row, and _cq_parent_id.
+ *
+ * CloudQuery's rule: SHA-256 over, for each key column in the order of the
+ * names, the name's bytes and the value's text as Go prints it; then a UUIDv5
+ * of that digest in the nil namespace.  A table without a key gets random ids.
+ *
+ * The parent's id is made from the parent's key: out of its row where the scan
+ * knows it, otherwise out of this table's columns that were copied from it and
+ * of the client. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+typedef struct part {     /* one component of a parent's key */
+  int column;             /* in the parent */
+  int own;                /* the column here that holds it, or -1 */
+  const char *client;     /* the client's attribute that holds it, or NULL */
+} part;
+
+struct cq_ids {
+  const cq_table *table;
+  int *key; size_t nkey;  /* columns, by name */
+  part *parts; size_t npart;
+  int known;              /* each part has a column or attribute */
+  cq_sha *sha;
+  cq_buf text;            /* what is hashed */
+  char *ids, *parents;
+  size_t cap;
+};
+
+static int *key_by_name(const cq_table *t) {
+  int *out = cq_calloc(t->nkey + 1, sizeof *out);
+
+  for (size_t i = 0; out && i < t->nkey; i++) {
+    size_t k = i;
+
+    for (; k > 0 && strcmp(t->columns[out[k - 1]].name,
+                           t->columns[t->key[i]].name) > 0;
+         k--)
+      out[k] = out[k - 1];
+    out[k] = t->key[i];
+  }
+  return out;
+}
+
+static void parent_parts(cq_ids *o, const cq_table *t, const cq_table *p,
+                         const int *key) {
+  o->known = 1;
+  o->npart = p->nkey;
+  for (size_t i = 0; i < p->nkey; i++) {
+    const cq_column *c = &p->columns[key[i]];
+
+    o->parts[i] = (part){key[i], -1, NULL};
+    if (c->source == CQ_FROM_CLIENT)
+      o->parts[i].client = c->from;
+    for (int k = 0; k < t->ncol && o->parts[i].own < 0; k++)
+      if (t->columns[k].source == CQ_FROM_PARENT &&
+          t->columns[k].parent_column == key[i] && t->columns[k].type == c->type)
+        o->parts[i].own = k;
+    if (o->parts[i].own < 0 && !o->parts[i].client)
+      o->known = 0;
+  }
+}
+
+int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
+  const cq_table *p = t->parent.table;
+  cq_ids *o = cq_calloc(1, sizeof *o);
+  int *key = NULL;
+
+  *out = NULL;
+  if (!o)
+    return cq_error_nomem(err);
+  o->table = t;
+  cq_buf_init(&o->text, CQ_MAX_RECORD_BYTES);
+  o->sha = cq_sha_new();
+  o->key = key_by_name(t);
+  o->nkey = t->nkey;
+  if (p && p->nkey) {
+    key = key_by_name(p);
+    o->parts = cq_calloc(p->nkey, sizeof *o->parts);
+    if (key && o->parts)
+      parent_parts(o, t, p, key);
+  }
+  if (!o->sha || !o->key || (p && p->nkey && (!key || !o->parts))) {
+    cq_free(key);
+    cq_ids_free(o);
+    return cq_error_nomem(err);
+  }
+  cq_free(key);
+  *out = o;
+  return CQ_OK;
+}
+
+void cq_ids_free(cq_ids *o) {
+  if (!o)
+    return;
+  cq_sha_free(o->sha);
+  cq_buf_clear(&o->text);
+  cq_free(o->key);
+  cq_free(o->parts);
+  cq_free(o->ids);
+  cq_free(o->parents);
+  cq_free(o);
+}
+
+static int digest(cq_ids *o, char out[37]) {
+  unsigned char sum[32];
+
+  if (o->text.rc || cq_sha_begin(o->sha) ||
+      cq_sha_add(o->sha, o->text.data ? o->text.data : "", o->text.len) ||
+      cq_sha_end(o->sha, sum))
+    return CQ_NOMEM;
+  return cq_sha_uuid5(o->sha, sum, sizeof sum, out);
+}
+
+static int row_id(cq_ids *o, const cq_value *row, char out[37]) {
+  if (o->nkey == 0) {
+    cq_uuid4(out);
+    return CQ_OK;
+  }
+  cq_buf_reset(&o->text);
+  for (size_t i = 0; i < o->nkey; i++) {
+    const cq_column *c = &o->table->columns[o->key[i]];
+
+    cq_buf_str(&o->text, c->name);
+    cq_value_cqid_text(&o->text, &row[o->key[i]], c->type);
+  }
+  return digest(o, out);
+}
+
+/* From the parent's row, or from what this row and the client know of it. */
+static int parent_id(cq_ids *o, const cq_value *row, const cq_client *client,
+                     const cq_value *parent, char out[37]) {
+  const cq_table *p = o->table->parent.table;
+
+  cq_buf_reset(&o->text);
+  for (size_t i = 0; i < o->npart; i++) {
+    const cq_column *c = &p->columns[o->parts[i].column];
+    cq_value v = cq_value_null();
+
+    if (parent) {
+      v = parent[o->parts[i].column];
+    } else if (o->parts[i].own >= 0) {
+      v = row[o->parts[i].own];
+    } else {
+      for (size_t k = 0; client && k < client->n; k++)
+        if (strcmp(client->names[k], o->parts[i].client) == 0)
+          v = client->values[k];
+    }
+    cq_buf_str(&o->text, c->name);
+    cq_value_cqid_text(&o->text, &v, c->type);
+  }
+  return digest(o, out);
+}
+
+int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
+                const cq_value *parent, const char **ids, const char **parents,
+                cq_error *err) {
+  int with_parent = o->npart && (parent || o->known), rc = CQ_OK;
+
+  if ((size_t)b->nrow > o->cap) {
+    size_t cap = (size_t)b->nrow + 256;
+    char *one = cq_realloc(o->ids, cap * 37), *two;
+
+    if (one)
+      o->ids = one;
+    two = cq_realloc(o->parents, cap * 37);
+    if (two)
+      o->parents = two;
+    if (!one || !two)
+      return cq_error_nomem(err);
+    o->cap = cap;
+  }
+  for (int r = 0; r < b->nrow && rc == CQ_OK; r++) {
+    const cq_value *row = cq_batch_row(b, r);
+
+    rc = row_id(o, row, o->ids + 37 * r);
+    if (rc == CQ_OK && with_parent && parent && r > 0)
+      memcpy(o->parents + 37 * r, o->parents, 37);
+    else if (rc == CQ_OK && with_parent)
+      rc = parent_id(o, row, client, parent, o->parents + 37 * r);
+  }
+  *ids = o->ids;
+  *parents = with_parent ? o->parents : NULL;
+  return rc ? cq_error_set(err, rc, "%s: _cq_id cannot be made",
+                           o->table->name)
+            : CQ_OK;
+}

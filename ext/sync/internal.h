@@ -1,0 +1,191 @@
+/* ext/sync/internal.h: what the files of sync/ share; no other room includes it.
+ *
+ * subst.c     ${ENV}, ${file:}, ${time:} in a spec's text
+ * spec.c      a spec's documents -> sources and destinations, checked
+ * plan.c      which tables of a source, in which order; units, made lazily
+ * run.c       the run: several units' scans at once, rows to destinations
+ * journal.c   what happened, into the result and the run tables
+ * publish.c   the end of a run: state, summary, status
+ * cqid.c      _cq_id and _cq_parent_id
+ * progress.c  what a person sees on stderr meanwhile
+ * check.c     validate, plan, migrate, test
+ * prune.c     old snapshots */
+#ifndef CQ_SYNC_INTERNAL_H
+#define CQ_SYNC_INTERNAL_H
+
+#include "dest/dest.h"
+#include "sync/sync.h"
+
+/* ---- spec.c ---- */
+typedef struct cq_words { size_t n; const char **v; const cq_node **at; } cq_words;
+
+typedef struct cq_spec_source {
+  const cq_node *at;
+  const char *name, *path, *version;
+  const cq_integration *integration;
+  const cq_node *spec;         /* of the integration, or NULL */
+  cq_words tables, skip_tables, destinations;
+  int skip_dependent;
+} cq_spec_source;
+
+typedef struct cq_spec_dest {
+  const cq_node *at;
+  const char *name, *path_text; /* as the spec says: cloudquery/sqlite */
+  const char *version;
+  const cq_dest_ops *ops;
+  cq_dest_def def;
+  const char *sync_group;      /* template of the spec, or NULL */
+  int summary;
+} cq_spec_dest;
+
+typedef enum cq_progress_kind {
+  CQ_PROGRESS_AUTO, CQ_PROGRESS_OFF, CQ_PROGRESS_BAR, CQ_PROGRESS_LOG,
+  CQ_PROGRESS_JSON
+} cq_progress_kind;
+
+typedef struct cq_spec {
+  cq_arena arena;
+  size_t nsource; cq_spec_source *sources;
+  size_t ndest; cq_spec_dest *dests;
+  int strict, retry, no_migrate;
+  cq_progress_kind progress;
+  size_t capsource, capdest;
+  int64_t now_us;              /* of ${time:} and of the run */
+} cq_spec;
+int cq_spec_read(const cq_sync_call *c, cq_spec *out, cq_error *err);
+void cq_spec_clear(cq_spec *s);
+/* {{SYNC_ID}} {{YEAR}} ... of a destination's sync_group_id. */
+char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us);
+
+/* ---- subst.c ---- */
+/* Appends `text` with its ${...} replaced; comments are left as they are. */
+int cq_subst(const char *file, const char *text, size_t n, int64_t now_us,
+             cq_buf *out, cq_error *err);
+/* ${time:<expr>} alone: the instant. */
+int cq_subst_time(const char *expr, size_t n, int64_t now_us, int64_t *out);
+
+/* ---- plan.c ---- */
+typedef struct cq_plan_table {
+  const cq_table *table;
+  int parent;                  /* index in the plan, -1 = none or itself */
+  int depth;
+  const cq_client *const *clients;
+  size_t nclient, at;          /* next client to make a unit of */
+  unsigned char *done;         /* per client: 0, or a cq_unit_end */
+  size_t ended;                /* units that are over */
+  int listed;                  /* clients are known */
+  int paid;                    /* left out: costs money */
+} cq_plan_table;
+typedef struct cq_plan {
+  cq_arena arena;
+  cq_plan_table *tables;
+  int n;
+} cq_plan;
+/* Selects and orders; makes no request. */
+int cq_plan_select(cq_registry *r, const cq_spec_source *s, cq_plan *out,
+                   cq_error *err);
+/* The clients of one table (may ask the source). */
+int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err);
+void cq_plan_clear(cq_plan *p);
+int cq_plan_config(const cq_sync_call *c, const cq_spec_source *s,
+                   cq_config **out, cq_error *err);
+
+typedef enum cq_unit_end { CQ_END_NONE, CQ_END_OK, CQ_END_FAILED, CQ_END_SKIPPED, CQ_END_DONE } cq_unit_end;
+
+/* ---- cqid.c ---- */
+typedef struct cq_ids cq_ids;
+int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err);
+void cq_ids_free(cq_ids *i);
+/* Ids of a batch's rows, 37 bytes each, borrowed until the next call.
+ * `parent` is the parent's row, or NULL; parents NULL where there is none. */
+int cq_ids_make(cq_ids *i, const cq_batch *b, const cq_client *client,
+                const cq_value *parent, const char **ids, const char **parents,
+                cq_error *err);
+
+/* ---- run.c ---- */
+typedef struct cq_run_dest {   /* a destination of one source */
+  cq_dest *dest;
+  const cq_spec_dest *spec;
+  cq_dest_run run;
+  cq_dest_table *tables;       /* parallel to the plan */
+  cq_counts n;                 /* of the whole source here */
+  int begun;
+  int broken;                  /* nothing more can be written */
+  int ended;                   /* published, or given up */
+  char *message;               /* why */
+  const char *status;
+} cq_run_dest;
+
+typedef struct cq_run_source {
+  const cq_spec_source *spec;
+  cq_config *config;
+  cq_source *source;
+  cq_plan plan;
+  cq_ids **ids;                /* parallel to the plan, made on first use */
+  cq_run_dest *dests;
+  size_t ndest;
+  int64_t warnings;
+  int failed;                  /* nothing of it could run */
+  int at;                      /* table whose units are being made */
+} cq_run_source;
+
+typedef struct cq_run_error {
+  char *source, *table, *client, *kind, *message;
+} cq_run_error;
+
+typedef struct cq_progress cq_progress;
+
+typedef struct cq_run {
+  const cq_sync_call *call;
+  cq_spec spec;
+  cq_run_source *sources;
+  size_t nsource;
+  cq_dest *dests;              /* all that are open, chained */
+  int64_t started_us, group;
+  int64_t started_ms;          /* monotonic */
+  int64_t beat_us;             /* last sign of life */
+  char time[40];
+  cq_counts n;                 /* rows fetched, units, requests */
+  int64_t rows_open;           /* rows of units that are under way */
+  cq_run_error *errors;        /* the first of them */
+  size_t nerror, caperror;
+  int64_t errors_all, skipped_all;
+  cq_progress *progress;
+} cq_run;
+
+/* Reads the spec, chooses tables; neither a request nor a write.  The run is
+ * to be cleared whatever comes back. */
+int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err);
+int cq_run_open(cq_run *r, int make, cq_error *err); /* the destinations */
+void cq_run_clear(cq_run *r);
+
+/* ---- journal.c ---- */
+enum { CQ_RUN_ERRORS = 100 };  /* that the result lists; the table has all */
+/* Records an error of a unit or table: in the result, and in one destination
+ * or (NULL) all of the source.  Secrets are taken out. */
+void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
+                 const char *table, const char *client, const char *kind,
+                 const cq_error *why);
+/* Brings the run tables up to date where a few seconds have passed. */
+void cq_run_beat(cq_run *r, int force);
+int cq_run_result(cq_run *r, cq_buf *out);
+/* A destination failed in a way that its rows cannot be trusted. */
+void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
+                  const cq_error *why);
+
+/* ---- publish.c ---- */
+void cq_run_publish(cq_run *r, cq_run_source *s);
+const char *cq_run_status(const cq_run *r);
+const char *cq_run_table_status(const cq_dest_table *t);
+/* The run ends here, unpublished: what can be written says so. */
+void cq_run_stop(cq_run *r, const char *status);
+
+/* ---- progress.c ---- */
+int cq_progress_new(cq_progress_kind kind, cq_progress **out, cq_error *err);
+void cq_progress_show(cq_progress *p, const cq_run *r, int final);
+/* One finished table. */
+void cq_progress_table(cq_progress *p, const cq_run *r, const cq_run_source *s,
+                       int table);
+void cq_progress_free(cq_progress *p);
+
+#endif

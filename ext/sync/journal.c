@@ -1,0 +1,199 @@
+/* ext/sync/journal.c: what happened, for the result and for the run tables,
+ * which a second connection may read while the run goes on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+enum { BEAT_US = 2000000 }; /* between two signs of life */
+
+static void redact(cq_run *r, const cq_run_source *s, char *text) {
+  if (s && s->config)
+    cq_config_redact(s->config, text);
+  if (r->call->env->auths)
+    cq_auths_redact(r->call->env->auths, text);
+}
+
+/* An error that cannot be kept for want of memory is still counted. */
+static void keep(cq_run *r, const cq_run_source *s, const char *table,
+                 const char *client, const char *kind, const char *text) {
+  cq_run_error *e;
+
+  if (strcmp(kind, "skipped") == 0) {
+    r->skipped_all++;
+    return;
+  }
+  if (strcmp(kind, "warning") == 0)
+    return;
+  r->errors_all++;
+  if (r->nerror == CQ_RUN_ERRORS ||
+      cq_grow(&r->errors, &r->caperror, r->nerror, sizeof *r->errors))
+    return;
+  e = &r->errors[r->nerror];
+  e->source = cq_strdup(s ? s->spec->name : "");
+  e->table = cq_strdup(table);
+  e->client = cq_strdup(client);
+  e->kind = cq_strdup(kind);
+  e->message = cq_strdup(text);
+  r->nerror++;
+}
+
+void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
+                 const char *table, const char *client, const char *kind,
+                 const cq_error *why) {
+  char text[sizeof why->text];
+  int error = strcmp(kind, "failed") == 0 || strcmp(kind, "destination") == 0;
+
+  snprintf(text, sizeof text, "%s", why->text);
+  redact(r, s, text);
+  keep(r, s, table, client, kind, text);
+  for (size_t d = 0; d < s->ndest; d++) {
+    cq_run_dest *o = &s->dests[d];
+
+    if ((only && o != only))
+      continue;
+    o->n.errors += error;
+    for (int i = 0; i < s->plan.n && o->tables && *table; i++)
+      if (strcmp(o->tables[i].def->name, table) == 0)
+        o->tables[i].n.errors += error;
+    if (o->begun && !o->broken)
+      o->dest->ops->put_error(o->dest, &o->run, table, client, kind, text,
+                              NULL);
+  }
+}
+
+void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
+                  const cq_error *why) {
+  if (d->broken)
+    return;
+  d->broken = 1;
+  d->message = cq_strdup(why->text);
+  keep(r, s, "", "", "destination", why->text);
+  d->n.errors++;
+}
+
+/* A source's sums in one destination. */
+static void sum(cq_run_source *s, cq_run_dest *o) {
+  int64_t errors = o->n.errors;
+
+  memset(&o->n, 0, sizeof o->n);
+  o->n.errors = errors;
+  for (int i = 0; i < s->plan.n; i++) {
+    const cq_counts *n = &o->tables[i].n;
+
+    o->n.rows += n->rows;
+    o->n.inserted += n->inserted;
+    o->n.updated += n->updated;
+    o->n.deleted += n->deleted;
+    o->n.unchanged += n->unchanged;
+    o->n.kept += n->kept;
+    o->n.units += n->units;
+    o->n.units_done += n->units_done;
+    o->n.failed += n->failed;
+    o->n.skipped += n->skipped;
+    o->n.requests += n->requests;
+    o->n.retries += n->retries;
+    o->n.throttled_ms += n->throttled_ms;
+    o->n.bytes += n->bytes;
+  }
+}
+
+void cq_run_beat(cq_run *r, int force) {
+  int64_t now = cq_now_us();
+
+  if (!force && now - r->beat_us < BEAT_US)
+    return;
+  r->beat_us = now;
+  for (size_t i = 0; i < r->nsource; i++) {
+    cq_run_source *s = &r->sources[i];
+
+    for (size_t d = 0; d < s->ndest; d++) {
+      cq_run_dest *o = &s->dests[d];
+
+      sum(s, o);
+      if (!o->begun || o->broken || o->ended)
+        continue;
+      for (int k = 0; k < s->plan.n; k++)
+        if (strcmp(o->tables[k].status, "running") == 0)
+          o->dest->ops->put_table(o->dest, &o->run, &o->tables[k], NULL);
+      o->dest->ops->put_run(o->dest, &o->run, "running", &o->n, s->plan.n, NULL,
+                            NULL);
+      if (force)
+        o->dest->ops->commit(o->dest, 1, NULL);
+    }
+  }
+}
+
+/* ---- the result ------------------------------------------------------------------ */
+
+static void text(cq_buf *b, const char *key, const char *value) {
+  cq_buf_printf(b, "\"%s\":", key);
+  cq_buf_json(b, value ? value : "", value ? strlen(value) : 0);
+}
+
+static void numbers(cq_buf *b, const cq_counts *n) {
+  cq_buf_printf(b,
+                "\"rows\":%lld,\"inserted\":%lld,\"updated\":%lld,"
+                "\"deleted\":%lld,\"unchanged\":%lld,\"kept\":%lld",
+                (long long)n->rows, (long long)n->inserted,
+                (long long)n->updated, (long long)n->deleted,
+                (long long)n->unchanged, (long long)n->kept);
+}
+
+int cq_run_result(cq_run *r, cq_buf *b) {
+  int tables = 0, first = 1;
+
+  for (size_t i = 0; i < r->nsource; i++)
+    tables += r->sources[i].plan.n;
+  cq_buf_printf(b, "{\"sync_group_id\":%lld,", (long long)r->group);
+  text(b, "status", cq_run_status(r));
+  cq_buf_printf(b,
+                ",\"tables\":%d,\"rows\":%lld,\"units\":%lld,\"failed\":%lld,"
+                "\"skipped\":%lld,\"errors\":[",
+                tables, (long long)r->n.rows, (long long)r->n.units,
+                (long long)r->n.failed, (long long)r->skipped_all);
+  for (size_t i = 0; i < r->nerror; i++) {
+    const cq_run_error *e = &r->errors[i];
+
+    cq_buf_str(b, i ? ",{" : "{");
+    text(b, "source", e->source);
+    cq_buf_byte(b, ',');
+    text(b, "table", e->table);
+    cq_buf_byte(b, ',');
+    text(b, "client", e->client);
+    cq_buf_byte(b, ',');
+    text(b, "kind", e->kind);
+    cq_buf_byte(b, ',');
+    text(b, "message", e->message);
+    cq_buf_byte(b, '}');
+  }
+  cq_buf_printf(b, "],\"errors_total\":%lld,\"destinations\":[",
+                (long long)r->errors_all);
+  for (size_t i = 0; i < r->nsource; i++) {
+    cq_run_source *s = &r->sources[i];
+
+    for (size_t d = 0; d < s->ndest; d++) {
+      cq_run_dest *o = &s->dests[d];
+
+      sum(s, o);
+      cq_buf_str(b, first ? "{" : ",{");
+      first = 0;
+      text(b, "source", s->spec->name);
+      cq_buf_byte(b, ',');
+      text(b, "name", o->spec->name);
+      cq_buf_byte(b, ',');
+      text(b, "write_mode", cq_write_mode_name(o->spec->def.mode));
+      cq_buf_byte(b, ',');
+      text(b, "status", o->status);
+      cq_buf_byte(b, ',');
+      numbers(b, &o->n);
+      cq_buf_byte(b, '}');
+    }
+  }
+  cq_buf_printf(b, "],\"requests\":%lld,\"retries\":%lld,\"bytes\":%lld,"
+                   "\"ms\":%lld}",
+                (long long)r->n.requests, (long long)r->n.retries,
+                (long long)r->n.bytes,
+                (long long)(cq_mono_ms() - r->started_ms));
+  return b->rc;
+}

@@ -1,0 +1,83 @@
+/* ext/sync/prune.c: old snapshots go, in this database and in attached ones. */
+#include <sqlite3ext.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+enum { DATABASES = 128 }; /* SQLite attaches at most 125 */
+
+static int prune_one(struct sqlite3 *db, const char *schema, cq_dest **open,
+                     int64_t keep, cq_buf *out, cq_error *err) {
+  cq_dest_def def;
+  cq_dest *d;
+  int rc;
+
+  memset(&def, 0, sizeof def);
+  def.name = def.schema = schema;
+  def.db = db;
+  def.peers = *open;
+  rc = cq_dest_sqlite.open(&def, 0, &d, err);
+  if (rc)
+    return rc;
+  d->next = *open;
+  *open = d;
+  if (out->len > 1)
+    cq_buf_byte(out, ',');
+  cq_buf_json(out, schema, strlen(schema));
+  cq_buf_byte(out, ':');
+  return d->ops->prune(d, keep, out, err);
+}
+
+int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out,
+                  cq_error *err) {
+  char *names[DATABASES];
+  sqlite3_stmt *s = NULL;
+  cq_dest *open = NULL;
+  int n = 0, rc;
+
+  if (keep < 1)
+    return cq_error_set(err, CQ_MISUSE,
+                        "cq_prune: at least one snapshot is kept: %lld",
+                        (long long)keep);
+  rc = sqlite3_prepare_v2(db,
+                          "SELECT name FROM pragma_database_list WHERE name <> "
+                          "'temp'",
+                          -1, &s, NULL);
+  while (rc == SQLITE_OK && n < DATABASES && sqlite3_step(s) == SQLITE_ROW) {
+    names[n] = cq_strdup((const char *)sqlite3_column_text(s, 0));
+    if (!names[n])
+      rc = cq_error_nomem(err);
+    else
+      n++;
+  }
+  sqlite3_finalize(s);
+  cq_buf_byte(out, '{');
+  for (int i = 0; i < n && rc == CQ_OK; i++)
+    rc = prune_one(db, names[i], &open, keep, out, err);
+  cq_buf_byte(out, '}');
+  while (open) {
+    cq_dest *d = open;
+
+    open = d->next;
+    d->ops->close(d);
+  }
+  for (int i = 0; i < n; i++)
+    cq_free(names[i]);
+  return rc ? rc : out->rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+const cq_dest_info *cq_dest_list(size_t *n) {
+  static const cq_dest_info list[] = {
+      {"sqlite", "SQLite: this database, an attached one, or another file",
+       "{\"connection_string\":\"path of the file, or file: URI\",\"path\":"
+       "\"the same\",\"schema\":\"main, or the name of an attached database\"}",
+       "[\"transactions\",\"upsert\",\"delete\",\"append\",\"overwrite\","
+       "\"overwrite-delete-stale\",\"views\"]"}};
+
+  *n = sizeof list / sizeof *list;
+  return list;
+}

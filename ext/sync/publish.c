@@ -1,0 +1,176 @@
+/* ext/sync/publish.c: the end of a source's run: what each table came to, the
+ * one step that makes its rows current, CloudQuery's summary. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cq.h"
+#include "sync/internal.h"
+
+const char *cq_run_table_status(const cq_dest_table *t) {
+  if (t->failed)
+    return "failed";
+  if (t->n.failed)
+    return t->n.failed == t->n.units ? "failed" : "partial";
+  if (t->n.units && t->n.skipped == t->n.units)
+    return "skipped";
+  return "success";
+}
+
+/* A skipped unit is no failure: it may not be read, and that is recorded. */
+static const char *dest_status(cq_run_source *s, const cq_run_dest *o) {
+  int good = 0, bad = 0;
+
+  if (o->broken || !o->begun || s->failed)
+    return "failed";
+  for (int i = 0; i < s->plan.n; i++) {
+    const char *w = o->tables[i].status;
+
+    if (strcmp(w, "failed") == 0)
+      bad++;
+    else if (strcmp(w, "partial") == 0)
+      bad++, good++;
+    else
+      good++;
+  }
+  return !bad ? "success" : good ? "partial" : "failed";
+}
+
+const char *cq_run_status(const cq_run *r) {
+  int good = 0, bad = 0;
+
+  for (size_t i = 0; i < r->nsource; i++)
+    for (size_t d = 0; d < r->sources[i].ndest; d++) {
+      const char *w = r->sources[i].dests[d].status;
+
+      good += strcmp(w, "failed") != 0;
+      bad += strcmp(w, "success") != 0;
+    }
+  return !bad ? "success" : good ? "partial" : "failed";
+}
+
+/* ---- the summary row -------------------------------------------------------------- */
+
+static cq_value json_counts(cq_arena *a, cq_run_source *s, cq_run_dest *o,
+                            int what) {
+  cq_buf b;
+  char *text;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_buf_byte(&b, what ? '{' : '[');
+  for (int i = 0; i < s->plan.n; i++) {
+    const cq_dest_table *t = &o->tables[i];
+    int64_t n = what == 1   ? t->n.rows
+                : what == 2 ? t->n.errors
+                : t->finished_us && t->started_us
+                    ? (t->finished_us - t->started_us) / 1000
+                    : 0;
+
+    if (i)
+      cq_buf_byte(&b, ',');
+    cq_buf_json(&b, t->def->name, strlen(t->def->name));
+    if (what)
+      cq_buf_printf(&b, ":%lld", (long long)n);
+  }
+  cq_buf_byte(&b, what ? '}' : ']');
+  text = b.rc ? NULL : cq_arena_strndup(a, b.data, b.len);
+  cq_buf_clear(&b);
+  return text ? cq_value_text(text) : cq_value_null();
+}
+
+static void summary(cq_run *r, cq_run_source *s, cq_run_dest *o) {
+  cq_error why = {0, ""};
+  cq_arena a;
+  char group[32];
+  cq_value v[22];
+  int n = 0;
+
+  cq_arena_init(&a);
+  snprintf(group, sizeof group, "%lld", (long long)r->group);
+  v[n++] = cq_value_text(r->time);
+  v[n++] = cq_value_text(o->run.sync_group ? o->run.sync_group : group);
+  v[n++] = cq_value_text("cq v" CQ_VERSION);
+  v[n++] = cq_value_text(group);
+  v[n++] = cq_value_int(cq_mono_ms() - r->started_ms);
+  v[n++] = cq_value_int(o->n.rows);
+  v[n++] = cq_value_text(s->spec->name);
+  v[n++] = cq_value_text(s->spec->path);
+  v[n++] = cq_value_text(s->spec->version ? s->spec->version : "");
+  v[n++] = cq_value_int(o->n.errors);
+  v[n++] = cq_value_int(s->warnings);
+  v[n++] = json_counts(&a, s, o, 0);
+  v[n++] = cq_value_text(o->spec->name);
+  v[n++] = cq_value_text(o->spec->path_text);
+  v[n++] = cq_value_text(o->spec->version ? o->spec->version : "");
+  v[n++] = cq_value_int(0);
+  v[n++] = cq_value_int(0);
+  v[n++] = cq_value_null();
+  v[n++] = cq_value_null();
+  v[n++] = json_counts(&a, s, o, 1);
+  v[n++] = json_counts(&a, s, o, 2);
+  v[n++] = json_counts(&a, s, o, 3);
+  if (o->dest->ops->summary(o->dest, v, n, &why))
+    cq_run_break(r, s, o, &why);
+  cq_arena_clear(&a);
+}
+
+/* ---- publish ------------------------------------------------------------------------ */
+
+static void end_table(cq_run_source *s, cq_run_dest *o, int i) {
+  cq_dest_table *t = &o->tables[i];
+
+  if (t->failed)
+    t->status = "failed";
+  else if (s->plan.tables[i].listed)
+    t->status = cq_run_table_status(t);
+  if (!t->finished_us)
+    t->finished_us = cq_now_us();
+}
+
+void cq_run_publish(cq_run *r, cq_run_source *s) {
+  cq_dest_table **tables = cq_calloc((size_t)s->plan.n + 1, sizeof *tables);
+
+  cq_run_beat(r, 1);
+  for (size_t d = 0; d < s->ndest; d++) {
+    cq_run_dest *o = &s->dests[d];
+    cq_error why = {0, ""};
+
+    for (int i = 0; i < s->plan.n; i++) {
+      end_table(s, o, i);
+      if (tables)
+        tables[i] = &o->tables[i];
+    }
+    o->status = dest_status(s, o);
+    if (!o->begun || o->broken)
+      continue;
+    if (!tables) {
+      cq_error_nomem(&why);
+      cq_run_break(r, s, o, &why);
+    } else if (o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n,
+                                     o->status, &o->n, o->message, &why)) {
+      cq_run_break(r, s, o, &why);
+    } else if (o->spec->summary) {
+      summary(r, s, o);
+    }
+    o->ended = 1;
+    if (o->broken)
+      o->status = "failed";
+  }
+  cq_free(tables);
+}
+
+void cq_run_stop(cq_run *r, const char *status) {
+  cq_run_beat(r, 0);
+  for (size_t i = 0; i < r->nsource; i++) {
+    cq_run_source *s = &r->sources[i];
+
+    for (size_t d = 0; d < s->ndest; d++) {
+      cq_run_dest *o = &s->dests[d];
+
+      if (!o->begun || o->broken || o->ended)
+        continue;
+      o->dest->ops->put_run(o->dest, &o->run, status, &o->n, s->plan.n, NULL,
+                            NULL);
+      o->dest->ops->commit(o->dest, 1, NULL);
+    }
+  }
+}
