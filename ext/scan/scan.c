@@ -282,8 +282,12 @@ static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
 static int scan_fill(cq_scan *s, cq_error *err) {
   while (!s->drained && s->n < CQ_WINDOW) {
     cq_job *job;
-    int rc = cq_enum_next(s->jobs, &job, err);
+    int rc;
 
+    /* With a cap, what is behind the first request may never be needed. */
+    if (s->o.cap >= 0 && s->n >= 1)
+      return CQ_OK;
+    rc = cq_enum_next(s->jobs, &job, err);
     if (rc == CQ_DONE)
       s->drained = 1;
     if (rc == CQ_DONE || rc == CQ_BUSY)
@@ -295,9 +299,6 @@ static int scan_fill(cq_scan *s, cq_error *err) {
     if (rc)
       return rc;
     s->n++;
-    /* With a cap, what is behind the first request may never be needed. */
-    if (s->o.cap >= 0 && s->n >= 1)
-      return CQ_OK;
   }
   return CQ_OK;
 }

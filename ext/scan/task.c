@@ -28,6 +28,7 @@ struct cq_task {
   item *first, *tail;
   int nitem;
   int done;                 /* no further pages */
+  int held;                 /* a further page, asked for when it is missed */
   int old_seen;             /* a feed reached what is known */
   int64_t known_us, newest_us;
   char newest[64];
@@ -254,7 +255,10 @@ static int task_page(cq_task *t, cq_error *err) {
   cq_fetch_close(t->fetch);
   t->fetch = NULL;
   t->page_rows = 0;
-  if (rc == CQ_OK && go && !t->old_seen)
+  /* With a cap these rows may be all that is needed: nothing ahead of them. */
+  if (rc == CQ_OK && go && !t->old_seen && t->sh->o->cap >= 0)
+    t->held = 1;
+  else if (rc == CQ_OK && go && !t->old_seen)
     rc = task_send(t, err);
   else
     t->done = 1;
@@ -387,6 +391,12 @@ int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
     } else if (rc != CQ_BUSY) {
       return rc;
     }
+  }
+  if (t->held && !t->first) {
+    t->held = 0;
+    rc = task_send(t, err);
+    if (rc)
+      return rc;
   }
   while (!t->done && t->fetch && t->nitem < ahead) {
     cq_outcome o = cq_fetch_poll(t->fetch);

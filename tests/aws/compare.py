@@ -518,6 +518,8 @@ class Compare:
                 fields += 1
                 slack = 600_000_000 if (table, c) in NOW else 999 if table == COARSE else 1   # moto's have 7 digits
                 want = theirs[n][c]
+                if c == 'last_used_service_name' and os.environ['CQ_MOTO_KEY'] in n:
+                    continue   # the key that all tests use, at this very moment
                 if (table, c) in AS_JSON:
                     kind, want = 'json', loads(want)
                 if not same(kind, want, ours[n][c], slack):

@@ -57,7 +57,7 @@ is 'reset' "$(fails "$U/reset")" '56 '
 is 'hang' "$(fails "$U/hang")" '28 '
 is 'stall' "$(fails "$U/stall")" '28 ab'
 is 'raw' "$(get --http0.9 "$U/raw")" garbage
-is 'delay, at least' "$(get -o /dev/null -w '%{time_total}' "$U/delay" | awk '{print ($1 >= 0.2)}')" 1
+is 'delay, at least' "$(get -o /dev/null -w '%{time_total}' "$U/delay" | awk '{print ($1 >= 0.19)}')" 1
 is 'drip: all, slowly' "$(get -w ' %{time_total}' "$U/drip" | awk '{print $1, ($2 >= 0.2)}')" 'abcdef 1'
 is 'connections are kept' "$(get -o out -o out -w '%{num_connects}' "$U/loop" "$U/loop")" 10
 is 'the last answer of a connection' "$(get -o out -o out -w '%{num_connects}' "$U/bye" "$U/bye")" 11

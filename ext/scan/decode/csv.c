@@ -1,164 +1,340 @@
-/* ext/scan/decode/csv.c: CSV (RFC 4180) with a header line: each further line
- * is a record, an object whose keys are the header's and whose values are
- * text.  Fields are read from the object as from any other. */
-#include <string.h>
+/* ext/scan/decode/csv.c: CSV as RFC 4180 has it: the first line names the
+ * columns, every other line is a record, an object of texts.  "." is the whole
+ * line as a JSON object.
+ *
+ * Quoted cells may hold line breaks, so a piece may end anywhere; what is not
+ * a whole line waits.  CRLF, LF and CR end lines; empty lines are none. */
+#include "scan/decode/internal.h"
 
-#include "scan/decode/scan.h"
+typedef struct csv_cell {
+  const char *p; /* without quotes */
+  size_t n;
+  int doubled; /* holds "" */
+} csv_cell;
 
-static int csv_compile(const cq_program_def *d, cq_program **out,
+typedef struct csv_column {
+  char *name;
+  size_t n;
+  const cq_edge *edge; /* NULL: not wanted, or a later column's name */
+  int last;            /* no later column has this name */
+} csv_column;
+
+typedef struct csv_decoder {
+  const cq_decode_ops *ops;
+  cq_feed feed;
+  cq_walk walk;
+  cq_arena arena; /* the header's names */
+  csv_column *columns;
+  size_t ncolumn;
+  csv_cell *cells;
+  size_t ncell, cap;
+  int64_t line;
+  cq_value *envelope;
+} csv_decoder;
+
+static int csv_compile(const cq_program_def *def, cq_program **out,
                        cq_error *err) {
-  if (d->rows->nstep)
+  *out = NULL;
+  if (def->rows->nstep)
     return cq_error_set(err, CQ_ERROR,
-                        "csv: rows must be \".\", each line is a record");
-  return cq_program_make(&cq_decode_csv, d, 0, out, err);
+                        "csv: rows \"%.100s\": must be \".\", since each line "
+                        "is a record",
+                        def->rows->text);
+  if (def->nenvelope)
+    return cq_error_set(err, CQ_ERROR,
+                        "csv: path \"%.100s\": there is nothing around the "
+                        "records",
+                        def->envelope[0].path->text);
+  for (int i = 0; i < def->nfield; i++) {
+    const cq_path *p = def->fields[i].path;
+
+    if (p->nstep > 1 || (p->nstep == 1 && p->steps[0].kind != CQ_STEP_KEY))
+      return cq_error_set(err, CQ_ERROR,
+                          "csv: path \"%.100s\": must be a column's name or "
+                          "\".\"",
+                          p->text);
+  }
+  return cq_program_make(&cq_decode_csv, def, out, err);
 }
 
-/* One cell into `out`; returns what follows it.  *last: the line ends here. */
-static const char *csv_cell(const char *p, const char *end, cq_buf *out,
-                            int *last, const char **bad) {
-  if (p < end && *p == '"') {
-    for (p++;; p++) {
-      const char *q = memchr(p, '"', (size_t)(end - p));
+static void csv_close(cq_decoder *cd) {
+  csv_decoder *d = (csv_decoder *)cd;
 
-      if (!q) {
-        *bad = "a quote without its end";
-        return NULL;
-      }
-      cq_buf_add(out, p, (size_t)(q - p));
-      p = q + 1;
-      if (p >= end || *p != '"')
-        break;
-      cq_buf_byte(out, '"');
-    }
-    if (p < end && *p != ',' && *p != '\n' && *p != '\r') {
-      *bad = "text after a closing quote";
-      return NULL;
-    }
-  } else {
-    const char *from = p;
+  if (!d) return;
+  if (d->walk.picks) cq_walk_clear(&d->walk);
+  cq_arena_clear(&d->arena);
+  cq_free(d->columns);
+  cq_free(d->cells);
+  cq_free(d->envelope);
+  cq_feed_clear(&d->feed);
+  cq_free(d);
+}
 
-    while (p < end && *p != ',' && *p != '\n' && *p != '\r')
-      p++;
-    cq_buf_add(out, from, (size_t)(p - from));
+static int csv_open(const cq_program *p, cq_decoder **out, cq_error *err) {
+  csv_decoder *d = cq_calloc(1, sizeof *d);
+
+  *out = NULL;
+  if (!d) return cq_error_nomem(err);
+  d->ops = &cq_decode_csv;
+  d->line = 1;
+  cq_arena_init(&d->arena);
+  d->envelope = cq_calloc((size_t)p->nenvslot + 1, sizeof *d->envelope);
+  if (!d->envelope || cq_walk_init(&d->walk, &p->record)) {
+    csv_close((cq_decoder *)d);
+    return cq_error_nomem(err);
   }
-  *last = p >= end || *p != ',';
-  if (p < end && *p == '\r')
-    p++;
-  if (p < end && (*p == '\n' || *p == ','))
-    p++;
+  *out = (cq_decoder *)d;
+  return CQ_OK;
+}
+
+/* One cell; returns what follows it, or NULL.  Data that ends here is a
+ * refusal at the end: only the caller knows whether more comes. */
+static const char *csv_cell_end(csv_decoder *d, const char *p, int final,
+                                csv_cell *c) {
+  cq_js *j = &d->walk.j;
+
+  c->doubled = 0;
+  if (*p != '"') {
+    c->p = p;
+    while (*p != ',' && *p != '\n' && *p != '\r' && (*p || p < j->end)) p++;
+    c->n = (size_t)(p - c->p);
+    return p < j->end || final ? p : cq_js_refuse(j, p, "");
+  }
+  for (c->p = ++p;; p++) {
+    const char *q = memchr(p, '"', (size_t)(j->end - p));
+
+    if (!q) return cq_js_refuse(j, j->end, "");
+    p = q + 1;
+    if (p >= j->end && !final) return cq_js_refuse(j, p, "");
+    if (p >= j->end || *p != '"') {
+      c->n = (size_t)(q - c->p);
+      break;
+    }
+    c->doubled = 1;
+  }
+  if (p < j->end && *p != ',' && *p != '\n' && *p != '\r')
+    return cq_js_refuse(j, p, "text behind a closing quote");
   return p;
 }
 
-typedef struct header {
-  char **names;
-  size_t n, cap;
-} header;
+/* One line into d->cells; returns the next line's start. */
+static const char *csv_line(csv_decoder *d, const char *p, int final) {
+  cq_js *j = &d->walk.j;
 
-static int csv_line(cq_decoder *d, const header *h, const char **at,
-                    const char *end, cq_batch *batch, long line,
-                    cq_error *err) {
-  cq_buf object, cell;
-  const char *bad = NULL, *p = *at;
+  for (d->ncell = 0;; p++) {
+    if (cq_grow(&d->cells, &d->cap, d->ncell, sizeof *d->cells)) {
+      d->walk.rc = CQ_NOMEM;
+      return NULL;
+    }
+    p = csv_cell_end(d, p, final, &d->cells[d->ncell]);
+    if (!p) return NULL;
+    d->ncell++;
+    if (p >= j->end) return p;
+    if (*p != ',') break;
+    if (p + 1 >= j->end && !final) return cq_js_refuse(j, p + 1, "");
+  }
+  if (*p == '\r') {
+    if (p + 1 >= j->end && !final) return cq_js_refuse(j, p + 1, "");
+    return p + 1 + (p[1] == '\n');
+  }
+  return p + 1;
+}
+
+/* The cell's text: "" becomes ", and U+0000, which no store holds, U+FFFD. */
+static int csv_text(cq_arena *a, const csv_cell *c, cq_value *out,
+                    int64_t *warnings) {
+  char *text, *t;
+  size_t zeros = 0;
+
+  if (!c->doubled && (c->n == 0 || !memchr(c->p, 0, c->n))) {
+    *out = cq_value_str(c->p, c->n);
+    return CQ_OK;
+  }
+  for (size_t i = 0; i < c->n; i++) zeros += c->p[i] == 0;
+  t = text = cq_arena_alloc(a, c->n + 2 * zeros);
+  if (!text) return CQ_NOMEM;
+  for (size_t i = 0; i < c->n; i++) {
+    if (c->p[i] == 0) {
+      memcpy(t, "\xEF\xBF\xBD", 3);
+      t += 3;
+    } else {
+      *t++ = c->p[i];
+      i += c->doubled && c->p[i] == '"';
+    }
+  }
+  *warnings += (int64_t)zeros;
+  *out = cq_value_str(text, (size_t)(t - text));
+  return CQ_OK;
+}
+
+static int csv_header(csv_decoder *d) {
+  const cq_trie *t = d->walk.picks->self.child;
+  int64_t odd = 0;
+
+  d->columns = cq_calloc(d->ncell, sizeof *d->columns);
+  if (!d->columns) return CQ_NOMEM;
+  for (size_t i = 0; i < d->ncell; i++) {
+    csv_column *c = &d->columns[i];
+    cq_value name;
+
+    if (csv_text(&d->arena, &d->cells[i], &name, &odd)) return CQ_NOMEM;
+    c->n = name.len;
+    c->name = cq_arena_strndup(&d->arena, name.u.s, name.len);
+    if (!c->name) return CQ_NOMEM;
+    c->edge = t ? cq_trie_find(t, c->name, c->n) : NULL;
+    c->last = 1;
+    for (size_t k = 0; k < i; k++) {
+      if (d->columns[k].n == c->n &&
+          memcmp(d->columns[k].name, c->name, c->n) == 0) {
+        d->columns[k].edge = NULL;
+        d->columns[k].last = 0;
+      }
+    }
+  }
+  d->ncolumn = d->ncell;
+  return CQ_OK;
+}
+
+static int csv_put(csv_decoder *d, const cq_edge *e, cq_token t,
+                   const cq_value *raw, const char *p, const char *q) {
+  int rc = CQ_OK;
+
+  for (int i = e->own; i < e->own + e->nown && rc == CQ_OK; i++)
+    rc = cq_cell_put(&d->walk, &d->walk.picks->pick[i], t, raw, p, q);
+  return rc;
+}
+
+/* The whole line as one JSON object. */
+static int csv_object(csv_decoder *d) {
+  cq_arena *a = d->walk.arena;
+  int64_t odd = 0;
+  cq_value v;
+  cq_buf b;
   char *text;
-  size_t n = 0;
-  int last = 0, rc = CQ_OK;
+  int put = 0, rc = CQ_OK;
 
-  cq_buf_init(&object, CQ_MAX_RECORD_BYTES);
-  cq_buf_init(&cell, CQ_MAX_RECORD_BYTES);
-  cq_buf_byte(&object, '{');
-  while (!last) {
-    cq_buf_reset(&cell);
-    p = csv_cell(p, end, &cell, &last, &bad);
-    if (!p) {
-      rc = cq_error_set(err, CQ_ERROR, "answer is not CSV: line %ld: %s", line,
-                        bad);
-      goto done;
-    }
-    if (n == h->n) {
-      rc = cq_error_set(err, CQ_ERROR,
-                        "answer is not CSV: line %ld: more cells than the "
-                        "header's %d",
-                        line, (int)h->n);
-      goto done;
-    }
-    if (cq_utf8_check(cell.data ? cell.data : "", cell.len) != cell.len) {
-      rc = cq_error_set(err, CQ_ERROR, "answer: line %ld: invalid UTF-8", line);
-      goto done;
-    }
-    if (n)
-      cq_buf_byte(&object, ',');
-    cq_buf_json(&object, h->names[n], strlen(h->names[n]));
-    cq_buf_byte(&object, ':');
-    cq_buf_json(&object, cell.data ? cell.data : "", cell.len);
-    n++;
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  cq_buf_byte(&b, '{');
+  for (size_t i = 0; i < d->ncell && rc == CQ_OK; i++) {
+    if (!d->columns[i].last) continue;
+    rc = csv_text(a, &d->cells[i], &v, &odd);
+    if (rc) break;
+    if (put++) cq_buf_byte(&b, ',');
+    cq_buf_json(&b, d->columns[i].name, d->columns[i].n);
+    cq_buf_byte(&b, ':');
+    cq_buf_json(&b, v.u.s, v.len);
   }
-  cq_buf_byte(&object, '}');
-  *at = p;
-  text = object.rc || cell.rc
-             ? NULL
-             : cq_arena_strndup(&batch->arena, object.data, object.len);
-  if (!text) {
-    rc = cq_error_nomem(err);
-    goto done;
+  cq_buf_byte(&b, '}');
+  if (rc == CQ_OK) rc = b.rc;
+  if (rc == CQ_OK) {
+    text = cq_js_padded(a, b.len);
+    if (text) {
+      memcpy(text, b.data, b.len);
+      v = cq_value_json(text, b.len);
+      rc = csv_put(d, &d->walk.picks->self, CQ_T_JSON, &v, text, text + b.len);
+    } else {
+      rc = CQ_NOMEM;
+    }
   }
-  cq_js j = {text, text + object.len, NULL, NULL};
-  cq_value *cells = cq_batch_add(batch);
-  if (!cells || (!cq_fields_read(d->program->fields, &j, text, NULL, 0, cells,
-                                 batch, &rc) &&
-                 rc))
-    rc = cq_error_nomem(err);
-done:
-  cq_buf_clear(&object);
-  cq_buf_clear(&cell);
+  cq_buf_clear(&b);
   return rc;
 }
 
-static int csv_feed(cq_decoder *d, cq_block *piece, int final, cq_batch *batch,
+static int csv_record(csv_decoder *d, cq_batch *batch) {
+  cq_walk *w = &d->walk;
+  cq_value v;
+  int rc = CQ_OK;
+
+  w->cells = cq_batch_add(batch);
+  w->arena = &batch->arena;
+  w->warnings = &batch->warnings;
+  if (!w->cells) return CQ_NOMEM;
+  for (size_t i = 0; i < d->ncell && rc == CQ_OK; i++) {
+    if (!d->columns[i].edge) continue;
+    rc = csv_text(w->arena, &d->cells[i], &v, w->warnings);
+    if (rc == CQ_OK)
+      rc = csv_put(d, d->columns[i].edge, CQ_T_STRING, &v, "", "");
+  }
+  if (rc == CQ_OK && w->picks->self.nown) rc = csv_object(d);
+  return rc;
+}
+
+static int csv_lines(const char *p, const char *q) {
+  int n = 0;
+
+  while (p < q && (p = memchr(p, '\n', (size_t)(q - p))) != NULL) n++, p++;
+  return n;
+}
+
+/* The line at [p, q), already in d->cells. */
+static int csv_take(csv_decoder *d, const char *p, const char *q,
+                    cq_batch *batch, cq_error *err) {
+  size_t n = (size_t)(q - p), good = cq_js_utf8(p, n);
+  int rc = CQ_OK;
+
+  if (good < n)
+    return cq_error_set(err, CQ_ERROR,
+                        "answer is not CSV: line %lld: invalid UTF-8 at byte "
+                        "%lld",
+                        (long long)d->line,
+                        (long long)cq_feed_offset(&d->feed, p + good));
+  if (d->ncell == 1 && d->cells[0].n == 0 && *p != '"') return CQ_OK;
+  if (!d->columns) {
+    rc = csv_header(d);
+  } else if (d->ncell > d->ncolumn) {
+    return cq_error_set(err, CQ_ERROR,
+                        "answer is not CSV: line %lld: %d cells, the header "
+                        "has %d, at byte %lld",
+                        (long long)d->line, (int)d->ncell, (int)d->ncolumn,
+                        (long long)cq_feed_offset(&d->feed, p));
+  } else {
+    rc = csv_record(d, batch);
+  }
+  if (rc == CQ_NOMEM) return cq_error_nomem(err);
+  if (rc)
+    return cq_error_set(err, rc, "answer: line %lld: a value is too large",
+                        (long long)d->line);
+  return CQ_OK;
+}
+
+static int csv_feed(cq_decoder *cd, cq_block *piece, int final, cq_batch *batch,
                     cq_error *err) {
-  int rc = cq_decoder_add(d, piece, err), last = 0;
-  header h = {NULL, 0, 0};
-  const char *p, *end, *bad = NULL;
-  long line = 1;
+  csv_decoder *d = (csv_decoder *)cd;
+  cq_js *j = &d->walk.j;
+  int before = batch->nrow, ready;
+  int rc = cq_feed_add(&d->feed, piece, final, &ready, err);
+  const char *p, *q, *data;
 
-  if (rc || !final || !d->whole || d->whole->len == 0)
-    return rc;
-  p = d->whole->data;
-  end = p + d->whole->len;
-  if (end - p >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
-    p += 3;
-  while (!last && rc == CQ_OK) {
-    cq_buf cell;
-
-    cq_buf_init(&cell, 1 << 16);
-    p = csv_cell(p, end, &cell, &last, &bad);
-    if (!p)
-      rc = cq_error_set(err, CQ_ERROR, "answer is not CSV: header: %s", bad);
-    else if (cq_grow(&h.names, &h.cap, h.n, sizeof *h.names))
-      rc = cq_error_nomem(err);
-    else if (!(h.names[h.n] = cq_strndup(cell.data ? cell.data : "", cell.len)))
-      rc = cq_error_nomem(err);
-    else
-      h.n++;
-    cq_buf_clear(&cell);
+  if (rc || !ready) return rc;
+  data = d->feed.block->data;
+  d->feed.retry = 0;
+  p = data + d->feed.at;
+  j->end = data + d->feed.block->len;
+  if (d->feed.base == 0 && p == data && (unsigned char)*p == 0xEF) {
+    if (j->end - p < 3 && !final) return cq_feed_wait(&d->feed, err);
+    if (memcmp(p, "\xEF\xBB\xBF", 3) == 0) p += 3;
   }
-  while (rc == CQ_OK && p < end) {
-    line++;
-    if (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')) {
-      p += *p == '\r' ? 2 : 1; /* an empty line is no record */
-      continue;
-    }
-    rc = csv_line(d, &h, &p, end, batch, line, err);
+  while (p < j->end && rc == CQ_OK) {
+    q = csv_line(d, p, final);
+    if (!q) break;
+    rc = csv_take(d, p, q, batch, err);
+    d->line += csv_lines(p, q);
+    p = q;
   }
-  for (size_t i = 0; i < h.n; i++)
-    cq_free(h.names[i]);
-  cq_free(h.names);
-  return rc;
+  d->feed.at = (size_t)(p - data);
+  if (rc == CQ_OK && batch->nrow > before &&
+      cq_batch_hold(batch, d->feed.block))
+    rc = CQ_NOMEM;
+  if (rc == CQ_NOMEM || d->walk.rc == CQ_NOMEM) return cq_error_nomem(err);
+  if (rc || p >= j->end) return rc;
+  if (j->bad < j->end || final) return cq_feed_refused(&d->feed, j, "CSV", err);
+  return cq_feed_wait(&d->feed, err);
 }
 
-const cq_decode_ops cq_decode_csv = {"csv",
-                                     csv_compile,
-                                     cq_program_drop,
-                                     cq_decoder_make,
-                                     csv_feed,
-                                     cq_decoder_envelope,
-                                     cq_decoder_drop};
+static const cq_value *csv_envelope(const cq_decoder *cd) {
+  return ((const csv_decoder *)cd)->envelope;
+}
+
+const cq_decode_ops cq_decode_csv = {"csv",    csv_compile, cq_program_drop,
+                                     csv_open, csv_feed,    csv_envelope,
+                                     csv_close};

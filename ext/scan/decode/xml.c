@@ -1,237 +1,465 @@
-/* ext/scan/decode/xml.c: XML through expat's events, as the JSON that its
- * elements mean: an element with children is an object, attributes are
- * "@name", text alone is a string, and what repeats is an array.  Then the
- * same programs run over it; there a list of one counts as a list.
+/* ext/scan/decode/xml.c: XML by expat's events, in pieces.
  *
- * Paths begin below the root element.  Namespaces are ignored; document types
- * and entities are refused: no answer needs them, and they can explode. */
+ * Paths begin below the root element; namespaces are ignored.  A record's
+ * elements become a small tree that goes through the program and is dropped;
+ * outside of records only what the envelope's fields name is kept.  Document
+ * types, and so entities, are refused: no API needs them, and they explode. */
 #include <expat.h>
-#include <string.h>
 
-#include "scan/decode/scan.h"
+#include "scan/decode/xml.h"
 
-typedef struct element {
-  struct element *parent, *first, *last, *next;
-  char *name;
+enum { XML_NAMES = 1 << 16, XML_PIECE = 1 << 30 };
+
+/* One element name on the rows path and which of its siblings count. */
+typedef struct xml_level {
+  const cq_step *name; /* NULL: any */
+  int each;            /* all of them; else the one at `index` */
+  int index;
+  int count; /* seen below the present parent */
+} xml_level;
+
+typedef enum xml_keep { XML_NONE, XML_SOME, XML_ALL } xml_keep;
+
+typedef struct xml_open {
+  cq_xnode *node; /* NULL: not kept */
+  xml_keep keep;
+  const cq_trie *env; /* XML_SOME */
   cq_buf text;
-} element;
+} xml_open;
 
-typedef struct builder {
-  cq_arena arena;
-  element *root, *at;
-  int depth, rc, doctype;
+typedef struct xml_decoder {
+  const cq_decode_ops *ops;
+  const cq_program *p;
   XML_Parser parser;
-} builder;
+  xml_level *levels;
+  int nlevel;
+  int on; /* open elements that are on the rows path, the root not counted */
+  int record; /* depth of the open record, or -1 */
+  int depth;  /* open elements */
+  int found, rc, doctype, any;
+  xml_open *open;        /* CQ_MAX_XML_DEPTH of them */
+  cq_arena inner, outer; /* of the record; of all else */
+  cq_arena names;
+  cq_xname **table;
+  size_t nname, size;
+  uint64_t visit;
+  cq_xnode *root;
+  cq_walk walk, wenv;
+  cq_batch *batch;
+  cq_value *envelope;
+  cq_arena arena; /* what the envelope holds */
+  int64_t odd;
+} xml_decoder;
 
-static int xml_compile(const cq_program_def *d, cq_program **out,
+static int xml_compile(const cq_program_def *def, cq_program **out,
                        cq_error *err) {
-  return cq_program_make(&cq_decode_xml, d, 1, out, err);
+  *out = NULL;
+  if (def->rows->nstep && (def->rows->steps[0].kind == CQ_STEP_EACH ||
+                           def->rows->steps[0].kind == CQ_STEP_INDEX))
+    return cq_error_set(err, CQ_ERROR,
+                        "xml: rows \"%.100s\": a bracket must follow an "
+                        "element's name",
+                        def->rows->text);
+  for (int i = 0; i < def->rows->nstep; i++)
+    if (def->rows->steps[i].kind == CQ_STEP_ATTR)
+      return cq_error_set(err, CQ_ERROR,
+                          "xml: rows \"%.100s\": an attribute is no record",
+                          def->rows->text);
+  return cq_program_make(&cq_decode_xml, def, out, err);
 }
 
-static element *xml_element(builder *b, const char *name, int attribute) {
+static void xml_close(cq_decoder *cd) {
+  xml_decoder *d = (xml_decoder *)cd;
+
+  if (!d) return;
+  if (d->parser) XML_ParserFree(d->parser);
+  for (int i = 0; d->open && i < CQ_MAX_XML_DEPTH; i++)
+    cq_buf_clear(&d->open[i].text);
+  if (d->walk.picks) cq_walk_clear(&d->walk);
+  if (d->wenv.picks) cq_walk_clear(&d->wenv);
+  cq_arena_clear(&d->inner);
+  cq_arena_clear(&d->outer);
+  cq_arena_clear(&d->names);
+  cq_arena_clear(&d->arena);
+  cq_free(d->open);
+  cq_free(d->levels);
+  cq_free(d->table);
+  cq_free(d->envelope);
+  cq_free(d);
+}
+
+/* ---- names ------------------------------------------------------------------ */
+static int xml_names_grow(xml_decoder *d) {
+  size_t size = d->size ? 2 * d->size : 256;
+  cq_xname **t = cq_calloc(size, sizeof *t);
+
+  if (!t) return CQ_NOMEM;
+  for (size_t i = 0; i < d->size; i++) {
+    cq_xname *n = d->table[i];
+    uint64_t h = n ? cq_hash64(n->text, n->len, 0) : 0;
+
+    if (!n) continue;
+    while (t[h & (size - 1)]) h++;
+    t[h & (size - 1)] = n;
+  }
+  cq_free(d->table);
+  d->table = t;
+  d->size = size;
+  return CQ_OK;
+}
+
+/* Without its prefix; an attribute's with '@'. */
+static cq_xname *xml_name(xml_decoder *d, const char *name, int attribute) {
   const char *local = strrchr(name, ':');
-  element *e = cq_arena_alloc(&b->arena, sizeof *e);
+  size_t n;
+  uint64_t h;
+  cq_xname *x;
+  char small[128], *key = small;
 
   local = local ? local + 1 : name;
-  if (!e) {
-    b->rc = CQ_NOMEM;
+  n = strlen(local) + (size_t)attribute;
+  if (n >= sizeof small && !(key = cq_malloc(n + 1))) {
+    d->rc = CQ_NOMEM;
     return NULL;
   }
-  memset(e, 0, sizeof *e);
-  cq_buf_init(&e->text, CQ_MAX_RECORD_BYTES);
-  e->name = cq_arena_printf(&b->arena, "%s%s", attribute ? "@" : "", local);
-  e->parent = b->at;
-  if (!e->name)
-    b->rc = CQ_NOMEM;
-  if (b->at) {
-    if (b->at->last)
-      b->at->last->next = e;
+  key[0] = '@';
+  memcpy(key + attribute, local, n - (size_t)attribute);
+  key[n] = '\0';
+  x = NULL;
+  if (2 * (d->nname + 1) > d->size && xml_names_grow(d)) goto nomem;
+  for (h = cq_hash64(key, n, 0); (x = d->table[h & (d->size - 1)]); h++)
+    if (x->len == n && memcmp(x->text, key, n) == 0) goto done;
+  if (d->nname == XML_NAMES) {
+    d->rc = CQ_TOOBIG;
+    goto done;
+  }
+  x = cq_arena_alloc(&d->names, sizeof *x + n + 1);
+  if (!x) goto nomem;
+  memset(x, 0, sizeof *x);
+  x->len = n;
+  memcpy(x->text, key, n + 1);
+  d->table[h & (d->size - 1)] = x;
+  d->nname++;
+  goto done;
+nomem:
+  d->rc = CQ_NOMEM;
+done:
+  if (key != small) cq_free(key);
+  return d->rc ? NULL : x;
+}
+
+/* ---- the tree ----------------------------------------------------------------- */
+static cq_arena *xml_arena(xml_decoder *d) {
+  return d->record >= 0 && !d->p->whole ? &d->inner : &d->outer;
+}
+
+static cq_xnode *xml_node(xml_decoder *d, cq_xnode *parent, cq_xname *name) {
+  cq_arena *a = xml_arena(d);
+  cq_xnode *n = cq_arena_alloc(a, sizeof *n);
+
+  if (!n || a->bytes > CQ_MAX_RECORD_BYTES) {
+    d->rc = n ? CQ_TOOBIG : CQ_NOMEM;
+    return NULL;
+  }
+  memset(n, 0, sizeof *n);
+  n->name = name;
+  n->text = "";
+  if (parent) {
+    if (parent->last)
+      parent->last->next = n;
     else
-      b->at->first = e;
-    b->at->last = e;
-  } else if (!b->root) {
-    b->root = e;
+      parent->first = n;
+    parent->last = n;
+    parent->elements += name->text[0] != '@';
   }
-  return b->rc ? NULL : e;
+  return n;
 }
 
-static void xml_start(void *user, const char *name, const char **attrs) {
-  builder *b = user;
-  element *e;
+/* What of this element is kept for the envelope. */
+static void xml_keeps(xml_decoder *d, xml_open *o, const cq_xname *name) {
+  const cq_picks *env = &d->p->env;
+  const cq_edge *e = NULL;
 
-  if (b->rc)
-    return;
-  if (++b->depth > CQ_MAX_XML_DEPTH) {
-    b->rc = CQ_TOOBIG;
-    XML_StopParser(b->parser, 0);
+  o->keep = XML_NONE;
+  o->env = NULL;
+  if (d->depth == 0) {
+    if (d->p->whole)
+      o->keep = XML_ALL;
+    else if (env->self.child)
+      o->keep = XML_SOME, o->env = env->self.child;
     return;
   }
-  e = xml_element(b, name, 0);
-  if (!e)
-    return;
-  b->at = e;
-  for (; *attrs; attrs += 2) {
-    if (strncmp(attrs[0], "xmlns", 5) == 0)
-      continue;
-    element *a = xml_element(b, attrs[0], 1);
-    if (a)
-      cq_buf_str(&a->text, attrs[1]);
-  }
+  o->keep = o[-1].keep;
+  if (o->keep != XML_SOME) return;
+  e = cq_trie_find(o[-1].env, name->text, name->len);
+  o->keep = !e                                          ? XML_NONE
+            : e->nown || (e->child && e->child->nindex) ? XML_ALL
+                                                        : XML_SOME;
+  o->env = e ? e->child : NULL;
 }
 
-static void xml_end(void *user, const char *name) {
-  builder *b = user;
+/* Is this element one of those on the rows path? */
+static int xml_on_path(xml_decoder *d, const cq_xname *name) {
+  xml_level *l = &d->levels[d->on];
 
-  (void)name;
-  b->depth--;
-  if (b->at)
-    b->at = b->at->parent;
+  if (d->depth == 0 || d->record >= 0 || d->on != d->depth - 1 ||
+      d->on == d->nlevel)
+    return 0;
+  if (l->name && (l->name->len != name->len ||
+                  memcmp(l->name->name, name->text, name->len) != 0))
+    return 0;
+  return l->count++ == l->index || l->each;
+}
+
+static void xml_start(void *user, const char *tag, const char **attrs) {
+  xml_decoder *d = user;
+  xml_open *o = &d->open[d->depth];
+  cq_xname *name;
+
+  if (d->rc) return;
+  if (d->depth == CQ_MAX_XML_DEPTH) {
+    d->rc = CQ_TOOBIG;
+    goto stop;
+  }
+  d->any = 1;
+  name = xml_name(d, tag, 0);
+  if (!name) goto stop;
+  cq_buf_reset(&o->text);
+  o->node = NULL;
+  if (d->record >= 0) {
+    o->keep = XML_ALL;
+  } else {
+    xml_keeps(d, o, name);
+    if (xml_on_path(d, name)) {
+      d->on++;
+      if (d->on < d->nlevel) d->levels[d->on].count = 0;
+      if (d->on + 1 == d->nlevel) d->found = 1;
+    }
+    if (d->on == d->depth && d->on == d->nlevel) {
+      d->record = d->depth;
+      d->found = 1;
+      o->keep = XML_ALL;
+    }
+  }
+  if (o->keep != XML_NONE) {
+    cq_xnode *up = d->depth ? o[-1].node : NULL;
+
+    /* A record hangs on nothing, unless all is kept. */
+    if (d->record == d->depth && !d->p->whole) up = NULL;
+    o->node = xml_node(d, up, name);
+    if (!o->node) goto stop;
+    if (d->depth == 0) d->root = o->node;
+    for (; *attrs; attrs += 2) {
+      cq_xname *an;
+      cq_xnode *a;
+
+      if (strncmp(attrs[0], "xmlns", 5) == 0 &&
+          (attrs[0][5] == ':' || !attrs[0][5]))
+        continue;
+      an = xml_name(d, attrs[0], 1);
+      a = an ? xml_node(d, o->node, an) : NULL;
+      if (!a) goto stop;
+      a->len = strlen(attrs[1]);
+      a->text = cq_arena_strndup(xml_arena(d), attrs[1], a->len);
+      if (!a->text) {
+        d->rc = CQ_NOMEM;
+        goto stop;
+      }
+    }
+  }
+  d->depth++;
+  return;
+stop:
+  XML_StopParser(d->parser, XML_FALSE);
+}
+
+static int xml_record(xml_decoder *d, const cq_xnode *n) {
+  cq_walk *w = &d->walk;
+  const cq_picks *k = w->picks;
+  cq_value name = cq_value_str(n->name->text, n->name->len);
+  int rc;
+
+  w->cells = cq_batch_add(d->batch);
+  w->arena = &d->batch->arena;
+  w->warnings = &d->batch->warnings;
+  if (!w->cells) return CQ_NOMEM;
+  rc = cq_xml_take(w, n);
+  for (int i = k->mapkey; i < k->mapkey + k->nmapkey && rc == CQ_OK; i++)
+    rc = cq_cell_put(w, &k->pick[i], CQ_T_STRING, &name, "", "");
+  return rc;
+}
+
+static void xml_end(void *user, const char *tag) {
+  xml_decoder *d = user;
+  xml_open *o;
+
+  (void)tag;
+  if (d->rc) return;
+  o = &d->open[--d->depth];
+  if (o->text.rc) {
+    d->rc = o->text.rc;
+  } else if (o->node) {
+    o->node->len = o->text.len;
+    o->node->text = cq_arena_strndup(
+        xml_arena(d), o->text.data ? o->text.data : "", o->text.len);
+    if (!o->node->text) d->rc = CQ_NOMEM;
+    cq_xml_link(o->node, ++d->visit);
+  }
+  if (d->rc == CQ_OK && d->record == d->depth) {
+    d->rc = xml_record(d, o->node);
+    d->record = -1;
+    cq_arena_reset(&d->inner);
+    if (!d->p->whole) {
+      /* The tree hung on nothing; the root may have been it. */
+      if (d->depth == 0) d->root = NULL;
+    }
+  }
+  if (d->on == d->depth && d->on > 0) d->on--;
+  if (d->rc) XML_StopParser(d->parser, XML_FALSE);
 }
 
 static void xml_text(void *user, const char *s, int n) {
-  builder *b = user;
+  xml_decoder *d = user;
 
-  if (b->at)
-    cq_buf_add(&b->at->text, s, (size_t)n);
+  if (d->rc == CQ_OK && d->depth > 0 && d->open[d->depth - 1].node)
+    cq_buf_add(&d->open[d->depth - 1].text, s, (size_t)n);
 }
 
 static void xml_doctype(void *user, const char *n, const char *s, const char *p,
                         int internal) {
-  builder *b = user;
+  xml_decoder *d = user;
 
   (void)n, (void)s, (void)p, (void)internal;
-  b->doctype = 1;
-  XML_StopParser(b->parser, 0);
+  d->doctype = 1;
+  XML_StopParser(d->parser, XML_FALSE);
 }
 
-static void xml_json(const element *e, cq_buf *out) {
-  int put = 0;
+/* ---- the decoder ----------------------------------------------------------------- */
+static int xml_levels(xml_decoder *d, const cq_path *rows) {
+  d->levels = cq_calloc((size_t)rows->nstep + 1, sizeof *d->levels);
+  if (!d->levels) return CQ_NOMEM;
+  for (int i = 0; i < rows->nstep; i++) {
+    const cq_step *s = &rows->steps[i];
 
-  if (!e->first) {
-    cq_buf_json(out, e->text.data ? e->text.data : "", e->text.len);
-    if (e->text.rc)
-      out->rc = e->text.rc;
-    return;
-  }
-  cq_buf_byte(out, '{');
-  for (const element *c = e->first; c; c = c->next) {
-    const element *k;
-    int many = 0;
-
-    for (k = e->first; k != c && strcmp(k->name, c->name) != 0; k = k->next)
-      ;
-    if (k != c)
-      continue; /* written with the first of its name */
-    for (k = c->next; k && !many; k = k->next)
-      many = strcmp(k->name, c->name) == 0;
-    if (put++)
-      cq_buf_byte(out, ',');
-    cq_buf_json(out, c->name, strlen(c->name));
-    cq_buf_byte(out, ':');
-    if (!many) {
-      xml_json(c, out);
-      continue;
+    if (s->kind == CQ_STEP_KEY) {
+      d->levels[d->nlevel++].name = s;
+    } else if (s->kind == CQ_STEP_VALUES) {
+      d->levels[d->nlevel++].each = 1;
+    } else if (s->kind == CQ_STEP_INDEX) {
+      d->levels[d->nlevel - 1].index = s->index;
+    } else {
+      d->levels[d->nlevel - 1].each = 1;
     }
-    cq_buf_byte(out, '[');
-    for (k = c; k; k = k->next) {
-      if (strcmp(k->name, c->name) != 0)
-        continue;
-      if (k != c)
-        cq_buf_byte(out, ',');
-      xml_json(k, out);
-    }
-    cq_buf_byte(out, ']');
   }
-  /* Text beside attributes. */
-  size_t blank = 0;
-  while (blank < e->text.len && strchr(" \t\r\n", e->text.data[blank]))
-    blank++;
-  if (blank < e->text.len) {
-    cq_buf_str(out, ",\"#text\":");
-    cq_buf_json(out, e->text.data, e->text.len);
-  }
-  cq_buf_byte(out, '}');
+  return CQ_OK;
 }
 
-static void xml_clear(element *e) {
-  while (e) {
-    cq_buf_clear(&e->text);
-    xml_clear(e->first);
-    e = e->next;
-  }
+static int xml_open_decoder(const cq_program *p, cq_decoder **out,
+                            cq_error *err) {
+  static const XML_Memory_Handling_Suite memory = {cq_malloc, cq_realloc,
+                                                   cq_free};
+  xml_decoder *d = cq_calloc(1, sizeof *d);
+
+  *out = NULL;
+  if (!d) return cq_error_nomem(err);
+  d->ops = &cq_decode_xml;
+  d->p = p;
+  d->record = -1;
+  cq_arena_init(&d->inner);
+  cq_arena_init(&d->outer);
+  cq_arena_init(&d->names);
+  cq_arena_init(&d->arena);
+  d->open = cq_calloc(CQ_MAX_XML_DEPTH + 1, sizeof *d->open);
+  d->envelope = cq_calloc((size_t)p->nenvslot + 1, sizeof *d->envelope);
+  if (!d->open || !d->envelope || xml_levels(d, &p->rows) ||
+      cq_walk_init(&d->walk, &p->record) || cq_walk_init(&d->wenv, &p->env))
+    goto nomem;
+  for (int i = 0; i < CQ_MAX_XML_DEPTH; i++)
+    cq_buf_init(&d->open[i].text, CQ_MAX_RECORD_BYTES);
+  d->walk.copy = d->wenv.copy = 1;
+  d->wenv.arena = &d->arena;
+  d->wenv.cells = d->envelope;
+  d->wenv.warnings = &d->odd;
+  d->parser = XML_ParserCreate_MM(NULL, &memory, NULL);
+  if (!d->parser) goto nomem;
+  XML_SetUserData(d->parser, d);
+  XML_SetElementHandler(d->parser, xml_start, xml_end);
+  XML_SetCharacterDataHandler(d->parser, xml_text);
+  XML_SetStartDoctypeDeclHandler(d->parser, xml_doctype);
+  *out = (cq_decoder *)d;
+  return CQ_OK;
+nomem:
+  xml_close((cq_decoder *)d);
+  return cq_error_nomem(err);
 }
 
-static int xml_feed(cq_decoder *d, cq_block *piece, int final, cq_batch *batch,
+static int xml_failed(xml_decoder *d, cq_error *err) {
+  enum XML_Error e = XML_GetErrorCode(d->parser);
+  long long at = (long long)XML_GetCurrentByteIndex(d->parser);
+
+  if (d->rc == CQ_NOMEM || (!d->rc && e == XML_ERROR_NO_MEMORY))
+    return cq_error_nomem(err);
+  if (d->rc)
+    return cq_error_set(err, d->rc,
+                        "answer: XML deeper than %d levels, or a record or "
+                        "its names larger than is bearable, at byte %lld",
+                        (int)CQ_MAX_XML_DEPTH, at);
+  if (d->doctype)
+    return cq_error_set(err, CQ_ERROR,
+                        "answer: XML with a document type is refused, at byte "
+                        "%lld",
+                        at);
+  if (e == XML_ERROR_NO_ELEMENTS || e == XML_ERROR_UNCLOSED_TOKEN ||
+      e == XML_ERROR_PARTIAL_CHAR || e == XML_ERROR_UNCLOSED_CDATA_SECTION)
+    return cq_error_set(err, CQ_ERROR,
+                        "answer is cut: the XML ends too early, at byte %lld",
+                        at);
+  return cq_error_set(err, CQ_ERROR, "answer is not XML: %s at byte %lld",
+                      XML_ErrorString(e), at);
+}
+
+static int xml_feed(cq_decoder *cd, cq_block *piece, int final, cq_batch *batch,
                     cq_error *err) {
-  int rc = cq_decoder_add(d, piece, err);
-  builder b;
-  cq_buf json;
-  cq_block *block = NULL;
+  xml_decoder *d = (xml_decoder *)cd;
+  const char *p = piece ? piece->data : "";
+  size_t n = piece ? piece->len : 0;
+  int rc = CQ_OK;
 
-  if (rc || !final)
-    return rc;
-  memset(&b, 0, sizeof b);
-  cq_arena_init(&b.arena);
-  cq_buf_init(&json, CQ_MAX_RECORD_BYTES);
-  b.parser = XML_ParserCreate(NULL);
-  if (!b.parser) {
-    rc = cq_error_nomem(err);
-    goto done;
+  d->batch = batch;
+  if (final && n == 0 && !d->any && d->p->optional_rows &&
+      XML_GetCurrentByteIndex(d->parser) <= 0)
+    goto done; /* nothing at all: no rows */
+  do {
+    int part = n > XML_PIECE ? XML_PIECE : (int)n;
+
+    if (XML_Parse(d->parser, p, part, final && (size_t)part == n) !=
+        XML_STATUS_OK) {
+      rc = xml_failed(d, err);
+      goto done;
+    }
+    p += part;
+    n -= (size_t)part;
+  } while (n);
+  if (!final) goto done;
+  if (!d->found && d->nlevel && !d->p->optional_rows)
+    rc = cq_error_set(err, CQ_ERROR, "answer: no rows at \"%.200s\"",
+                      d->p->rows.text);
+  if (rc == CQ_OK && d->root) {
+    rc = cq_xml_take(&d->wenv, d->root);
+    if (rc == CQ_NOMEM)
+      cq_error_nomem(err);
+    else if (rc)
+      cq_error_set(err, rc, "answer: its envelope is too large");
   }
-  XML_SetUserData(b.parser, &b);
-  XML_SetElementHandler(b.parser, xml_start, xml_end);
-  XML_SetCharacterDataHandler(b.parser, xml_text);
-  XML_SetStartDoctypeDeclHandler(b.parser, xml_doctype);
-  if (XML_Parse(b.parser, d->whole ? d->whole->data : "",
-                d->whole ? (int)d->whole->len : 0, 1) != XML_STATUS_OK &&
-      !b.rc)
-    rc = cq_error_set(err, CQ_ERROR, "answer is not XML: %s at byte %ld",
-                      b.doctype ? "a document type is refused"
-                                : XML_ErrorString(XML_GetErrorCode(b.parser)),
-                      (long)XML_GetCurrentByteIndex(b.parser));
-  if (rc == CQ_OK && b.rc)
-    rc = cq_error_set(err, b.rc, "answer: XML nested deeper than %d or too large",
-                      CQ_MAX_XML_DEPTH);
-  if (rc)
-    goto done;
-  if (b.root && b.root->first)
-    xml_json(b.root, &json);
-  else if (b.root && b.root->text.len) {
-    cq_buf_str(&json, "{\"#text\":");
-    cq_buf_json(&json, b.root->text.data, b.root->text.len);
-    cq_buf_byte(&json, '}');
-  } else
-    cq_buf_str(&json, "{}");
-  block = json.rc ? NULL : cq_block_new(json.len + 1);
-  if (!block) {
-    rc = cq_error_nomem(err);
-    goto done;
-  }
-  memcpy(block->data, json.data, json.len);
-  block->len = json.len;
-  if (cq_batch_hold(batch, block))
-    rc = cq_error_nomem(err);
-  else
-    rc = cq_document_read(d->program, block->data, block->len, batch,
-                          d->envelope, err);
-  for (int i = 0; i < d->program->nenvslot && rc == CQ_OK; i++)
-    if (cq_value_copy(&d->kept->arena, &d->envelope[i], &d->envelope[i]))
-      rc = cq_error_nomem(err);
 done:
-  if (block)
-    cq_block_unref(block);
-  xml_clear(b.root);
-  if (b.parser)
-    XML_ParserFree(b.parser);
-  cq_arena_clear(&b.arena);
-  cq_buf_clear(&json);
+  if (piece) cq_block_unref(piece);
   return rc;
 }
 
-const cq_decode_ops cq_decode_xml = {"xml",
-                                     xml_compile,
-                                     cq_program_drop,
-                                     cq_decoder_make,
-                                     xml_feed,
-                                     cq_decoder_envelope,
-                                     cq_decoder_drop};
+static const cq_value *xml_envelope(const cq_decoder *cd) {
+  return ((const xml_decoder *)cd)->envelope;
+}
+
+const cq_decode_ops cq_decode_xml = {
+    "xml",    xml_compile,  cq_program_drop, xml_open_decoder,
+    xml_feed, xml_envelope, xml_close};

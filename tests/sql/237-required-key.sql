@@ -1,0 +1,15 @@
+-- env: ZOO_URL=@MOCK@
+-- A key that the API needs is asked for when the statement is prepared.
+.load @BUILD@/cq
+.mode quote
+SELECT cq_load('@ROOT@/tests/sql/fixtures/zoo.yml');
+SELECT id FROM zoo_food;
+SELECT id FROM zoo_food WHERE meal > 'a';
+SELECT meal, id FROM zoo_food WHERE meal = 'noon';
+SELECT meal, id FROM zoo_food WHERE meal IN ('noon', 'dusk') ORDER BY 2;
+CREATE TEMP TABLE meals(meal TEXT); INSERT INTO meals VALUES ('dusk'), (NULL), ('noon');
+-- a join gives it, whichever way it is written
+SELECT f.id FROM meals AS m JOIN zoo_food AS f ON f.meal = m.meal ORDER BY 1;
+SELECT f.id FROM zoo_food AS f JOIN meals AS m ON f.meal = m.meal ORDER BY 1;
+SELECT m.meal, f.id FROM meals AS m LEFT JOIN zoo_food AS f ON f.meal = m.meal ORDER BY 2;
+SELECT id FROM zoo_food WHERE meal = (SELECT max(meal) FROM meals);
