@@ -30,8 +30,7 @@ int main(int argc, char **argv) {
     if (rc == SQLITE_ROW)
       printf("%s\n", (const char *)sqlite3_column_text(stmt, 0));
   }
-  if (rc != SQLITE_DONE)
-    fprintf(stderr, "%s\n", sqlite3_errmsg(db));
+  if (rc != SQLITE_DONE) fprintf(stderr, "%s\n", sqlite3_errmsg(db));
   sqlite3_finalize(stmt);
   sqlite3_close(db);
   return rc == SQLITE_DONE ? 0 : 1;

@@ -23,8 +23,7 @@ int cq_buf_reserve(cq_buf *b, size_t more) {
   if (b->len + more >= (size_t)PTRDIFF_MAX / 2) return b->rc = CQ_TOOBIG;
   need = b->len + more + 1; /* the NUL */
   cap = b->cap ? b->cap : 64;
-  while (cap < need)
-    cap *= 2;
+  while (cap < need) cap *= 2;
   if (b->max < SIZE_MAX && cap > b->max + 1) cap = b->max + 1;
   p = cq_realloc(b->data, cap);
   if (!p) return b->rc = CQ_NOMEM;

@@ -74,8 +74,7 @@ int cq_base64_decode(cq_buf *out, const char *s, size_t n) {
   unsigned bits = 0;
   char *d;
   /* Counted first: an estimate could pass max where the result does not. */
-  for (i = 0; i < n; i++)
-    digits += encode_sextet(s[i]) >= 0;
+  for (i = 0; i < n; i++) digits += encode_sextet(s[i]) >= 0;
   if (cq_buf_reserve(out, digits / 4 * 3 + (digits % 4 ? digits % 4 - 1 : 0)) !=
       CQ_OK)
     return out->rc;

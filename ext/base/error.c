@@ -14,8 +14,7 @@ enum { ERROR_HINT_MAX = 320 };
 /* Cuts at a character's start, never inside of a UTF-8 sequence. */
 static size_t error_cut(const char *s, size_t n) {
   size_t i = n;
-  while (i > 0 && n - i < 4 && ((unsigned char)s[i] & 0xC0) == 0x80)
-    i--;
+  while (i > 0 && n - i < 4 && ((unsigned char)s[i] & 0xC0) == 0x80) i--;
   return ((unsigned char)s[i] & 0xC0) == 0x80 ? n : i;
 }
 

@@ -31,14 +31,12 @@ void cq_hmac_sha256(const void *key, size_t nkey, const void *p, size_t n,
     cq_sha256(key, nkey, pad);
   else if (nkey)
     memcpy(pad, key, nkey);
-  for (i = 0; i < sizeof(pad); i++)
-    pad[i] ^= 0x36;
+  for (i = 0; i < sizeof(pad); i++) pad[i] ^= 0x36;
   SHA256_Init(&c);
   SHA256_Update(&c, pad, sizeof(pad));
   if (n) SHA256_Update(&c, p, n);
   SHA256_Final(inner, &c);
-  for (i = 0; i < sizeof(pad); i++)
-    pad[i] ^= 0x36 ^ 0x5c;
+  for (i = 0; i < sizeof(pad); i++) pad[i] ^= 0x36 ^ 0x5c;
   SHA256_Init(&c);
   SHA256_Update(&c, pad, sizeof(pad));
   SHA256_Update(&c, inner, sizeof(inner));
@@ -152,8 +150,7 @@ uint64_t cq_random(void) {
 /* ---- table hash -------------------------------------------------------------- */
 static uint64_t hash_load(const unsigned char *p, size_t n) {
   uint64_t v = 0;
-  while (n-- > 0)
-    v = v << 8 | p[n];
+  while (n-- > 0) v = v << 8 | p[n];
   return v;
 }
 

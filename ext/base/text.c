@@ -10,8 +10,7 @@ static unsigned char text_lower(char c) {
 
 int cq_str_ieq(const char *a, const char *b) {
   if (!a || !b) return a == b;
-  while (*a && text_lower(*a) == text_lower(*b))
-    a++, b++;
+  while (*a && text_lower(*a) == text_lower(*b)) a++, b++;
   return text_lower(*a) == text_lower(*b);
 }
 
@@ -46,8 +45,7 @@ static size_t text_distance(const char *a, size_t na, const char *b, size_t nb,
   size_t rows[3][TEXT_WORD_MAX + 1];
   size_t *before = rows[0], *last = rows[1], *row = rows[2];
   size_t i, j;
-  for (j = 0; j <= nb; j++)
-    last[j] = before[j] = j;
+  for (j = 0; j <= nb; j++) last[j] = before[j] = j;
   for (i = 1; i <= na; i++) {
     size_t *swap = before;
     size_t least;

@@ -76,8 +76,7 @@ void cq_time_format(int64_t us, char *out) {
                (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
   if (frac) {
     n += snprintf(out + n, 40 - (size_t)n, ".%06d", (int)frac);
-    while (out[n - 1] == '0')
-      n--;
+    while (out[n - 1] == '0') n--;
   }
   out[n] = 'Z';
   out[n + 1] = '\0';
@@ -137,8 +136,7 @@ static int time_fraction(time_in *in, int *us) {
   for (; time_digit(in) && n < 9; n++, in->p++)
     if (n < 6) v = v * 10 + (*in->p - '0');
   if (n == 0 || time_digit(in)) return 0;
-  for (; n < 6; n++)
-    v *= 10;
+  for (; n < 6; n++) v *= 10;
   *us = v;
   return 1;
 }

@@ -84,8 +84,7 @@ int cq_batch_hold(cq_batch *b, cq_block *block) {
 
 void cq_batch_reset(cq_batch *b) {
   size_t i;
-  for (i = 0; i < b->nblock; i++)
-    cq_block_unref(b->blocks[i]);
+  for (i = 0; i < b->nblock; i++) cq_block_unref(b->blocks[i]);
   b->nblock = 0;
   b->nrow = 0;
   b->warnings = 0;

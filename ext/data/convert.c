@@ -42,10 +42,8 @@ static int convert_is(const cq_value *v, const char *word) {
 static cq_value convert_trim(const cq_value *v) {
   const char *s = v->u.s;
   size_t n = v->len;
-  while (n && (*s == ' ' || (*s >= '\t' && *s <= '\r')))
-    s++, n--;
-  while (n && (s[n - 1] == ' ' || (s[n - 1] >= '\t' && s[n - 1] <= '\r')))
-    n--;
+  while (n && (*s == ' ' || (*s >= '\t' && *s <= '\r'))) s++, n--;
+  while (n && (s[n - 1] == ' ' || (s[n - 1] >= '\t' && s[n - 1] <= '\r'))) n--;
   return cq_value_str(s, n);
 }
 

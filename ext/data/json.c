@@ -41,8 +41,7 @@ static size_t json_string(const char *s, size_t n, size_t i) {
 
 static size_t json_digits(const char *s, size_t n, size_t i) {
   size_t from = i;
-  while (i < n && s[i] >= '0' && s[i] <= '9')
-    i++;
+  while (i < n && s[i] >= '0' && s[i] <= '9') i++;
   return i > from ? i : 0;
 }
 
@@ -91,8 +90,7 @@ typedef struct json_in {
 static void json_skip(json_in *in) {
   if (in->i < in->n && json_space(in->s[in->i])) {
     cq_buf_add(in->out, in->s + in->from, in->i - in->from);
-    while (in->i < in->n && json_space(in->s[in->i]))
-      in->i++;
+    while (in->i < in->n && json_space(in->s[in->i])) in->i++;
     in->from = in->i;
   }
 }

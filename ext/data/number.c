@@ -36,12 +36,10 @@ static int number_grammar(const char *s, size_t n, int *integer) {
   size_t i = 0, digits = 0;
   *integer = 1;
   if (i < n && (s[i] == '-' || s[i] == '+')) i++;
-  for (; i < n && s[i] >= '0' && s[i] <= '9'; i++)
-    digits++;
+  for (; i < n && s[i] >= '0' && s[i] <= '9'; i++) digits++;
   if (i < n && s[i] == '.') {
     *integer = 0;
-    for (i++; i < n && s[i] >= '0' && s[i] <= '9'; i++)
-      digits++;
+    for (i++; i < n && s[i] >= '0' && s[i] <= '9'; i++) digits++;
   }
   if (!digits) return 0;
   if (i < n && (s[i] | 0x20) == 'e') {
@@ -49,8 +47,7 @@ static int number_grammar(const char *s, size_t n, int *integer) {
     i++;
     if (i < n && (s[i] == '-' || s[i] == '+')) i++;
     if (i == n || s[i] < '0' || s[i] > '9') return 0;
-    while (i < n && s[i] >= '0' && s[i] <= '9')
-      i++;
+    while (i < n && s[i] >= '0' && s[i] <= '9') i++;
   }
   return i == n;
 }
@@ -122,8 +119,7 @@ static int number_shortest(double r, int least, char out[24], int *exp) {
     snprintf(text, sizeof(text), "%se%d", out, *exp - (n - 1));
     if (number_strtod(text, &end) == fabs(r)) break;
   }
-  while (n > 1 && out[n - 1] == '0')
-    n--;
+  while (n > 1 && out[n - 1] == '0') n--;
   out[n] = '\0';
   return n;
 }
@@ -137,8 +133,7 @@ static size_t number_plain(char *out, const char *digits, int n, int exp,
   if (exp < 0) {
     *p++ = '0';
     *p++ = '.';
-    for (i = -1; i > exp; i--)
-      *p++ = '0';
+    for (i = -1; i > exp; i--) *p++ = '0';
     memcpy(p, digits, (size_t)n);
     p += n;
   } else {

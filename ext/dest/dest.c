@@ -12,8 +12,7 @@ const cq_dest_ops *const *cq_dest_kinds(size_t *n) {
 
 const cq_dest_ops *cq_dest_find(const char *name) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (strcmp(kinds[i]->name, name) == 0)
-      return kinds[i];
+    if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
   return NULL;
 }
 
@@ -27,8 +26,7 @@ const char *cq_write_mode_name(cq_write_mode m) {
 int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out) {
   int *cols = cq_arena_alloc(a, ((size_t)t->ncol + 1) * sizeof *cols);
 
-  if (!cols)
-    return CQ_NOMEM;
+  if (!cols) return CQ_NOMEM;
   out->def = t;
   out->ncol = 0;
   for (int i = 0; i < t->ncol; i++)

@@ -16,32 +16,32 @@
 struct sqlite3;
 
 typedef enum cq_write_mode {
-  CQ_MODE_APPEND,     /* raw_<table>, and a view of the current rows */
-  CQ_MODE_OVERWRITE,  /* <table>, merged by _cq_id */
-  CQ_MODE_DELETE_STALE/* and rows that a clean unit no longer has are deleted */
+  CQ_MODE_APPEND,      /* raw_<table>, and a view of the current rows */
+  CQ_MODE_OVERWRITE,   /* <table>, merged by _cq_id */
+  CQ_MODE_DELETE_STALE /* and rows that a clean unit no longer has are deleted */
 } cq_write_mode;
 const char *cq_write_mode_name(cq_write_mode m); /* the spec's word */
 
 typedef struct cq_dest cq_dest;
 
 typedef struct cq_dest_def {
-  const char *name;      /* as the spec calls it */
-  const char *path;      /* of a file, or NULL */
-  const char *schema;    /* of the host's connection: main or attached; or NULL */
+  const char *name;   /* as the spec calls it */
+  const char *path;   /* of a file, or NULL */
+  const char *schema; /* of the host's connection: main or attached; or NULL */
   cq_write_mode mode;
-  int forced;            /* migrate_mode: forced */
-  int group_in_key;      /* overwrite with a sync_group_id: part of the key */
-  struct sqlite3 *db;    /* the host's connection */
-  cq_dest *peers;        /* those opened before, chained by next */
+  int forced;         /* migrate_mode: forced */
+  int group_in_key;   /* overwrite with a sync_group_id: part of the key */
+  struct sqlite3 *db; /* the host's connection */
+  cq_dest *peers;     /* those opened before, chained by next */
   int (*interrupted)(void *user); /* or NULL */
   void *user;
 } cq_dest_def;
 
 /* A run of one source, into one destination. */
 typedef struct cq_dest_run {
-  int64_t group;          /* _cq_sync_group_id */
+  int64_t group; /* _cq_sync_group_id */
   int64_t started_us;
-  const char *time;       /* _cq_sync_time */
+  const char *time; /* _cq_sync_time */
   const char *source, *integration;
   const char *sync_group; /* rendered text, or NULL */
   int retry;              /* only what is missing since `base` */
@@ -58,15 +58,15 @@ typedef struct cq_counts {
 typedef struct cq_dest_table {
   const cq_table *def;
   int ncol;
-  const int *cols;         /* columns of def that are stored */
-  int many;                /* has more than one client */
-  int incremental;         /* each run brings only what changed */
-  cq_counts n;             /* what has happened to it here */
-  const char *status;      /* of cq_sync_tables */
+  const int *cols;                 /* columns of def that are stored */
+  int many;                        /* has more than one client */
+  int incremental;                 /* each run brings only what changed */
+  cq_counts n;                     /* what has happened to it here */
+  const char *status;              /* of cq_sync_tables */
   int64_t started_us, finished_us; /* 0 = not yet */
-  int failed;              /* the destination failed it: never published */
-  int complete;            /* each client was listed and a unit of this run */
-  void *own;               /* the destination's, freed by `drop` */
+  int failed;   /* the destination failed it: never published */
+  int complete; /* each client was listed and a unit of this run */
+  void *own;    /* the destination's, freed by `drop` */
 } cq_dest_table;
 
 /* Rows as they come from a scan, with their ids: 37 bytes each (36 and NUL);
@@ -79,16 +79,16 @@ typedef struct cq_dest_rows {
 typedef struct cq_dest_unit {
   cq_dest_table *table;
   const char *client;
-  int64_t rows;            /* written so far */
-  int64_t warnings;        /* values that no column could hold */
+  int64_t rows;     /* written so far */
+  int64_t warnings; /* values that no column could hold */
   int64_t started_us;
 } cq_dest_unit;
 
 typedef struct cq_dest_state {
-  int64_t group;           /* 0 = never published */
+  int64_t group; /* 0 = never published */
   int64_t rows;
-  char *cursor;            /* own; freed by the caller with cq_free */
-  int done;                /* of a retry: published or skipped since base */
+  char *cursor; /* own; freed by the caller with cq_free */
+  int done;     /* of a retry: published or skipped since base */
 } cq_dest_state;
 
 typedef struct cq_dest_ops {
@@ -146,7 +146,7 @@ typedef struct cq_dest_ops {
 
 struct cq_dest {
   const cq_dest_ops *ops;
-  cq_dest *next;          /* for whoever opened it */
+  cq_dest *next; /* for whoever opened it */
   char *name;
   cq_write_mode mode;
 };

@@ -18,12 +18,13 @@
 typedef struct lite_handle {
   sqlite3 *db;
   int refs;
-  int own;             /* opened here; else the host's */
-  int nested;          /* the host is in a transaction: we live in a savepoint */
-  int open;            /* we have begun a transaction */
-  sqlite3_stmt *stopper; /* a write: what ends the transaction when interrupted */
-  int64_t rows;        /* written in it */
-  int64_t since_ms;    /* when it began */
+  int own;    /* opened here; else the host's */
+  int nested; /* the host is in a transaction: we live in a savepoint */
+  int open;   /* we have begun a transaction */
+  sqlite3_stmt
+      *stopper;     /* a write: what ends the transaction when interrupted */
+  int64_t rows;     /* written in it */
+  int64_t since_ms; /* when it began */
   int (*interrupted)(void *user);
   void *user;
 } lite_handle;
@@ -31,16 +32,16 @@ typedef struct lite_handle {
 typedef struct cq_lite {
   cq_dest base;
   lite_handle *h;
-  char *schema;        /* name, not quoted */
+  char *schema; /* name, not quoted */
   int forced, group_in_key;
-  char *owner;         /* host:process:connection */
-  int64_t beat_us;     /* last sign of life */
+  char *owner;     /* host:process:connection */
+  int64_t beat_us; /* last sign of life */
 } cq_lite;
 
 /* Statements and names of one table for the time of a run. */
 typedef struct lite_table {
-  char *target;        /* quoted, with its schema: where batches go */
-  char *stage;         /* overwrite: name of the temporary table, or NULL */
+  char *target; /* quoted, with its schema: where batches go */
+  char *stage;  /* overwrite: name of the temporary table, or NULL */
   sqlite3_stmt *insert;
 } lite_table;
 
@@ -54,7 +55,7 @@ int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
 int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err);
 /* First column of the first row; 0 where there is none. */
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
-int lite_begin(cq_lite *d, cq_error *err);  /* if none is open */
+int lite_begin(cq_lite *d, cq_error *err); /* if none is open */
 int lite_commit(cq_lite *d, int force, cq_error *err);
 /* Runs an embedded file of sql/, {s} replaced by the schema. */
 int lite_script(cq_lite *d, const char *path, cq_error *err);
@@ -66,7 +67,7 @@ typedef struct lite_feed {
   const cq_dest_rows *rows;
   const cq_dest_table *table;
   int first, last;
-  int64_t *warnings;   /* counts values that their column cannot hold */
+  int64_t *warnings; /* counts values that their column cannot hold */
 } lite_feed;
 #define LITE_FEED_TYPE "cq_batch"
 

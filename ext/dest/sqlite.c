@@ -25,7 +25,7 @@ SQLITE_EXTENSION_INIT3
 enum {
   COMMIT_ROWS = 10000,
   COMMIT_MS = 1000,
-  BUSY_MS = 30000     /* how long another writer is waited for */
+  BUSY_MS = 30000 /* how long another writer is waited for */
 };
 
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
@@ -46,17 +46,15 @@ static int lite_vprepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
   int rc;
 
   *out = NULL;
-  if (!sql)
-    return cq_error_nomem(err);
+  if (!sql) return cq_error_nomem(err);
   rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
-  if (rc)
-    rc = lite_fail(d, rc, "statement", err);
+  if (rc) rc = lite_fail(d, rc, "statement", err);
   sqlite3_free(sql);
   return rc;
 }
 
-int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
-                 const char *fmt, ...) {
+int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
+                 ...) {
   va_list ap;
   int rc;
 
@@ -69,8 +67,7 @@ int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
 int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err) {
   int rc = sqlite3_step(s);
 
-  while (rc == SQLITE_ROW)
-    rc = sqlite3_step(s);
+  while (rc == SQLITE_ROW) rc = sqlite3_step(s);
   rc = rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, "statement", err);
   sqlite3_finalize(s);
   return rc;
@@ -96,11 +93,9 @@ int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
   va_start(ap, fmt);
   rc = lite_vprepare(d, &s, err, fmt, ap);
   va_end(ap);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   rc = sqlite3_step(s);
-  if (rc == SQLITE_ROW)
-    *out = sqlite3_column_int64(s, 0);
+  if (rc == SQLITE_ROW) *out = sqlite3_column_int64(s, 0);
   rc = rc == SQLITE_ROW || rc == SQLITE_DONE
            ? CQ_OK
            : lite_fail(d, rc, "statement", err);
@@ -129,16 +124,14 @@ int lite_begin(cq_lite *d, cq_error *err) {
 
   if (h->nested || h->open) {
     /* An error may have rolled back what we had begun. */
-    if (h->nested || !sqlite3_get_autocommit(h->db))
-      return CQ_OK;
+    if (h->nested || !sqlite3_get_autocommit(h->db)) return CQ_OK;
     h->open = 0;
     return cq_error_set(err, CQ_IOERR,
                         "destination %s: the transaction was rolled back",
                         d->base.name);
   }
   rc = lite_locked(d, "BEGIN IMMEDIATE", err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   h->open = 1;
   h->rows = 0;
   h->since_ms = cq_mono_ms();
@@ -147,13 +140,12 @@ int lite_begin(cq_lite *d, cq_error *err) {
 
 /* After an interrupt nothing can even be prepared, so it is done before. */
 static void lite_stopper(cq_lite *d) {
-  char *sql = d->h->stopper
-                  ? NULL
-                  : sqlite3_mprintf("DELETE FROM \"%w\".cq_units WHERE 0",
-                                    d->schema);
+  char *sql =
+      d->h->stopper
+          ? NULL
+          : sqlite3_mprintf("DELETE FROM \"%w\".cq_units WHERE 0", d->schema);
 
-  if (sql)
-    sqlite3_prepare_v2(d->h->db, sql, -1, &d->h->stopper, NULL);
+  if (sql) sqlite3_prepare_v2(d->h->db, sql, -1, &d->h->stopper, NULL);
   sqlite3_free(sql);
 }
 
@@ -174,16 +166,14 @@ int lite_commit(cq_lite *d, int force, cq_error *err) {
   lite_handle *h = d->h;
   int rc;
 
-  if (!h->open)
-    return CQ_OK;
+  if (!h->open) return CQ_OK;
   if (sqlite3_get_autocommit(h->db)) {
     h->open = 0;
     return cq_error_set(err, CQ_IOERR,
                         "destination %s: the transaction was rolled back",
                         d->base.name);
   }
-  if (!force && h->rows < COMMIT_ROWS &&
-      cq_mono_ms() - h->since_ms < COMMIT_MS)
+  if (!force && h->rows < COMMIT_ROWS && cq_mono_ms() - h->since_ms < COMMIT_MS)
     return CQ_OK;
   rc = lite_locked(d, "COMMIT", err);
   if (rc) {
@@ -201,11 +191,9 @@ static char *lite_shipped(const char *path) {
     const cq_embedded_file *f = &cq_embedded_files[i];
     char *text;
 
-    if (strcmp(f->path, path) != 0)
-      continue;
+    if (strcmp(f->path, path) != 0) continue;
     text = cq_malloc(f->full + 1);
-    if (!text)
-      return NULL;
+    if (!text) return NULL;
     if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
       cq_free(text);
       return NULL;
@@ -243,8 +231,7 @@ int lite_script(cq_lite *d, const char *path, cq_error *err) {
     goto done;
   }
   rc = sqlite3_exec(d->h->db, b.data, NULL, NULL, NULL);
-  if (rc)
-    rc = lite_fail(d, rc, path, err);
+  if (rc) rc = lite_fail(d, rc, path, err);
 done:
   cq_buf_clear(&b);
   sqlite3_free(schema);
@@ -259,8 +246,8 @@ done:
 static char *lite_attached(sqlite3 *db, const char *path) {
   sqlite3_stmt *s = NULL;
   int uri = strncmp(path, "file:", 5) == 0;
-  char *plain = uri ? cq_strndup(path + 5, strcspn(path + 5, "?#"))
-                    : cq_strdup(path);
+  char *plain =
+      uri ? cq_strndup(path + 5, strcspn(path + 5, "?#")) : cq_strdup(path);
   char *real = plain ? realpath(plain, NULL) : NULL, *found = NULL;
 
   cq_free(plain);
@@ -290,11 +277,9 @@ static int lite_join(cq_lite *d, cq_error *err) {
     return cq_error_set(err, CQ_MISUSE,
                         "cq_sync: called inside a statement that writes\n"
                         "hint: call it from a plain SELECT");
-  if (rc)
-    return lite_fail(d, rc, "savepoint", err);
+  if (rc) return lite_fail(d, rc, "savepoint", err);
   h->nested = nested;
-  if (!nested)
-    rc = sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
+  if (!nested) rc = sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
   return rc ? lite_fail(d, rc, "savepoint", err) : CQ_OK;
 }
 
@@ -302,8 +287,7 @@ static int lite_connect(cq_lite *d, const cq_dest_def *def, cq_error *err) {
   lite_handle *h;
   int rc;
 
-  if (def->path && !def->schema)
-    d->schema = lite_attached(def->db, def->path);
+  if (def->path && !def->schema) d->schema = lite_attached(def->db, def->path);
   if (def->schema && !(d->schema = cq_strdup(def->schema)))
     return cq_error_nomem(err);
   for (cq_dest *p = def->peers; p && d->schema; p = p->next)
@@ -313,8 +297,7 @@ static int lite_connect(cq_lite *d, const cq_dest_def *def, cq_error *err) {
       return CQ_OK;
     }
   h = d->h = cq_calloc(1, sizeof *h);
-  if (!h)
-    return cq_error_nomem(err);
+  if (!h) return cq_error_nomem(err);
   h->refs = 1;
   h->interrupted = def->interrupted;
   h->user = def->user;
@@ -324,15 +307,13 @@ static int lite_connect(cq_lite *d, const cq_dest_def *def, cq_error *err) {
   }
   d->schema = cq_strdup("main");
   h->own = 1;
-  if (!d->schema)
-    return cq_error_nomem(err);
-  rc = sqlite3_open_v2(def->path, &h->db,
-                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-                           SQLITE_OPEN_URI,
-                       NULL);
+  if (!d->schema) return cq_error_nomem(err);
+  rc = sqlite3_open_v2(
+      def->path, &h->db,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, NULL);
   if (rc)
-    return cq_error_set(err, rc & 0xff, "destination %s: %s: %s",
-                        d->base.name, def->path,
+    return cq_error_set(err, rc & 0xff, "destination %s: %s: %s", d->base.name,
+                        def->path,
                         h->db ? sqlite3_errmsg(h->db) : "out of memory");
   /* Readers go on while we write.  A file that cannot have a WAL is used with
    * the journal that it has. */
@@ -346,13 +327,10 @@ static void lite_close(cq_dest *base) {
   lite_handle *h = d->h;
 
   if (h && --h->refs == 0) {
-    if (h->db && h->open && lite_commit(d, 1, NULL))
-      lite_rollback(d);
+    if (h->db && h->open && lite_commit(d, 1, NULL)) lite_rollback(d);
     sqlite3_finalize(h->stopper);
-    if (h->nested)
-      sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
-    if (h->own)
-      sqlite3_close(h->db);
+    if (h->nested) sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
+    if (h->own) sqlite3_close(h->db);
     cq_free(h);
   }
   cq_free(d->base.name);
@@ -369,8 +347,7 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
   int rc;
 
   *out = NULL;
-  if (!d)
-    return cq_error_nomem(err);
+  if (!d) return cq_error_nomem(err);
   d->base.ops = &cq_dest_sqlite;
   d->base.mode = def->mode;
   d->base.name = cq_strdup(def->name);
@@ -389,14 +366,10 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
     rc = cq_error_set(err, CQ_NOTFOUND,
                       "destination %s: no database of that name is attached",
                       d->base.name);
-  if (rc == CQ_OK && lite_feed_register(d->h->db))
-    rc = cq_error_nomem(err);
-  if (rc == CQ_OK && make)
-    rc = lite_begin(d, err);
-  if (rc == CQ_OK && make)
-    rc = lite_script(d, "sql/runs.sql", err);
-  if (rc == CQ_OK && make)
-    lite_stopper(d);
+  if (rc == CQ_OK && lite_feed_register(d->h->db)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && make) rc = lite_begin(d, err);
+  if (rc == CQ_OK && make) rc = lite_script(d, "sql/runs.sql", err);
+  if (rc == CQ_OK && make) lite_stopper(d);
   if (rc) {
     lite_close(&d->base);
     return rc;

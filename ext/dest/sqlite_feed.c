@@ -32,15 +32,13 @@ static int feed_connect(sqlite3 *db, void *aux, int argc,
   (void)aux, (void)argc, (void)argv, (void)message;
   cq_buf_init(&b, 64 << 10);
   cq_buf_str(&b, "CREATE TABLE x(id, parent");
-  for (int i = 0; i < CQ_MAX_COLUMNS; i++)
-    cq_buf_printf(&b, ",c%d", i);
+  for (int i = 0; i < CQ_MAX_COLUMNS; i++) cq_buf_printf(&b, ",c%d", i);
   cq_buf_str(&b, ",batch HIDDEN)");
   rc = b.rc ? SQLITE_NOMEM : sqlite3_declare_vtab(db, b.data);
   cq_buf_clear(&b);
   if (rc == SQLITE_OK) {
     *out = sqlite3_malloc(sizeof **out);
-    if (!*out)
-      return SQLITE_NOMEM;
+    if (!*out) return SQLITE_NOMEM;
     memset(*out, 0, sizeof **out);
     /* Not for views and triggers, which would outlive the pointer's meaning. */
     sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
@@ -72,8 +70,7 @@ static int feed_open(sqlite3_vtab *v, sqlite3_vtab_cursor **out) {
   feed_cursor *c = sqlite3_malloc(sizeof *c);
 
   (void)v;
-  if (!c)
-    return SQLITE_NOMEM;
+  if (!c) return SQLITE_NOMEM;
   memset(c, 0, sizeof *c);
   *out = &c->base;
   return SQLITE_OK;
@@ -114,8 +111,7 @@ static int feed_fits(int type, const cq_value *v) {
   case 'I':
     return v->kind == CQ_INT ||
            (v->kind == CQ_DOUBLE && v->u.r >= -9007199254740992.0 &&
-            v->u.r <= 9007199254740992.0 &&
-            v->u.r == (double)(int64_t)v->u.r);
+            v->u.r <= 9007199254740992.0 && v->u.r == (double)(int64_t)v->u.r);
   case 'R':
     return v->kind == CQ_INT || v->kind == CQ_DOUBLE;
   case 'B':
@@ -139,17 +135,14 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
   if (column == FEED_PARENT) {
     const char *p = f->rows->parents ? f->rows->parents + 37 * c->row : "";
 
-    if (*p)
-      sqlite3_result_text(ctx, p, 36, SQLITE_STATIC);
+    if (*p) sqlite3_result_text(ctx, p, 36, SQLITE_STATIC);
     return SQLITE_OK;
   }
-  if (column - FEED_CELL >= f->table->ncol)
-    return SQLITE_OK;
+  if (column - FEED_CELL >= f->table->ncol) return SQLITE_OK;
   i = f->table->cols[column - FEED_CELL];
   v = cq_batch_row(f->rows->batch, c->row) + i;
   if (v->kind != CQ_NULL && !feed_fits(f->table->def->columns[i].type, v)) {
-    if (f->warnings)
-      ++*f->warnings;
+    if (f->warnings) ++*f->warnings;
     return SQLITE_OK;
   }
   switch ((cq_kind)v->kind) {
@@ -182,11 +175,16 @@ static int feed_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
 }
 
 static const sqlite3_module feed_module = {
-    .xConnect = feed_connect,       .xBestIndex = feed_best_index,
-    .xDisconnect = feed_disconnect, .xOpen = feed_open,
-    .xClose = feed_close,           .xFilter = feed_filter,
-    .xNext = feed_next,             .xEof = feed_eof,
-    .xColumn = feed_column,         .xRowid = feed_rowid,
+    .xConnect = feed_connect,
+    .xBestIndex = feed_best_index,
+    .xDisconnect = feed_disconnect,
+    .xOpen = feed_open,
+    .xClose = feed_close,
+    .xFilter = feed_filter,
+    .xNext = feed_next,
+    .xEof = feed_eof,
+    .xColumn = feed_column,
+    .xRowid = feed_rowid,
 };
 
 /* Registered at the first sync of a connection, and only then. */

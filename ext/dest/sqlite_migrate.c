@@ -48,8 +48,7 @@ static void present_clear(present *p) {
 
 static const char *present_type(const present *p, const char *name) {
   for (size_t i = 0; i < p->n; i++)
-    if (cq_str_ieq(p->names[i], name))
-      return p->types[i];
+    if (cq_str_ieq(p->names[i], name)) return p->types[i];
   return NULL;
 }
 
@@ -65,8 +64,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
                     "sqlite_schema WHERE name = %Q COLLATE NOCASE AND type IN "
                     "('table', 'view')",
                     d->schema, name);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     p->exists = 1;
@@ -74,15 +72,12 @@ static int present_read(cq_lite *d, const char *name, present *p,
     p->ours = p->view && sqlite3_column_int(s, 1) > 0;
   }
   sqlite3_finalize(s);
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-    return lite_fail(d, rc, name, err);
-  if (!p->exists || p->view)
-    return CQ_OK;
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return lite_fail(d, rc, name, err);
+  if (!p->exists || p->view) return CQ_OK;
   rc = lite_prepare(d, &s, err,
                     "SELECT name, type, pk FROM pragma_table_info(%Q, %Q)",
                     name, d->schema);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     const char *column = (const char *)sqlite3_column_text(s, 0);
 
@@ -93,8 +88,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
     }
     p->names[p->n] = cq_strdup(column);
     p->types[p->n] = cq_strdup((const char *)sqlite3_column_text(s, 1));
-    if (strcmp(column, "_cq_id") == 0 && sqlite3_column_int(s, 2))
-      p->keyed = 1;
+    if (strcmp(column, "_cq_id") == 0 && sqlite3_column_int(s, 2)) p->keyed = 1;
     p->n++;
     if (!p->names[p->n - 1] || !p->types[p->n - 1]) {
       rc = SQLITE_NOMEM;
@@ -109,8 +103,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
 static void add_name(cq_buf *b, const char *name) {
   cq_buf_byte(b, '"');
   for (; *name; name++) {
-    if (*name == '"')
-      cq_buf_byte(b, '"');
+    if (*name == '"') cq_buf_byte(b, '"');
     cq_buf_byte(b, *name);
   }
   cq_buf_byte(b, '"');
@@ -118,8 +111,7 @@ static void add_name(cq_buf *b, const char *name) {
 
 int lite_add_columns(cq_buf *b, const cq_dest_table *t) {
   for (int i = 0; i < LITE_META; i++) {
-    if (i)
-      cq_buf_str(b, ", ");
+    if (i) cq_buf_str(b, ", ");
     add_name(b, lite_meta[i]);
   }
   for (int i = 0; i < t->ncol; i++) {
@@ -135,13 +127,11 @@ static int note(cq_buf *actions, cq_error *err, const char *fmt, ...) {
   va_list ap;
   char *text;
 
-  if (!actions)
-    return CQ_OK;
+  if (!actions) return CQ_OK;
   va_start(ap, fmt);
   text = sqlite3_vmprintf(fmt, ap);
   va_end(ap);
-  if (!text)
-    return cq_error_nomem(err);
+  if (!text) return cq_error_nomem(err);
   if (actions->len && actions->data[actions->len - 1] != '[')
     cq_buf_byte(actions, ',');
   cq_buf_json(actions, text, strlen(text));
@@ -160,8 +150,7 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
   for (int i = 0; i < LITE_META; i++) {
     cq_buf_printf(&b, "%s  \"%s\" %s", i ? ",\n" : "", lite_meta[i],
                   meta_types[i]);
-    if (i < LITE_META - 1)
-      cq_buf_str(&b, " NOT NULL");
+    if (i < LITE_META - 1) cq_buf_str(&b, " NOT NULL");
   }
   for (int i = 0; i < t->ncol; i++) {
     const cq_column *c = &t->def->columns[t->cols[i]];
@@ -178,8 +167,7 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
       known |= cq_str_ieq(old->names[i], lite_meta[k]);
     for (int k = 0; k < t->ncol && !known; k++)
       known = cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name);
-    if (known)
-      continue;
+    if (known) continue;
     cq_buf_str(&b, ",\n  ");
     add_name(&b, old->names[i]);
     cq_buf_str(&b, cq_str_ieq(old->types[i], "INTEGER") ? " INTEGER"
@@ -207,8 +195,7 @@ static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
                      "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_group\" ON "
                      "\"%w\" (_cq_sync_group_id)",
                      d->schema, name, name);
-  if (!t->many)
-    return CQ_OK;
+  if (!t->many) return CQ_OK;
   return lite_exec(d, err,
                    "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_client\" ON "
                    "\"%w\" (_cq_client_id)",
@@ -233,8 +220,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
       known |= cq_str_ieq(have->names[i], lite_meta[k]);
     for (int k = 0; k < t->ncol && !known; k++)
       known = cq_str_ieq(have->names[i], t->def->columns[t->cols[k]].name);
-    if (known)
-      continue;
+    if (known) continue;
     cq_buf_str(&b, ", ");
     add_name(&b, have->names[i]);
   }
@@ -311,8 +297,7 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
     const char *type = NULL;
 
     for (int k = 0; k < LITE_META; k++)
-      if (cq_str_ieq(old->names[i], lite_meta[k]))
-        type = meta_types[k];
+      if (cq_str_ieq(old->names[i], lite_meta[k])) type = meta_types[k];
     for (int k = 0; k < t->ncol && !type; k++)
       if (cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name))
         type = cq_type_sql(t->def->columns[t->cols[k]].type);
@@ -341,15 +326,13 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
                    d->schema, name);
   if (rc == CQ_OK)
     rc = lite_exec(d, err, "DROP TABLE \"%w\".\"%w\"", d->schema, name);
-  if (rc == CQ_OK)
-    rc = create_table(d, t, name, old, keyed, err);
+  if (rc == CQ_OK) rc = create_table(d, t, name, old, keyed, err);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
                    "INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s FROM "
                    "temp.cq_migrate",
                    d->schema, name, into.data, from.data);
-  if (rc == CQ_OK)
-    rc = lite_exec(d, err, "DROP TABLE temp.cq_migrate");
+  if (rc == CQ_OK) rc = lite_exec(d, err, "DROP TABLE temp.cq_migrate");
 done:
   cq_buf_clear(&into);
   cq_buf_clear(&from);
@@ -372,8 +355,7 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
   int rc = CQ_OK, clash = 0;
 
   if (old->keyed != keyed) {
-    if (!d->forced)
-      return refuse(err, d, name, "has another key");
+    if (!d->forced) return refuse(err, d, name, "has another key");
     clash = 1;
   }
   for (int i = 0; i < LITE_META + t->ncol && rc == CQ_OK; i++) {
@@ -383,15 +365,13 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
     const char *type = c ? cq_type_sql(c->type) : meta_types[i];
     const char *had = present_type(old, column);
 
-    if (had && cq_str_ieq(had, type))
-      continue;
+    if (had && cq_str_ieq(had, type)) continue;
     if (had || (!c && i < LITE_META - 1)) {
       sqlite3_snprintf((int)sizeof fact, fact,
                        had ? "column %s is %s and would be %s"
                            : "column %s is missing",
                        column, had ? had : "", type);
-      if (!d->forced)
-        return refuse(err, d, name, fact);
+      if (!d->forced) return refuse(err, d, name, fact);
       clash = 1;
       rc = note(actions, err, "table %s: %s", name, fact);
       continue;
@@ -410,8 +390,7 @@ static int clear_way(cq_lite *d, const char *name, int want_view, present *p,
                      int dry, cq_buf *actions, cq_error *err) {
   int rc;
 
-  if (!p->exists || p->view == want_view)
-    return CQ_OK;
+  if (!p->exists || p->view == want_view) return CQ_OK;
   if (!p->ours)
     return cq_error_set(err, CQ_MISUSE,
                         "destination %s: %s: a %s of that name exists and was "
@@ -460,8 +439,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
     rc = lite_exec(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
     exists = 0;
   }
-  if (rc == CQ_OK && !exists)
-    rc = create_view(d, t, raw, &now, err);
+  if (rc == CQ_OK && !exists) rc = create_view(d, t, raw, &now, err);
   present_clear(&now);
   return rc;
 }
@@ -481,18 +459,15 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
     goto done;
   }
   rc = present_read(d, name, &seen, err);
-  if (rc == CQ_OK)
-    rc = clear_way(d, name, append, &seen, dry, actions, err);
+  if (rc == CQ_OK) rc = clear_way(d, name, append, &seen, dry, actions, err);
   if (rc == CQ_OK && seen.exists && seen.view && !seen.ours)
     rc = cq_error_set(err, CQ_MISUSE,
                       "destination %s: %s: a view of that name exists and was "
                       "not made by cq\nhint: rename it, or sync into another "
                       "database",
                       d->base.name, name);
-  if (rc == CQ_OK)
-    rc = present_read(d, raw, &old, err);
-  if (rc)
-    goto done;
+  if (rc == CQ_OK) rc = present_read(d, raw, &old, err);
+  if (rc) goto done;
   if (old.exists && (old.view || !old.ours)) {
     rc = cq_error_set(err, CQ_MISUSE,
                       "destination %s: table %s: exists and was not made by "
@@ -502,21 +477,17 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   }
   if (!old.exists) {
     rc = note(actions, err, "create table %s", raw);
-    if (rc == CQ_OK && !dry)
-      rc = create_table(d, t, raw, NULL, keyed, err);
+    if (rc == CQ_OK && !dry) rc = create_table(d, t, raw, NULL, keyed, err);
     changed = 1;
   } else {
     rc = alter(d, t, raw, &old, keyed, dry, actions, err);
     if (rc == CQ_ROW) {
       rc = note(actions, err, "rebuild table %s", raw);
-      if (rc == CQ_OK && !dry)
-        rc = rebuild(d, t, raw, &old, keyed, err);
+      if (rc == CQ_OK && !dry) rc = rebuild(d, t, raw, &old, keyed, err);
     }
   }
-  if (rc == CQ_OK && !dry)
-    rc = create_index(d, t, raw, keyed, err);
-  if (rc || !append)
-    goto done;
+  if (rc == CQ_OK && !dry) rc = create_index(d, t, raw, keyed, err);
+  if (rc || !append) goto done;
   if (!dry) {
     rc = change_view(d, t, raw, seen.exists, err);
   } else if (changed || !seen.exists) {
@@ -535,16 +506,12 @@ int lite_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   cq_lite *d = (cq_lite *)base;
   int rc;
 
-  if (dry)
-    return lite_change(d, t, 1, actions, err);
+  if (dry) return lite_change(d, t, 1, actions, err);
   rc = lite_begin(d, err);
-  if (rc == CQ_OK)
-    rc = lite_exec(d, err, "SAVEPOINT cq_change");
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_change");
+  if (rc) return rc;
   rc = lite_change(d, t, 0, actions, err);
-  if (rc)
-    lite_exec(d, NULL, "ROLLBACK TO cq_change");
+  if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_change");
   lite_exec(d, NULL, "RELEASE cq_change");
   return rc;
 }

@@ -44,21 +44,19 @@ int lite_last_group(cq_dest *base, int64_t *out, cq_error *err) {
 
 /* Is the run with this owner still at work?  Our own connection runs one at a
  * time, so what it owned is over. */
-static int still_runs(const cq_lite *d, const char *owner, const char *updated) {
+static int still_runs(const cq_lite *d, const char *owner,
+                      const char *updated) {
   const char *mine = d->owner;
   size_t host = strcspn(mine, ":");
   int64_t at = 0, age;
 
-  if (strcmp(owner, mine) == 0)
-    return 0;
-  if (cq_time_parse(updated, strlen(updated), &at))
-    return 0;
+  if (strcmp(owner, mine) == 0) return 0;
+  if (cq_time_parse(updated, strlen(updated), &at)) return 0;
   age = cq_now_us() - at;
   if (strncmp(owner, mine, host + 1) == 0) {
     long pid = strtol(owner + host + 1, NULL, 10);
 
-    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH))
-      return 0;
+    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH)) return 0;
     return age < ALIVE_US;
   }
   return age < ALIVE_ELSEWHERE_US;
@@ -124,8 +122,7 @@ static int settle(cq_lite *d, int64_t group, const char *source, int keep,
   char now[40];
   int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
 
-  if (rc == CQ_OK)
-    rc = remove_rows(d, group, source, err);
+  if (rc == CQ_OK) rc = remove_rows(d, group, source, err);
   if (rc == CQ_OK && !keep)
     rc = lite_exec(d, err,
                    "DELETE FROM \"%w\".cq_sync_units WHERE sync_group_id = "
@@ -147,13 +144,13 @@ static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
   int n = 0, rc;
   sqlite3_stmt *s;
 
-  rc = lite_prepare(d, &s, err,
-                    "SELECT sync_group_id, owner, updated, status FROM "
-                    "\"%w\".cq_syncs WHERE source_name = %Q AND unsettled = 1 ORDER BY "
-                    "sync_group_id",
-                    d->schema, r->source);
-  if (rc)
-    return rc;
+  rc = lite_prepare(
+      d, &s, err,
+      "SELECT sync_group_id, owner, updated, status FROM "
+      "\"%w\".cq_syncs WHERE source_name = %Q AND unsettled = 1 ORDER BY "
+      "sync_group_id",
+      d->schema, r->source);
+  if (rc) return rc;
   while (n < 64 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
     const char *owner = (const char *)sqlite3_column_text(s, 1);
     const char *updated = (const char *)sqlite3_column_text(s, 2);
@@ -183,10 +180,8 @@ int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   char now[40];
   int rc = lite_begin(d, err);
 
-  if (rc == CQ_OK)
-    rc = lite_exec(d, err, "SAVEPOINT cq_claim");
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_claim");
+  if (rc) return rc;
   rc = settle_all(d, r, err);
   if (rc == CQ_OK && r->retry)
     rc = lite_int(d, &r->base, err,
@@ -205,8 +200,7 @@ int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
                    d->base.name, cq_write_mode_name(d->base.mode),
                    r->sync_group, r->retry && r->base ? "retry" : "full",
                    r->time, now, now, d->owner);
-  if (rc)
-    lite_exec(d, NULL, "ROLLBACK TO cq_claim");
+  if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_claim");
   lite_exec(d, NULL, "RELEASE cq_claim");
   return rc ? rc : lite_commit(d, 1, err);
 }
@@ -225,21 +219,18 @@ int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
                         d->schema, table, r->source, client);
 
   memset(out, 0, sizeof *out);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     out->group = sqlite3_column_int64(s, 0);
     out->rows = sqlite3_column_int64(s, 1);
     out->cursor = cq_strdup((const char *)sqlite3_column_text(s, 2));
-    if (!out->cursor)
-      rc = SQLITE_NOMEM;
+    if (!out->cursor) rc = SQLITE_NOMEM;
   }
   sqlite3_finalize(s);
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
     return lite_fail(d, rc, "cq_units", err);
-  if (!r->retry || !r->base)
-    return CQ_OK;
+  if (!r->retry || !r->base) return CQ_OK;
   rc = lite_int(d, &done, err,
                 "SELECT count(*) FROM \"%w\".cq_sync_units WHERE table_name = "
                 "%Q AND source_name = %Q AND client_id = %Q AND sync_group_id "
@@ -252,8 +243,7 @@ int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
 /* ---- the journal --------------------------------------------------------------- */
 
 static const char *time_or_null(int64_t us, char *buf) {
-  if (us <= 0)
-    return NULL;
+  if (us <= 0) return NULL;
   cq_time_format(us, buf);
   return buf;
 }
@@ -265,8 +255,7 @@ int lite_put_table(cq_dest *base, const cq_dest_run *r, const cq_dest_table *t,
   char from[40], to[40];
   int rc = lite_begin(d, err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   return lite_exec(
       d, err,
       "INSERT INTO \"%w\".cq_sync_tables (sync_group_id, source_name, "
@@ -286,9 +275,9 @@ int lite_put_table(cq_dest *base, const cq_dest_run *r, const cq_dest_table *t,
       (long long)n->rows, (long long)n->inserted, (long long)n->updated,
       (long long)n->deleted, (long long)n->unchanged, (long long)n->kept,
       (long long)n->errors, (long long)n->units, (long long)n->units_done,
-      (long long)n->requests, (long long)n->retries,
-      (long long)n->throttled_ms, (long long)n->bytes,
-      time_or_null(t->started_us, from), time_or_null(t->finished_us, to));
+      (long long)n->requests, (long long)n->retries, (long long)n->throttled_ms,
+      (long long)n->bytes, time_or_null(t->started_us, from),
+      time_or_null(t->finished_us, to));
 }
 
 int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
@@ -301,8 +290,7 @@ int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
   int rc = lite_begin(d, err);
 
   cq_time_format(cq_now_us(), now);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   return lite_exec(d, err,
                    "INSERT INTO \"%w\".cq_sync_errors (sync_group_id, "
                    "source_name, table_name, client_id, kind, message, hint, "
@@ -319,8 +307,7 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
   int rc = lite_begin(d, err);
 
   cq_time_format(cq_now_us(), now);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   return lite_exec(
       d, err,
       "UPDATE \"%w\".cq_syncs SET status = %Q, tables = %d, units = %lld, "
@@ -354,8 +341,7 @@ static int forget_clients(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
                    "WHERE table_name = %Q AND source_name = %Q AND %s)",
                    d->schema, t->def->name, r->source, d->schema, t->def->name,
                    r->source, where);
-    if (rc == CQ_OK)
-      t->n.deleted += sqlite3_changes(d->h->db);
+    if (rc == CQ_OK) t->n.deleted += sqlite3_changes(d->h->db);
   }
   if (rc == CQ_OK && d->base.mode != CQ_MODE_OVERWRITE)
     rc = lite_exec(d, err,
@@ -372,38 +358,31 @@ int lite_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
   cq_lite *d = (cq_lite *)base;
   int rc = lite_commit(d, 1, err);
 
-  if (rc == CQ_OK)
-    rc = lite_begin(d, err);
-  if (rc == CQ_OK)
-    rc = lite_exec(d, err, "SAVEPOINT cq_publish");
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = lite_begin(d, err);
+  if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_publish");
+  if (rc) return rc;
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     if (t[i]->failed)
-      rc = lite_exec(d, err,
-                     "UPDATE \"%w\".cq_sync_units SET status = 'failed' WHERE "
-                     "table_name = %Q AND source_name = %Q AND sync_group_id = "
-                     "%lld AND published = 0",
-                     d->schema, t[i]->def->name, r->source,
-                     (long long)r->group);
-  if (rc == CQ_OK)
-    rc = publish_units(d, r->group, r->source, err);
+      rc =
+          lite_exec(d, err,
+                    "UPDATE \"%w\".cq_sync_units SET status = 'failed' WHERE "
+                    "table_name = %Q AND source_name = %Q AND sync_group_id = "
+                    "%lld AND published = 0",
+                    d->schema, t[i]->def->name, r->source, (long long)r->group);
+  if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     if (t[i]->complete && !t[i]->failed && !t[i]->incremental && !r->base)
       rc = forget_clients(d, r, t[i], err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     rc = lite_put_table(base, r, t[i], err);
-  if (rc == CQ_OK)
-    rc = remove_rows(d, r->group, r->source, err);
-  if (rc == CQ_OK)
-    rc = lite_put_run(base, r, status, n, nt, message, err);
+  if (rc == CQ_OK) rc = remove_rows(d, r->group, r->source, err);
+  if (rc == CQ_OK) rc = lite_put_run(base, r, status, n, nt, message, err);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
                    "UPDATE \"%w\".cq_syncs SET unsettled = 0 WHERE "
                    "sync_group_id = %lld AND source_name = %Q",
                    d->schema, (long long)r->group, r->source);
-  if (rc)
-    lite_exec(d, NULL, "ROLLBACK TO cq_publish");
+  if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_publish");
   lite_exec(d, NULL, "RELEASE cq_publish");
   return rc ? rc : lite_commit(d, 1, err);
 }
@@ -416,21 +395,17 @@ int lite_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
   cq_buf b;
   int rc = lite_begin(d, err);
 
-  if (rc == CQ_OK)
-    rc = lite_script(d, "sql/summaries.sql", err);
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = lite_script(d, "sql/summaries.sql", err);
+  if (rc) return rc;
   cq_buf_init(&b, 4096);
-  for (int i = 0; i < n; i++)
-    cq_buf_str(&b, i ? ", ?" : "?");
+  for (int i = 0; i < n; i++) cq_buf_str(&b, i ? ", ?" : "?");
   rc = b.rc ? cq_error_nomem(err)
             : lite_prepare(d, &s, err,
                            "INSERT INTO \"%w\".cloudquery_sync_summaries "
                            "VALUES (%s)",
                            d->schema, b.data);
   cq_buf_clear(&b);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   for (int i = 0; i < n; i++) {
     if (v[i].kind == CQ_INT)
       sqlite3_bind_int64(s, i + 1, v[i].u.i);
@@ -488,8 +463,7 @@ static int prune_table(cq_lite *d, const char *name, int incremental,
         "_cq_sync_group_id) IN (SELECT source_name, client_id, sync_group_id "
         "FROM temp.cq_old)",
         d->schema, name);
-  if (rc == CQ_OK)
-    *removed += sqlite3_changes(d->h->db);
+  if (rc == CQ_OK) *removed += sqlite3_changes(d->h->db);
   return rc;
 }
 
@@ -539,10 +513,8 @@ int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
   }
   if (rc == CQ_OK && n > 0)
     rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_old");
-  if (rc == CQ_OK)
-    rc = lite_commit(d, 1, err);
-  for (size_t i = 0; i < n; i++)
-    cq_free(names[i]);
+  if (rc == CQ_OK) rc = lite_commit(d, 1, err);
+  for (size_t i = 0; i < n; i++) cq_free(names[i]);
   cq_free(names);
   cq_buf_printf(out, "{\"keep\":%lld,\"tables\":%lld,\"rows\":%lld}",
                 (long long)keep, (long long)tables, (long long)removed);

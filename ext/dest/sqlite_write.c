@@ -14,13 +14,14 @@ SQLITE_EXTENSION_INIT3
 
 enum { ROWS_AT_ONCE = 256 }; /* parent rows read in one go */
 
-static int staged(const cq_lite *d) { return d->base.mode != CQ_MODE_APPEND; }
+static int staged(const cq_lite *d) {
+  return d->base.mode != CQ_MODE_APPEND;
+}
 
 void lite_drop(cq_dest *base, cq_dest_table *t) {
   lite_table *own = t->own;
 
-  if (!own)
-    return;
+  if (!own) return;
   sqlite3_finalize(own->insert);
   /* Fails where the host reads; what stays is empty and temporary. */
   if (own->stage)
@@ -39,8 +40,7 @@ static int make_stage(cq_lite *d, const cq_dest_table *t, const char *stage,
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   lite_add_columns(&b, t);
   rc = b.rc ? cq_error_nomem(err)
-            : lite_exec(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage,
-                        b.data);
+            : lite_exec(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage, b.data);
   cq_buf_clear(&b);
   return rc;
 }
@@ -51,17 +51,15 @@ static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
   cq_buf b;
   int rc = CQ_OK;
 
-  if (own && own->insert)
-    return CQ_OK;
+  if (own && own->insert) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   if (!own) {
     own = t->own = cq_calloc(1, sizeof *own);
-    if (!own)
-      return cq_error_nomem(err);
+    if (!own) return cq_error_nomem(err);
   }
   if (staged(d) && !own->stage) {
-    own->stage = cq_mprintf("cq_stage_%lld_%s", (long long)r->group,
-                            t->def->name);
+    own->stage =
+        cq_mprintf("cq_stage_%lld_%s", (long long)r->group, t->def->name);
     rc = own->stage ? make_stage(d, t, own->stage, err) : cq_error_nomem(err);
     if (rc) {
       cq_free(own->stage);
@@ -69,27 +67,23 @@ static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
     }
   }
   if (rc == CQ_OK && !own->target) {
-    char *q = staged(d)
-                  ? sqlite3_mprintf("temp.\"%w\"", own->stage)
-                  : sqlite3_mprintf("\"%w\".\"raw_%w\"", d->schema,
-                                    t->def->name);
+    char *q = staged(d) ? sqlite3_mprintf("temp.\"%w\"", own->stage)
+                        : sqlite3_mprintf("\"%w\".\"raw_%w\"", d->schema,
+                                          t->def->name);
 
     own->target = q ? cq_strdup(q) : NULL;
     sqlite3_free(q);
-    if (!own->target)
-      rc = cq_error_nomem(err);
+    if (!own->target) rc = cq_error_nomem(err);
   }
   if (rc == CQ_OK) {
     cq_buf_printf(&b, "INSERT INTO %s (", own->target);
     lite_add_columns(&b, t);
     cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
-    for (int i = 0; i < t->ncol; i++)
-      cq_buf_printf(&b, ", b.c%d", i);
+    for (int i = 0; i < t->ncol; i++) cq_buf_printf(&b, ", b.c%d", i);
     cq_buf_str(&b, " FROM cq_batch(?5) AS b");
     rc = b.rc ? cq_error_nomem(err)
               : sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
-    if (rc && !b.rc)
-      rc = lite_fail(d, rc, t->def->name, err);
+    if (rc && !b.rc) rc = lite_fail(d, rc, t->def->name, err);
   }
   cq_buf_clear(&b);
   return rc;
@@ -108,8 +102,7 @@ static int insert_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
   sqlite3_bind_text(s, 4, u->client, -1, SQLITE_STATIC);
   sqlite3_bind_pointer(s, 5, feed, LITE_FEED_TYPE, NULL);
   rc = sqlite3_step(s);
-  if (rc == SQLITE_DONE)
-    rc = SQLITE_OK;
+  if (rc == SQLITE_DONE) rc = SQLITE_OK;
   return rc;
 }
 
@@ -142,10 +135,8 @@ int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   lite_table *own;
   int rc = lite_begin(d, err);
 
-  if (rc == CQ_OK)
-    rc = table_open(d, r, u->table, err);
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = table_open(d, r, u->table, err);
+  if (rc) return rc;
   own = u->table->own;
   rc = insert_rows(d, r, u, &feed);
   sqlite3_reset(own->insert);
@@ -156,8 +147,7 @@ int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
     rc = lite_fail(d, rc, u->table->def->name, err);
   /* The feed is on the caller's stack. */
   sqlite3_bind_null(own->insert, 5);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   u->rows += rows->batch->nrow;
   d->h->rows += rows->batch->nrow;
   return CQ_OK;
@@ -276,30 +266,25 @@ static int merge(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
                   d->schema, name);
     if (rc == CQ_OK && last > 0)
       rc = count_same(d, u->table, own->stage, u->client, &same, err);
-    if (rc == CQ_OK)
-      rc = upsert(d, u->table, own->stage, u->client, err);
+    if (rc == CQ_OK) rc = upsert(d, u->table, own->stage, u->client, err);
     if (rc == CQ_OK)
       rc = lite_int(d, &inserted, err,
                     "SELECT count(*) FROM \"%w\".\"%w\" WHERE rowid > %lld",
                     d->schema, name, (long long)last);
     if (rc == CQ_OK)
-      rc = lite_exec(d, err,
-                     "DELETE FROM temp.\"%w\" WHERE _cq_client_id = %Q",
+      rc = lite_exec(d, err, "DELETE FROM temp.\"%w\" WHERE _cq_client_id = %Q",
                      own->stage, u->client);
     n->inserted += inserted;
     n->unchanged += same;
-    n->updated +=
-        u->rows > inserted + same ? u->rows - inserted - same : 0;
+    n->updated += u->rows > inserted + same ? u->rows - inserted - same : 0;
   }
   if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE &&
       !u->table->incremental) {
     rc = lite_exec(d, err,
                    "DELETE FROM \"%w\".\"%w\" WHERE _cq_client_id = %Q AND "
                    "_cq_source_name = %Q AND _cq_sync_group_id <> %lld",
-                   d->schema, name, u->client, r->source,
-                   (long long)r->group);
-    if (rc == CQ_OK)
-      n->deleted += sqlite3_changes(d->h->db);
+                   d->schema, name, u->client, r->source, (long long)r->group);
+    if (rc == CQ_OK) n->deleted += sqlite3_changes(d->h->db);
   }
   return rc;
 }
@@ -330,11 +315,9 @@ int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   cq_counts n;
 
   memset(&n, 0, sizeof n);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   rc = lite_exec(d, err, "SAVEPOINT cq_unit");
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (!ok) {
     int64_t kept = 0;
 
@@ -350,18 +333,15 @@ int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   } else {
     n.inserted = u->rows;
   }
-  if (rc == CQ_OK)
-    rc = journal(d, r, u, status, ok ? cursor : NULL, err);
+  if (rc == CQ_OK) rc = journal(d, r, u, status, ok ? cursor : NULL, err);
   if (rc) {
     lite_exec(d, NULL, "ROLLBACK TO cq_unit");
     lite_exec(d, NULL, "RELEASE cq_unit");
     return rc;
   }
   rc = lite_exec(d, err, "RELEASE cq_unit");
-  if (rc)
-    return rc;
-  if (ok)
-    u->table->n.rows += u->rows;
+  if (rc) return rc;
+  if (ok) u->table->n.rows += u->rows;
   u->table->n.inserted += n.inserted;
   u->table->n.updated += n.updated;
   u->table->n.unchanged += n.unchanged;
@@ -379,8 +359,8 @@ typedef struct row_reader {
   const cq_dest_table *table;
   char *source, *client, *sql;
   int64_t group, last;
-  cq_arena arena;      /* of the rows at hand */
-  cq_value *cells;     /* ROWS_AT_ONCE x def->ncol */
+  cq_arena arena;  /* of the rows at hand */
+  cq_value *cells; /* ROWS_AT_ONCE x def->ncol */
   int n, at, ended;
 } row_reader;
 
@@ -427,8 +407,7 @@ static int reader_fill(row_reader *p, cq_error *err) {
 
   p->n = p->at = 0;
   cq_arena_reset(&p->arena);
-  if (rc)
-    return lite_fail(p->d, rc, t->name, err);
+  if (rc) return lite_fail(p->d, rc, t->name, err);
   sqlite3_bind_int64(s, 1, p->group);
   sqlite3_bind_text(s, 2, p->source, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 3, p->client, -1, SQLITE_STATIC);
@@ -437,8 +416,7 @@ static int reader_fill(row_reader *p, cq_error *err) {
     cq_value *row = &p->cells[(size_t)p->n * (size_t)t->ncol];
 
     p->last = sqlite3_column_int64(s, 0);
-    for (int i = 0; i < t->ncol; i++)
-      row[i] = cq_value_null();
+    for (int i = 0; i < t->ncol; i++) row[i] = cq_value_null();
     for (int i = 0; i < p->table->ncol; i++) {
       int c = p->table->cols[i];
 
@@ -449,8 +427,7 @@ static int reader_fill(row_reader *p, cq_error *err) {
     }
     p->n++;
   }
-  if (p->n < ROWS_AT_ONCE)
-    p->ended = 1;
+  if (p->n < ROWS_AT_ONCE) p->ended = 1;
   sqlite3_finalize(s);
   return rc == SQLITE_ROW || rc == SQLITE_DONE
              ? CQ_OK
@@ -463,10 +440,8 @@ static int reader_next(void *user, const cq_value **row, cq_error *err) {
   if (p->at == p->n) {
     int rc = p->ended ? CQ_OK : reader_fill(p, err);
 
-    if (rc)
-      return rc;
-    if (p->at == p->n)
-      return CQ_DONE;
+    if (rc) return rc;
+    if (p->at == p->n) return CQ_DONE;
   }
   *row = &p->cells[(size_t)p->at++ * (size_t)p->table->def->ncol];
   return CQ_ROW;
@@ -479,8 +454,7 @@ int lite_rows(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
   char *sql = NULL;
   cq_buf b;
 
-  if (!p)
-    return cq_error_nomem(err);
+  if (!p) return cq_error_nomem(err);
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_arena_init(&p->arena);
   for (int i = 0; i < parent->ncol; i++) {

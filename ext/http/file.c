@@ -54,8 +54,7 @@ int cq_file_piece(cq_io *io, cq_transfer *t) {
     oom = 1;
   } else {
     /* From the page cache as a rule; a slow disk holds the lock for it. */
-    do
-      got = read(t->fd, t->block->data + t->block->len, want);
+    do got = read(t->fd, t->block->data + t->block->len, want);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
       t->wire += got;

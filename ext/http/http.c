@@ -11,14 +11,15 @@
 /* libcurl's process-wide start; it must run once, and nothing can undo it
  * safely while the host may use libcurl too. */
 static pthread_once_t http_once = PTHREAD_ONCE_INIT;
-static void http_global(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void http_global(void) {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 static cq_io *io_new(cq_http *h) {
   cq_io *io = cq_calloc(1, sizeof *io);
   pthread_condattr_t attr;
 
-  if (!io)
-    return NULL;
+  if (!io) return NULL;
   io->pid = getpid();
   io->http = h;
   pthread_mutex_init(&io->lock, NULL);
@@ -35,8 +36,7 @@ cq_io *cq_http_io(cq_http *h) {
      * and its sockets are the parent's: all of it is left alone (the memory
      * too, which transfers of the parent still point into). */
     h->io = io_new(h);
-    for (cq_limiter *l = h->limiters; l; l = l->next)
-      l->active = 0;
+    for (cq_limiter *l = h->limiters; l; l = l->next) l->active = 0;
   }
   return h->io;
 }
@@ -45,16 +45,14 @@ int cq_http_start(cq_io *io, cq_error *err) {
   sigset_t all, old;
   int rc;
 
-  if (io->running)
-    return CQ_OK;
+  if (io->running) return CQ_OK;
   pthread_once(&http_once, http_global);
   if (!io->multi) {
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
     long max = io->http->o.max_connections;
 
     io->multi = curl_multi_init();
-    if (!io->multi)
-      return cq_error_nomem(err);
+    if (!io->multi) return cq_error_nomem(err);
     io->zstd = (v->features & CURL_VERSION_ZSTD) != 0;
     curl_multi_setopt(io->multi, CURLMOPT_MAXCONNECTS, max);
     curl_multi_setopt(io->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, max);
@@ -74,8 +72,7 @@ int cq_http_start(cq_io *io, cq_error *err) {
 
 static int http_option(const char **to, const char *from) {
   *to = NULL;
-  if (!from)
-    return CQ_OK;
+  if (!from) return CQ_OK;
   *to = cq_strdup(from);
   return *to ? CQ_OK : CQ_NOMEM;
 }
@@ -85,10 +82,8 @@ int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err) {
   cq_http *h = cq_calloc(1, sizeof *h);
 
   *out = NULL;
-  if (!h)
-    return cq_error_nomem(err);
-  if (!o)
-    o = &none;
+  if (!h) return cq_error_nomem(err);
+  if (!o) o = &none;
   h->o.timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : 60000;
   h->o.connect_timeout_ms =
       o->connect_timeout_ms > 0 ? o->connect_timeout_ms : 10000;
@@ -124,10 +119,8 @@ static void io_free(cq_io *io) {
     cq_transfer_release(io, t);
   }
   pthread_mutex_unlock(&io->lock);
-  for (int i = 0; i < io->nspare; i++)
-    curl_easy_cleanup(io->spare[i]);
-  if (io->multi)
-    curl_multi_cleanup(io->multi);
+  for (int i = 0; i < io->nspare; i++) curl_easy_cleanup(io->spare[i]);
+  if (io->multi) curl_multi_cleanup(io->multi);
   pthread_cond_destroy(&io->cond);
   pthread_mutex_destroy(&io->lock);
   cq_free(io->log);
@@ -135,10 +128,8 @@ static void io_free(cq_io *io) {
 }
 
 void cq_http_free(cq_http *h) {
-  if (!h)
-    return;
-  if (h->io && h->io->pid == getpid())
-    io_free(h->io);
+  if (!h) return;
+  if (h->io && h->io->pid == getpid()) io_free(h->io);
   while (h->limiters) {
     cq_limiter *l = h->limiters;
 
@@ -158,8 +149,7 @@ void cq_http_wait(cq_http *h, int timeout_ms) {
   cq_io *io = cq_http_io(h);
   struct timespec until;
 
-  if (!io || timeout_ms < 0)
-    return;
+  if (!io || timeout_ms < 0) return;
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += timeout_ms / 1000;
   until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
@@ -169,8 +159,7 @@ void cq_http_wait(cq_http *h, int timeout_ms) {
   }
   pthread_mutex_lock(&io->lock);
   while (io->events == io->seen)
-    if (pthread_cond_timedwait(&io->cond, &io->lock, &until))
-      break;
+    if (pthread_cond_timedwait(&io->cond, &io->lock, &until)) break;
   io->seen = io->events;
   pthread_mutex_unlock(&io->lock);
 }

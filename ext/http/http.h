@@ -29,7 +29,9 @@ typedef struct cq_http_options {
 int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err);
 void cq_http_free(cq_http *h); /* cancels all, joins the thread */
 
-typedef struct cq_header { const char *name, *value; } cq_header;
+typedef struct cq_header {
+  const char *name, *value;
+} cq_header;
 
 /* Signs just before each (re)send, on the I/O thread: pure computation over
  * immutable credentials.  May add headers; must not block. */
@@ -44,23 +46,29 @@ typedef struct cq_signer_ops {
               cq_buf *out_url, cq_error *err);
   void (*free)(cq_signer *s);
 } cq_signer_ops;
-struct cq_signer { const cq_signer_ops *ops; int refs; /* atomic */ };
+struct cq_signer {
+  const cq_signer_ops *ops;
+  int refs; /* atomic */
+};
 cq_signer *cq_signer_ref(cq_signer *s);
 void cq_signer_unref(cq_signer *s);
 
 typedef struct cq_http_request {
-  const char *method, *url;  /* http, https; file only where allow_file */
-  const cq_header *headers; size_t nheader;
-  const char *body; size_t nbody;
-  cq_signer *signer;         /* or NULL; referenced */
-  cq_limiter *limiters[4]; int nlimiter; /* all must let it pass */
+  const char *method, *url; /* http, https; file only where allow_file */
+  const cq_header *headers;
+  size_t nheader;
+  const char *body;
+  size_t nbody;
+  cq_signer *signer; /* or NULL; referenced */
+  cq_limiter *limiters[4];
+  int nlimiter; /* all must let it pass */
   int allow_file;
-  int follow;                /* redirects within the same host only; to another
+  int follow;            /* redirects within the same host only; to another
                                 host never with our headers */
-  const char *etag;          /* sent as If-None-Match, or NULL */
-  int64_t clock_skew_us;     /* added to the signer's clock */
-  int priority;              /* lower first among the waiting */
-  int attempt;               /* 1 = first, for the log; 0 counts as 1 */
+  const char *etag;      /* sent as If-None-Match, or NULL */
+  int64_t clock_skew_us; /* added to the signer's clock */
+  int priority;          /* lower first among the waiting */
+  int attempt;           /* 1 = first, for the log; 0 counts as 1 */
   /* for the request log only */
   const char *integration, *table, *client;
 } cq_http_request;
@@ -69,26 +77,30 @@ typedef struct cq_http_request {
 int cq_http_submit(cq_http *h, const cq_http_request *r, cq_transfer **out,
                    cq_error *err);
 typedef enum cq_tstate {
-  CQ_T_WAITING,  /* queued, delayed, or no header yet */
-  CQ_T_STREAM,   /* body passed CQ_STREAM_BYTES: pieces may be taken; ends in
+  CQ_T_WAITING, /* queued, delayed, or no header yet */
+  CQ_T_STREAM,  /* body passed CQ_STREAM_BYTES: pieces may be taken; ends in
                     DONE (take once more) or FAILED */
-  CQ_T_DONE,     /* complete: status and whole rest of the body are there */
-  CQ_T_FAILED    /* transport error: cq_transfer_error */
+  CQ_T_DONE,    /* complete: status and whole rest of the body are there */
+  CQ_T_FAILED   /* transport error: cq_transfer_error */
 } cq_tstate;
 cq_tstate cq_transfer_state(cq_transfer *t);
-int cq_transfer_status(const cq_transfer *t);     /* HTTP status, 0 = none */
-const char *cq_transfer_header(const cq_transfer *t, const char *name); /* last value or NULL */
-const char *cq_transfer_url(const cq_transfer *t);/* effective, no credentials */
+int cq_transfer_status(const cq_transfer *t); /* HTTP status, 0 = none */
+const char *cq_transfer_header(const cq_transfer *t,
+                               const char *name); /* last value or NULL */
+const char *
+cq_transfer_url(const cq_transfer *t); /* effective, no credentials */
 /* Takes what has arrived (NULL = nothing now).  Zero-padded as cq_block says. */
 cq_block *cq_transfer_take(cq_transfer *t);
-int cq_transfer_error(const cq_transfer *t, cq_error *err); /* fills, returns code */
-int cq_transfer_attempt(const cq_transfer *t);    /* 1.. */
-int64_t cq_transfer_bytes(const cq_transfer *t);  /* received so far, on the wire */
+int cq_transfer_error(const cq_transfer *t,
+                      cq_error *err);          /* fills, returns code */
+int cq_transfer_attempt(const cq_transfer *t); /* 1.. */
+int64_t
+cq_transfer_bytes(const cq_transfer *t); /* received so far, on the wire */
 /* Sends the same request again after delay_ms (signed anew; signer may be
  * replaced, NULL keeps it).  Only before a piece was taken. */
 int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
                       cq_error *err);
-void cq_transfer_free(cq_transfer *t);            /* cancels when under way */
+void cq_transfer_free(cq_transfer *t); /* cancels when under way */
 /* Waits until some transfer changed state or gave bytes since the last call,
  * or timeout_ms passed. */
 void cq_http_wait(cq_http *h, int timeout_ms);
@@ -102,7 +114,8 @@ int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
  * `until_ms` (monotonic; 0 = none); recovers slowly with successes. */
 void cq_limiter_throttled(cq_http *h, cq_limiter *l, int64_t until_ms);
 /* Quota headers: at remaining == 0 no start before until_ms. */
-void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining, int64_t until_ms);
+void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining,
+                      int64_t until_ms);
 void cq_limiter_success(cq_http *h, cq_limiter *l);
 /* Full jitter: uniform in [0, min(cap, base * 2^attempt)]. */
 int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms);
@@ -125,7 +138,8 @@ typedef struct cq_http_stats {
 void cq_http_stats_get(cq_http *h, cq_http_stats *out);
 
 /* Link header: URL of rel=`rel` into out (borrowed slice), 1 if found. RFC 8288 */
-int cq_link_find(const char *header, const char *rel, const char **url, size_t *n);
+int cq_link_find(const char *header, const char *rel, const char **url,
+                 size_t *n);
 /* Same scheme, host and port? Bool. */
 int cq_url_same_origin(const char *a, const char *b);
 /* Resolves a relative reference (RFC 3986 §5) against base. */

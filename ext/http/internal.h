@@ -16,26 +16,26 @@
 #include "http/http.h"
 
 enum {
-  HTTP_PAD = 64,          /* zero bytes behind a block */
-  HTTP_PIECE = 64 << 10,  /* a stream keeps this much though memory is full */
+  HTTP_PAD = 64,           /* zero bytes behind a block */
+  HTTP_PIECE = 64 << 10,   /* a stream keeps this much though memory is full */
   HTTP_BUFFER = 128 << 10, /* what curl reads at once */
   HTTP_LOG = 1000,
-  HTTP_SPARE = 16         /* easy handles kept for reuse */
+  HTTP_SPARE = 16 /* easy handles kept for reuse */
 };
 
 typedef enum cq_place_at {
-  CQ_AT_REST,    /* in no list: done, failed, or not yet queued */
-  CQ_AT_QUEUE,   /* in io->waiting */
-  CQ_AT_CURL     /* in io->active */
+  CQ_AT_REST,  /* in no list: done, failed, or not yet queued */
+  CQ_AT_QUEUE, /* in io->waiting */
+  CQ_AT_CURL   /* in io->active */
 } cq_place_at;
 
 typedef struct cq_io cq_io;
 
 struct cq_transfer {
   cq_io *io;
-  int refs;                   /* [L] the caller's and the queue's */
-  cq_place_at at;             /* [L] */
-  cq_transfer *prev, *next;   /* [L] waiting; active is the I/O thread's */
+  int refs;                 /* [L] the caller's and the queue's */
+  cq_place_at at;           /* [L] */
+  cq_transfer *prev, *next; /* [L] waiting; active is the I/O thread's */
   /* the request, fixed */
   cq_arena arena;
   const char *method;
@@ -48,33 +48,33 @@ struct cq_transfer {
   int64_t skew_us;
   const char *integration, *table, *client;
   /* where it stands */
-  cq_signer *signer;          /* [L] replaced only at rest */
-  char *url;                  /* [I] effective, unsigned; owned */
-  int attempt;                /* [L] */
-  int redirects;              /* [I] */
-  int64_t not_before;         /* [L] monotonic ms */
-  int64_t gated_since;        /* [L] a limiter held it back since; 0 = no */
-  cq_tstate state;            /* [L] */
-  int cancelled;              /* [L] the caller has let go */
-  int paused, resume;         /* [L] curl was told to stop / may go on */
-  cq_block *block;            /* [L] arrived, not taken */
-  int64_t wire;               /* [L] bytes on the wire, all attempts */
+  cq_signer *signer;   /* [L] replaced only at rest */
+  char *url;           /* [I] effective, unsigned; owned */
+  int attempt;         /* [L] */
+  int redirects;       /* [I] */
+  int64_t not_before;  /* [L] monotonic ms */
+  int64_t gated_since; /* [L] a limiter held it back since; 0 = no */
+  cq_tstate state;     /* [L] */
+  int cancelled;       /* [L] the caller has let go */
+  int paused, resume;  /* [L] curl was told to stop / may go on */
+  cq_block *block;     /* [L] arrived, not taken */
+  int64_t wire;        /* [L] bytes on the wire, all attempts */
   /* the answer; the caller reads it once state is past WAITING */
-  int status;                 /* [I] */
-  cq_buf head;                /* [I] name NUL value NUL ... */
-  int64_t length;             /* [I] Content-Length of an unencoded body, -1 */
-  int64_t inflated;           /* [I] body bytes of this attempt, decoded */
-  int64_t wire_before;        /* [I] wire when this attempt began */
-  int64_t slack;              /* [I] bytes that curl may have yet to count */
-  int fd;                     /* [I] file: URLs, -1 */
-  int body_begun, encoded, redirecting;  /* [I] */
-  cq_error error;             /* [I] */
-  CURL *easy;                 /* [I] */
-  struct curl_slist *sent;    /* [I] */
-  char *signed_url;           /* [I] or NULL */
-  char detail[CURL_ERROR_SIZE];          /* [I] */
-  int64_t progress_ms;        /* [I] last sign of life */
-  int64_t started_us, started_ms;        /* [I] */
+  int status;          /* [I] */
+  cq_buf head;         /* [I] name NUL value NUL ... */
+  int64_t length;      /* [I] Content-Length of an unencoded body, -1 */
+  int64_t inflated;    /* [I] body bytes of this attempt, decoded */
+  int64_t wire_before; /* [I] wire when this attempt began */
+  int64_t slack;       /* [I] bytes that curl may have yet to count */
+  int fd;              /* [I] file: URLs, -1 */
+  int body_begun, encoded, redirecting; /* [I] */
+  cq_error error;                       /* [I] */
+  CURL *easy;                           /* [I] */
+  struct curl_slist *sent;              /* [I] */
+  char *signed_url;                     /* [I] or NULL */
+  char detail[CURL_ERROR_SIZE];         /* [I] */
+  int64_t progress_ms;                  /* [I] last sign of life */
+  int64_t started_us, started_ms;       /* [I] */
 };
 
 struct cq_limiter {
@@ -88,35 +88,35 @@ struct cq_limiter {
 };
 
 struct cq_io {
-  pid_t pid;                  /* whose thread it is */
+  pid_t pid; /* whose thread it is */
   cq_http *http;
   pthread_mutex_t lock;
   pthread_cond_t cond;
   pthread_t thread;
-  int running;                /* caller's: thread was started */
+  int running; /* caller's: thread was started */
   CURLM *multi;
-  int stop;                   /* [L] */
-  uint64_t events;            /* [L] */
-  uint64_t seen;              /* caller's */
-  int news;                   /* [I] something to tell after this turn */
-  cq_transfer *wait_head, *wait_tail;    /* [L] by priority, then age */
-  cq_transfer *active;        /* [I] */
-  int nactive;                /* [L] */
-  size_t buffered;            /* [L] bytes of bodies held */
-  size_t expect;              /* [L] what a body is likely to take */
-  CURL *spare[HTTP_SPARE];    /* [I] */
+  int stop;        /* [L] */
+  uint64_t events; /* [L] */
+  uint64_t seen;   /* caller's */
+  int news;        /* [I] something to tell after this turn */
+  cq_transfer *wait_head, *wait_tail; /* [L] by priority, then age */
+  cq_transfer *active;                /* [I] */
+  int nactive;                        /* [L] */
+  size_t buffered;                    /* [L] bytes of bodies held */
+  size_t expect;                      /* [L] what a body is likely to take */
+  CURL *spare[HTTP_SPARE];            /* [I] */
   int nspare;
   int zstd;
-  cq_http_stats stats;        /* [L] */
-  cq_http_entry *log;         /* [L] ring, grown to HTTP_LOG */
+  cq_http_stats stats; /* [L] */
+  cq_http_entry *log;  /* [L] ring, grown to HTTP_LOG */
   size_t log_cap, log_n, log_at;
   int64_t log_id;
 };
 
 struct cq_http {
-  cq_http_options o;          /* strings owned */
+  cq_http_options o; /* strings owned */
   cq_io *io;
-  cq_limiter *limiters;       /* list grows on the caller's thread, [L] */
+  cq_limiter *limiters; /* list grows on the caller's thread, [L] */
 };
 
 /* http.c: the io of this process (after a fork, a fresh one), or NULL. */

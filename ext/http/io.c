@@ -24,14 +24,11 @@ static size_t io_head_line(cq_transfer *t, const char *p, size_t n) {
     return n;
   }
   colon = memchr(p, ':', n);
-  if (!colon)
-    return n;
+  if (!colon) return n;
   value = colon + 1;
   nvalue = n - (size_t)(value - p);
-  while (nvalue && (*value == ' ' || *value == '\t'))
-    value++, nvalue--;
-  while (nvalue && strchr("\r\n \t", value[nvalue - 1]))
-    nvalue--;
+  while (nvalue && (*value == ' ' || *value == '\t')) value++, nvalue--;
+  while (nvalue && strchr("\r\n \t", value[nvalue - 1])) nvalue--;
   if (memchr(value, 0, nvalue) || memchr(p, 0, (size_t)(colon - p)))
     return n; /* would shift names and values */
   cq_buf_add(&t->head, p, (size_t)(colon - p));
@@ -49,11 +46,10 @@ static size_t io_on_head(char *p, size_t size, size_t count, void *user) {
   if (t->body_begun)
     return n; /* trailers: the caller may be reading the head by now */
   io_head_line(t, p, n);
-  if (t->head.rc == CQ_OK)
-    return n;
-  cq_transfer_fail(t, t->head.rc, t->head.rc == CQ_NOMEM
-                                      ? "out of memory"
-                                      : "answer's headers are too long");
+  if (t->head.rc == CQ_OK) return n;
+  cq_transfer_fail(t, t->head.rc,
+                   t->head.rc == CQ_NOMEM ? "out of memory"
+                                          : "answer's headers are too long");
   return 0;
 }
 
@@ -63,8 +59,7 @@ static const char *io_header(const cq_transfer *t, const char *name) {
   while (p < end) {
     const char *value = p + strlen(p) + 1;
 
-    if (cq_str_ieq(p, name))
-      return value;
+    if (cq_str_ieq(p, name)) return value;
     p = value + strlen(value) + 1;
   }
   return NULL;
@@ -78,8 +73,8 @@ static void io_begin_body(cq_transfer *t) {
 
   t->body_begun = 1;
   t->encoded = h && !cq_str_ieq(h, "identity");
-  t->redirecting = t->follow && (s == 301 || s == 302 || s == 303 ||
-                                 s == 307 || s == 308) &&
+  t->redirecting = t->follow &&
+                   (s == 301 || s == 302 || s == 303 || s == 307 || s == 308) &&
                    io_header(t, "location");
   curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   t->length = t->encoded ? -1 : (int64_t)length;
@@ -92,22 +87,17 @@ int cq_io_reserve(cq_transfer *t, size_t n) {
   size_t have = t->block ? t->block->len : 0, cap;
   cq_block *b;
 
-  if (t->block && have + n + HTTP_PAD <= t->block->cap)
-    return CQ_OK;
+  if (t->block && have + n + HTTP_PAD <= t->block->cap) return CQ_OK;
   cap = t->block ? t->block->cap * 2 : HTTP_PIECE;
   if (!t->block && t->length > 0)
     cap = t->length > 2 * CQ_STREAM_BYTES ? 2 * CQ_STREAM_BYTES
                                           : (size_t)t->length;
-  if (cap < have + n)
-    cap = have + n;
+  if (cap < have + n) cap = have + n;
   b = cq_block_new(cap + HTTP_PAD);
-  if (!b)
-    return CQ_NOMEM;
-  if (have)
-    memcpy(b->data, t->block->data, have);
+  if (!b) return CQ_NOMEM;
+  if (have) memcpy(b->data, t->block->data, have);
   b->len = have;
-  if (t->block)
-    cq_block_unref(t->block);
+  if (t->block) cq_block_unref(t->block);
   t->block = b;
   return CQ_OK;
 }
@@ -115,8 +105,7 @@ int cq_io_reserve(cq_transfer *t, size_t n) {
 int cq_io_full(const cq_io *io, const cq_transfer *t) {
   size_t unread = t->block ? t->block->len : 0;
 
-  if (t->state != CQ_T_STREAM)
-    return 0;
+  if (t->state != CQ_T_STREAM) return 0;
   return unread > 2u * CQ_STREAM_BYTES ||
          (io->buffered > io->http->o.max_buffered && unread >= HTTP_PIECE);
 }
@@ -128,8 +117,7 @@ void cq_io_added(cq_io *io, cq_transfer *t, size_t n) {
   if (t->state == CQ_T_WAITING && t->block->len > CQ_STREAM_BYTES &&
       t->status < 400)
     t->state = CQ_T_STREAM;
-  if (t->state == CQ_T_STREAM)
-    io->news = 1;
+  if (t->state == CQ_T_STREAM) io->news = 1;
 }
 
 static size_t io_on_body(char *p, size_t size, size_t count, void *user) {
@@ -139,11 +127,9 @@ static size_t io_on_body(char *p, size_t size, size_t count, void *user) {
   curl_off_t wire = 0;
 
   t->progress_ms = cq_mono_ms();
-  if (!t->body_begun)
-    io_begin_body(t);
+  if (!t->body_begun) io_begin_body(t);
   curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
-  if (t->redirecting)
-    return n;
+  if (t->redirecting) return n;
   if (t->encoded && t->inflated + (int64_t)n > 1 << 20 &&
       (t->inflated + (int64_t)n) / CQ_MAX_INFLATE_RATIO > wire + t->slack) {
     cq_transfer_fail(t, CQ_TOOBIG,
@@ -178,16 +164,14 @@ static size_t io_on_body(char *p, size_t size, size_t count, void *user) {
 static int io_add_line(struct curl_slist **list, const char *line) {
   struct curl_slist *more = curl_slist_append(*list, line);
 
-  if (!more)
-    return CQ_NOMEM;
+  if (!more) return CQ_NOMEM;
   *list = more;
   return CQ_OK;
 }
 
 static int io_has(const cq_transfer *t, const char *name) {
   for (size_t i = 0; i < t->nheader; i++)
-    if (cq_str_ieq(t->headers[i].name, name))
-      return 1;
+    if (cq_str_ieq(t->headers[i].name, name)) return 1;
   return 0;
 }
 
@@ -198,10 +182,8 @@ static int io_signed_lines(cq_transfer *t, char *lines) {
     char *end = strchr(lines, '\n'), *next = end ? end + 1 : NULL;
     char *colon;
 
-    if (end)
-      *end = 0;
-    if (end && end > lines && end[-1] == '\r')
-      end[-1] = 0;
+    if (end) *end = 0;
+    if (end && end > lines && end[-1] == '\r') end[-1] = 0;
     colon = strchr(lines, ':');
     if (!colon)
       return cq_transfer_fail(t, CQ_ERROR, "signer gave a bad header");
@@ -217,8 +199,7 @@ static int io_sign(cq_transfer *t) {
   cq_error err = {0, ""};
   int rc;
 
-  if (!t->signer)
-    return CQ_OK;
+  if (!t->signer) return CQ_OK;
   cq_buf_init(&lines, CQ_MAX_HEADER_BYTES);
   cq_buf_init(&url, CQ_MAX_URL);
   rc = t->signer->ops->sign(t->signer, t->method, t->url, t->headers,
@@ -227,18 +208,17 @@ static int io_sign(cq_transfer *t) {
   if (rc == CQ_OK && (lines.rc || url.rc))
     rc = cq_error_set(&err, lines.rc ? lines.rc : url.rc,
                       lines.rc == CQ_TOOBIG || url.rc == CQ_TOOBIG
-                          ? "signed request is too long" : "out of memory");
+                          ? "signed request is too long"
+                          : "out of memory");
   if (rc)
     cq_transfer_fail(t, rc, "%s", err.text);
   else
     rc = io_signed_lines(t, lines.data);
   if (rc == CQ_OK && url.len) {
     t->signed_url = cq_buf_take(&url);
-    if (!t->signed_url)
-      rc = cq_transfer_fail(t, CQ_NOMEM, "out of memory");
+    if (!t->signed_url) rc = cq_transfer_fail(t, CQ_NOMEM, "out of memory");
   }
-  if (lines.data)
-    cq_wipe(lines.data, lines.len);
+  if (lines.data) cq_wipe(lines.data, lines.len);
   cq_buf_clear(&lines);
   cq_buf_clear(&url);
   return rc;
@@ -250,8 +230,8 @@ static int io_headers(cq_transfer *t) {
   for (size_t i = 0; i < t->nheader && rc == CQ_OK; i++) {
     const char *name = t->headers[i].name, *value = t->headers[i].value;
     /* curl's own notation: "Name;" sends the name with nothing behind it */
-    char *line = *value ? cq_mprintf("%s: %s", name, value)
-                        : cq_mprintf("%s;", name);
+    char *line =
+        *value ? cq_mprintf("%s: %s", name, value) : cq_mprintf("%s;", name);
 
     rc = line ? io_add_line(&t->sent, line) : CQ_NOMEM;
     cq_free(line);
@@ -259,8 +239,7 @@ static int io_headers(cq_transfer *t) {
   /* What curl would add by itself, unsigned and unasked. */
   if (rc == CQ_OK && t->body && !io_has(t, "content-type"))
     rc = io_add_line(&t->sent, "Content-Type:");
-  if (rc == CQ_OK)
-    rc = io_add_line(&t->sent, "Expect:");
+  if (rc == CQ_OK) rc = io_add_line(&t->sent, "Expect:");
   return rc ? cq_transfer_fail(t, rc, "out of memory") : CQ_OK;
 }
 
@@ -276,7 +255,8 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  curl_easy_setopt(e, CURLOPT_PIPEWAIT, strncasecmp(url, "https", 5) == 0 ? 1L : 0L);
+  curl_easy_setopt(e, CURLOPT_PIPEWAIT,
+                   strncasecmp(url, "https", 5) == 0 ? 1L : 0L);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER);
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING,
                    io->zstd ? "gzip, zstd" : "gzip");
@@ -284,14 +264,10 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
   curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
-  if (o->ca_file)
-    curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file);
-  if (o->client_cert)
-    curl_easy_setopt(e, CURLOPT_SSLCERT, o->client_cert);
-  if (o->client_key)
-    curl_easy_setopt(e, CURLOPT_SSLKEY, o->client_key);
-  if (o->proxy)
-    curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
+  if (o->ca_file) curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file);
+  if (o->client_cert) curl_easy_setopt(e, CURLOPT_SSLCERT, o->client_cert);
+  if (o->client_key) curl_easy_setopt(e, CURLOPT_SSLKEY, o->client_key);
+  if (o->proxy) curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->sent);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->detail);
   curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, io_on_head);
@@ -314,15 +290,13 @@ static void io_unlink(cq_io *io, cq_transfer *t) {
     t->prev->next = t->next;
   else
     io->active = t->next;
-  if (t->next)
-    t->next->prev = t->prev;
+  if (t->next) t->next->prev = t->prev;
   t->prev = t->next = NULL;
 }
 
 /* Gives back what belongs to one exchange; the head and the body stay. */
 static void io_detach(cq_io *io, cq_transfer *t) {
-  if (t->fd >= 0)
-    close(t->fd);
+  if (t->fd >= 0) close(t->fd);
   t->fd = -1;
   if (t->easy) {
     curl_multi_remove_handle(io->multi, t->easy);
@@ -338,8 +312,7 @@ static void io_detach(cq_io *io, cq_transfer *t) {
     cq_wipe(s->data, strlen(s->data)); /* tokens */
   curl_slist_free_all(t->sent);
   t->sent = NULL;
-  if (t->signed_url)
-    cq_wipe(t->signed_url, strlen(t->signed_url));
+  if (t->signed_url) cq_wipe(t->signed_url, strlen(t->signed_url));
   cq_free(t->signed_url);
   t->signed_url = NULL;
 }
@@ -361,11 +334,9 @@ static void io_finish(cq_io *io, cq_transfer *t) {
     /* how much to expect of the next: falls slowly, rises at once */
     size_t size = (size_t)t->inflated;
 
-    if (size > CQ_STREAM_BYTES)
-      size = CQ_STREAM_BYTES;
+    if (size > CQ_STREAM_BYTES) size = CQ_STREAM_BYTES;
     io->expect -= io->expect / 8;
-    if (size > io->expect)
-      io->expect = size;
+    if (size > io->expect) io->expect = size;
   }
   t->at = CQ_AT_REST;
   t->paused = t->resume = 0;
@@ -381,8 +352,7 @@ static void io_start(cq_io *io, cq_transfer *t) {
   t->wire_before = t->wire;
   t->detail[0] = 0;
   if (strncasecmp(t->url, "file:", 5) == 0) {
-    if (cq_file_open(t))
-      io_finish(io, t);
+    if (cq_file_open(t)) io_finish(io, t);
     return;
   }
   if (io->nspare > 0)
@@ -416,10 +386,11 @@ static int io_redirect(cq_io *io, cq_transfer *t) {
   cq_buf url;
   int ok;
 
-  if (strcmp(t->method, "GET") != 0 && strcmp(t->method, "HEAD") != 0 &&
-      !keeps)
-    return cq_transfer_fail(t, CQ_IOERR, "redirected by status %d, which "
-                            "would lose the body", t->status);
+  if (strcmp(t->method, "GET") != 0 && strcmp(t->method, "HEAD") != 0 && !keeps)
+    return cq_transfer_fail(t, CQ_IOERR,
+                            "redirected by status %d, which "
+                            "would lose the body",
+                            t->status);
   if (++t->redirects > CQ_MAX_REDIRECTS)
     return cq_transfer_fail(t, CQ_IOERR, "redirected too often: %d times",
                             t->redirects);
@@ -431,7 +402,8 @@ static int io_redirect(cq_io *io, cq_transfer *t) {
                      (int)(u.nscheme < 16 ? u.nscheme : 16),
                      u.scheme ? u.scheme : "",
                      (int)(u.nhost + u.nport + 1 < 200
-                               ? u.nhost + (u.nport ? u.nport + 1 : 0) : 200),
+                               ? u.nhost + (u.nport ? u.nport + 1 : 0)
+                               : 200),
                      u.host ? u.host : "");
     cq_error_hint(&t->error, "credentials are never sent there; if it is "
                              "meant, give its address in the configuration");
@@ -461,8 +433,7 @@ static void io_fail_curl(cq_transfer *t, CURLcode code) {
   size_t n = strcspn(why, "\r\n");
   int rc = code == CURLE_OUT_OF_MEMORY ? CQ_NOMEM : CQ_IOERR;
 
-  if (t->error.code)
-    return; /* a callback knew better */
+  if (t->error.code) return; /* a callback knew better */
   cq_transfer_fail(t, rc, "%.*s", (int)(n < 400 ? n : 400), why);
   if (code == CURLE_PEER_FAILED_VERIFICATION)
     cq_error_hint(&t->error, "the server's certificate is not trusted; name "
@@ -501,8 +472,7 @@ static int io_room(const cq_io *io) {
   size_t coming = 0;
   int moving = 0;
 
-  if (io->nactive >= io->http->o.max_connections)
-    return 0;
+  if (io->nactive >= io->http->o.max_connections) return 0;
   for (cq_transfer *t = io->active; t; t = t->next) {
     size_t have = t->block ? t->block->len : 0;
 
@@ -529,18 +499,15 @@ static int64_t io_admit(cq_io *io, int64_t now) {
     }
     if (!cq_limiters_pass(t, now, &when, &throttled)) {
       next = when < next ? when : next;
-      if (throttled && !t->gated_since)
-        t->gated_since = now;
+      if (throttled && !t->gated_since) t->gated_since = now;
       continue;
     }
-    if (t->gated_since)
-      io->stats.throttled_ms += now - t->gated_since;
+    if (t->gated_since) io->stats.throttled_ms += now - t->gated_since;
     cq_transfer_unqueue(io, t);
     cq_limiters_enter(t);
     t->at = CQ_AT_CURL;
     t->next = io->active;
-    if (io->active)
-      io->active->prev = t;
+    if (io->active) io->active->prev = t;
     io->active = t;
     io->nactive++;
     io->stats.requests++;
@@ -560,10 +527,8 @@ static int64_t io_turn(cq_io *io) {
   /* Flags are read under the lock, acted on without: only this thread takes
    * transfers out of `active`. */
   for (t = io->active; t; t = t->next) {
-    if (io->stop)
-      t->cancelled = 1;
-    if (t->paused && (t->resume || !cq_io_full(io, t)))
-      t->resume = 1;
+    if (io->stop) t->cancelled = 1;
+    if (t->paused && (t->resume || !cq_io_full(io, t))) t->resume = 1;
   }
   pthread_mutex_unlock(&io->lock);
   for (t = io->active; t; t = after) {
@@ -573,8 +538,7 @@ static int64_t io_turn(cq_io *io) {
     pthread_mutex_lock(&io->lock);
     cancelled = t->cancelled;
     resume = t->resume;
-    if (resume)
-      t->paused = t->resume = 0;
+    if (resume) t->paused = t->resume = 0;
     paused = t->paused;
     pthread_mutex_unlock(&io->lock);
     stall = t->progress_ms + timeout;
@@ -594,21 +558,21 @@ static int64_t io_turn(cq_io *io) {
       curl_easy_pause(t->easy, CURLPAUSE_CONT);
       stall = now + timeout;
     } else if (!paused && stall <= now) {
-      cq_transfer_fail(t, CQ_IOERR, t->body_begun
+      cq_transfer_fail(t, CQ_IOERR,
+                       t->body_begun
                            ? "answer stopped in the middle: nothing for %d ms"
-                           : "no answer within %d ms", timeout);
+                           : "no answer within %d ms",
+                       timeout);
       io_finish(io, t);
       continue;
     }
-    if (!paused && stall < next)
-      next = stall;
+    if (!paused && stall < next) next = stall;
   }
   return next;
 }
 
 static void io_tell(cq_io *io) {
-  if (!io->news)
-    return;
+  if (!io->news) return;
   io->news = 0;
   pthread_mutex_lock(&io->lock);
   io->events++;
@@ -634,8 +598,7 @@ void *cq_io_main(void *user) {
     io_tell(io);
     /* An end may let another start; otherwise sleep until something comes. */
     ms = next == INT64_MAX ? 60000 : next - cq_mono_ms();
-    if (ended || ms < 0)
-      ms = 0;
+    if (ended || ms < 0) ms = 0;
     curl_multi_poll(io->multi, NULL, 0, ms > 60000 ? 60000 : (int)ms, NULL);
   }
   io_tell(io);

@@ -17,8 +17,7 @@ int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
   cq_limiter *l;
 
   *out = NULL;
-  if (!io)
-    return cq_error_nomem(err);
+  if (!io) return cq_error_nomem(err);
   /* The list is changed here only, so reading it needs no lock. */
   for (l = h->limiters; l; l = l->next)
     if (strcmp(l->key, key) == 0) {
@@ -47,8 +46,7 @@ int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
 static void limit_refill(cq_limiter *l, int64_t now) {
   double add;
 
-  if (l->now_rate <= 0 || now <= l->refilled_ms)
-    return;
+  if (l->now_rate <= 0 || now <= l->refilled_ms) return;
   add = (double)(now - l->refilled_ms) * l->now_rate / 1000.0;
   l->tokens = l->tokens + add > l->burst ? l->burst : l->tokens + add;
   l->refilled_ms = now;
@@ -69,8 +67,7 @@ int cq_limiters_pass(cq_transfer *t, int64_t now, int64_t *when,
       at = l->until_ms;
     } else if (l->now_rate > 0 && l->tokens < 1) {
       at = now + (int64_t)ceil((1 - l->tokens) * 1000.0 / l->now_rate);
-      if (at <= now)
-        at = now + 1;
+      if (at <= now) at = now + 1;
     } else if (l->active >= (int)l->now_concurrency) {
       /* the end of another request wakes the loop */
       pass = 0;
@@ -80,51 +77,42 @@ int cq_limiters_pass(cq_transfer *t, int64_t now, int64_t *when,
     }
     pass = 0;
     *throttled = 1;
-    if (at > *when)
-      *when = at;
+    if (at > *when) *when = at;
   }
-  if (!pass && *when == 0)
-    *when = INT64_MAX;
+  if (!pass && *when == 0) *when = INT64_MAX;
   return pass;
 }
 
 void cq_limiters_enter(cq_transfer *t) {
   for (int i = 0; i < t->nlimiter; i++) {
     t->limiters[i]->active++;
-    if (t->limiters[i]->now_rate > 0)
-      t->limiters[i]->tokens -= 1;
+    if (t->limiters[i]->now_rate > 0) t->limiters[i]->tokens -= 1;
   }
 }
 
 void cq_limiters_leave(cq_transfer *t) {
   for (int i = 0; i < t->nlimiter; i++)
-    if (t->limiters[i]->active > 0)
-      t->limiters[i]->active--;
+    if (t->limiters[i]->active > 0) t->limiters[i]->active--;
 }
 
 static void limit_until(cq_limiter *l, int64_t until_ms, int64_t now) {
-  if (until_ms > now + CQ_MAX_WAIT_MS)
-    until_ms = now + CQ_MAX_WAIT_MS;
-  if (until_ms > l->until_ms)
-    l->until_ms = until_ms;
+  if (until_ms > now + CQ_MAX_WAIT_MS) until_ms = now + CQ_MAX_WAIT_MS;
+  if (until_ms > l->until_ms) l->until_ms = until_ms;
 }
 
 void cq_limiter_throttled(cq_http *h, cq_limiter *l, int64_t until_ms) {
   cq_io *io = cq_http_io(h);
   int64_t now = cq_mono_ms();
 
-  if (!io || !l)
-    return;
+  if (!io || !l) return;
   pthread_mutex_lock(&io->lock);
   if (now - l->cut_ms >= LIMIT_CUT_MS) {
     l->cut_ms = now;
     limit_refill(l, now);
     l->now_rate /= 2;
-    if (l->now_rate < l->rate / 64)
-      l->now_rate = l->rate / 64;
+    if (l->now_rate < l->rate / 64) l->now_rate = l->rate / 64;
     l->now_concurrency /= 2;
-    if (l->now_concurrency < 1)
-      l->now_concurrency = 1;
+    if (l->now_concurrency < 1) l->now_concurrency = 1;
     if (l->tokens > 1)
       l->tokens = 1; /* what was saved up would only be refused again */
   }
@@ -136,8 +124,7 @@ void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining,
                       int64_t until_ms) {
   cq_io *io = cq_http_io(h);
 
-  if (!io || !l || remaining > 0)
-    return;
+  if (!io || !l || remaining > 0) return;
   pthread_mutex_lock(&io->lock);
   limit_until(l, until_ms, cq_mono_ms());
   pthread_mutex_unlock(&io->lock);
@@ -147,20 +134,16 @@ void cq_limiter_success(cq_http *h, cq_limiter *l) {
   cq_io *io = cq_http_io(h);
   int wake;
 
-  if (!io || !l)
-    return;
+  if (!io || !l) return;
   pthread_mutex_lock(&io->lock);
   wake = (int)l->now_concurrency;
   l->now_rate *= 1.05;
-  if (l->now_rate > l->rate)
-    l->now_rate = l->rate;
+  if (l->now_rate > l->rate) l->now_rate = l->rate;
   l->now_concurrency *= 1.05;
-  if (l->now_concurrency > l->concurrency)
-    l->now_concurrency = l->concurrency;
+  if (l->now_concurrency > l->concurrency) l->now_concurrency = l->concurrency;
   wake = (int)l->now_concurrency > wake && io->running;
   pthread_mutex_unlock(&io->lock);
-  if (wake)
-    curl_multi_wakeup(io->multi);
+  if (wake) curl_multi_wakeup(io->multi);
 }
 
 int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms) {
@@ -168,8 +151,7 @@ int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms) {
 
   for (int i = 0; i < attempt && top < cap_ms; i++)
     top = top > cap_ms / 2 ? cap_ms : top * 2;
-  if (top > cap_ms)
-    top = cap_ms;
+  if (top > cap_ms) top = cap_ms;
   return top <= 0 ? 0 : (int64_t)(cq_random() % ((uint64_t)top + 1));
 }
 
@@ -179,15 +161,11 @@ int64_t cq_http_after_ms(const char *value, int64_t now_us) {
   int64_t us, ms;
   size_t n;
 
-  if (!value)
-    return -1;
-  while (*value == ' ')
-    value++;
+  if (!value) return -1;
+  while (*value == ' ') value++;
   n = strlen(value);
-  while (n && value[n - 1] == ' ')
-    n--;
-  if (n == 0)
-    return -1;
+  while (n && value[n - 1] == ' ') n--;
+  if (n == 0) return -1;
   d = *value >= '0' && *value <= '9' ? strtod(value, &end) : -1;
   if (d >= 0 && end == value + n && isfinite(d)) {
     /* Small numbers count from now; a year's worth of seconds is a date. */
@@ -202,7 +180,6 @@ int64_t cq_http_after_ms(const char *value, int64_t now_us) {
   } else {
     return -1;
   }
-  if (ms < 0)
-    ms = 0;
+  if (ms < 0) ms = 0;
   return ms > CQ_MAX_WAIT_MS ? CQ_MAX_WAIT_MS : ms;
 }

@@ -5,8 +5,7 @@
 #include "http/http.h"
 
 static const char *link_blank(const char *p) {
-  while (*p == ' ' || *p == '\t')
-    p++;
+  while (*p == ' ' || *p == '\t') p++;
   return p;
 }
 
@@ -14,8 +13,7 @@ static int link_ieq(const char *a, size_t n, const char *b) {
   size_t i;
 
   for (i = 0; i < n && b[i]; i++)
-    if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i]))
-      return 0;
+    if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i])) return 0;
   return i == n && !b[i];
 }
 
@@ -26,13 +24,10 @@ static int link_has(const char *list, size_t n, const char *rel) {
   while (i < n) {
     size_t from;
 
-    while (i < n && (list[i] == ' ' || list[i] == '\t'))
-      i++;
+    while (i < n && (list[i] == ' ' || list[i] == '\t')) i++;
     from = i;
-    while (i < n && list[i] != ' ' && list[i] != '\t')
-      i++;
-    if (i > from && link_ieq(list + from, i - from, rel))
-      return 1;
+    while (i < n && list[i] != ' ' && list[i] != '\t') i++;
+    if (i > from && link_ieq(list + from, i - from, rel)) return 1;
   }
   return 0;
 }
@@ -44,26 +39,21 @@ static const char *link_param(const char *p, const char **name, size_t *nname,
                               const char **value, size_t *nvalue) {
   p = link_blank(p);
   *name = p;
-  while (*p && !strchr("=;, \t", *p))
-    p++;
+  while (*p && !strchr("=;, \t", *p)) p++;
   *nname = (size_t)(p - *name);
   *value = p;
   *nvalue = 0;
   p = link_blank(p);
-  if (*p != '=')
-    return p;
+  if (*p != '=') return p;
   p = link_blank(p + 1);
   if (*p == '"') {
     *value = ++p;
-    while (*p && *p != '"')
-      p += p[0] == '\\' && p[1] ? 2 : 1;
+    while (*p && *p != '"') p += p[0] == '\\' && p[1] ? 2 : 1;
     *nvalue = (size_t)(p - *value);
-    if (*p)
-      p++;
+    if (*p) p++;
   } else {
     *value = p;
-    while (*p && !strchr(";, \t", *p))
-      p++;
+    while (*p && !strchr(";, \t", *p)) p++;
     *nvalue = (size_t)(p - *value);
   }
   return link_blank(p);
@@ -86,10 +76,8 @@ int cq_link_find(const char *header, const char *rel, const char **url,
     if (*p != '<')
       return 0; /* not a Link header: nothing in it can be trusted */
     target = ++p;
-    while (*p && *p != '>')
-      p++;
-    if (!*p)
-      return 0;
+    while (*p && *p != '>') p++;
+    if (!*p) return 0;
     ntarget = (size_t)(p - target);
     p = link_blank(p + 1);
     while (*p == ';') {
@@ -105,8 +93,7 @@ int cq_link_find(const char *header, const char *rel, const char **url,
       *n = ntarget;
       return 1;
     }
-    while (*p && *p != ',')
-      p++;
+    while (*p && *p != ',') p++;
   }
   return 0;
 }

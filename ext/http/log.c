@@ -11,8 +11,7 @@ static cq_http_entry *log_slot(cq_io *io) {
   if (io->log_n == io->log_cap && io->log_cap < HTTP_LOG) {
     size_t cap = io->log_cap ? io->log_cap * 2 : 64;
 
-    if (cap > HTTP_LOG)
-      cap = HTTP_LOG;
+    if (cap > HTTP_LOG) cap = HTTP_LOG;
     /* Until it has grown to its full size the ring starts at 0. */
     e = cq_realloc(io->log, cap * sizeof *e);
     if (e) {
@@ -20,22 +19,17 @@ static cq_http_entry *log_slot(cq_io *io) {
       io->log_cap = cap;
     }
   }
-  if (io->log_cap == 0)
-    return NULL;
-  if (io->log_n < io->log_cap)
-    return &io->log[io->log_n++];
+  if (io->log_cap == 0) return NULL;
+  if (io->log_n < io->log_cap) return &io->log[io->log_n++];
   e = &io->log[io->log_at];
   io->log_at = (io->log_at + 1) % io->log_cap;
   return e;
 }
 
 static void log_copy(char *out, size_t size, const char *s, size_t n) {
-  if (!s)
-    n = 0;
-  if (n >= size)
-    n = size - 1;
-  if (n)
-    memcpy(out, s, n);
+  if (!s) n = 0;
+  if (n >= size) n = size - 1;
+  if (n) memcpy(out, s, n);
   out[n] = 0;
 }
 
@@ -48,8 +42,7 @@ void cq_log_add(cq_io *io, const cq_transfer *t, int64_t ms) {
   cq_url_parts u;
 
   io->log_id++;
-  if (!e)
-    return; /* out of memory: an entry is lost, nothing else */
+  if (!e) return; /* out of memory: an entry is lost, nothing else */
   e->id = io->log_id;
   e->started_us = t->started_us;
   e->ms = ms;
@@ -73,8 +66,7 @@ int cq_http_log(cq_http *h, cq_http_entry **out, size_t *n, cq_error *err) {
 
   *out = NULL;
   *n = 0;
-  if (!io)
-    return cq_error_nomem(err);
+  if (!io) return cq_error_nomem(err);
   pthread_mutex_lock(&io->lock);
   if (io->log_n) {
     *out = cq_calloc(io->log_n, sizeof **out);
@@ -94,12 +86,10 @@ void cq_http_stats_get(cq_http *h, cq_http_stats *out) {
   cq_io *io = cq_http_io(h);
 
   memset(out, 0, sizeof *out);
-  if (!io)
-    return;
+  if (!io) return;
   pthread_mutex_lock(&io->lock);
   *out = io->stats;
   out->active = io->nactive;
-  for (cq_transfer *t = io->wait_head; t; t = t->next)
-    out->waiting++;
+  for (cq_transfer *t = io->wait_head; t; t = t->next) out->waiting++;
   pthread_mutex_unlock(&io->lock);
 }

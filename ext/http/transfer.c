@@ -7,8 +7,7 @@
 #include "http/internal.h"
 
 cq_signer *cq_signer_ref(cq_signer *s) {
-  if (s)
-    __atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+  if (s) __atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
   return s;
 }
 
@@ -22,8 +21,7 @@ void cq_signer_unref(cq_signer *s) {
 void cq_transfer_queue(cq_io *io, cq_transfer *t) {
   cq_transfer *after = io->wait_tail;
 
-  while (after && after->priority > t->priority)
-    after = after->prev;
+  while (after && after->priority > t->priority) after = after->prev;
   t->prev = after;
   t->next = after ? after->next : io->wait_head;
   if (t->next)
@@ -75,8 +73,7 @@ static void transfer_destroy(cq_transfer *t) {
 }
 
 void cq_transfer_release(cq_io *io, cq_transfer *t) {
-  if (--t->refs > 0)
-    return;
+  if (--t->refs > 0) return;
   cq_transfer_forget(io, t);
   transfer_destroy(t);
 }
@@ -93,11 +90,10 @@ int cq_transfer_fail(cq_transfer *t, int code, const char *fmt, ...) {
   va_end(ap);
   cq_url_split(t->url, strlen(t->url), &u);
   /* from the scheme to the path: a query may hold a key */
-  return cq_error_set(&t->error, code, "%s %.*s: %s", t->method,
-                      (int)(u.path + u.npath - t->url > 300
-                                ? 300
-                                : u.path + u.npath - t->url),
-                      t->url, text);
+  return cq_error_set(
+      &t->error, code, "%s %.*s: %s", t->method,
+      (int)(u.path + u.npath - t->url > 300 ? 300 : u.path + u.npath - t->url),
+      t->url, text);
 }
 
 /* ---- the caller's thread ----------------------------------------------- */
@@ -107,21 +103,17 @@ static int transfer_copy_headers(cq_transfer *t, const cq_http_request *r,
   size_t n = r->nheader + (r->etag ? 1 : 0);
 
   t->headers = cq_arena_alloc(&t->arena, (n ? n : 1) * sizeof *t->headers);
-  if (!t->headers)
-    return cq_error_nomem(err);
+  if (!t->headers) return cq_error_nomem(err);
   for (size_t i = 0; i < n; i++) {
     const char *name = i < r->nheader ? r->headers[i].name : "If-None-Match";
     const char *value = i < r->nheader ? r->headers[i].value : r->etag;
     int rc = cq_header_check(name, value, err);
 
-    if (rc)
-      return rc;
-    if (!value)
-      value = "";
+    if (rc) return rc;
+    if (!value) value = "";
     t->headers[i].name = cq_arena_strndup(&t->arena, name, strlen(name));
     t->headers[i].value = cq_arena_strndup(&t->arena, value, strlen(value));
-    if (!t->headers[i].name || !t->headers[i].value)
-      return cq_error_nomem(err);
+    if (!t->headers[i].name || !t->headers[i].value) return cq_error_nomem(err);
   }
   t->nheader = n;
   return CQ_OK;
@@ -130,11 +122,9 @@ static int transfer_copy_headers(cq_transfer *t, const cq_http_request *r,
 static const char *transfer_text(cq_transfer *t, const char *s, int *rc) {
   char *copy;
 
-  if (!s)
-    return "";
+  if (!s) return "";
   copy = cq_arena_strndup(&t->arena, s, strlen(s));
-  if (!copy)
-    *rc = CQ_NOMEM;
+  if (!copy) *rc = CQ_NOMEM;
   return copy;
 }
 
@@ -142,8 +132,7 @@ static int transfer_copy(cq_transfer *t, const cq_http_request *r,
                          cq_error *err) {
   int rc = transfer_copy_headers(t, r, err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   t->method = transfer_text(t, r->method ? r->method : "GET", &rc);
   t->integration = transfer_text(t, r->integration, &rc);
   t->table = transfer_text(t, r->table, &rc);
@@ -152,11 +141,9 @@ static int transfer_copy(cq_transfer *t, const cq_http_request *r,
   if (r->body) {
     t->body = cq_arena_strndup(&t->arena, r->body, r->nbody);
     t->nbody = r->nbody;
-    if (!t->body)
-      rc = CQ_NOMEM;
+    if (!t->body) rc = CQ_NOMEM;
   }
-  if (rc || !t->url)
-    return cq_error_nomem(err);
+  if (rc || !t->url) return cq_error_nomem(err);
   for (const char *p = t->method; *p; p++)
     if (*p < 'A' || *p > 'Z')
       return cq_error_set(err, CQ_MISUSE, "request: bad method: %.20s",
@@ -179,30 +166,25 @@ int cq_http_submit(cq_http *h, const cq_http_request *r, cq_transfer **out,
   int rc;
 
   *out = NULL;
-  if (!io)
-    return cq_error_nomem(err);
+  if (!io) return cq_error_nomem(err);
   rc = cq_url_check(r->url, r->allow_file, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   t = cq_calloc(1, sizeof *t);
-  if (!t)
-    return cq_error_nomem(err);
+  if (!t) return cq_error_nomem(err);
   t->io = io;
   t->length = -1;
   t->fd = -1;
   cq_arena_init(&t->arena);
   cq_buf_init(&t->head, CQ_MAX_HEADER_BYTES);
   rc = transfer_copy(t, r, err);
-  if (rc == CQ_OK)
-    rc = cq_http_start(io, err);
+  if (rc == CQ_OK) rc = cq_http_start(io, err);
   if (rc) {
     transfer_destroy(t);
     return rc;
   }
   t->refs = 2;
   pthread_mutex_lock(&io->lock);
-  if (t->attempt > 1)
-    io->stats.retries++;
+  if (t->attempt > 1) io->stats.retries++;
   cq_transfer_queue(io, t);
   pthread_mutex_unlock(&io->lock);
   curl_multi_wakeup(io->multi);
@@ -219,8 +201,7 @@ static int transfer_orphan(const cq_transfer *t) {
 cq_tstate cq_transfer_state(cq_transfer *t) {
   cq_tstate s;
 
-  if (transfer_orphan(t))
-    return CQ_T_FAILED;
+  if (transfer_orphan(t)) return CQ_T_FAILED;
   pthread_mutex_lock(&t->io->lock);
   s = t->state;
   pthread_mutex_unlock(&t->io->lock);
@@ -241,14 +222,12 @@ int cq_transfer_status(const cq_transfer *t) {
 const char *cq_transfer_header(const cq_transfer *t, const char *name) {
   const char *p, *end, *found = NULL;
 
-  if (!transfer_has_head(t) || !t->head.data)
-    return NULL;
+  if (!transfer_has_head(t) || !t->head.data) return NULL;
   end = t->head.data + t->head.len;
   for (p = t->head.data; p < end;) {
     const char *value = p + strlen(p) + 1;
 
-    if (cq_str_ieq(p, name))
-      found = value;
+    if (cq_str_ieq(p, name)) found = value;
     p = value + strlen(value) + 1;
   }
   return found;
@@ -262,23 +241,20 @@ cq_block *cq_transfer_take(cq_transfer *t) {
   cq_block *b = NULL;
   int wake = 0;
 
-  if (transfer_orphan(t))
-    return NULL;
+  if (transfer_orphan(t)) return NULL;
   pthread_mutex_lock(&t->io->lock);
   if (t->state != CQ_T_WAITING && t->block && t->block->len) {
     b = t->block;
     t->block = NULL;
     memset(b->data + b->len, 0, HTTP_PAD);
     t->io->buffered -= b->len;
-    if (t->paused)
-      t->resume = 1;
+    if (t->paused) t->resume = 1;
     /* others may wait for the memory, too */
     wake = t->resume || t->io->wait_head ||
            t->io->buffered + b->len > t->io->http->o.max_buffered;
   }
   pthread_mutex_unlock(&t->io->lock);
-  if (wake)
-    curl_multi_wakeup(t->io->multi);
+  if (wake) curl_multi_wakeup(t->io->multi);
   return b;
 }
 
@@ -286,20 +262,19 @@ int cq_transfer_error(const cq_transfer *t, cq_error *err) {
   if (transfer_orphan(t))
     return cq_error_set(err, CQ_IOERR,
                         "request: cannot go on: the process was forked");
-  if (cq_transfer_state((cq_transfer *)t) != CQ_T_FAILED)
-    return CQ_OK;
-  if (err)
-    *err = t->error;
+  if (cq_transfer_state((cq_transfer *)t) != CQ_T_FAILED) return CQ_OK;
+  if (err) *err = t->error;
   return t->error.code;
 }
 
-int cq_transfer_attempt(const cq_transfer *t) { return t->attempt; }
+int cq_transfer_attempt(const cq_transfer *t) {
+  return t->attempt;
+}
 
 int64_t cq_transfer_bytes(const cq_transfer *t) {
   int64_t n;
 
-  if (transfer_orphan(t))
-    return 0;
+  if (transfer_orphan(t)) return 0;
   pthread_mutex_lock(&t->io->lock);
   n = t->wire;
   pthread_mutex_unlock(&t->io->lock);
@@ -311,10 +286,8 @@ int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
   cq_io *io = t->io;
   int rc = CQ_OK;
 
-  if (transfer_orphan(t))
-    return cq_transfer_error(t, err);
-  if (delay_ms > CQ_MAX_WAIT_MS)
-    delay_ms = CQ_MAX_WAIT_MS;
+  if (transfer_orphan(t)) return cq_transfer_error(t, err);
+  if (delay_ms > CQ_MAX_WAIT_MS) delay_ms = CQ_MAX_WAIT_MS;
   pthread_mutex_lock(&io->lock);
   if (t->at != CQ_AT_REST) {
     rc = cq_error_set(err, CQ_MISUSE, "request: sent again too early");
@@ -333,8 +306,7 @@ int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
     cq_transfer_queue(io, t);
   }
   pthread_mutex_unlock(&io->lock);
-  if (rc == CQ_OK)
-    curl_multi_wakeup(io->multi);
+  if (rc == CQ_OK) curl_multi_wakeup(io->multi);
   return rc;
 }
 
@@ -355,6 +327,5 @@ void cq_transfer_free(cq_transfer *t) {
   }
   cq_transfer_release(io, t);
   pthread_mutex_unlock(&io->lock);
-  if (wake)
-    curl_multi_wakeup(io->multi);
+  if (wake) curl_multi_wakeup(io->multi);
 }

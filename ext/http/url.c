@@ -8,8 +8,7 @@ int cq_url_split(const char *url, size_t n, cq_url_parts *out) {
   const char *end = url + n, *p = url, *q, *authority, *at = NULL;
 
   memset(out, 0, sizeof *out);
-  while (p < end && (isalnum((unsigned char)*p) || strchr("+-.", *p)))
-    p++;
+  while (p < end && (isalnum((unsigned char)*p) || strchr("+-.", *p))) p++;
   if (p < end && *p == ':' && p > url && isalpha((unsigned char)*url)) {
     out->scheme = url;
     out->nscheme = (size_t)(p - url);
@@ -21,8 +20,7 @@ int cq_url_split(const char *url, size_t n, cq_url_parts *out) {
     out->has_authority = 1;
     authority = p + 2;
     for (p = authority; p < end && !strchr("/?#", *p); p++)
-      if (*p == '@')
-        at = p;
+      if (*p == '@') at = p;
     if (at) {
       out->userinfo = authority;
       out->nuserinfo = (size_t)(at - authority);
@@ -41,14 +39,12 @@ int cq_url_split(const char *url, size_t n, cq_url_parts *out) {
     }
   }
   out->path = p;
-  while (p < end && *p != '?' && *p != '#')
-    p++;
+  while (p < end && *p != '?' && *p != '#') p++;
   out->npath = (size_t)(p - out->path);
   if (p < end && *p == '?') {
     out->has_query = 1;
     out->query = ++p;
-    while (p < end && *p != '#')
-      p++;
+    while (p < end && *p != '#') p++;
     out->nquery = (size_t)(p - out->query);
   }
   return out->scheme != NULL;
@@ -58,8 +54,7 @@ static int url_is(const char *s, size_t n, const char *word) {
   size_t i;
 
   for (i = 0; i < n && word[i]; i++)
-    if (tolower((unsigned char)s[i]) != word[i])
-      return 0;
+    if (tolower((unsigned char)s[i]) != word[i]) return 0;
   return i == n && !word[i];
 }
 
@@ -67,8 +62,7 @@ int cq_url_check(const char *url, int allow_file, cq_error *err) {
   size_t n = url ? strlen(url) : 0;
   cq_url_parts u;
 
-  if (n == 0)
-    return cq_error_set(err, CQ_MISUSE, "request: URL is empty");
+  if (n == 0) return cq_error_set(err, CQ_MISUSE, "request: URL is empty");
   if (n > CQ_MAX_URL)
     return cq_error_set(err, CQ_TOOBIG, "request: URL is too long: %zu bytes",
                         n);
@@ -76,13 +70,13 @@ int cq_url_check(const char *url, int allow_file, cq_error *err) {
     if ((unsigned char)url[i] <= ' ' || url[i] == 0x7f)
       return cq_error_set(err, CQ_MISUSE,
                           "request: URL holds a blank or control character: "
-                          "at byte %zu", i + 1);
+                          "at byte %zu",
+                          i + 1);
   if (!cq_url_split(url, n, &u) || !u.has_authority)
     return cq_error_set(err, CQ_MISUSE, "request: URL is not absolute: %.200s",
                         url);
   if (url_is(u.scheme, u.nscheme, "file")) {
-    if (allow_file)
-      return CQ_OK;
+    if (allow_file) return CQ_OK;
     cq_error_set(err, CQ_MISUSE, "request: URL scheme is not allowed: file");
     cq_error_hint(err, "only integrations that declare it read files");
     return CQ_MISUSE;
@@ -108,8 +102,7 @@ int cq_header_check(const char *name, const char *value, cq_error *err) {
   const char *p;
 
   for (p = name; *p; p++)
-    if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == ':')
-      break;
+    if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == ':') break;
   if (*p || p == name)
     return cq_error_set(err, CQ_MISUSE, "request: bad header name: %.80s",
                         *name && (unsigned char)*p > ' ' ? name : "");
@@ -118,26 +111,24 @@ int cq_header_check(const char *name, const char *value, cq_error *err) {
     if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
       return cq_error_set(err, CQ_MISUSE,
                           "request: header %.80s: value holds a control "
-                          "character", name);
+                          "character",
+                          name);
   return CQ_OK;
 }
 
 static int url_port(const cq_url_parts *u, size_t *n, const char **port) {
   *port = u->port;
   *n = u->nport;
-  if (u->nport)
-    return 1;
+  if (u->nport) return 1;
   *port = url_is(u->scheme, u->nscheme, "https") ? "443" : "80";
   *n = strlen(*port);
   return 1;
 }
 
 static int url_ieq(const char *a, size_t na, const char *b, size_t nb) {
-  if (na != nb)
-    return 0;
+  if (na != nb) return 0;
   for (size_t i = 0; i < na; i++)
-    if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i]))
-      return 0;
+    if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i])) return 0;
   return 1;
 }
 
@@ -148,8 +139,7 @@ int cq_url_same_origin(const char *a, const char *b) {
 
   if (!cq_url_split(a, strlen(a), &u) || !cq_url_split(b, strlen(b), &v))
     return 0;
-  if (!u.has_authority || !v.has_authority)
-    return 0;
+  if (!u.has_authority || !v.has_authority) return 0;
   url_port(&u, &np, &p);
   url_port(&v, &nq, &q);
   return url_ieq(u.scheme, u.nscheme, v.scheme, v.nscheme) &&
@@ -165,8 +155,7 @@ static void url_dots(cq_buf *out, const char *p, size_t n) {
     const char *q = p + (*p == '/');
     const char *e = q;
 
-    while (e < end && *e != '/')
-      e++;
+    while (e < end && *e != '/') e++;
     size_t seg = (size_t)(e - q);
     int one = seg == 1 && q[0] == '.';
     int two = seg == 2 && q[0] == '.' && q[1] == '.';
@@ -175,16 +164,14 @@ static void url_dots(cq_buf *out, const char *p, size_t n) {
         ;
     if (one || two) {
       /* A dot segment at the end leaves its slash. */
-      if (e == end && *p == '/')
-        cq_buf_byte(out, '/');
+      if (e == end && *p == '/') cq_buf_byte(out, '/');
     } else {
       cq_buf_add(out, p, (size_t)(e - p));
     }
     /* a leading dot segment without a slash swallows the slash behind it */
     p = (one || two) && *p != '/' && e < end ? e + 1 : e;
   }
-  if (out->data)
-    out->data[out->len] = 0;
+  if (out->data) out->data[out->len] = 0;
 }
 
 int cq_url_join(const char *base, const char *ref, size_t n, cq_buf *out) {
@@ -192,11 +179,9 @@ int cq_url_join(const char *base, const char *ref, size_t n, cq_buf *out) {
   cq_buf merged;
   const char *hash = n ? memchr(ref, '#', n) : NULL;
 
-  if (hash)
-    n = (size_t)(hash - ref); /* fragments are not sent */
+  if (hash) n = (size_t)(hash - ref); /* fragments are not sent */
   cq_url_split(ref, n, &r);
-  if (!cq_url_split(base, strlen(base), &b))
-    return CQ_ERROR;
+  if (!cq_url_split(base, strlen(base), &b)) return CQ_ERROR;
   cq_buf_init(&merged, CQ_MAX_URL);
   cq_buf_add(out, r.scheme ? r.scheme : b.scheme,
              r.scheme ? r.nscheme : b.nscheme);
@@ -218,10 +203,8 @@ int cq_url_join(const char *base, const char *ref, size_t n, cq_buf *out) {
     } else {
       size_t keep = b.npath;
 
-      while (keep > 0 && b.path[keep - 1] != '/')
-        keep--;
-      if (keep == 0 && b.has_authority)
-        cq_buf_byte(&merged, '/');
+      while (keep > 0 && b.path[keep - 1] != '/') keep--;
+      if (keep == 0 && b.has_authority) cq_buf_byte(&merged, '/');
       cq_buf_add(&merged, b.path, keep);
       cq_buf_add(&merged, r.path, r.npath);
       url_dots(out, merged.data ? merged.data : "", merged.len);
@@ -235,8 +218,7 @@ int cq_url_join(const char *base, const char *ref, size_t n, cq_buf *out) {
     cq_buf_byte(out, '?');
     cq_buf_add(out, r.query, r.nquery);
   }
-  if (merged.rc)
-    out->rc = merged.rc;
+  if (merged.rc) out->rc = merged.rc;
   cq_buf_clear(&merged);
   return out->rc;
 }

@@ -24,22 +24,20 @@ struct cq_cache {
   entry *oldest, *newest;
   size_t bytes, max;
   int64_t ttl_ms;
-  int cursors;        /* open now */
-  int64_t since_ms;   /* when the first of them was opened */
+  int cursors;      /* open now */
+  int64_t since_ms; /* when the first of them was opened */
 };
 
 int cq_cache_new(size_t max_bytes, cq_cache **out) {
   *out = cq_calloc(1, sizeof **out);
-  if (!*out)
-    return CQ_NOMEM;
+  if (!*out) return CQ_NOMEM;
   (*out)->max = max_bytes;
   (*out)->ttl_ms = 10000;
   return CQ_OK;
 }
 
 static void entry_free(entry *e) {
-  if (!e)
-    return;
+  if (!e) return;
   cq_free(e->key);
   cq_free((char *)e->answer.body);
   cq_free((char *)e->answer.url);
@@ -55,15 +53,13 @@ static void cache_pop(cq_cache *c) {
     ;
   *at = e->next;
   c->oldest = e->younger;
-  if (!c->oldest)
-    c->newest = NULL;
+  if (!c->oldest) c->newest = NULL;
   c->bytes -= e->bytes;
   entry_free(e);
 }
 
 void cq_cache_drop(cq_cache *c) {
-  while (c && c->oldest)
-    cache_pop(c);
+  while (c && c->oldest) cache_pop(c);
 }
 
 void cq_cache_free(cq_cache *c) {
@@ -73,18 +69,15 @@ void cq_cache_free(cq_cache *c) {
 
 void cq_cache_ttl(cq_cache *c, int64_t ms) {
   c->ttl_ms = ms;
-  if (ms <= 0)
-    cq_cache_drop(c);
+  if (ms <= 0) cq_cache_drop(c);
 }
 
 void cq_cache_enter(cq_cache *c) {
-  if (c && c->cursors++ == 0)
-    c->since_ms = cq_mono_ms();
+  if (c && c->cursors++ == 0) c->since_ms = cq_mono_ms();
 }
 
 void cq_cache_leave(cq_cache *c) {
-  if (c && c->cursors > 0)
-    c->cursors--;
+  if (c && c->cursors > 0) c->cursors--;
 }
 
 static int cache_good(const cq_cache *c, const entry *e) {
@@ -96,15 +89,11 @@ int cq_cache_get(cq_cache *c, const char *key, cq_cached *out) {
   uint64_t h = cq_hash64(key, strlen(key), 0);
   const entry *found = NULL;
 
-  if (c->ttl_ms <= 0)
-    return 0;
-  while (c->oldest && !cache_good(c, c->oldest))
-    cache_pop(c);
+  if (c->ttl_ms <= 0) return 0;
+  while (c->oldest && !cache_good(c, c->oldest)) cache_pop(c);
   for (const entry *e = c->chain[h & 255]; e && !found; e = e->next)
-    if (e->hash == h && strcmp(e->key, key) == 0)
-      found = e;
-  if (!found)
-    return 0;
+    if (e->hash == h && strcmp(e->key, key) == 0) found = e;
+  if (!found) return 0;
   *out = found->answer;
   return 1;
 }
@@ -120,11 +109,9 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v) {
   entry *e;
   char *body;
 
-  if (c->ttl_ms <= 0 || bytes > c->max / 4)
-    return;
+  if (c->ttl_ms <= 0 || bytes > c->max / 4) return;
   e = cq_calloc(1, sizeof *e);
-  if (!e)
-    return;
+  if (!e) return;
   e->answer.body = body = cq_malloc(v->n + 1);
   e->answer.n = v->n;
   e->key = cq_strdup(key);
@@ -139,8 +126,7 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v) {
   e->hash = cq_hash64(key, strlen(key), 0);
   e->made_ms = cq_mono_ms();
   e->bytes = bytes;
-  while (c->oldest && c->bytes + bytes > c->max)
-    cache_pop(c);
+  while (c->oldest && c->bytes + bytes > c->max) cache_pop(c);
   e->next = c->chain[e->hash & 255];
   c->chain[e->hash & 255] = e;
   if (c->newest)

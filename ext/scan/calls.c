@@ -10,13 +10,13 @@
 
 #include "scan/internal.h"
 
-typedef struct unit {      /* one request of one call */
-  int call, first, nrow;   /* rows first .. first + nrow - 1 */
+typedef struct unit {    /* one request of one call */
+  int call, first, nrow; /* rows first .. first + nrow - 1 */
   cq_fetch *fetch;
   cq_decoder *decoder;
   cq_batch *answer;
   cq_page_state page;
-  int before;              /* records before this page */
+  int before; /* records before this page */
   int done;
 } unit;
 
@@ -26,7 +26,7 @@ struct cq_calls {
   cq_batch *batch;
   unit *units;
   size_t nunit;
-  int *left;               /* per call: units not done; -1 = filled */
+  int *left; /* per call: units not done; -1 = filled */
   unsigned char *dropped;
 };
 
@@ -39,8 +39,7 @@ static int calls_when(cq_calls *c, const cq_call *d, int row, int *yes,
   int rc;
 
   *yes = 1;
-  if (!d->when)
-    return CQ_OK;
+  if (!d->when) return CQ_OK;
   s.rows = &cells;
   s.nrow = 1;
   cq_arena_init(&tmp);
@@ -58,11 +57,9 @@ int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
   *out = NULL;
   for (size_t k = 0; k < t->ncall; k++)
     n += sh->need.call[k] ? (size_t)batch->nrow : 0;
-  if (n == 0)
-    return CQ_OK;
+  if (n == 0) return CQ_OK;
   c = cq_calloc(1, sizeof *c);
-  if (!c)
-    return cq_error_nomem(err);
+  if (!c) return cq_error_nomem(err);
   c->sh = sh;
   c->base = base;
   c->batch = batch;
@@ -106,19 +103,14 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   size_t n = 0;
   int rc = CQ_OK, yes;
 
-  if (!rows)
-    return cq_error_nomem(err);
+  if (!rows) return cq_error_nomem(err);
   for (int i = 0; i < u->nrow && rc == CQ_OK; i++) {
-    if (c->dropped[u->first + i])
-      continue;
+    if (c->dropped[u->first + i]) continue;
     rc = calls_when(c, d, u->first + i, &yes, err);
-    if (rc == CQ_OK && yes)
-      rows[n++] = cq_batch_row(c->batch, u->first + i);
+    if (rc == CQ_OK && yes) rows[n++] = cq_batch_row(c->batch, u->first + i);
   }
-  if (rc == CQ_OK && n == 0)
-    u->done = 1;
-  if (rc || n == 0)
-    goto done;
+  if (rc == CQ_OK && n == 0) u->done = 1;
+  if (rc || n == 0) goto done;
   s.rows = rows;
   s.nrow = n;
   s.batched = d->batch > 1;
@@ -136,8 +128,7 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   f.use_cache = c->sh->o->use_cache;
   f.priority = 1;
   rc = cq_fetch_open(&f, &s, &u->fetch, err);
-  if (rc == CQ_OK)
-    c->sh->inflight_calls++;
+  if (rc == CQ_OK) c->sh->inflight_calls++;
 done:
   cq_free(rows);
   return rc;
@@ -150,8 +141,7 @@ static void unit_stop(cq_calls *c, unit *u) {
   }
   cq_fetch_close(u->fetch);
   u->fetch = NULL;
-  if (u->decoder)
-    c->sh->decode->close(u->decoder);
+  if (u->decoder) c->sh->decode->close(u->decoder);
   u->decoder = NULL;
 }
 
@@ -188,8 +178,7 @@ static int unit_list(cq_calls *c, unit *u, cq_error *err) {
   for (int r = 0; r < u->answer->nrow; r++) {
     const cq_value *item = &cq_batch_row(u->answer, r)[t->nslot];
 
-    if (r)
-      cq_buf_byte(&b, ',');
+    if (r) cq_buf_byte(&b, ',');
     if (item->kind == CQ_STR && !item->json)
       cq_buf_json(&b, item->u.s, item->len);
     else if (item->kind == CQ_STR)
@@ -228,19 +217,16 @@ static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
   int rc = CQ_OK;
 
   c->batch->warnings += u->answer->warnings;
-  if (d->rows && !d->join_record)
-    return unit_list(c, u, err);
+  if (d->rows && !d->join_record) return unit_list(c, u, err);
   if (!d->join_record)
-    return u->answer->nrow
-               ? unit_copy(c, u->call, cq_batch_row(u->answer, 0), u->first,
-                           err)
-               : CQ_OK;
+    return u->answer->nrow ? unit_copy(c, u->call, cq_batch_row(u->answer, 0),
+                                       u->first, err)
+                           : CQ_OK;
   for (int r = 0; r < u->answer->nrow && rc == CQ_OK; r++) {
     const cq_value *rec = cq_batch_row(u->answer, r);
 
     for (int i = u->first; i < u->first + u->nrow && rc == CQ_OK; i++)
-      if (cell_equal(&rec[t->nslot],
-                     &cq_batch_row(c->batch, i)[d->join_slot]))
+      if (cell_equal(&rec[t->nslot], &cq_batch_row(c->batch, i)[d->join_slot]))
         rc = unit_copy(c, u->call, rec, i, err);
   }
   return rc;
@@ -253,8 +239,7 @@ static int unit_page(cq_calls *c, unit *u, cq_error *err) {
   char *url = cq_strdup(cq_fetch_url(u->fetch));
   int go = 0, rc;
 
-  if (!url)
-    return cq_error_nomem(err);
+  if (!url) return cq_error_nomem(err);
   memset(&seen, 0, sizeof seen);
   seen.rows = u->answer->nrow - u->before;
   seen.token = &env[0];
@@ -311,17 +296,14 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
     break;
   }
   rc = cq_fetch_take(u->fetch, &piece, &final, err);
-  if (rc)
-    return rc;
-  if (!piece && !final)
-    return CQ_BUSY;
+  if (rc) return rc;
+  if (!piece && !final) return CQ_BUSY;
   if (!u->answer && !(u->answer = cq_batch_new(sh->table->nslot + 1)))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK && !u->decoder)
     rc = sh->decode->open(sh->call_programs[u->call], &u->decoder, err);
   if (rc) {
-    if (piece)
-      cq_block_unref(piece);
+    if (piece) cq_block_unref(piece);
     return rc;
   }
   rc = sh->decode->feed(u->decoder, piece, final, u->answer, err);
@@ -339,22 +321,18 @@ int cq_calls_poll(cq_calls *c, cq_error *err) {
   for (size_t i = 0; i < c->nunit; i++) {
     unit *u = &c->units[i];
 
-    if (u->done)
-      continue;
+    if (u->done) continue;
     if (!u->fetch) {
       if (!unit_ready(c, u) || c->sh->inflight_calls >= 2 * CQ_WINDOW) {
         all = 0;
         continue;
       }
-      if ((rc = unit_send(c, u, err)) != 0)
-        return rc;
+      if ((rc = unit_send(c, u, err)) != 0) return rc;
     }
     while (u->fetch && !u->done) {
       rc = unit_poll(c, u, err);
-      if (rc == CQ_BUSY)
-        break;
-      if (rc)
-        return rc;
+      if (rc == CQ_BUSY) break;
+      if (rc) return rc;
     }
     if (!u->done) {
       all = 0;
@@ -368,18 +346,18 @@ int cq_calls_poll(cq_calls *c, cq_error *err) {
 
       c->left[u->call] = -1;
       rc = cq_columns_fill(c->sh, &s, c->batch, 0, u->call, err);
-      if (rc)
-        return rc;
+      if (rc) return rc;
     }
   }
   return all ? CQ_DONE : CQ_BUSY;
 }
 
-const unsigned char *cq_calls_dropped(const cq_calls *c) { return c->dropped; }
+const unsigned char *cq_calls_dropped(const cq_calls *c) {
+  return c->dropped;
+}
 
 void cq_calls_close(cq_calls *c) {
-  if (!c)
-    return;
+  if (!c) return;
   for (size_t i = 0; i < c->nunit; i++) {
     unit_stop(c, &c->units[i]);
     cq_batch_free(c->units[i].answer);

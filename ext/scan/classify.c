@@ -22,8 +22,7 @@ static void classify_code(const char *s, size_t n, char *out, size_t max) {
     s = hash + 1;
   }
   colon = memchr(s, ':', n);
-  if (colon)
-    n = (size_t)(colon - s);
+  if (colon) n = (size_t)(colon - s);
   snprintf(out, max, "%.*s", (int)(n < max ? n : max - 1), s);
 }
 
@@ -41,8 +40,7 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
   cq_block *block = NULL;
   cq_error err = {0, ""};
 
-  while (i < n && strchr(" \t\r\n", body[i]))
-    i++;
+  while (i < n && strchr(" \t\r\n", body[i])) i++;
   if (!fields || i == n || (body[i] != '<' && body[i] != '{' && body[i] != '['))
     goto done;
   ops = body[i] == '<' ? &cq_decode_xml : &cq_decode_json;
@@ -63,13 +61,11 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
     goto done;
   }
   block = NULL;
-  if (batch->nrow < 1)
-    goto done;
+  if (batch->nrow < 1) goto done;
   for (size_t k = 0; k < nf; k++) {
     const cq_value *v = &cq_batch_row(batch, 0)[k];
 
-    if (v->kind != CQ_STR || v->len == 0)
-      continue;
+    if (v->kind != CQ_STR || v->len == 0) continue;
     if (k < e->ncode && !f->code[0])
       classify_code(v->u.s, v->len, f->code, sizeof f->code);
     else if (k >= e->ncode && !f->message[0])
@@ -77,12 +73,9 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
                (int)(v->len < 290 ? v->len : 290), v->u.s);
   }
 done:
-  if (block)
-    cq_block_unref(block);
-  if (d)
-    ops->close(d);
-  if (p)
-    ops->program_free(p);
+  if (block) cq_block_unref(block);
+  if (d) ops->close(d);
+  if (p) ops->program_free(p);
   cq_batch_free(batch);
   cq_free(fields);
 }
@@ -93,13 +86,11 @@ static int rule_matches(const cq_error_rule *r, int status, const found *f,
 
   for (int i = 0; i + 1 < r->nstatus && !ok; i += 2)
     ok = status >= r->status[i] && status <= r->status[i + 1];
-  if (!ok)
-    return 0;
+  if (!ok) return 0;
   ok = r->ncode == 0;
   for (size_t i = 0; i < r->ncode && !ok; i++)
     ok = cq_glob(r->code[i], f->code);
-  if (!ok)
-    return 0;
+  if (!ok) return 0;
   for (size_t i = 0; i < r->nheader; i++) {
     const char *have = t ? cq_transfer_header(t, r->header[i].name) : NULL;
 
@@ -133,14 +124,12 @@ static int classify_rules(const cq_errors_def *e, int status, const found *f,
     const cq_error_rule *r = &e->rule[i];
     const char *after;
 
-    if (!rule_matches(r, status, f, t, body, n))
-      continue;
+    if (!rule_matches(r, status, f, t, body, n)) continue;
     out->then = r->then;
     out->throttle = r->throttle;
     after = r->after && t ? cq_transfer_header(t, r->after) : NULL;
     out->after_ms = after ? cq_http_after_ms(after, cq_now_us()) : -1;
-    if (r->message)
-      snprintf(out->hint, sizeof out->hint, "%s", r->message);
+    if (r->message) snprintf(out->hint, sizeof out->hint, "%s", r->message);
     return 1;
   }
   return 0;
@@ -154,29 +143,31 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
 
   memset(out, 0, sizeof *out);
   out->after_ms = -1;
-  if (e && body && nbody)
-    classify_body(e, body, nbody, &f);
+  if (e && body && nbody) classify_body(e, body, nbody, &f);
   if (e && e->code_header && t && !f.code[0]) {
     const char *h = cq_transfer_header(t, e->code_header);
 
-    if (h)
-      classify_code(h, strlen(h), f.code, sizeof f.code);
+    if (h) classify_code(h, strlen(h), f.code, sizeof f.code);
   }
   if (!f.message[0] && nbody && body && body[0] != '<' && body[0] != '{')
     snprintf(f.message, sizeof f.message, "%.*s",
              (int)(nbody < 200 ? nbody : 200), body);
   for (char *c = f.message; *c; c++)
-    if ((unsigned char)*c < 0x20)
-      *c = ' ';
+    if ((unsigned char)*c < 0x20) *c = ' ';
   classify_reason(out, status, &f, failure);
-  if (classify_rules(e, status, &f, t, body, nbody, out))
-    return CQ_OK;
+  if (classify_rules(e, status, &f, t, body, nbody, out)) return CQ_OK;
   if (failure) {
     out->then = failure->code == CQ_IOERR ? CQ_ACT_RETRY : CQ_ACT_FAIL;
     return CQ_OK;
   }
   switch (status) {
-  case 408: case 425: case 429: case 500: case 502: case 503: case 504:
+  case 408:
+  case 425:
+  case 429:
+  case 500:
+  case 502:
+  case 503:
+  case 504:
     out->then = CQ_ACT_RETRY;
     out->throttle = status == 429 || status == 503;
     after = t ? cq_transfer_header(t, "retry-after") : NULL;
@@ -197,13 +188,10 @@ int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
 
   memset(out, 0, sizeof *out);
   out->after_ms = -1;
-  if (!e || !e->in_200 || !nbody)
-    return 0;
+  if (!e || !e->in_200 || !nbody) return 0;
   classify_body(e, body, nbody, &f);
-  if (!f.code[0])
-    return 0;
+  if (!f.code[0]) return 0;
   classify_reason(out, 200, &f, NULL);
-  if (!classify_rules(e, 200, &f, t, body, nbody, out))
-    out->then = CQ_ACT_FAIL;
+  if (!classify_rules(e, 200, &f, t, body, nbody, out)) out->then = CQ_ACT_FAIL;
   return 1;
 }

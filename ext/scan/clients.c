@@ -16,8 +16,7 @@ int cq_source_new(cq_env *env, const cq_integration *in, cq_config *config,
   cq_source *s = cq_calloc(1, sizeof *s);
 
   *out = s;
-  if (!s)
-    return cq_error_nomem(err);
+  if (!s) return cq_error_nomem(err);
   s->refs = 1;
   s->env = env;
   s->in = in;
@@ -32,8 +31,7 @@ cq_source *cq_source_ref(cq_source *s) {
 }
 
 void cq_source_unref(cq_source *s) {
-  if (!s || --s->refs > 0)
-    return;
+  if (!s || --s->refs > 0) return;
   while (s->lists) {
     cq_client_list *l = s->lists;
 
@@ -51,9 +49,8 @@ const cq_integration *cq_source_integration(const cq_source *s) {
 }
 
 const cq_table *cq_table_top(const cq_table *t) {
-  for (int i = 0; i < CQ_MAX_PARENT_DEPTH && t->parent.table &&
-                  t->parent.table != t;
-       i++)
+  for (int i = 0;
+       i < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; i++)
     t = t->parent.table;
   return t;
 }
@@ -65,8 +62,7 @@ typedef struct growing {
 } growing;
 
 static int growing_add(growing *g, cq_client *c, cq_error *err) {
-  if (cq_grow(&g->v, &g->cap, g->n, sizeof *g->v))
-    return cq_error_nomem(err);
+  if (cq_grow(&g->v, &g->cap, g->n, sizeof *g->v)) return cq_error_nomem(err);
   g->v[g->n++] = c;
   return CQ_OK;
 }
@@ -75,12 +71,10 @@ static int growing_add(growing *g, cq_client *c, cq_error *err) {
 static cq_client *client_extend(cq_arena *a, const cq_client *base,
                                 size_t more) {
   cq_client *c = cq_arena_alloc(a, sizeof *c);
-  const char **names =
-      cq_arena_alloc(a, (base->n + more + 1) * sizeof *names);
+  const char **names = cq_arena_alloc(a, (base->n + more + 1) * sizeof *names);
   cq_value *values = cq_arena_alloc(a, (base->n + more + 1) * sizeof *values);
 
-  if (!c || !names || !values)
-    return NULL;
+  if (!c || !names || !values) return NULL;
   *c = *base;
   for (size_t i = 0; i < base->n; i++) {
     names[i] = base->names[i];
@@ -151,8 +145,7 @@ static int client_from_json(cq_arena *a, const cq_dimension *d,
   cq_value v;
 
   *out = c;
-  if (!c)
-    return CQ_NOMEM;
+  if (!c) return CQ_NOMEM;
   if (!json_is_object(j))
     return json_scalar(a, j, &v) || client_set(a, c, d->name, &v) ? CQ_NOMEM
                                                                   : CQ_OK;
@@ -173,8 +166,8 @@ static int is_pattern(const json_t *j) {
 /* The records of a discovery or identification, to be. */
 typedef struct asking {
   cq_reader *reader;
-  cq_client *client;   /* whose values are asked for, or who is identified */
-  json_t *patterns;    /* discover: names to keep, or NULL = all */
+  cq_client *client; /* whose values are asked for, or who is identified */
+  json_t *patterns;  /* discover: names to keep, or NULL = all */
 } asking;
 
 static cq_scope client_scope(cq_source *s, const cq_client *c) {
@@ -189,8 +182,8 @@ static cq_scope client_scope(cq_source *s, const cq_client *c) {
 
 static int ask_open(cq_source *s, const cq_dimension *d,
                     const cq_request_def *r, const cq_path *rows,
-                    const cq_page_def *page, const cq_field *fields,
-                    int nfield, asking *ask, cq_error *err) {
+                    const cq_page_def *page, const cq_field *fields, int nfield,
+                    asking *ask, cq_error *err) {
   cq_scope scope = client_scope(s, ask->client);
   cq_reader_def def;
 
@@ -212,11 +205,10 @@ static int ask_open(cq_source *s, const cq_dimension *d,
 typedef int (*ask_done)(void *user, asking *a, const cq_error *failure,
                         cq_error *err);
 
-static int ask_all(cq_source *s, const cq_dimension *d,
-                   const cq_request_def *r, const cq_path *rows,
-                   const cq_page_def *page, const cq_field *fields,
-                   int nfield, asking *asks, size_t n, ask_done done, void *user,
-                   cq_error *err) {
+static int ask_all(cq_source *s, const cq_dimension *d, const cq_request_def *r,
+                   const cq_path *rows, const cq_page_def *page,
+                   const cq_field *fields, int nfield, asking *asks, size_t n,
+                   ask_done done, void *user, cq_error *err) {
   size_t first = 0, next = 0;
   int rc = CQ_OK;
 
@@ -237,11 +229,9 @@ static int ask_all(cq_source *s, const cq_dimension *d,
       cq_error e = {0, ""};
       int got;
 
-      if (!asks[i].reader)
-        continue;
+      if (!asks[i].reader) continue;
       got = cq_reader_poll(asks[i].reader, &e);
-      if (got == CQ_BUSY)
-        continue;
+      if (got == CQ_BUSY) continue;
       moved = 1;
       if (got == CQ_NOMEM)
         rc = cq_error_nomem(err);
@@ -253,12 +243,10 @@ static int ask_all(cq_source *s, const cq_dimension *d,
       cq_reader_close(asks[i].reader);
       asks[i].reader = NULL;
     }
-    while (first < next && !asks[first].reader)
-      first++;
+    while (first < next && !asks[first].reader) first++;
     if (rc == CQ_OK && s->env->interrupted && s->env->interrupted(s->env->user))
       rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
-    if (rc == CQ_OK && !moved && first < n)
-      cq_http_wait(s->env->http, 100);
+    if (rc == CQ_OK && !moved && first < n) cq_http_wait(s->env->http, 100);
   }
   for (size_t i = 0; i < n; i++) {
     cq_reader_close(asks[i].reader);
@@ -267,7 +255,7 @@ static int ask_all(cq_source *s, const cq_dimension *d,
   return rc;
 }
 
-typedef struct step {       /* one dimension being laid over the clients */
+typedef struct step { /* one dimension being laid over the clients */
   cq_source *source;
   const cq_dimension *dim;
   growing out;
@@ -283,8 +271,7 @@ static int step_record(step *st, const cq_client *base, const cq_value *row,
   int rc = CQ_OK;
 
   *out = c;
-  if (!c)
-    return cq_error_nomem(err);
+  if (!c) return cq_error_nomem(err);
   cq_arena_init(&tmp);
   for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++)
     if (row[i].kind != CQ_NULL &&
@@ -293,8 +280,7 @@ static int step_record(step *st, const cq_client *base, const cq_value *row,
   for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++) {
     cq_value v;
 
-    if (!st->dim->attr[i].value)
-      continue;
+    if (!st->dim->attr[i].value) continue;
     scope = client_scope(st->source, c);
     ctx = cq_scope_context(&scope);
     rc = cq_template_eval(st->dim->attr[i].value, &ctx, CQ_PLACE_PLAIN, &tmp,
@@ -329,8 +315,8 @@ static int step_keep(step *st, cq_client *c, const json_t *patterns, int *keep,
         continue;
       memcpy(text, c->values[i].u.s, c->values[i].len);
       text[c->values[i].len] = 0;
-      json_array_foreach((json_t *)patterns, k, p)
-        *keep |= json_is_string(p) && cq_glob(json_string_value(p), text);
+      json_array_foreach((json_t *)patterns, k, p) *keep |=
+          json_is_string(p) && cq_glob(json_string_value(p), text);
     }
   }
   if (*keep && st->dim->when) {
@@ -358,12 +344,9 @@ static int step_discovered(void *user, asking *a, const cq_error *failure,
     cq_client *c;
     int keep, rc = step_record(st, a->client, cq_batch_row(rows, i), &c, err);
 
-    if (rc == CQ_OK)
-      rc = step_keep(st, c, a->patterns, &keep, err);
-    if (rc == CQ_OK && keep)
-      rc = growing_add(&st->out, c, err);
-    if (rc)
-      return rc;
+    if (rc == CQ_OK) rc = step_keep(st, c, a->patterns, &keep, err);
+    if (rc == CQ_OK && keep) rc = growing_add(&st->out, c, err);
+    if (rc) return rc;
   }
   return CQ_OK;
 }
@@ -389,8 +372,7 @@ static int step_identified(void *user, asking *a, const cq_error *failure,
                                                           : CQ_OK;
   }
   rc = step_record(st, a->client, cq_batch_row(rows, 0), &c, err);
-  if (rc == CQ_OK)
-    *a->client = *c;
+  if (rc == CQ_OK) *a->client = *c;
   return rc;
 }
 
@@ -408,8 +390,7 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
   cq_arena_init(&tmp);
   if (st->dim->values)
     rc = cq_template_eval(st->dim->values, &ctx, CQ_PLACE_PLAIN, &tmp, &v, err);
-  if (rc)
-    goto done;
+  if (rc) goto done;
   if (v.kind == CQ_STR && v.json)
     list = json_loadb(v.u.s, v.len, JSON_DECODE_ANY, NULL);
   else if (v.kind == CQ_STR && v.len)
@@ -429,8 +410,7 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
     cq_client *c;
 
     if (is_pattern(item) && st->dim->discover) {
-      if (!patterns)
-        patterns = json_array();
+      if (!patterns) patterns = json_array();
       if (!patterns || json_array_append(patterns, item)) {
         rc = cq_error_nomem(err);
         goto done;
@@ -441,8 +421,7 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
       rc = cq_error_nomem(err);
       goto done;
     }
-    if ((rc = growing_add(&st->out, c, err)) != 0)
-      goto done;
+    if ((rc = growing_add(&st->out, c, err)) != 0) goto done;
   }
   if (patterns || (!list && st->dim->discover)) {
     ask[*nask].client = base;
@@ -475,8 +454,7 @@ static int step_run(cq_source *s, const cq_dimension *d, growing *in,
   }
   /* An attribute that is computed has no path: its cell stays empty. */
   for (size_t i = 0; i < d->nattr; i++) {
-    if (!d->attr[i].path)
-      continue;
+    if (!d->attr[i].path) continue;
     fields[nfield].path = d->attr[i].path;
     fields[nfield++].slot = (int)i;
   }
@@ -487,19 +465,16 @@ static int step_run(cq_source *s, const cq_dimension *d, growing *in,
       rc = step_values(&st, in->v[i], asks, &nask, err);
   }
   if (rc == CQ_OK && nask)
-    rc = ask_all(s, d, d->discover, d->rows, &d->page, fields, nfield, asks, nask,
-                 step_discovered, &st, err);
-  for (size_t i = 0; i < nask; i++)
-    json_decref(asks[i].patterns);
+    rc = ask_all(s, d, d->discover, d->rows, &d->page, fields, nfield, asks,
+                 nask, step_discovered, &st, err);
+  for (size_t i = 0; i < nask; i++) json_decref(asks[i].patterns);
   if (rc == CQ_OK && d->identify && st.out.n) {
     cq_free(asks);
     asks = cq_calloc(st.out.n, sizeof *asks);
     nask = 0;
-    if (!asks)
-      rc = cq_error_nomem(err);
+    if (!asks) rc = cq_error_nomem(err);
     for (size_t i = 0; asks && i < st.out.n; i++)
-      if (!st.out.v[i]->failed)
-        asks[nask++].client = st.out.v[i];
+      if (!st.out.v[i]->failed) asks[nask++].client = st.out.v[i];
     if (asks)
       rc = ask_all(s, d, d->identify, d->record ? d->record : &self, NULL,
                    fields, nfield, asks, nask, step_identified, &st, err);
@@ -526,16 +501,14 @@ static int client_name(cq_source *s, const cq_table *t, cq_client *c,
       if (strcmp(c->names[i], id) == 0 && c->values[i].kind != CQ_NULL) {
         cq_value v;
 
-        if (b.len)
-          cq_buf_byte(&b, ':');
+        if (b.len) cq_buf_byte(&b, ':');
         if (cq_value_to_text(&s->arena, &c->values[i], &v))
           b.rc = CQ_NOMEM;
         else
           cq_buf_add(&b, v.u.s, v.len);
       }
   }
-  if (!b.len)
-    cq_buf_str(&b, s->in->name);
+  if (!b.len) cq_buf_str(&b, s->in->name);
   c->id = b.rc ? NULL : cq_arena_strndup(&s->arena, b.data, b.len);
   cq_buf_clear(&b);
   return c->id ? CQ_OK : cq_error_nomem(err);
@@ -550,8 +523,7 @@ int cq_source_clients(cq_source *s, const cq_table *t,
   int rc = CQ_OK;
 
   t = cq_table_top(t);
-  for (size_t i = 0; i < t->nover; i++)
-    dims |= 1ull << t->over[i];
+  for (size_t i = 0; i < t->nover; i++) dims |= 1ull << t->over[i];
   for (l = s->lists; l && l->dims != dims; l = l->next)
     ;
   if (l) {
@@ -560,13 +532,11 @@ int cq_source_clients(cq_source *s, const cq_table *t,
     return CQ_OK;
   }
   none = cq_arena_alloc(&s->arena, sizeof *none);
-  if (!none)
-    return cq_error_nomem(err);
+  if (!none) return cq_error_nomem(err);
   memset(none, 0, sizeof *none);
   rc = growing_add(&g, none, err);
   for (int i = 0; i < s->in->ndim && rc == CQ_OK; i++)
-    if (dims >> i & 1)
-      rc = step_run(s, &s->in->dims[i], &g, err);
+    if (dims >> i & 1) rc = step_run(s, &s->in->dims[i], &g, err);
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++)
     rc = client_name(s, t, g.v[i], err);
   l = rc ? NULL : cq_calloc(1, sizeof *l);
@@ -601,10 +571,8 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
 
     cq_buf_str(json, i ? ",{\"client\":{" : "{\"client\":{");
     for (size_t k = 0, put = 0; k < c->n; k++) {
-      if (c->values[k].kind != CQ_STR || c->values[k].json)
-        continue;
-      if (put++)
-        cq_buf_byte(json, ',');
+      if (c->values[k].kind != CQ_STR || c->values[k].json) continue;
+      if (put++) cq_buf_byte(json, ',');
       cq_buf_json(json, c->names[k], strlen(c->names[k]));
       cq_buf_byte(json, ':');
       cq_buf_json(json, c->values[k].u.s, c->values[k].len);
@@ -619,7 +587,6 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
   }
   cq_buf_byte(json, ']');
   cq_free(g.v);
-  if (rc == CQ_OK && json->rc)
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && json->rc) rc = cq_error_nomem(err);
   return rc;
 }

@@ -64,8 +64,7 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
     int i = sh->need.order[k];
     const cq_column *c = &t->columns[i];
 
-    if (c->call != call)
-      continue;
+    if (c->call != call) continue;
     for (int row = first; row < batch->nrow && rc == CQ_OK; row++) {
       const cq_value *cells = cq_batch_row(batch, row);
       cq_value raw;
@@ -75,8 +74,7 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
       rc = cq_template_eval(c->value, &ctx, CQ_PLACE_PLAIN, tmp, &raw, err);
       if (rc == CQ_OK)
         rc = column_store(c, &raw, batch, &cq_batch_row(batch, row)[i], err);
-      if (rc)
-        cq_error_prefix(err, "%s: column %s: ", t->name, c->name);
+      if (rc) cq_error_prefix(err, "%s: column %s: ", t->name, c->name);
       cq_arena_reset(tmp);
     }
   }
@@ -91,8 +89,7 @@ int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
   cq_arena tmp;
   int rc = CQ_OK;
 
-  if (first >= batch->nrow)
-    return CQ_OK;
+  if (first >= batch->nrow) return CQ_OK;
   cq_arena_init(&tmp);
   for (int i = 0; call < 0 && i < t->ncol && rc == CQ_OK; i++) {
     const cq_column *c = &t->columns[i];
@@ -102,8 +99,7 @@ int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
         c->source == CQ_FROM_VALUE)
       continue;
     rc = column_constant(c, scope, &tmp, &raw, err);
-    if (rc == CQ_OK)
-      rc = column_store(c, &raw, batch, &cell, err);
+    if (rc == CQ_OK) rc = column_store(c, &raw, batch, &cell, err);
     for (int row = first; row < batch->nrow && rc == CQ_OK; row++)
       cq_batch_row(batch, row)[i] = cell;
     cq_arena_reset(&tmp);

@@ -10,20 +10,20 @@
 
 typedef struct cq_field {
   const cq_path *path;
-  int type;            /* cq_type; 0: scalars as they are, containers as JSON */
+  int type; /* cq_type; 0: scalars as they are, containers as JSON */
   const char *format;
   const cq_shape *shape;
-  int slot;            /* cell index in the batch row, or in the envelope row */
+  int slot; /* cell index in the batch row, or in the envelope row */
 } cq_field;
 
 typedef struct cq_program_def {
-  const cq_path *rows;      /* where records stand; "." = the body is one record */
-  int optional_rows;        /* a missing rows path is no rows, not an error */
-  const cq_field *fields;   /* within a record */
+  const cq_path *rows; /* where records stand; "." = the body is one record */
+  int optional_rows;   /* a missing rows path is no rows, not an error */
+  const cq_field *fields; /* within a record */
   int nfield;
   const cq_field *envelope; /* within the whole body, outside of records */
   int nenvelope;
-  int nslot;                /* cells of a batch row */
+  int nslot; /* cells of a batch row */
   int nenvslot;
 } cq_program_def;
 

@@ -12,15 +12,15 @@
 
 #include "scan/internal.h"
 
-typedef struct group {     /* of jobs: one client, its parent row or rows */
+typedef struct group { /* of jobs: one client, its parent row or rows */
   cq_arena arena;
   const cq_client *client;
   const cq_value **parents;
   size_t nparent;
   char *parent_key;
-  size_t *radix;           /* IN columns, each lists, windows */
-  cq_value **lists;        /* values of each list */
-  size_t total, at;        /* jobs of the group; 0 = no group */
+  size_t *radix;    /* IN columns, each lists, windows */
+  cq_value **lists; /* values of each list */
+  size_t total, at; /* jobs of the group; 0 = no group */
   int64_t from_us, to_us, step_us;
   char *known;
 } group;
@@ -33,25 +33,25 @@ struct cq_enum {
   const cq_client *const *clients;
   size_t nclient, ci;
   const cq_client **own_clients; /* the pruned list */
-  cq_arena own;            /* clients made from constraints */
+  cq_arena own;                  /* clients made from constraints */
   cq_client nobody;
-  cq_scan *scan;           /* of the parent table */
-  const cq_batch *rows;    /* its batch */
+  cq_scan *scan;        /* of the parent table */
+  const cq_batch *rows; /* its batch */
   int row;
   const cq_client *row_client;
-  cq_constraint *up;       /* constraints handed to the parent's scan */
+  cq_constraint *up; /* constraints handed to the parent's scan */
   size_t nup;
   unsigned char *up_wanted;
-  cq_value *given;         /* product of given parent columns */
+  cq_value *given; /* product of given parent columns */
   size_t ngiven, given_at;
   int from_given, ended;
-  uint64_t *seen;          /* hashes of `distinct` values, open addressing */
+  uint64_t *seen; /* hashes of `distinct` values, open addressing */
   size_t nseen, capseen;
-  json_t *cursors;         /* {parent key: value}, or NULL */
+  json_t *cursors;                /* {parent key: value}, or NULL */
   const cq_constraint **variants; /* IN lists asked value by value */
   size_t nvariant;
   group g;
-  cq_value *batch_rows;    /* parent rows collected for a batch */
+  cq_value *batch_rows; /* parent rows collected for a batch */
   size_t nbatch;
   const cq_client *batch_client;
   cq_arena batch_arena;
@@ -64,24 +64,20 @@ static int may_equal(const cq_value *a, const cq_value *b) {
     return a->kind == b->kind ? 0 : b->kind != CQ_NULL;
   if (a->kind == CQ_STR && b->kind == CQ_STR)
     return a->len == b->len && memcmp(a->u.s, b->u.s, a->len) == 0;
-  if (a->kind == CQ_INT && b->kind == CQ_INT)
-    return a->u.i == b->u.i;
+  if (a->kind == CQ_INT && b->kind == CQ_INT) return a->u.i == b->u.i;
   return 1;
 }
 
 static int constraint_allows(const cq_constraint *c, const cq_value *v) {
-  if (c->op != CQ_W_EQ && c->op != CQ_W_IN)
-    return 1;
+  if (c->op != CQ_W_EQ && c->op != CQ_W_IN) return 1;
   for (size_t i = 0; i < c->n; i++)
-    if (may_equal(v, &c->values[i]))
-      return 1;
+    if (may_equal(v, &c->values[i])) return 1;
   return 0;
 }
 
 static const cq_value *client_value(const cq_client *c, const char *name) {
   for (size_t i = 0; i < c->n; i++)
-    if (strcmp(c->names[i], name) == 0)
-      return &c->values[i];
+    if (strcmp(c->names[i], name) == 0) return &c->values[i];
   return NULL;
 }
 
@@ -95,22 +91,18 @@ static int client_allowed(const cq_enum *e, const cq_client *c) {
                             ? client_value(c, col->from)
                             : NULL;
 
-    if (v && !constraint_allows(w, v))
-      return 0;
+    if (v && !constraint_allows(w, v)) return 0;
   }
   for (size_t k = 0; k < top->nonly; k++) {
-    const cq_dimension *d =
-        &top->integration->dims[top->only[k].dimension];
+    const cq_dimension *d = &top->integration->dims[top->only[k].dimension];
     const cq_value *v = client_value(c, d->id ? d->id : d->name);
     int ok = 0;
 
-    if (!v || v->kind != CQ_STR)
-      continue;
+    if (!v || v->kind != CQ_STR) continue;
     for (size_t i = 0; i < top->only[k].n && !ok; i++)
       ok = strlen(top->only[k].values[i]) == v->len &&
            memcmp(top->only[k].values[i], v->u.s, v->len) == 0;
-    if (!ok)
-      return 0;
+    if (!ok) return 0;
   }
   return 1;
 }
@@ -152,8 +144,8 @@ static int client_named(cq_enum *e, const cq_client *c, const cq_constraint *w,
   if (c->n == 0)
     made->id = cq_arena_strndup(&e->own, text.u.s, text.len);
   else
-    made->id = cq_arena_printf(&e->own, "%s:%.*s", c->id, (int)text.len,
-                               text.u.s);
+    made->id =
+        cq_arena_printf(&e->own, "%s:%.*s", c->id, (int)text.len, text.u.s);
   *out = made;
   return made->id ? CQ_OK : CQ_NOMEM;
 }
@@ -163,20 +155,16 @@ static int enum_clients(cq_enum *e, cq_error *err) {
   size_t n = e->o->nclient, kept = 0, cap = 0;
   int rc = CQ_OK;
 
-  if (!all)
-    rc = cq_source_clients(e->o->source, e->t, &all, &n, err);
-  if (rc)
-    return rc;
+  if (!all) rc = cq_source_clients(e->o->source, e->t, &all, &n, err);
+  if (rc) return rc;
   for (size_t i = 0; i < n; i++) {
     const cq_constraint *w = client_lacks(e, all[i]);
 
-    if (!client_allowed(e, all[i]))
-      continue;
+    if (!client_allowed(e, all[i])) continue;
     for (size_t k = 0; k < (w ? w->n : 1); k++) {
       const cq_client *c = all[i];
 
-      if (w && w->values[k].kind == CQ_NULL)
-        continue;
+      if (w && w->values[k].kind == CQ_NULL) continue;
       if ((w && client_named(e, all[i], w, &w->values[k], &c)) ||
           cq_grow(&e->own_clients, &cap, kept, sizeof *e->own_clients))
         return cq_error_nomem(err);
@@ -194,14 +182,12 @@ static int enum_clients(cq_enum *e, cq_error *err) {
 static int enum_up(cq_enum *e, cq_error *err) {
   e->up = cq_calloc(e->o->nconstraint + 1, sizeof *e->up);
   e->up_wanted = cq_calloc((size_t)e->parent->ncol + 1, 1);
-  if (!e->up || !e->up_wanted)
-    return cq_error_nomem(err);
+  if (!e->up || !e->up_wanted) return cq_error_nomem(err);
   for (size_t i = 0; i < e->o->nconstraint; i++) {
     const cq_constraint *w = &e->o->constraints[i];
     const cq_column *c = &e->t->columns[w->column];
 
-    if (c->source != CQ_FROM_PARENT || c->parent_column < 0)
-      continue;
+    if (c->source != CQ_FROM_PARENT || c->parent_column < 0) continue;
     e->up[e->nup] = *w;
     e->up[e->nup++].column = c->parent_column;
   }
@@ -226,11 +212,10 @@ static int enum_given(cq_enum *e, cq_error *err) {
                 strcmp(e->t->parent.given[k], e->parent->columns[i].name) != 0;
          k++)
       ;
-    if (k == e->t->parent.ngiven || n == 16)
-      return CQ_OK;
-    for (k = 0; k < e->nup && !(e->up[k].column == i &&
-                                (e->up[k].op == CQ_W_EQ ||
-                                 e->up[k].op == CQ_W_IN));
+    if (k == e->t->parent.ngiven || n == 16) return CQ_OK;
+    for (k = 0;
+         k < e->nup && !(e->up[k].column == i &&
+                         (e->up[k].op == CQ_W_EQ || e->up[k].op == CQ_W_IN));
          k++)
       ;
     if (k == e->nup || e->up[k].n == 0 || total > 100000 / e->up[k].n)
@@ -239,11 +224,9 @@ static int enum_given(cq_enum *e, cq_error *err) {
     col[n++] = i;
     total *= e->up[k].n;
   }
-  if (n == 0)
-    return CQ_OK;
+  if (n == 0) return CQ_OK;
   e->given = cq_calloc(total * (size_t)e->parent->nslot, sizeof *e->given);
-  if (!e->given)
-    return cq_error_nomem(err);
+  if (!e->given) return cq_error_nomem(err);
   for (size_t r = 0; r < total; r++)
     for (size_t k = 0, rest = r; k < n; rest /= by[k]->n, k++)
       e->given[r * (size_t)e->parent->nslot + (size_t)col[k]] =
@@ -257,11 +240,9 @@ static int enum_parent(cq_enum *e, cq_error *err) {
   cq_scan_options o;
   int rc = enum_up(e, err);
 
-  if (rc || e->o->parents)
-    return rc;
+  if (rc || e->o->parents) return rc;
   rc = enum_given(e, err);
-  if (rc || e->from_given)
-    return rc;
+  if (rc || e->from_given) return rc;
   memset(&o, 0, sizeof o);
   o.env = e->o->env;
   o.source = e->o->source;
@@ -300,8 +281,7 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
   int rc;
 
   *out = NULL;
-  if (!e)
-    return cq_error_nomem(err);
+  if (!e) return cq_error_nomem(err);
   e->o = o;
   e->t = o->table;
   e->parent = o->table->parent.table;
@@ -319,12 +299,10 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
         !(c->where & CQ_W_IN))
       e->variants[e->nvariant++] = &o->constraints[i];
   }
-  if (rc == CQ_OK)
-    rc = enum_clients(e, err);
+  if (rc == CQ_OK) rc = enum_clients(e, err);
   if (rc == CQ_OK && o->cursor_from && o->cursor_from[0] == '{')
     e->cursors = json_loads(o->cursor_from, 0, NULL);
-  if (rc == CQ_OK && e->parent)
-    rc = enum_parent(e, err);
+  if (rc == CQ_OK && e->parent) rc = enum_parent(e, err);
   if (rc) {
     cq_enum_close(e);
     return rc;
@@ -343,8 +321,7 @@ static int enum_parent_row(cq_enum *e, const cq_value **row,
     return e->o->parents->next(e->o->parents->user, row, err);
   }
   if (e->from_given) {
-    if (e->given_at == e->ngiven)
-      return CQ_DONE;
+    if (e->given_at == e->ngiven) return CQ_DONE;
     *row = &e->given[e->given_at++ * (size_t)e->parent->nslot];
     *client = e->nclient && !e->clients[0]->failed ? e->clients[0] : &e->nobody;
     return CQ_ROW;
@@ -372,14 +349,12 @@ static int seen_before(cq_enum *e, const cq_value *v, int *seen) {
     size_t cap = e->capseen ? e->capseen * 2 : 256;
     uint64_t *grown = cq_calloc(cap, sizeof *grown);
 
-    if (!grown)
-      return CQ_NOMEM;
+    if (!grown) return CQ_NOMEM;
     for (size_t i = 0; i < e->capseen; i++)
       if (e->seen[i]) {
         size_t at = e->seen[i] % cap;
 
-        while (grown[at])
-          at = (at + 1) % cap;
+        while (grown[at]) at = (at + 1) % cap;
         grown[at] = e->seen[i];
       }
     cq_free(e->seen);
@@ -409,18 +384,14 @@ static int parent_wanted(cq_enum *e, const cq_value *row,
 
   *yes = 0;
   for (size_t i = 0; i < e->nup; i++)
-    if (!constraint_allows(&e->up[i], &row[e->up[i].column]))
-      return CQ_OK;
+    if (!constraint_allows(&e->up[i], &row[e->up[i].column])) return CQ_OK;
   for (int i = 0; e->t->parent.distinct && i < e->parent->ncol; i++)
     if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0) {
-      if (seen_before(e, &row[i], &seen))
-        return cq_error_nomem(err);
-      if (seen)
-        return CQ_OK;
+      if (seen_before(e, &row[i], &seen)) return cq_error_nomem(err);
+      if (seen) return CQ_OK;
     }
   *yes = 1;
-  if (!e->t->parent.when)
-    return CQ_OK;
+  if (!e->t->parent.when) return CQ_OK;
   memset(&s, 0, sizeof s);
   s.config = e->o->source->config;
   s.client = client;
@@ -461,10 +432,8 @@ static int group_key(cq_enum *e, group *g, cq_error *err) {
   for (int i = 0; e->parent && g->nparent && i < e->parent->ncol; i++) {
     cq_value v;
 
-    if (!e->parent->columns[i].key || !e->need->parent[i])
-      continue;
-    if (b.len)
-      cq_buf_byte(&b, '|');
+    if (!e->parent->columns[i].key || !e->need->parent[i]) continue;
+    if (b.len) cq_buf_byte(&b, '|');
     if (cq_value_to_text(&g->arena, &g->parents[0][i], &v))
       b.rc = CQ_NOMEM;
     else if (v.kind == CQ_STR)
@@ -487,8 +456,7 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
 
   g->from_us = -1;
   g->to_us = e->now_us;
-  if (d->column < 0)
-    return CQ_OK;
+  if (d->column < 0) return CQ_OK;
   if (e->cursors)
     from = json_string_value(json_object_get(e->cursors, g->parent_key));
   if (from && *from) {
@@ -497,12 +465,10 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
                           e->t->name, from);
     g->known = cq_arena_strndup(&g->arena, from, strlen(from));
     g->from_us -= d->lookback_us;
-    if (!g->known)
-      return cq_error_nomem(err);
+    if (!g->known) return cq_error_nomem(err);
   } else if (d->start && (!e->o->use_cache || d->window_us)) {
     rc = cq_template_eval(d->start, &c, CQ_PLACE_PLAIN, &g->arena, &v, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     if (v.kind == CQ_STR && cq_time_parse(v.u.s, v.len, &g->from_us) &&
         cq_duration_parse(v.u.s, v.len, &g->from_us) == CQ_OK)
       g->from_us = e->now_us - g->from_us;
@@ -520,8 +486,7 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
 
   g->radix = cq_arena_alloc(&g->arena, n * sizeof *g->radix);
   g->lists = cq_arena_alloc(&g->arena, n * sizeof *g->lists);
-  if (!g->radix || !g->lists)
-    return cq_error_nomem(err);
+  if (!g->radix || !g->lists) return cq_error_nomem(err);
   g->total = 1;
   for (size_t i = 0; i < e->nvariant; i++)
     g->total *= g->radix[i] = e->variants[i]->n;
@@ -532,12 +497,11 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
     int rc = cq_template_eval(e->t->each[i].values, &c, CQ_PLACE_PLAIN,
                               &g->arena, &v, err);
 
-    if (rc)
-      return rc;
+    if (rc) return rc;
     list = v.kind == CQ_STR && v.json ? json_loadb(v.u.s, v.len, 0, NULL)
                                       : json_array();
-    g->lists[i] = cq_arena_alloc(
-        &g->arena, (json_array_size(list) + 1) * sizeof(cq_value));
+    g->lists[i] = cq_arena_alloc(&g->arena, (json_array_size(list) + 1) *
+                                                sizeof(cq_value));
     if (!list || !g->lists[i]) {
       json_decref(list);
       return cq_error_nomem(err);
@@ -564,8 +528,7 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
             strcmp(col->from, e->t->each[i].name) == 0)
           ok &= constraint_allows(&e->o->constraints[w], &one);
       }
-      if (ok)
-        g->lists[i][kept++] = one;
+      if (ok) g->lists[i][kept++] = one;
     }
     json_decref(list);
     g->total *= g->radix[e->nvariant + i] = kept;
@@ -592,14 +555,12 @@ static int group_start(cq_enum *e, const cq_client *client,
   g->client = client;
   g->nparent = nparent;
   g->parents = cq_arena_alloc(&g->arena, (nparent + 1) * sizeof *g->parents);
-  if (!g->parents)
-    return cq_error_nomem(err);
+  if (!g->parents) return cq_error_nomem(err);
   for (size_t r = 0; r < nparent; r++) {
     size_t ns = (size_t)e->parent->nslot;
     cq_value *copy = cq_arena_alloc(&g->arena, ns * sizeof *copy);
 
-    if (!copy)
-      return cq_error_nomem(err);
+    if (!copy) return cq_error_nomem(err);
     for (size_t i = 0; i < ns; i++) {
       copy[i] = cq_value_null();
       if (i < (size_t)e->parent->ncol && e->need->parent[i] &&
@@ -609,10 +570,8 @@ static int group_start(cq_enum *e, const cq_client *client,
     g->parents[r] = copy;
   }
   rc = group_key(e, g, err);
-  if (rc == CQ_OK)
-    rc = group_cursor(e, g, err);
-  if (rc == CQ_OK)
-    rc = group_count(e, g, err);
+  if (rc == CQ_OK) rc = group_cursor(e, g, err);
+  if (rc == CQ_OK) rc = group_count(e, g, err);
   return rc;
 }
 
@@ -630,8 +589,7 @@ static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t us,
     snprintf(text, sizeof text, "%lld", (long long)(us / 1000));
   } else {
     cq_time_format(us, text);
-    if (d->format && strcmp(d->format, "date") == 0)
-      text[10] = 0;
+    if (d->format && strcmp(d->format, "date") == 0) text[10] = 0;
   }
   *out = cq_arena_strndup(a, text, strlen(text));
   return *out ? CQ_OK : CQ_NOMEM;
@@ -645,17 +603,15 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   size_t *digit;
 
   *out = NULL;
-  if (!j)
-    return cq_error_nomem(err);
+  if (!j) return cq_error_nomem(err);
   cq_arena_init(&j->arena);
   j->client = g->client;
   digit = cq_arena_alloc(&j->arena, nd * sizeof *digit);
-  j->where = cq_arena_alloc(&j->arena,
-                            (e->o->nconstraint + 1) * sizeof *j->where);
+  j->where =
+      cq_arena_alloc(&j->arena, (e->o->nconstraint + 1) * sizeof *j->where);
   j->each = cq_arena_alloc(&j->arena, (e->t->neach + 1) * sizeof *j->each);
   j->parents = cq_arena_alloc(&j->arena, (g->nparent + 1) * sizeof *j->parents);
-  if (!digit || !j->where || !j->each || !j->parents)
-    goto nomem;
+  if (!digit || !j->where || !j->each || !j->parents) goto nomem;
   for (size_t i = 0; i < nd; i++) {
     digit[i] = rest % g->radix[i];
     rest /= g->radix[i];
@@ -663,8 +619,7 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   for (size_t i = 0; i < e->o->nconstraint; i++) {
     const cq_constraint *w = &e->o->constraints[i];
 
-    if (!(e->t->columns[w->column].where & (unsigned)w->op) &&
-        w->op != CQ_W_IN)
+    if (!(e->t->columns[w->column].where & (unsigned)w->op) && w->op != CQ_W_IN)
       continue;
     j->where[j->nwhere] = *w;
     for (size_t k = 0; k < e->nvariant; k++)
@@ -673,8 +628,7 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
         j->where[j->nwhere].n = 1;
         j->where[j->nwhere].values = &w->values[digit[k]];
       }
-    if (e->t->columns[w->column].where &
-        (unsigned)j->where[j->nwhere].op)
+    if (e->t->columns[w->column].where & (unsigned)j->where[j->nwhere].op)
       j->nwhere++;
   }
   for (size_t i = 0; i < e->t->neach; i++)
@@ -686,21 +640,17 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
     size_t ns = (size_t)e->parent->nslot;
     cq_value *copy = cq_arena_alloc(&j->arena, ns * sizeof *copy);
 
-    if (!copy)
-      goto nomem;
+    if (!copy) goto nomem;
     for (size_t i = 0; i < ns; i++)
-      if (cq_value_copy(&j->arena, &g->parents[r][i], &copy[i]))
-        goto nomem;
+      if (cq_value_copy(&j->arena, &g->parents[r][i], &copy[i])) goto nomem;
     j->parents[r] = copy;
   }
-  j->parent_key = cq_arena_strndup(&j->arena, g->parent_key,
-                                   strlen(g->parent_key));
-  if (!j->parent_key)
-    goto nomem;
+  j->parent_key =
+      cq_arena_strndup(&j->arena, g->parent_key, strlen(g->parent_key));
+  if (!j->parent_key) goto nomem;
   if (g->known) {
     j->known = cq_arena_strndup(&j->arena, g->known, strlen(g->known));
-    if (!j->known)
-      goto nomem;
+    if (!j->known) goto nomem;
   }
   if (e->t->cursor.column >= 0) {
     int64_t from = g->from_us, to = g->to_us;
@@ -727,8 +677,7 @@ static int enum_parents(cq_enum *e, cq_error *err) {
 
   if (!e->batch_rows) {
     e->batch_rows = cq_calloc(max * ns, sizeof *e->batch_rows);
-    if (!e->batch_rows)
-      return cq_error_nomem(err);
+    if (!e->batch_rows) return cq_error_nomem(err);
   }
   while (!e->ended) {
     const cq_value *row;
@@ -739,13 +688,10 @@ static int enum_parents(cq_enum *e, cq_error *err) {
       e->ended = 1;
       break;
     }
-    if (rc != CQ_ROW)
-      return rc;
+    if (rc != CQ_ROW) return rc;
     rc = parent_wanted(e, row, client, &yes, err);
-    if (rc)
-      return rc;
-    if (!yes)
-      continue;
+    if (rc) return rc;
+    if (!yes) continue;
     if (e->nbatch && e->batch_client != client) {
       /* The batch ends here; this row begins the next one. */
       rc = group_start(e, e->batch_client, e->batch_rows, e->nbatch, err);
@@ -758,21 +704,16 @@ static int enum_parents(cq_enum *e, cq_error *err) {
       cq_value *cell = &e->batch_rows[e->nbatch * ns + i];
 
       *cell = cq_value_null();
-      if (e->need->parent[i] &&
-          cq_value_copy(&e->batch_arena, &row[i], cell))
+      if (e->need->parent[i] && cq_value_copy(&e->batch_arena, &row[i], cell))
         rc = cq_error_nomem(err);
     }
-    if (rc)
-      return rc;
+    if (rc) return rc;
     e->batch_client = client;
     e->nbatch++;
-    if (e->g.at < e->g.total)
-      return CQ_ROW;
-    if (e->nbatch == max)
-      break;
+    if (e->g.at < e->g.total) return CQ_ROW;
+    if (e->nbatch == max) break;
   }
-  if (!e->nbatch)
-    return CQ_DONE;
+  if (!e->nbatch) return CQ_DONE;
   int rc = group_start(e, e->batch_client, e->batch_rows, e->nbatch, err);
   cq_arena_reset(&e->batch_arena);
   e->nbatch = 0;
@@ -787,18 +728,14 @@ int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
 
     if (e->parent) {
       rc = enum_parents(e, err);
-      if (rc != CQ_ROW)
-        return rc;
+      if (rc != CQ_ROW) return rc;
       continue;
     }
-    if (e->ci >= e->nclient)
-      return CQ_DONE;
+    if (e->ci >= e->nclient) return CQ_DONE;
     c = e->clients[e->ci++];
-    if (c->failed)
-      return cq_error_set(err, c->failed, "%s", c->error);
+    if (c->failed) return cq_error_set(err, c->failed, "%s", c->error);
     rc = group_start(e, c, NULL, 0, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
   }
   int rc = group_job(e, out, err);
   return rc ? rc : CQ_ROW;
@@ -807,8 +744,7 @@ int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
 void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
   cq_scan_stats s;
 
-  if (!e->scan)
-    return;
+  if (!e->scan) return;
   cq_scan_stats_get(e->scan, &s);
   add->requests += s.requests;
   add->retries += s.retries;
@@ -818,8 +754,7 @@ void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
 }
 
 void cq_enum_close(cq_enum *e) {
-  if (!e)
-    return;
+  if (!e) return;
   cq_scan_close(e->scan);
   if (e->o->parents && e->o->parents->close)
     e->o->parents->close(e->o->parents->user);
@@ -838,8 +773,7 @@ void cq_enum_close(cq_enum *e) {
 }
 
 void cq_job_free(cq_job *j) {
-  if (!j)
-    return;
+  if (!j) return;
   cq_arena_clear(&j->arena);
   cq_free(j);
 }

@@ -17,18 +17,18 @@ typedef enum fetch_state { LOGIN, DELAY, SENT, READY, ENDED } fetch_state;
 struct cq_fetch {
   cq_fetch_def def;
   cq_built built;
-  cq_identity *identity;   /* borrowed from the store; NULL = none */
-  cq_auth_params params;   /* in built.arena */
+  cq_identity *identity; /* borrowed from the store; NULL = none */
+  cq_auth_params params; /* in built.arena */
   cq_limiter *limiters[4];
   int nlimiter;
   cq_transfer *transfer;
   fetch_state state;
-  cq_outcome outcome;      /* when ENDED */
-  int attempt;             /* retries so far */
+  cq_outcome outcome; /* when ENDED */
+  int attempt;        /* retries so far */
   int logged_in_again;
-  int64_t not_before_ms;   /* DELAY */
-  cq_block *held;          /* READY: first piece, read for its error code */
-  cq_cached cached;        /* READY without a transfer */
+  int64_t not_before_ms; /* DELAY */
+  cq_block *held;        /* READY: first piece, read for its error code */
+  cq_cached cached;      /* READY without a transfer */
   int from_cache, taken_all;
   char *cache_key;
   cq_error error;
@@ -53,8 +53,8 @@ static void fetch_limit_key(const cq_fetch *f, const cq_scope *s, cq_buf *key) {
     if (strcmp(l->scope[i], "service") == 0)
       cq_buf_str(key, f->def.service ? f->def.service : "");
     else if (strcmp(l->scope[i], "operation") == 0)
-      cq_buf_str(key, f->def.request->operation ? f->def.request->operation
-                                                : "");
+      cq_buf_str(key,
+                 f->def.request->operation ? f->def.request->operation : "");
     for (size_t k = 0; s->client && k < s->client->n; k++)
       if (strcmp(s->client->names[k], l->scope[i]) == 0 &&
           s->client->values[k].kind == CQ_STR)
@@ -73,20 +73,17 @@ static int fetch_limiters(cq_fetch *f, const cq_scope *s, cq_error *err) {
               : cq_http_limiter(f->def.env->http, key.data, l ? l->rate : 0,
                                 l ? l->burst : 0, l ? l->concurrency : 0,
                                 &f->limiters[0], err);
-  if (rc == CQ_OK)
-    f->nlimiter = 1;
+  if (rc == CQ_OK) f->nlimiter = 1;
   cq_buf_clear(&key);
   return rc;
 }
 
 static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
   const char *scheme;
-  int rc = cq_request_auth(cq_source_integration(f->def.source),
-                           f->def.request, s, &f->built.arena, &scheme,
-                           &f->params, err);
+  int rc = cq_request_auth(cq_source_integration(f->def.source), f->def.request,
+                           s, &f->built.arena, &scheme, &f->params, err);
 
-  if (rc || !scheme)
-    return rc;
+  if (rc || !scheme) return rc;
   /* Per-request parameters must outlive the scope: copy them all. */
   for (size_t i = 0; i < f->params.n; i++)
     if (cq_value_copy(&f->built.arena, &f->params.values[i],
@@ -112,8 +109,7 @@ static int fetch_cache_key(cq_fetch *f, cq_error *err) {
     uint64_t h = v->kind == CQ_STR ? cq_hash64(v->u.s, v->len, 0)
                                    : cq_hash64(&v->u, sizeof v->u, v->kind);
 
-    cq_buf_printf(&key, "%s=%llx\n", f->params.names[i],
-                  (unsigned long long)h);
+    cq_buf_printf(&key, "%s=%llx\n", f->params.names[i], (unsigned long long)h);
   }
   cq_buf_add(&key, f->built.body ? f->built.body : "", f->built.nbody);
   if (key.rc) {
@@ -130,19 +126,15 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   int rc;
 
   *out = NULL;
-  if (!f)
-    return cq_error_nomem(err);
+  if (!f) return cq_error_nomem(err);
   f->def = *d;
   f->def.url = NULL;
   if (scope->client && scope->client->id)
     snprintf(f->client, sizeof f->client, "%s", scope->client->id);
   rc = cq_request_build(d->request, scope, d->url, &f->built, err);
-  if (rc && rc != CQ_NOMEM)
-    cq_error_prefix(err, "%s: ", d->table);
-  if (rc == CQ_OK)
-    rc = fetch_identity(f, scope, err);
-  if (rc == CQ_OK)
-    rc = fetch_limiters(f, scope, err);
+  if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
+  if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
+  if (rc == CQ_OK) rc = fetch_limiters(f, scope, err);
   if (rc == CQ_OK && d->use_cache && d->request->idempotent && d->env->cache)
     rc = fetch_cache_key(f, err);
   if (rc == CQ_OK && f->cache_key &&
@@ -158,8 +150,7 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
       f->cached.body = NULL;
       f->cached.url = cq_arena_printf(&f->built.arena, "%s", f->cached.url);
       if (f->cached.link)
-        f->cached.link =
-            cq_arena_printf(&f->built.arena, "%s", f->cached.link);
+        f->cached.link = cq_arena_printf(&f->built.arena, "%s", f->cached.link);
       if (f->cached.token)
         f->cached.token =
             cq_arena_printf(&f->built.arena, "%s", f->cached.token);
@@ -188,13 +179,11 @@ static cq_outcome fetch_send(cq_fetch *f) {
 
   if (f->identity) {
     rc = f->identity->ops->ready(f->identity, &f->error);
-    if (rc == CQ_BUSY)
-      return CQ_F_BUSY;
+    if (rc == CQ_BUSY) return CQ_F_BUSY;
     if (rc == CQ_OK)
-      rc = f->identity->ops->signer(f->identity, &f->params, &signer,
-                                    &f->error);
-    if (rc)
-      return fetch_end(f, CQ_F_ERROR);
+      rc =
+          f->identity->ops->signer(f->identity, &f->params, &signer, &f->error);
+    if (rc) return fetch_end(f, CQ_F_ERROR);
   }
   memset(&r, 0, sizeof r);
   r.method = f->built.method;
@@ -215,8 +204,7 @@ static cq_outcome fetch_send(cq_fetch *f) {
   r.attempt = f->attempt + 1;
   rc = cq_http_submit(f->def.env->http, &r, &f->transfer, &f->error);
   cq_signer_unref(signer);
-  if (rc)
-    return fetch_end(f, CQ_F_ERROR);
+  if (rc) return fetch_end(f, CQ_F_ERROR);
   f->requests++;
   f->state = SENT;
   return CQ_F_BUSY;
@@ -226,12 +214,10 @@ static void fetch_quota(cq_fetch *f) {
   const cq_limits_def *l = f->def.limits;
   const char *left, *reset;
 
-  if (!l || !l->remaining)
-    return;
+  if (!l || !l->remaining) return;
   left = cq_transfer_header(f->transfer, l->remaining);
   reset = l->reset ? cq_transfer_header(f->transfer, l->reset) : NULL;
-  if (!left)
-    return;
+  if (!left) return;
   int64_t ms = reset ? cq_http_after_ms(reset, cq_now_us()) : -1;
   for (int i = 0; i < f->nlimiter; i++)
     cq_limiter_quota(f->def.env->http, f->limiters[i], atoll(left),
@@ -239,8 +225,7 @@ static void fetch_quota(cq_fetch *f) {
 }
 
 static void fetch_drop_transfer(cq_fetch *f) {
-  if (f->transfer)
-    f->bytes += cq_transfer_bytes(f->transfer);
+  if (f->transfer) f->bytes += cq_transfer_bytes(f->transfer);
   cq_transfer_free(f->transfer);
   f->transfer = NULL;
 }
@@ -252,11 +237,9 @@ static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   for (int i = 0; v->throttle && i < f->nlimiter; i++)
     cq_limiter_throttled(f->def.env->http, f->limiters[i],
                          v->after_ms >= 0 ? now + v->after_ms : 0);
-  if (v->throttle)
-    f->throttled_ms += wait;
+  if (v->throttle) f->throttled_ms += wait;
   fetch_drop_transfer(f);
-  if (f->held)
-    cq_block_unref(f->held);
+  if (f->held) cq_block_unref(f->held);
   f->held = NULL;
   f->attempt++;
   f->retries++;
@@ -277,8 +260,7 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
   else
     cq_error_set(&f->error, code, "%s: request to %.*s: %s", f->def.table, n,
                  host, v->reason);
-  if (v->hint[0])
-    cq_error_hint(&f->error, "%s", v->hint);
+  if (v->hint[0]) cq_error_hint(&f->error, "%s", v->hint);
   cq_auths_redact(f->def.env->auths, f->error.text);
   return fetch_end(f, CQ_F_ERROR);
 }
@@ -309,9 +291,10 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
                f->attempt + 1);
       return fetch_refuse(f, v, v->throttle ? CQ_BUSY : code);
     }
-    wait = v->after_ms >= 0
-               ? v->after_ms + cq_backoff_ms(0, BACKOFF_BASE_MS, BACKOFF_BASE_MS)
-               : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
+    wait =
+        v->after_ms >= 0
+            ? v->after_ms + cq_backoff_ms(0, BACKOFF_BASE_MS, BACKOFF_BASE_MS)
+            : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
     return fetch_again(f, v, wait);
   case CQ_ACT_EMPTY:
   case CQ_ACT_SKIP_ROW:
@@ -332,8 +315,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
 static void fetch_remember(cq_fetch *f) {
   cq_cached c;
 
-  if (!f->cache_key || !f->held)
-    return;
+  if (!f->cache_key || !f->held) return;
   c.body = f->held->data;
   c.n = f->held->len;
   c.url = cq_transfer_url(f->transfer);
@@ -364,8 +346,7 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   }
   fetch_quota(f);
   /* file: URLs have no status */
-  if (status == 0 && strncmp(f->built.url, "file:", 5) == 0)
-    good = 1;
+  if (status == 0 && strncmp(f->built.url, "file:", 5) == 0) good = 1;
   if (st == CQ_T_STREAM && good) {
     f->state = READY;
     return CQ_F_DATA;
@@ -374,9 +355,8 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   if (good) {
     for (int i = 0; i < f->nlimiter; i++)
       cq_limiter_success(f->def.env->http, f->limiters[i]);
-    if (f->held &&
-        cq_classify_ok_body(f->def.errors, f->transfer, f->held->data,
-                            f->held->len, &v))
+    if (f->held && cq_classify_ok_body(f->def.errors, f->transfer,
+                                       f->held->data, f->held->len, &v))
       return fetch_act(f, &v, status);
     fetch_remember(f);
     f->state = READY;
@@ -394,8 +374,7 @@ cq_outcome cq_fetch_poll(cq_fetch *f) {
 
   switch (f->state) {
   case DELAY:
-    if (cq_mono_ms() < f->not_before_ms)
-      return CQ_F_BUSY;
+    if (cq_mono_ms() < f->not_before_ms) return CQ_F_BUSY;
     f->state = LOGIN;
     return fetch_send(f);
   case LOGIN:
@@ -423,11 +402,9 @@ int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err) {
     return CQ_OK;
   }
   st = cq_transfer_state(f->transfer);
-  if (!*out)
-    *out = cq_transfer_take(f->transfer);
+  if (!*out) *out = cq_transfer_take(f->transfer);
   if (st == CQ_T_FAILED) {
-    if (*out)
-      cq_block_unref(*out);
+    if (*out) cq_block_unref(*out);
     *out = NULL;
     cq_transfer_error(f->transfer, &failure);
     return cq_error_set(err, failure.code ? failure.code : CQ_IOERR,
@@ -438,8 +415,7 @@ int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err) {
   if (st == CQ_T_DONE) {
     cq_block *rest = *out ? NULL : cq_transfer_take(f->transfer);
 
-    if (rest)
-      *out = rest;
+    if (rest) *out = rest;
     *final = 1;
   }
   return CQ_OK;
@@ -448,22 +424,21 @@ int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err) {
 const char *cq_fetch_header(const cq_fetch *f, const char *name) {
   if (!f->from_cache)
     return f->transfer ? cq_transfer_header(f->transfer, name) : NULL;
-  if (cq_str_ieq(name, "link"))
-    return f->cached.link;
+  if (cq_str_ieq(name, "link")) return f->cached.link;
   return f->cached.token;
 }
 
 const char *cq_fetch_url(const cq_fetch *f) {
-  if (f->from_cache && f->cached.url)
-    return f->cached.url;
+  if (f->from_cache && f->cached.url) return f->cached.url;
   return f->built.url;
 }
 
-cq_transfer *cq_fetch_transfer(const cq_fetch *f) { return f->transfer; }
+cq_transfer *cq_fetch_transfer(const cq_fetch *f) {
+  return f->transfer;
+}
 
 int cq_fetch_fail(const cq_fetch *f, cq_error *err) {
-  if (err)
-    *err = f->error;
+  if (err) *err = f->error;
   return f->error.code ? f->error.code : CQ_ERROR;
 }
 
@@ -481,11 +456,9 @@ uint64_t cq_fetch_hash(const cq_fetch *f) {
 }
 
 void cq_fetch_close(cq_fetch *f) {
-  if (!f)
-    return;
+  if (!f) return;
   cq_transfer_free(f->transfer);
-  if (f->held)
-    cq_block_unref(f->held);
+  if (f->held) cq_block_unref(f->held);
   cq_free(f->cache_key);
   cq_built_clear(&f->built);
   cq_free(f);

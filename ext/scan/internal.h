@@ -15,45 +15,45 @@
 typedef struct cq_scope {
   const cq_config *config;
   const cq_client *client;
-  const cq_table *table;           /* names `where` columns */
-  const cq_constraint *where;      /* of this task: one value each, or a list */
+  const cq_table *table;      /* names `where` columns */
+  const cq_constraint *where; /* of this task: one value each, or a list */
   size_t nwhere;
-  const cq_value *each;            /* parallel to table->each */
+  const cq_value *each; /* parallel to table->each */
   const cq_table *parent;
   const cq_value *const *parent_rows; /* 1, or the batch */
   size_t nparent;
-  const cq_value *const *rows;     /* cells of this row, or of a batched call */
+  const cq_value *const *rows; /* cells of this row, or of a batched call */
   size_t nrow;
-  int batched;                     /* row. and parent. are lists, also of one */
-  cq_transfer *transfer;           /* response.status, .url, .headers */
-  const cq_value *envelope;        /* response.body, see scan->body_refs */
+  int batched;              /* row. and parent. are lists, also of one */
+  cq_transfer *transfer;    /* response.status, .url, .headers */
+  const cq_value *envelope; /* response.body, see scan->body_refs */
   cq_ref *const *body_refs;
   size_t nbody;
   const char *cursor_from, *cursor_to; /* already in the cursor's format */
   const cq_page_state *page;
-  int64_t run_us;                  /* run.time */
+  int64_t run_us; /* run.time */
 } cq_scope;
 cq_context cq_scope_context(cq_scope *s);
 
 /* ---- fetch.c ------------------------------------------------------------ */
 typedef struct cq_fetch cq_fetch;
 typedef enum cq_outcome {
-  CQ_F_BUSY,        /* under way */
-  CQ_F_DATA,        /* pieces may be taken; cq_fetch_take says when it ends */
-  CQ_F_EMPTY,       /* an error rule: counts as no rows / NULL columns */
+  CQ_F_BUSY,  /* under way */
+  CQ_F_DATA,  /* pieces may be taken; cq_fetch_take says when it ends */
+  CQ_F_EMPTY, /* an error rule: counts as no rows / NULL columns */
   CQ_F_SKIP_ROW,
   CQ_F_SKIP_CLIENT,
-  CQ_F_ERROR        /* cq_fetch_fail tells */
+  CQ_F_ERROR /* cq_fetch_fail tells */
 } cq_outcome;
 typedef struct cq_fetch_def {
   cq_env *env;
   cq_source *source;
-  const char *table, *service;     /* for limits and the log */
+  const char *table, *service; /* for limits and the log */
   const cq_request_def *request;
   const cq_errors_def *errors;
   const cq_limits_def *limits;
-  const cq_page_def *page;         /* names a header to keep, or NULL */
-  const char *url;                 /* next page's URL instead of the request's */
+  const cq_page_def *page; /* names a header to keep, or NULL */
+  const char *url;         /* next page's URL instead of the request's */
   int use_cache;
   int priority;
 } cq_fetch_def;
@@ -93,9 +93,9 @@ int cq_request_auth(const cq_integration *in, const cq_request_def *r,
 /* ---- classify.c --------------------------------------------------------- */
 typedef struct cq_verdict {
   cq_action then;
-  int64_t after_ms;     /* -1 = own backoff */
+  int64_t after_ms; /* -1 = own backoff */
   int throttle;
-  char reason[512];     /* "HTTP 403 AccessDenied: not allowed" */
+  char reason[512]; /* "HTTP 403 AccessDenied: not allowed" */
   char hint[256];
 } cq_verdict;
 /* status 0 = transport error `failure`. */
@@ -107,7 +107,11 @@ int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
                         const char *body, size_t nbody, cq_verdict *out);
 
 /* ---- cache.c ------------------------------------------------------------ */
-typedef struct cq_cached { const char *body; size_t n; const char *url, *link, *token; } cq_cached;
+typedef struct cq_cached {
+  const char *body;
+  size_t n;
+  const char *url, *link, *token;
+} cq_cached;
 int cq_cache_get(cq_cache *c, const char *key, cq_cached *out); /* 1 = found */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v);
 
@@ -142,7 +146,7 @@ struct cq_source {
   cq_env *env;
   const cq_integration *in;
   cq_config *config;
-  cq_arena arena;        /* clients live here */
+  cq_arena arena;               /* clients live here */
   struct cq_client_list *lists; /* one per set of dimensions */
 };
 typedef struct cq_client_list {
@@ -154,10 +158,11 @@ typedef struct cq_client_list {
 
 /* ---- need.c: what a scan must read for the columns that are wanted ------- */
 typedef struct cq_need {
-  unsigned char *slot;     /* per slot */
-  unsigned char *call;     /* per call */
-  unsigned char *parent;   /* per column of the parent, or NULL */
-  int *order; int norder;  /* VALUE columns, dependencies first */
+  unsigned char *slot;   /* per slot */
+  unsigned char *call;   /* per call */
+  unsigned char *parent; /* per column of the parent, or NULL */
+  int *order;
+  int norder; /* VALUE columns, dependencies first */
 } cq_need;
 int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
                     cq_need *out, cq_error *err);
@@ -165,15 +170,17 @@ void cq_need_clear(cq_need *n);
 
 /* ---- enumerate.c: which requests ---------------------------------------- */
 typedef struct cq_enum cq_enum;
-typedef struct cq_job {    /* what one task asks for; all memory in its arena */
+typedef struct cq_job { /* what one task asks for; all memory in its arena */
   cq_arena arena;
   const cq_client *client;
-  cq_constraint *where; size_t nwhere;
+  cq_constraint *where;
+  size_t nwhere;
   cq_value *each;
-  const cq_value **parents; size_t nparent;
-  const char *parent_key;  /* for cursors; "" without a parent */
+  const cq_value **parents;
+  size_t nparent;
+  const char *parent_key;              /* for cursors; "" without a parent */
   const char *cursor_from, *cursor_to; /* as sent */
-  const char *known;       /* canonical cursor that a feed stops at, or NULL */
+  const char *known; /* canonical cursor that a feed stops at, or NULL */
 } cq_job;
 int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
                  cq_enum **out, cq_error *err);
@@ -184,24 +191,26 @@ void cq_enum_close(cq_enum *e);
 void cq_job_free(cq_job *j);
 
 /* ---- task.c, calls.c ------------------------------------------------------ */
-typedef struct cq_scan_shared {   /* what all tasks of a scan share */
+typedef struct cq_scan_shared { /* what all tasks of a scan share */
   const cq_scan_options *o;
   cq_source *source;
   const cq_table *table, *parent;
   cq_need need;
   const cq_decode_ops *decode;
   cq_program *program;
-  cq_program **call_programs;     /* per call, NULL where not needed */
-  cq_field *call_fields;          /* scratch of compiling */
-  cq_ref **body_refs; size_t nbody;
-  int collect;                    /* pages are decoded whole */
+  cq_program **call_programs; /* per call, NULL where not needed */
+  cq_field *call_fields;      /* scratch of compiling */
+  cq_ref **body_refs;
+  size_t nbody;
+  int collect; /* pages are decoded whole */
   int64_t page_size;
   int64_t now_us;
   int inflight_calls;
   cq_scan_stats *stats;
 } cq_scan_shared;
 typedef struct cq_task cq_task;
-int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err); /* job moves in */
+int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out,
+                cq_error *err); /* job moves in */
 /* Advances.  ahead: how many undelivered pages it may hold. */
 int cq_task_poll(cq_task *t, int ahead, cq_error *err);
 /* CQ_ROW: a finished batch (ownership moves), CQ_BUSY, CQ_DONE. */

@@ -10,8 +10,7 @@ static void need_refs(const cq_table *t, cq_ref *const *refs, size_t n,
   for (size_t i = 0; i < n; i++) {
     const cq_ref *r = refs[i];
 
-    if (r->slot < 0)
-      continue;
+    if (r->slot < 0) continue;
     if (r->root == CQ_R_PARENT && out->parent && !out->parent[r->slot])
       *changed = out->parent[r->slot] = 1;
     if ((r->root == CQ_R_ROW || r->root == CQ_R_RECORD ||
@@ -26,22 +25,19 @@ static void need_template(const cq_table *t, const cq_template *tpl,
   size_t n;
   cq_ref *const *refs;
 
-  if (!tpl)
-    return;
+  if (!tpl) return;
   refs = cq_template_refs(tpl, &n);
   need_refs(t, refs, n, out, changed);
 }
 
 static void need_params(const cq_table *t, const cq_param *p, size_t n,
                         cq_need *out, int *changed) {
-  for (size_t i = 0; i < n; i++)
-    need_template(t, p[i].value, out, changed);
+  for (size_t i = 0; i < n; i++) need_template(t, p[i].value, out, changed);
 }
 
 static void need_request(const cq_table *t, const cq_request_def *r,
                          cq_need *out, int *changed) {
-  if (!r)
-    return;
+  if (!r) return;
   need_template(t, r->url, out, changed);
   need_template(t, r->path, out, changed);
   need_template(t, r->body, out, changed);
@@ -58,21 +54,18 @@ static void need_request(const cq_table *t, const cq_request_def *r,
 }
 
 /* The slot itself, whatever brings its value. */
-static void need_slot(const cq_table *t, int slot, cq_need *out,
-                      int *changed) {
+static void need_slot(const cq_table *t, int slot, cq_need *out, int *changed) {
   int call = slot < t->ncol ? t->columns[slot].call : t->slots[slot].call;
 
   if (slot < t->ncol) {
     const cq_column *c = &t->columns[slot];
 
-    if (c->source == CQ_FROM_VALUE)
-      need_template(t, c->value, out, changed);
+    if (c->source == CQ_FROM_VALUE) need_template(t, c->value, out, changed);
     if (c->source == CQ_FROM_PARENT && c->parent_column >= 0 && out->parent &&
         !out->parent[c->parent_column])
       *changed = out->parent[c->parent_column] = 1;
   }
-  if (call >= 0 && !out->call[call])
-    *changed = out->call[call] = 1;
+  if (call >= 0 && !out->call[call]) *changed = out->call[call] = 1;
 }
 
 static void need_call(const cq_table *t, int i, cq_need *out, int *changed) {
@@ -83,8 +76,7 @@ static void need_call(const cq_table *t, int i, cq_need *out, int *changed) {
   if (c->join_slot >= 0 && c->join_record && !out->slot[c->join_slot])
     *changed = out->slot[c->join_slot] = 1;
   for (size_t k = 0; k < t->ncall; k++)
-    if ((c->needs >> k & 1u) && !out->call[k])
-      *changed = out->call[k] = 1;
+    if ((c->needs >> k & 1u) && !out->call[k]) *changed = out->call[k] = 1;
 }
 
 /* Columns filled by a template, those that they name first. */
@@ -92,8 +84,7 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
   unsigned char *done = cq_calloc((size_t)t->ncol + 1, 1);
   int added;
 
-  if (!done)
-    return cq_error_nomem(err);
+  if (!done) return cq_error_nomem(err);
   do {
     added = 0;
     for (int i = 0; i < t->ncol; i++) {
@@ -101,8 +92,7 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
       size_t n, k;
       cq_ref *const *refs;
 
-      if (done[i] || !out->slot[i] || c->source != CQ_FROM_VALUE)
-        continue;
+      if (done[i] || !out->slot[i] || c->source != CQ_FROM_VALUE) continue;
       refs = cq_template_refs(c->value, &n);
       for (k = 0; k < n; k++) {
         int s = refs[k]->root == CQ_R_ROW ? refs[k]->slot : -1;
@@ -111,8 +101,7 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
             out->slot[s] && !done[s] && s != i)
           break;
       }
-      if (k < n)
-        continue;
+      if (k < n) continue;
       out->order[out->norder++] = i;
       done[i] = 1;
       added = 1;
@@ -122,8 +111,8 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
     if (out->slot[i] && t->columns[i].source == CQ_FROM_VALUE && !done[i]) {
       cq_free(done);
       return cq_error_set(err, CQ_ERROR,
-                          "%s: column %s: its value depends on itself",
-                          t->name, t->columns[i].name);
+                          "%s: column %s: its value depends on itself", t->name,
+                          t->columns[i].name);
     }
   cq_free(done);
   return CQ_OK;
@@ -135,8 +124,7 @@ static void need_when(const cq_table *t, cq_need *out) {
   size_t n;
   cq_ref *const *refs;
 
-  if (!t->parent.when || !out->parent)
-    return;
+  if (!t->parent.when || !out->parent) return;
   refs = cq_template_refs(t->parent.when, &n);
   for (size_t i = 0; i < n; i++)
     if (refs[i]->root == CQ_R_PARENT && refs[i]->slot >= 0 &&
@@ -144,8 +132,8 @@ static void need_when(const cq_table *t, cq_need *out) {
       out->parent[refs[i]->slot] = 2;
 }
 
-int cq_need_compute(const cq_table *t, const unsigned char *wanted,
-                    int live, cq_need *out, cq_error *err) {
+int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
+                    cq_need *out, cq_error *err) {
   const cq_table *parent = t->parent.table;
   int changed;
 
@@ -158,18 +146,14 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted,
     cq_need_clear(out);
     return cq_error_nomem(err);
   }
-  for (int i = 0; i < t->ncol; i++)
-    out->slot[i] = wanted ? wanted[i] != 0 : 1;
-  if (t->cursor.column >= 0)
-    out->slot[t->cursor.column] = 1;
+  for (int i = 0; i < t->ncol; i++) out->slot[i] = wanted ? wanted[i] != 0 : 1;
+  if (t->cursor.column >= 0) out->slot[t->cursor.column] = 1;
   do {
     changed = 0;
     for (int i = 0; i < t->nslot; i++)
-      if (out->slot[i])
-        need_slot(t, i, out, &changed);
+      if (out->slot[i]) need_slot(t, i, out, &changed);
     for (size_t i = 0; i < t->ncall; i++)
-      if (out->call[i])
-        need_call(t, (int)i, out, &changed);
+      if (out->call[i]) need_call(t, (int)i, out, &changed);
   } while (changed);
   need_request(t, t->request, out, &changed);
   for (size_t i = 0; i < t->neach; i++)

@@ -41,11 +41,9 @@ static const cq_client_list *known_clients(const cq_source *s,
   unsigned long long dims = 0;
 
   t = cq_table_top(t);
-  for (size_t i = 0; i < t->nover; i++)
-    dims |= 1ull << t->over[i];
+  for (size_t i = 0; i < t->nover; i++) dims |= 1ull << t->over[i];
   for (const cq_client_list *l = s->lists; l; l = l->next)
-    if (l->dims == dims)
-      return l;
+    if (l->dims == dims) return l;
   return NULL;
 }
 
@@ -81,13 +79,13 @@ static int predict_clients(const cq_scan_options *o, cq_prediction *p,
         const cq_constraint *w = &o->constraints[k];
         const cq_column *c = &o->table->columns[w->column];
 
-        if (c->source != CQ_FROM_CLIENT || (w->op != CQ_W_EQ && w->op != CQ_W_IN))
+        if (c->source != CQ_FROM_CLIENT ||
+            (w->op != CQ_W_EQ && w->op != CQ_W_IN))
           continue;
         for (size_t a = 0; a < known->clients[i]->n; a++) {
           int any = 0;
 
-          if (strcmp(known->clients[i]->names[a], c->from) != 0)
-            continue;
+          if (strcmp(known->clients[i]->names[a], c->from) != 0) continue;
           for (size_t v = 0; v < w->n; v++)
             any |= cq_value_same(&w->values[v], &known->clients[i]->values[a]);
           ok &= any;
@@ -108,43 +106,36 @@ static int predict_clients(const cq_scan_options *o, cq_prediction *p,
                        d->nover ? "per client so far, where not configured"
                                 : "where not configured",
                        err);
-      if (rc)
-        return rc;
+      if (rc) return rc;
     }
     if (d->identify) {
       rc = predict_add(p, o->table, "", d->identify, "identify", -1,
                        "once per value", err);
-      if (rc)
-        return rc;
+      if (rc) return rc;
     }
   }
   return CQ_OK;
 }
 
-int cq_scan_predict(const cq_scan_options *o, cq_prediction *p,
-                    cq_error *err) {
+int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   const cq_table *t = o->table, *parent = t->parent.table;
   cq_need need;
   int64_t clients = 1;
   int rc = cq_need_compute(t, o->wanted, o->use_cache, &need, err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (parent && parent != t) {
     cq_scan_options up = *o;
     unsigned char *wanted = cq_calloc((size_t)parent->ncol + 1, 1);
     cq_constraint *w = cq_calloc(o->nconstraint + 1, sizeof *w);
     size_t n = 0;
 
-    if (!wanted || !w)
-      rc = cq_error_nomem(err);
-    for (int i = 0; wanted && i < parent->ncol; i++)
-      wanted[i] = need.parent[i];
+    if (!wanted || !w) rc = cq_error_nomem(err);
+    for (int i = 0; wanted && i < parent->ncol; i++) wanted[i] = need.parent[i];
     for (size_t i = 0; w && i < o->nconstraint; i++) {
       const cq_column *c = &t->columns[o->constraints[i].column];
 
-      if (c->source != CQ_FROM_PARENT || c->parent_column < 0)
-        continue;
+      if (c->source != CQ_FROM_PARENT || c->parent_column < 0) continue;
       w[n] = o->constraints[i];
       w[n++].column = c->parent_column;
     }
@@ -154,8 +145,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p,
     up.nconstraint = n;
     up.cap = -1;
     up.parents = NULL;
-    if (rc == CQ_OK)
-      rc = cq_scan_predict(&up, p, err);
+    if (rc == CQ_OK) rc = cq_scan_predict(&up, p, err);
     cq_free(wanted);
     cq_free(w);
     clients = -1;
@@ -164,10 +154,10 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p,
   }
   if (rc == CQ_OK && t->request) {
     const char *pages = t->page.by == CQ_PAGE_NONE ? "" : "pages";
-    char *per = parent ? cq_arena_printf(&p->arena, "per row of %s%s%s",
-                                         parent->name, *pages ? ", " : "",
-                                         pages)
-                       : (char *)pages;
+    char *per = parent
+                    ? cq_arena_printf(&p->arena, "per row of %s%s%s",
+                                      parent->name, *pages ? ", " : "", pages)
+                    : (char *)pages;
 
     rc = per ? predict_add(p, t, "", t->request, "list",
                            clients < 0 ? -1 : clients * predict_series(o), per,
@@ -178,12 +168,10 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p,
     const cq_call *c = &t->calls[k];
     char *per;
 
-    if (!need.call[k])
-      continue;
-    per = c->batch > 1
-              ? cq_arena_printf(&p->arena, "per %d rows of %s", c->batch,
-                                t->name)
-              : cq_arena_printf(&p->arena, "per row of %s", t->name);
+    if (!need.call[k]) continue;
+    per = c->batch > 1 ? cq_arena_printf(&p->arena, "per %d rows of %s",
+                                         c->batch, t->name)
+                       : cq_arena_printf(&p->arena, "per row of %s", t->name);
     rc = per ? predict_add(p, t, "", c->request, "call", -1, per, err)
              : cq_error_nomem(err);
   }

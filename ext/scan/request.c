@@ -14,8 +14,7 @@ static int request_text(const cq_template *t, cq_scope *s, cq_place place,
   int rc = cq_template_eval(t, &c, place, a, &v, err);
 
   *out = cq_value_null();
-  if (rc || v.kind == CQ_NULL)
-    return rc;
+  if (rc || v.kind == CQ_NULL) return rc;
   if (v.kind == CQ_STR) {
     *out = v; /* JSON stays marked as such */
     return CQ_OK;
@@ -35,21 +34,17 @@ static int request_numbered(const char *name, const cq_value *v, char *sep,
     if (v->json) {
       int rc = cq_json_element(a, v->u.s, v->len, &at, &item);
 
-      if (rc != CQ_ROW)
-        return rc == CQ_DONE ? CQ_OK : rc;
+      if (rc != CQ_ROW) return rc == CQ_DONE ? CQ_OK : rc;
     }
-    if (cq_value_to_text(a, &item, &text))
-      return CQ_NOMEM;
-    if (*sep)
-      cq_buf_byte(out, *sep);
+    if (cq_value_to_text(a, &item, &text)) return CQ_NOMEM;
+    if (*sep) cq_buf_byte(out, *sep);
     *sep = '&';
     cq_percent_encode(out, name, (size_t)(mark - name), "");
     cq_buf_printf(out, "%d", i);
     cq_percent_encode(out, mark + 3, strlen(mark + 3), "");
     cq_buf_byte(out, '=');
     cq_percent_encode(out, text.u.s, text.len, "");
-    if (!v->json)
-      return CQ_OK;
+    if (!v->json) return CQ_OK;
   }
 }
 
@@ -60,17 +55,14 @@ static int request_pairs(const cq_param *p, size_t n, cq_scope *s, char sep,
     cq_value v;
     int rc = request_text(p[i].value, s, CQ_PLACE_PLAIN, a, &v, err);
 
-    if (rc)
-      return rc;
-    if (v.kind == CQ_NULL)
-      continue;
+    if (rc) return rc;
+    if (v.kind == CQ_NULL) continue;
     if (strstr(p[i].name, "{n}")) {
       if (request_numbered(p[i].name, &v, &sep, a, out))
         return cq_error_nomem(err);
       continue;
     }
-    if (sep)
-      cq_buf_byte(out, sep);
+    if (sep) cq_buf_byte(out, sep);
     sep = '&';
     cq_percent_encode(out, p[i].name, strlen(p[i].name), "");
     cq_buf_byte(out, '=');
@@ -96,10 +88,8 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
                         "cq_config(), or by WHERE on the column that is named "
                         "there",
                         cq_template_text(r->url));
-    if (rc)
-      goto done;
-    while (r->path && v.len && v.u.s[v.len - 1] == '/')
-      v.len--;
+    if (rc) goto done;
+    while (r->path && v.len && v.u.s[v.len - 1] == '/') v.len--;
     cq_buf_add(&b, v.u.s, v.len);
     if (r->path) {
       rc = request_text(r->path, s, CQ_PLACE_PATH, &out->arena, &v, err);
@@ -109,17 +99,14 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
                           "cq_config(), or by WHERE on the column that is "
                           "named there",
                           cq_template_text(r->path));
-      if (rc)
-        goto done;
-      if (!v.len || v.u.s[0] != '/')
-        cq_buf_byte(&b, '/');
+      if (rc) goto done;
+      if (!v.len || v.u.s[0] != '/') cq_buf_byte(&b, '/');
       cq_buf_add(&b, v.u.s, v.len);
     }
     if (!b.rc)
       rc = request_pairs(r->query, r->nquery, s,
                          strchr(b.data, '?') ? '&' : '?', &out->arena, &b, err);
-    if (rc)
-      goto done;
+    if (rc) goto done;
   }
   if (b.rc)
     rc = cq_error_set(err, b.rc, "request: URL longer than %d bytes",
@@ -148,8 +135,7 @@ static int request_body(const cq_request_def *r, cq_scope *s, cq_built *out,
   } else if (r->body) {
     *type = "text/plain; charset=utf-8";
     rc = request_text(r->body, s, CQ_PLACE_PLAIN, &out->arena, &v, err);
-    if (rc == CQ_OK && v.kind == CQ_STR)
-      cq_buf_add(&b, v.u.s, v.len);
+    if (rc == CQ_OK && v.kind == CQ_STR) cq_buf_add(&b, v.u.s, v.len);
   } else {
     has = 0;
   }
@@ -158,8 +144,7 @@ static int request_body(const cq_request_def *r, cq_scope *s, cq_built *out,
   if (rc == CQ_OK && has) {
     out->body = cq_arena_strndup(&out->arena, b.data ? b.data : "", b.len);
     out->nbody = b.len;
-    if (!out->body)
-      rc = cq_error_nomem(err);
+    if (!out->body) rc = cq_error_nomem(err);
   }
   cq_buf_clear(&b);
   return rc;
@@ -174,10 +159,8 @@ int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
   cq_arena_init(&out->arena);
   out->method = r->method ? r->method : "GET";
   rc = request_url(r, scope, url, out, err);
-  if (rc == CQ_OK)
-    rc = request_body(r, scope, out, &type, err);
-  if (rc)
-    goto done;
+  if (rc == CQ_OK) rc = request_body(r, scope, out, &type, err);
+  if (rc) goto done;
   out->headers =
       cq_arena_alloc(&out->arena, (r->nheader + 1) * sizeof *out->headers);
   if (!out->headers) {
@@ -190,12 +173,9 @@ int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
 
     rc = request_text(r->header[i].value, scope, CQ_PLACE_HEADER, &out->arena,
                       &v, err);
-    if (rc)
-      goto done;
-    if (v.kind == CQ_NULL)
-      continue;
-    if (cq_str_ieq(r->header[i].name, "content-type"))
-      type = NULL;
+    if (rc) goto done;
+    if (v.kind == CQ_NULL) continue;
+    if (cq_str_ieq(r->header[i].name, "content-type")) type = NULL;
     text = cq_arena_strndup(&out->arena, v.u.s, v.len);
     if (!text) {
       rc = cq_error_nomem(err);
@@ -209,8 +189,7 @@ int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
     out->headers[out->nheader++].value = type;
   }
 done:
-  if (rc)
-    cq_built_clear(out);
+  if (rc) cq_built_clear(out);
   return rc;
 }
 
@@ -230,19 +209,16 @@ static int auth_params(const cq_auth_def *d, const cq_request_def *r,
   cq_value *values =
       cq_arena_alloc(a, (d->nparam + r->nauth + 1) * sizeof *values);
 
-  if (!names || !values)
-    return cq_error_nomem(err);
+  if (!names || !values) return cq_error_nomem(err);
   *missing = 0;
   out->n = 0;
   for (size_t i = 0; i < d->nparam + r->nauth; i++) {
-    const cq_param *p =
-        i < d->nparam ? &d->param[i] : &r->auth[i - d->nparam];
+    const cq_param *p = i < d->nparam ? &d->param[i] : &r->auth[i - d->nparam];
     cq_value v;
     size_t at;
     int rc = cq_template_eval(p->value, &c, CQ_PLACE_PLAIN, a, &v, err);
 
-    if (rc)
-      return rc;
+    if (rc) return rc;
     if (v.kind == CQ_NULL) {
       *missing += i < d->nparam;
       continue;
@@ -251,8 +227,7 @@ static int auth_params(const cq_auth_def *d, const cq_request_def *r,
       ;
     names[at] = p->name;
     values[at] = v;
-    if (at == out->n)
-      out->n++;
+    if (at == out->n) out->n++;
   }
   out->names = names;
   out->values = values;
@@ -265,8 +240,7 @@ int cq_request_auth(const cq_integration *in, const cq_request_def *r,
   cq_context c = cq_scope_context(scope);
 
   *scheme = NULL;
-  if (r->auth_name && strcmp(r->auth_name, "none") == 0)
-    return CQ_OK;
+  if (r->auth_name && strcmp(r->auth_name, "none") == 0) return CQ_OK;
   for (int i = 0; i < in->nauth; i++) {
     const cq_auth_def *d = &in->auth[i];
     int missing = 0, yes = 1, rc;
@@ -275,18 +249,14 @@ int cq_request_auth(const cq_integration *in, const cq_request_def *r,
       continue;
     if (d->when) {
       rc = cq_template_true(d->when, &c, a, &yes, err);
-      if (rc)
-        return rc;
+      if (rc) return rc;
     }
-    if (!yes)
-      continue;
+    if (!yes) continue;
     rc = auth_params(d, r, scope, a, out, &missing, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     /* Without `when`, an auth whose parameters lack a value does not apply;
      * AWS's chain finds what is missing by itself. */
-    if (missing && !d->when && strcmp(d->scheme, "aws_sigv4") != 0)
-      continue;
+    if (missing && !d->when && strcmp(d->scheme, "aws_sigv4") != 0) continue;
     *scheme = d->scheme;
     return CQ_OK;
   }

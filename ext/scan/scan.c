@@ -11,20 +11,20 @@
 #include "scan/internal.h"
 
 struct cq_scan {
-  cq_scan_options o;         /* deep copies below */
+  cq_scan_options o; /* deep copies below */
   cq_arena arena;
   cq_scan_shared sh;
   cq_enum *jobs;
   cq_task *window[CQ_WINDOW]; /* ring */
   int first, n;
-  int drained;               /* no further jobs */
-  int64_t given;             /* rows handed out */
-  cq_batch *out;             /* lent to the reader */
+  int drained;   /* no further jobs */
+  int64_t given; /* rows handed out */
+  cq_batch *out; /* lent to the reader */
   cq_scan_stats stats;
-  int64_t newest_us;         /* cursor of a table without parent */
-  json_t *newest;            /* {parent key: text}, or NULL */
-  char *cursor;              /* text of stats.cursor */
-  int failed;                /* after an error nothing more comes */
+  int64_t newest_us; /* cursor of a table without parent */
+  json_t *newest;    /* {parent key: text}, or NULL */
+  char *cursor;      /* text of stats.cursor */
+  int failed;        /* after an error nothing more comes */
 };
 
 /* The options' arrays live as long as the scan. */
@@ -35,30 +35,26 @@ static int scan_copy(cq_scan *s, cq_error *err) {
   unsigned char *wanted =
       o->wanted ? cq_arena_alloc(&s->arena, (size_t)o->table->ncol + 1) : NULL;
 
-  if (!w || (o->wanted && !wanted))
-    return cq_error_nomem(err);
+  if (!w || (o->wanted && !wanted)) return cq_error_nomem(err);
   for (size_t i = 0; i < o->nconstraint; i++) {
-    cq_value *v = cq_arena_alloc(&s->arena,
-                                 (o->constraints[i].n + 1) * sizeof *v);
+    cq_value *v =
+        cq_arena_alloc(&s->arena, (o->constraints[i].n + 1) * sizeof *v);
 
-    if (!v)
-      return cq_error_nomem(err);
+    if (!v) return cq_error_nomem(err);
     w[i] = o->constraints[i];
     w[i].values = v;
     for (size_t k = 0; k < w[i].n; k++)
       if (cq_value_copy(&s->arena, &o->constraints[i].values[k], &v[k]))
         return cq_error_nomem(err);
   }
-  if (wanted)
-    memcpy(wanted, o->wanted, (size_t)o->table->ncol);
+  if (wanted) memcpy(wanted, o->wanted, (size_t)o->table->ncol);
   s->o.constraints = w;
   s->o.wanted = wanted;
   if (o->clients) {
     const cq_client **c =
         cq_arena_alloc(&s->arena, (o->nclient + 1) * sizeof *c);
 
-    if (!c)
-      return cq_error_nomem(err);
+    if (!c) return cq_error_nomem(err);
     memcpy(c, o->clients, o->nclient * sizeof *c);
     s->o.clients = c;
   }
@@ -70,8 +66,7 @@ static int scan_copy(cq_scan *s, cq_error *err) {
 }
 
 /* response.body.<path> in computed columns: envelope slots from 4 on. */
-static int scan_body_refs(cq_scan *s, cq_field *env, int *nenv,
-                          cq_error *err) {
+static int scan_body_refs(cq_scan *s, cq_field *env, int *nenv, cq_error *err) {
   const cq_table *t = s->sh.table;
   size_t cap = 0;
 
@@ -111,9 +106,9 @@ static int scan_fields(const cq_scan *s, int call, cq_field *f) {
     if (!s->sh.need.slot[i] || (c && c->source != CQ_FROM_PATH) ||
         (c ? c->call : slot->call) != call)
       continue;
-    f[n++] = c ? (cq_field){c->path, c->type, c->format, c->shape, i}
-               : (cq_field){slot->path, slot->type, slot->format, slot->shape,
-                            i};
+    f[n++] =
+        c ? (cq_field){c->path, c->type, c->format, c->shape, i}
+          : (cq_field){slot->path, slot->type, slot->format, slot->shape, i};
   }
   return n;
 }
@@ -134,17 +129,14 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   }
   if (cq_page_envelope(&t->page, &s->arena, env, &d.nenvelope))
     rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = scan_body_refs(s, env, &d.nenvelope, err);
-  if (rc)
-    goto done;
+  if (rc == CQ_OK) rc = scan_body_refs(s, env, &d.nenvelope, err);
+  if (rc) goto done;
   d.rows = t->rows ? t->rows : &self;
   d.optional_rows = 1;
   d.fields = fields;
   d.nfield = scan_fields(s, -1, fields);
   if (t->page.by == CQ_PAGE_LAST && t->page.token)
-    fields[d.nfield++] =
-        (cq_field){t->page.token, 0, NULL, NULL, t->nslot};
+    fields[d.nfield++] = (cq_field){t->page.token, 0, NULL, NULL, t->nslot};
   d.envelope = env;
   d.nslot = t->nslot + 1;
   d.nenvslot = 4 + (int)s->sh.nbody;
@@ -152,8 +144,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   for (size_t k = 0; k < t->ncall && rc == CQ_OK; k++) {
     const cq_call *c = &t->calls[k];
 
-    if (!s->sh.need.call[k])
-      continue;
+    if (!s->sh.need.call[k]) continue;
     memset(&d, 0, sizeof d);
     if (cq_page_envelope(&c->page, &s->arena, env, &d.nenvelope)) {
       rc = cq_error_nomem(err);
@@ -168,17 +159,15 @@ static int scan_compile(cq_scan *s, cq_error *err) {
       d.nfield = scan_fields(s, (int)k, fields);
     if (c->join_record)
       fields[d.nfield++] =
-          (cq_field){c->join_record, t->columns[c->join_slot < t->ncol
-                                                    ? c->join_slot
-                                                    : 0].type,
+          (cq_field){c->join_record,
+                     t->columns[c->join_slot < t->ncol ? c->join_slot : 0].type,
                      NULL, NULL, t->nslot};
     d.envelope = env;
     d.nslot = t->nslot + 1;
     d.nenvslot = 4;
     rc = s->sh.decode->compile(&d, &s->sh.call_programs[k], err);
   }
-  if (rc)
-    cq_error_prefix(err, "%s: ", t->name);
+  if (rc) cq_error_prefix(err, "%s: ", t->name);
 done:
   cq_free(fields);
   return rc;
@@ -189,8 +178,7 @@ static void scan_page_size(cq_scan *s) {
   const cq_page_def *p = &s->sh.table->page;
   int64_t size = p->size;
 
-  if (p->max_size > 0 && size > p->max_size)
-    size = p->max_size;
+  if (p->max_size > 0 && size > p->max_size) size = p->max_size;
   if (s->o.cap > 0 && s->o.cap < size && size > 0)
     size = s->o.cap > p->min_size ? s->o.cap : p->min_size;
   s->sh.page_size = size;
@@ -202,8 +190,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   int rc;
 
   *out = NULL;
-  if (!s)
-    return cq_error_nomem(err);
+  if (!s) return cq_error_nomem(err);
   s->o = *o;
   cq_arena_init(&s->arena);
   cq_source_ref(o->source);
@@ -216,20 +203,17 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   s->sh.stats = &s->stats;
   decode = o->table->request ? o->table->request->decode : NULL;
   s->sh.decode = decode ? cq_decode_find(decode) : &cq_decode_json;
-  if (!s->sh.decode)
-    s->sh.decode = &cq_decode_json;
+  if (!s->sh.decode) s->sh.decode = &cq_decode_json;
   scan_page_size(s);
   rc = scan_copy(s, err);
   if (rc == CQ_OK)
-    rc = cq_need_compute(o->table, s->o.wanted, o->use_cache, &s->sh.need,
-                         err);
+    rc = cq_need_compute(o->table, s->o.wanted, o->use_cache, &s->sh.need, err);
   /* A sync needs the key of the parent's rows, for _cq_parent_id. */
-  for (size_t i = 0; rc == CQ_OK && o->parents && s->sh.need.parent &&
-                     i < s->sh.parent->nkey;
+  for (size_t i = 0;
+       rc == CQ_OK && o->parents && s->sh.need.parent && i < s->sh.parent->nkey;
        i++)
     s->sh.need.parent[s->sh.parent->key[i]] = 1;
-  if (rc == CQ_OK)
-    rc = scan_compile(s, err);
+  if (rc == CQ_OK) rc = scan_compile(s, err);
   if (rc == CQ_OK)
     rc = cq_enum_open(&s->o, &s->sh.need, s->sh.now_us, &s->jobs, err);
   if (rc) {
@@ -255,8 +239,7 @@ static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
     text = capped;
   }
   if (!s->sh.parent) {
-    if (s->cursor && us <= s->newest_us)
-      return CQ_OK;
+    if (s->cursor && us <= s->newest_us) return CQ_OK;
     cq_free(s->cursor);
     s->cursor = cq_strdup(text);
     s->newest_us = us;
@@ -266,8 +249,7 @@ static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
     s->newest = s->o.cursor_from && s->o.cursor_from[0] == '{'
                     ? json_loads(s->o.cursor_from, 0, NULL)
                     : NULL;
-    if (!s->newest)
-      s->newest = json_object();
+    if (!s->newest) s->newest = json_object();
   }
   const char *old = json_string_value(json_object_get(s->newest, key));
   int64_t old_us;
@@ -285,19 +267,14 @@ static int scan_fill(cq_scan *s, cq_error *err) {
     int rc;
 
     /* With a cap, what is behind the first request may never be needed. */
-    if (s->o.cap >= 0 && s->n >= 1)
-      return CQ_OK;
+    if (s->o.cap >= 0 && s->n >= 1) return CQ_OK;
     rc = cq_enum_next(s->jobs, &job, err);
-    if (rc == CQ_DONE)
-      s->drained = 1;
-    if (rc == CQ_DONE || rc == CQ_BUSY)
-      return CQ_OK;
-    if (rc != CQ_ROW)
-      return rc;
+    if (rc == CQ_DONE) s->drained = 1;
+    if (rc == CQ_DONE || rc == CQ_BUSY) return CQ_OK;
+    if (rc != CQ_ROW) return rc;
     rc = cq_task_new(&s->sh, job, &s->window[(s->first + s->n) % CQ_WINDOW],
                      err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     s->n++;
   }
   return CQ_OK;
@@ -310,30 +287,24 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
   *batch = NULL;
   cq_batch_free(s->out);
   s->out = NULL;
-  if (s->failed)
-    return s->failed;
-  if (s->o.cap >= 0 && s->given >= s->o.cap)
-    return CQ_DONE;
+  if (s->failed) return s->failed;
+  if (s->o.cap >= 0 && s->given >= s->o.cap) return CQ_DONE;
   for (;;) {
     rc = scan_fill(s, err);
     for (int i = 0; i < s->n && rc == CQ_OK; i++)
-      rc = cq_task_poll(s->window[(s->first + i) % CQ_WINDOW],
-                        i == 0 ? 2 : 1, err);
-    if (rc)
-      break;
-    if (s->n == 0)
-      return s->drained ? CQ_DONE : CQ_BUSY;
+      rc = cq_task_poll(s->window[(s->first + i) % CQ_WINDOW], i == 0 ? 2 : 1,
+                        err);
+    if (rc) break;
+    if (s->n == 0) return s->drained ? CQ_DONE : CQ_BUSY;
     rc = cq_task_take(s->window[s->first], &s->out);
-    if (rc == CQ_BUSY)
-      return CQ_BUSY;
+    if (rc == CQ_BUSY) return CQ_BUSY;
     if (rc == CQ_DONE) {
       rc = scan_cursor(s, s->window[s->first], err);
       cq_task_free(s->window[s->first]);
       s->window[s->first] = NULL;
       s->first = (s->first + 1) % CQ_WINDOW;
       s->n--;
-      if (rc)
-        break;
+      if (rc) break;
       continue;
     }
     if (s->out->nrow == 0) {
@@ -344,8 +315,7 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
     s->given += s->out->nrow;
     s->stats.rows += s->out->nrow;
     *batch = s->out;
-    if (client)
-      *client = cq_task_job(s->window[s->first])->client;
+    if (client) *client = cq_task_job(s->window[s->first])->client;
     return CQ_ROW;
   }
   s->failed = rc;
@@ -359,8 +329,7 @@ int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,
   for (;;) {
     int rc = cq_scan_poll(s, batch, client, err);
 
-    if (rc != CQ_BUSY)
-      return rc;
+    if (rc != CQ_BUSY) return rc;
     if (env->interrupted && env->interrupted(env->user))
       return s->failed = cq_error_set(err, CQ_INTERRUPT, "interrupted");
     cq_http_wait(env->http, 50);
@@ -374,8 +343,7 @@ const cq_value *cq_scan_parent(const cq_scan *s) {
 }
 
 void cq_scan_close(cq_scan *s) {
-  if (!s)
-    return;
+  if (!s) return;
   for (int i = 0; i < s->n; i++)
     cq_task_free(s->window[(s->first + i) % CQ_WINDOW]);
   cq_enum_close(s->jobs);
@@ -386,8 +354,7 @@ void cq_scan_close(cq_scan *s) {
     if (s->sh.call_programs[k])
       s->sh.decode->program_free(s->sh.call_programs[k]);
   cq_free(s->sh.call_programs);
-  if (s->sh.program)
-    s->sh.decode->program_free(s->sh.program);
+  if (s->sh.program) s->sh.decode->program_free(s->sh.program);
   cq_free(s->sh.body_refs);
   cq_need_clear(&s->sh.need);
   json_decref(s->newest);
@@ -409,6 +376,5 @@ void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out) {
   }
   *out = s->stats;
   out->cursor = s->cursor ? s->cursor : "";
-  if (s->jobs)
-    cq_enum_stats(s->jobs, out);
+  if (s->jobs) cq_enum_stats(s->jobs, out);
 }

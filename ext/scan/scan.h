@@ -20,7 +20,7 @@ typedef struct cq_env {
   cq_cache *cache;
   int (*interrupted)(void *user); /* polled at least every 100 ms, or NULL */
   void *user;
-  int syncing;              /* a sync runs on this connection: no second one */
+  int syncing; /* a sync runs on this connection: no second one */
 } cq_env;
 
 /* ---- sources: an integration with its configuration -------------------- */
@@ -34,24 +34,24 @@ const cq_integration *cq_source_integration(const cq_source *s);
 
 /* A client: one value of the multiplex. */
 typedef struct cq_client {
-  const char *id;           /* _cq_client_id */
+  const char *id; /* _cq_client_id */
   size_t n;
   const char *const *names; /* attributes */
   const cq_value *values;
   /* discovery found that it cannot be used: */
-  int failed;               /* result code, or 0 */
+  int failed; /* result code, or 0 */
   const char *error;
 } cq_client;
 /* The clients that `t` runs over, in order, discovering as needed (waits,
  * polls env->interrupted).  Borrowed from the source.  A client whose
  * discovery failed is listed with `failed` set. */
-int cq_source_clients(cq_source *s, const cq_table *t, const cq_client *const **out,
-                      size_t *n, cq_error *err);
+int cq_source_clients(cq_source *s, const cq_table *t,
+                      const cq_client *const **out, size_t *n, cq_error *err);
 
 /* ---- constraints ------------------------------------------------------- */
 typedef struct cq_constraint {
   int column;
-  int op;               /* one CQ_W_*; CQ_W_IN: n values */
+  int op; /* one CQ_W_*; CQ_W_IN: n values */
   size_t n;
   const cq_value *values;
 } cq_constraint;
@@ -60,24 +60,32 @@ typedef struct cq_constraint {
  * that it has just fetched).  Row values: one per column of the parent table
  * (unwanted ones NULL). */
 typedef struct cq_rows {
-  int (*next)(void *user, const cq_value **row, cq_error *err); /* CQ_ROW, CQ_DONE, error */
+  int (*next)(void *user, const cq_value **row,
+              cq_error *err); /* CQ_ROW, CQ_DONE, error */
   void (*close)(void *user);
   void *user;
 } cq_rows;
 
-typedef enum cq_unit_status { CQ_U_OK, CQ_U_SKIPPED, CQ_U_FAILED } cq_unit_status;
+typedef enum cq_unit_status {
+  CQ_U_OK,
+  CQ_U_SKIPPED,
+  CQ_U_FAILED
+} cq_unit_status;
 
 typedef struct cq_scan_options {
   cq_env *env;
   cq_source *source;
   const cq_table *table;
-  const cq_client *const *clients; size_t nclient; /* NULL: all (pruned by constraints) */
-  const cq_constraint *constraints; size_t nconstraint;
+  const cq_client *const *clients;
+  size_t nclient; /* NULL: all (pruned by constraints) */
+  const cq_constraint *constraints;
+  size_t nconstraint;
   const unsigned char *wanted; /* a byte per column; NULL = all */
-  int64_t cap;            /* no more rows than this are needed; -1 = all */
-  const char *cursor_from; /* what cq_scan_stats.cursor was, or NULL */
-  cq_rows *parents;       /* or NULL: the parent table is scanned; closed by the scan */
-  int use_cache;          /* live queries */
+  int64_t cap;                 /* no more rows than this are needed; -1 = all */
+  const char *cursor_from;     /* what cq_scan_stats.cursor was, or NULL */
+  cq_rows
+      *parents;  /* or NULL: the parent table is scanned; closed by the scan */
+  int use_cache; /* live queries */
   /* 1: a client that fails ends the scan with its error (live); 0: never used
    * with several clients (a sync opens one scan per unit). */
 } cq_scan_options;
@@ -99,8 +107,8 @@ void cq_scan_close(cq_scan *s); /* cancels; NULL is fine */
 typedef struct cq_scan_stats {
   int64_t requests, retries, bytes, rows, warnings, throttled_ms, cached;
   int64_t skipped_rows;
-  char skip_reason[256];   /* why a client or row was skipped, or "" */
-  int skipped_client;      /* the unit gave nothing because it may not */
+  char skip_reason[256]; /* why a client or row was skipped, or "" */
+  int skipped_client;    /* the unit gave nothing because it may not */
   /* What the next run starts from: greatest cursor value over a contiguous
    * prefix of finished requests, never past the scan's opening; canonical
    * text, or for a table with a parent a JSON object {parent key: value}.
@@ -111,11 +119,17 @@ void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out);
 
 /* ---- prediction: the requests that a scan would make -------------------- */
 typedef struct cq_plan_step {
-  const char *table, *client, *method, *url, *operation, *purpose; /* list, call, parent, discover, identify */
-  int64_t requests;        /* known number of series; -1 = one per row of what precedes */
-  const char *repeats;     /* "pages", "per row of aws_iam_users", "" */
+  const char *table, *client, *method, *url, *operation,
+      *purpose; /* list, call, parent, discover, identify */
+  int64_t
+      requests; /* known number of series; -1 = one per row of what precedes */
+  const char *repeats; /* "pages", "per row of aws_iam_users", "" */
 } cq_plan_step;
-typedef struct cq_prediction { cq_arena arena; cq_plan_step *steps; size_t n, cap; } cq_prediction;
+typedef struct cq_prediction {
+  cq_arena arena;
+  cq_plan_step *steps;
+  size_t n, cap;
+} cq_prediction;
 /* Makes no request; clients that are not known yet appear as one step with
  * what discovery would ask. */
 int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err);
@@ -128,7 +142,7 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err);
 /* ---- the answer cache ---------------------------------------------------- */
 int cq_cache_new(size_t max_bytes, cq_cache **out);
 void cq_cache_free(cq_cache *c);
-void cq_cache_ttl(cq_cache *c, int64_t ms);  /* 0 = off */
+void cq_cache_ttl(cq_cache *c, int64_t ms); /* 0 = off */
 /* Live cursors open/close: entries made since the first open cursor are valid
  * while any is open, so that identical fetches of a statement happen once. */
 void cq_cache_enter(cq_cache *c);

@@ -20,18 +20,15 @@ static int scope_list(const cq_value *const *rows, size_t n, int slot,
     const cq_value *v = &rows[i][slot];
     cq_value t;
 
-    if (v->kind == CQ_NULL)
-      continue;
-    if (put++)
-      cq_buf_byte(&b, ',');
+    if (v->kind == CQ_NULL) continue;
+    if (put++) cq_buf_byte(&b, ',');
     if (v->kind == CQ_STR && v->json) {
       cq_buf_add(&b, v->u.s, v->len);
     } else if (v->kind == CQ_STR) {
       cq_buf_json(&b, v->u.s, v->len);
     } else {
       rc = cq_value_to_text(a, v, &t);
-      if (rc)
-        break;
+      if (rc) break;
       cq_buf_add(&b, t.u.s, t.len);
     }
   }
@@ -48,8 +45,7 @@ static int scope_list(const cq_value *const *rows, size_t n, int slot,
 
 static int scope_cell(const cq_value *const *rows, size_t n, int slot,
                       int batched, cq_arena *a, cq_value *out, cq_error *err) {
-  if (slot < 0 || n == 0)
-    return CQ_OK;
+  if (slot < 0 || n == 0) return CQ_OK;
   if (n == 1 && !batched) {
     *out = rows[0][slot];
     return CQ_OK;
@@ -60,8 +56,7 @@ static int scope_cell(const cq_value *const *rows, size_t n, int slot,
 static void scope_attribute(const cq_client *c, const char *name,
                             cq_value *out) {
   for (size_t i = 0; c && i < c->n; i++)
-    if (strcmp(c->names[i], name) == 0)
-      *out = c->values[i];
+    if (strcmp(c->names[i], name) == 0) *out = c->values[i];
 }
 
 /* where.col: the value of `=` (or the list of IN); where.col.min, .max: the
@@ -75,8 +70,7 @@ static int scope_where(const cq_scope *s, const cq_ref *ref, cq_arena *a,
   for (size_t i = 0; i < s->nwhere; i++) {
     const cq_constraint *w = &s->where[i];
 
-    if (strcmp(s->table->columns[w->column].name, ref->name) != 0)
-      continue;
+    if (strcmp(s->table->columns[w->column].name, ref->name) != 0) continue;
     if (w->op == CQ_W_EQ && (!ref->path || ref->path->nstep == 0)) {
       *out = w->values[0];
       return CQ_OK;
@@ -85,30 +79,24 @@ static int scope_where(const cq_scope *s, const cq_ref *ref, cq_arena *a,
       const cq_value **rows = cq_malloc((w->n + 1) * sizeof *rows);
       int rc;
 
-      if (!rows)
-        return cq_error_nomem(err);
-      for (size_t k = 0; k < w->n; k++)
-        rows[k] = &w->values[k];
+      if (!rows) return cq_error_nomem(err);
+      for (size_t k = 0; k < w->n; k++) rows[k] = &w->values[k];
       rc = scope_list(rows, w->n, 0, a, out, err);
       cq_free(rows);
       return rc;
     }
     if (w->op == CQ_W_LIKE && (!ref->path || ref->path->nstep == 0))
       *out = w->values[0];
-    if (w->op == CQ_W_GT || w->op == CQ_W_GE)
-      min = w;
-    if (w->op == CQ_W_LT || w->op == CQ_W_LE)
-      max = w;
+    if (w->op == CQ_W_GT || w->op == CQ_W_GE) min = w;
+    if (w->op == CQ_W_LT || w->op == CQ_W_LE) max = w;
   }
-  if (!ref->path || ref->path->nstep == 0 || (!min && !max))
-    return CQ_OK;
+  if (!ref->path || ref->path->nstep == 0 || (!min && !max)) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
   for (int side = 0; side < 2; side++) {
     const cq_constraint *w = side ? max : min;
     cq_value t;
 
-    if (!w)
-      continue;
+    if (!w) continue;
     cq_buf_str(&b, b.len ? ",\"" : "{\"");
     cq_buf_str(&b, side ? "max\":" : "min\":");
     if (cq_value_to_text(a, &w->values[0], &t))
@@ -120,8 +108,7 @@ static int scope_where(const cq_scope *s, const cq_ref *ref, cq_arena *a,
   }
   cq_buf_byte(&b, '}');
   text = b.rc ? NULL : cq_arena_strndup(a, b.data, b.len);
-  if (text)
-    *out = cq_value_json(text, b.len);
+  if (text) *out = cq_value_json(text, b.len);
   cq_buf_clear(&b);
   return text ? CQ_OK : cq_error_nomem(err);
 }
@@ -131,18 +118,14 @@ static int scope_response(const cq_scope *s, const cq_ref *ref, cq_arena *a,
   (void)a;
   if (strcmp(ref->name, "body") == 0) {
     for (size_t i = 0; i < s->nbody && s->envelope; i++)
-      if (s->body_refs[i] == ref)
-        *out = s->envelope[4 + i];
+      if (s->body_refs[i] == ref) *out = s->envelope[4 + i];
   } else if (strcmp(ref->name, "status") == 0) {
-    if (s->transfer)
-      *out = cq_value_int(cq_transfer_status(s->transfer));
+    if (s->transfer) *out = cq_value_int(cq_transfer_status(s->transfer));
   } else if (strcmp(ref->name, "url") == 0) {
-    if (s->transfer)
-      *out = cq_value_text(cq_transfer_url(s->transfer));
+    if (s->transfer) *out = cq_value_text(cq_transfer_url(s->transfer));
   } else if (strcmp(ref->name, "headers") == 0 && ref->path && s->transfer) {
-    const cq_step *last = ref->path->nstep
-                              ? &ref->path->steps[ref->path->nstep - 1]
-                              : NULL;
+    const cq_step *last =
+        ref->path->nstep ? &ref->path->steps[ref->path->nstep - 1] : NULL;
     if (last && last->name) {
       char name[128];
       snprintf(name, sizeof name, "%.*s", (int)last->len, last->name);
@@ -160,8 +143,7 @@ static int scope_run(const cq_scope *s, const cq_ref *ref, cq_arena *a,
   cq_time_format(s->run_us, text);
   n = strcmp(ref->name, "date") == 0 ? 10 : strlen(text);
   copy = cq_arena_strndup(a, text, n);
-  if (!copy)
-    return cq_error_nomem(err);
+  if (!copy) return cq_error_nomem(err);
   *out = cq_value_str(copy, n);
   return CQ_OK;
 }
@@ -195,8 +177,7 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
                                                       : s->cursor_from);
     return CQ_OK;
   case CQ_R_PAGE:
-    if (!p)
-      return CQ_OK;
+    if (!p) return CQ_OK;
     if (strcmp(ref->name, "size") == 0 && p->size > 0)
       *out = cq_value_int(p->size);
     else if (strcmp(ref->name, "number") == 0)
@@ -210,8 +191,7 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
     return CQ_OK;
   case CQ_R_EACH:
     for (size_t i = 0; s->each && i < s->table->neach; i++)
-      if (strcmp(s->table->each[i].name, ref->name) == 0)
-        *out = s->each[i];
+      if (strcmp(s->table->each[i].name, ref->name) == 0) *out = s->each[i];
     return CQ_OK;
   case CQ_R_RUN:
     return scope_run(s, ref, a, out, err);

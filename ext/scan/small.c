@@ -22,13 +22,10 @@ struct cq_reader {
 /* path + one more key. */
 static cq_path *path_below(cq_arena *a, const cq_path *p, const char *key) {
   cq_path *out = cq_arena_alloc(a, sizeof *out);
-  cq_step *steps =
-      cq_arena_alloc(a, ((size_t)p->nstep + 1) * sizeof *steps);
+  cq_step *steps = cq_arena_alloc(a, ((size_t)p->nstep + 1) * sizeof *steps);
 
-  if (!out || !steps)
-    return NULL;
-  if (p->nstep)
-    memcpy(steps, p->steps, (size_t)p->nstep * sizeof *steps);
+  if (!out || !steps) return NULL;
+  if (p->nstep) memcpy(steps, p->steps, (size_t)p->nstep * sizeof *steps);
   memset(&steps[p->nstep], 0, sizeof *steps);
   steps[p->nstep].kind = CQ_STEP_KEY;
   steps[p->nstep].name = key;
@@ -46,15 +43,12 @@ int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n) {
   if (d->by == CQ_PAGE_GRAPHQL && token) {
     more = path_below(a, token, "hasNextPage");
     token = path_below(a, token, "endCursor");
-    if (!more || !token)
-      return CQ_NOMEM;
+    if (!more || !token) return CQ_NOMEM;
   }
   if (d->by != CQ_PAGE_LAST && token)
     env[(*n)++] = (cq_field){token, 0, NULL, NULL, 0};
-  if (more)
-    env[(*n)++] = (cq_field){more, 0, NULL, NULL, 1};
-  if (d->total)
-    env[(*n)++] = (cq_field){d->total, CQ_INTEGER, NULL, NULL, 2};
+  if (more) env[(*n)++] = (cq_field){more, 0, NULL, NULL, 1};
+  if (d->total) env[(*n)++] = (cq_field){d->total, CQ_INTEGER, NULL, NULL, 2};
   return CQ_OK;
 }
 
@@ -75,14 +69,12 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
   int rc;
 
   *out = NULL;
-  if (!r)
-    return cq_error_nomem(err);
+  if (!r) return cq_error_nomem(err);
   cq_arena_init(&r->arena);
   r->def = *d;
   r->scope = *scope;
   r->ops = cq_decode_find(d->fetch.request->decode);
-  if (!r->ops)
-    r->ops = &cq_decode_json;
+  if (!r->ops) r->ops = &cq_decode_json;
   memset(&p, 0, sizeof p);
   p.rows = d->rows;
   p.optional_rows = 1;
@@ -91,19 +83,14 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
   p.nslot = d->nslot;
   p.envelope = r->envelope;
   p.nenvslot = 3;
-  rc = d->page ? cq_page_envelope(d->page, &r->arena, r->envelope,
-                                  &p.nenvelope)
+  rc = d->page ? cq_page_envelope(d->page, &r->arena, r->envelope, &p.nenvelope)
                : CQ_OK;
-  if (rc)
-    cq_error_nomem(err);
-  if (d->page)
-    cq_page_start(d->page, d->page->size, &r->page);
-  if (rc == CQ_OK)
-    rc = r->ops->compile(&p, &r->program, err);
+  if (rc) cq_error_nomem(err);
+  if (d->page) cq_page_start(d->page, d->page->size, &r->page);
+  if (rc == CQ_OK) rc = r->ops->compile(&p, &r->program, err);
   if (rc == CQ_OK && !(r->rows = cq_batch_new(d->nslot > 0 ? d->nslot : 1)))
     rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = reader_send(r, err);
+  if (rc == CQ_OK) rc = reader_send(r, err);
   if (rc) {
     cq_reader_close(r);
     return rc;
@@ -125,16 +112,14 @@ static int reader_next(cq_reader *r, int before, cq_error *err) {
   seen.more = &env[1];
   seen.total = &env[2];
   seen.url = url = cq_strdup(cq_fetch_url(r->fetch));
-  if (!url)
-    return cq_error_nomem(err);
+  if (!url) return cq_error_nomem(err);
   if (r->def.page) {
-    seen.header = cq_fetch_header(
-        r->fetch, r->def.page->token_header ? r->def.page->token_header
-                                            : "link");
+    seen.header = cq_fetch_header(r->fetch, r->def.page->token_header
+                                                ? r->def.page->token_header
+                                                : "link");
     rc = cq_page_next(r->def.page, &r->page, &seen, &go, err);
   }
-  if (rc == CQ_OK && go && r->page.url &&
-      !cq_url_same_origin(url, r->page.url))
+  if (rc == CQ_OK && go && r->page.url && !cq_url_same_origin(url, r->page.url))
     rc = cq_error_set(err, CQ_ERROR, "%s: the next page is on another host",
                       r->def.fetch.table);
   r->ops->close(r->decoder);
@@ -171,13 +156,10 @@ int cq_reader_poll(cq_reader *r, cq_error *err) {
       break;
     }
     rc = cq_fetch_take(r->fetch, &piece, &final, err);
-    if (rc)
-      return rc;
-    if (!piece && !final)
-      return CQ_BUSY;
+    if (rc) return rc;
+    if (!piece && !final) return CQ_BUSY;
     if (!r->decoder && (rc = r->ops->open(r->program, &r->decoder, err)) != 0) {
-      if (piece)
-        cq_block_unref(piece);
+      if (piece) cq_block_unref(piece);
       return rc;
     }
     before = r->rows->nrow;
@@ -186,30 +168,29 @@ int cq_reader_poll(cq_reader *r, cq_error *err) {
       cq_error_prefix(err, "%s: ", r->def.fetch.table);
       return rc;
     }
-    if (final && (rc = reader_next(r, before, err)) != 0)
-      return rc;
+    if (final && (rc = reader_next(r, before, err)) != 0) return rc;
   }
   return CQ_DONE;
 }
 
-const cq_batch *cq_reader_rows(const cq_reader *r) { return r->rows; }
-int cq_reader_skipped(const cq_reader *r) { return r->skipped; }
+const cq_batch *cq_reader_rows(const cq_reader *r) {
+  return r->rows;
+}
+int cq_reader_skipped(const cq_reader *r) {
+  return r->skipped;
+}
 
 void cq_reader_stats(const cq_reader *r, cq_scan_stats *add) {
   add->requests += r->stats.requests;
   add->retries += r->stats.retries;
   add->bytes += r->stats.bytes;
-  if (r->fetch)
-    cq_fetch_stats(r->fetch, add);
+  if (r->fetch) cq_fetch_stats(r->fetch, add);
 }
 
 void cq_reader_close(cq_reader *r) {
-  if (!r)
-    return;
-  if (r->decoder)
-    r->ops->close(r->decoder);
-  if (r->program)
-    r->ops->program_free(r->program);
+  if (!r) return;
+  if (r->decoder) r->ops->close(r->decoder);
+  if (r->program) r->ops->program_free(r->program);
   cq_batch_free(r->rows);
   cq_fetch_close(r->fetch);
   cq_page_clear(&r->page);

@@ -8,10 +8,10 @@
 
 enum { STREAM_ROWS = 512 }; /* a streamed page gives batches of about so many */
 
-typedef struct item {       /* a batch on its way out */
+typedef struct item { /* a batch on its way out */
   struct item *next;
   cq_batch *batch;
-  cq_calls *calls;          /* NULL = none, or done */
+  cq_calls *calls; /* NULL = none, or done */
 } item;
 
 struct cq_task {
@@ -20,16 +20,16 @@ struct cq_task {
   cq_page_state page;
   cq_fetch *fetch;
   cq_decoder *decoder;
-  cq_batch *batch;          /* being filled */
-  cq_block *collected;      /* pages that are decoded whole */
+  cq_batch *batch;     /* being filled */
+  cq_block *collected; /* pages that are decoded whole */
   int64_t page_rows;
-  cq_value last;            /* keyset: of the last record; in last_arena */
+  cq_value last; /* keyset: of the last record; in last_arena */
   cq_arena last_arena;
   item *first, *tail;
   int nitem;
-  int done;                 /* no further pages */
-  int held;                 /* a further page, asked for when it is missed */
-  int old_seen;             /* a feed reached what is known */
+  int done;     /* no further pages */
+  int held;     /* a further page, asked for when it is missed */
+  int old_seen; /* a feed reached what is known */
   int64_t known_us, newest_us;
   char newest[64];
 };
@@ -104,8 +104,7 @@ static int task_cursor(cq_task *t, int first, cq_error *err) {
       }
     }
     if (keep != r)
-      memcpy(cq_batch_row(t->batch, keep), row,
-             (size_t)width * sizeof *row);
+      memcpy(cq_batch_row(t->batch, keep), row, (size_t)width * sizeof *row);
     keep++;
   }
   t->batch->nrow = keep;
@@ -128,12 +127,10 @@ static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   rc = cq_columns_fill(t->sh, &s, t->batch, 0, -1, err);
   if (rc == CQ_OK && t->sh->table->cursor.column >= 0)
     rc = task_cursor(t, 0, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   t->sh->stats->warnings += t->batch->warnings;
   it = cq_calloc(1, sizeof *it);
-  if (!it)
-    return cq_error_nomem(err);
+  if (!it) return cq_error_nomem(err);
   it->batch = t->batch;
   t->batch = NULL;
   s.transfer = NULL;
@@ -163,8 +160,7 @@ static int task_local(cq_task *t, cq_error *err) {
   cq_decoder *d = NULL;
   int rc = task_batch(t, err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   for (int i = 0; t->sh->parent && table->parent.rows && t->job->nparent &&
                   i < t->sh->parent->ncol;
        i++)
@@ -174,11 +170,9 @@ static int task_local(cq_task *t, cq_error *err) {
   if (!table->parent.rows)
     return cq_batch_add(t->batch) ? task_emit(t, NULL, err)
                                   : cq_error_nomem(err);
-  if (!source || source->kind != CQ_STR || source->len == 0)
-    return CQ_OK;
+  if (!source || source->kind != CQ_STR || source->len == 0) return CQ_OK;
   block = cq_block_new(source->len + 64);
-  if (!block)
-    return cq_error_nomem(err);
+  if (!block) return cq_error_nomem(err);
   memcpy(block->data, source->u.s, source->len);
   memset(block->data + source->len, 0, 64);
   block->len = source->len;
@@ -210,8 +204,7 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
   t->job = job;
   cq_arena_init(&t->last_arena);
   cq_page_start(&sh->table->page, sh->page_size, &t->page);
-  if (job->known)
-    cq_time_parse(job->known, strlen(job->known), &t->known_us);
+  if (job->known) cq_time_parse(job->known, strlen(job->known), &t->known_us);
   rc = sh->table->request ? task_send(t, err) : task_local(t, err);
   if (rc) {
     cq_task_free(t);
@@ -229,8 +222,7 @@ static int task_page(cq_task *t, cq_error *err) {
   char *url = cq_strdup(cq_fetch_url(t->fetch));
   int go = 0, rc;
 
-  if (!url)
-    return cq_error_nomem(err);
+  if (!url) return cq_error_nomem(err);
   memset(&seen, 0, sizeof seen);
   seen.rows = t->page_rows;
   seen.token = &env[0];
@@ -238,17 +230,15 @@ static int task_page(cq_task *t, cq_error *err) {
   seen.total = &env[2];
   seen.last = &t->last;
   seen.url = url;
-  seen.header = cq_fetch_header(
-      t->fetch, d->token_header ? d->token_header : "link");
+  seen.header =
+      cq_fetch_header(t->fetch, d->token_header ? d->token_header : "link");
   rc = cq_page_next(d, &t->page, &seen, &go, err);
   if (rc == CQ_OK && go && t->page.url && !cq_url_same_origin(url, t->page.url))
     rc = cq_error_set(err, CQ_ERROR,
                       "the next page is on another host, where our credentials "
                       "do not go");
-  if (rc)
-    cq_error_prefix(err, "%s: ", t->sh->table->name);
-  if (rc == CQ_OK)
-    rc = task_emit(t, env, err);
+  if (rc) cq_error_prefix(err, "%s: ", t->sh->table->name);
+  if (rc == CQ_OK) rc = task_emit(t, env, err);
   t->sh->decode->close(t->decoder);
   t->decoder = NULL;
   cq_fetch_stats(t->fetch, t->sh->stats);
@@ -285,18 +275,13 @@ static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
   size_t more = *piece ? (*piece)->len : 0;
   cq_block *whole = cq_block_new(have + more + 64);
 
-  if (!whole)
-    return cq_error_nomem(err);
-  if (have)
-    memcpy(whole->data, t->collected->data, have);
-  if (more)
-    memcpy(whole->data + have, (*piece)->data, more);
+  if (!whole) return cq_error_nomem(err);
+  if (have) memcpy(whole->data, t->collected->data, have);
+  if (more) memcpy(whole->data + have, (*piece)->data, more);
   whole->len = have + more;
   memset(whole->data + whole->len, 0, 64);
-  if (t->collected)
-    cq_block_unref(t->collected);
-  if (*piece)
-    cq_block_unref(*piece);
+  if (t->collected) cq_block_unref(t->collected);
+  if (*piece) cq_block_unref(*piece);
   *piece = NULL;
   t->collected = whole;
   return CQ_OK;
@@ -308,19 +293,15 @@ static int task_data(cq_task *t, cq_error *err) {
   int final, rc, before;
 
   rc = cq_fetch_take(t->fetch, &piece, &final, err);
-  if (rc)
-    return rc;
-  if (!piece && !final)
-    return CQ_BUSY;
+  if (rc) return rc;
+  if (!piece && !final) return CQ_BUSY;
   if (sh->collect && !(final && !t->collected)) {
     rc = task_collect(t, &piece, err);
     if (rc) {
-      if (piece)
-        cq_block_unref(piece);
+      if (piece) cq_block_unref(piece);
       return rc;
     }
-    if (!final)
-      return CQ_OK;
+    if (!final) return CQ_OK;
     piece = t->collected;
     t->collected = NULL;
   }
@@ -328,8 +309,7 @@ static int task_data(cq_task *t, cq_error *err) {
   if (rc == CQ_OK && !t->decoder)
     rc = sh->decode->open(sh->program, &t->decoder, err);
   if (rc) {
-    if (piece)
-      cq_block_unref(piece);
+    if (piece) cq_block_unref(piece);
     return rc;
   }
   before = t->batch->nrow;
@@ -340,10 +320,8 @@ static int task_data(cq_task *t, cq_error *err) {
   }
   t->page_rows += t->batch->nrow - before;
   rc = task_last(t, err);
-  if (rc)
-    return rc;
-  if (final)
-    return task_page(t, err);
+  if (rc) return rc;
+  if (final) return task_page(t, err);
   return t->batch->nrow >= STREAM_ROWS ? task_emit(t, NULL, err) : CQ_OK;
 }
 
@@ -356,8 +334,7 @@ static void task_skip(cq_task *t, cq_outcome o) {
   cq_fetch_close(t->fetch);
   t->fetch = NULL;
   t->done = 1;
-  if (o == CQ_F_EMPTY)
-    return;
+  if (o == CQ_F_EMPTY) return;
   if (!st->skip_reason[0])
     snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why.text);
   if (o == CQ_F_SKIP_CLIENT)
@@ -370,16 +347,14 @@ int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
   int rc = CQ_OK;
 
   for (item *it = t->first; it; it = it->next) {
-    if (!it->calls)
-      continue;
+    if (!it->calls) continue;
     rc = cq_calls_poll(it->calls, err);
     if (rc == CQ_DONE) {
       const unsigned char *gone = cq_calls_dropped(it->calls);
       int keep = 0;
 
       for (int r = 0; r < it->batch->nrow; r++) {
-        if (gone[r])
-          continue;
+        if (gone[r]) continue;
         if (keep != r)
           memcpy(cq_batch_row(it->batch, keep), cq_batch_row(it->batch, r),
                  (size_t)it->batch->ncol * sizeof(cq_value));
@@ -395,25 +370,20 @@ int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
   if (t->held && !t->first) {
     t->held = 0;
     rc = task_send(t, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
   }
   while (!t->done && t->fetch && t->nitem < ahead) {
     cq_outcome o = cq_fetch_poll(t->fetch);
 
-    if (o == CQ_F_BUSY)
-      return CQ_OK;
-    if (o == CQ_F_ERROR)
-      return cq_fetch_fail(t->fetch, err);
+    if (o == CQ_F_BUSY) return CQ_OK;
+    if (o == CQ_F_ERROR) return cq_fetch_fail(t->fetch, err);
     if (o != CQ_F_DATA) {
       task_skip(t, o);
       return CQ_OK;
     }
     rc = task_data(t, err);
-    if (rc == CQ_BUSY)
-      return CQ_OK;
-    if (rc)
-      return rc;
+    if (rc == CQ_BUSY) return CQ_OK;
+    if (rc) return rc;
   }
   return CQ_OK;
 }
@@ -422,25 +392,25 @@ int cq_task_take(cq_task *t, cq_batch **out) {
   item *it = t->first;
 
   *out = NULL;
-  if (!it)
-    return t->done ? CQ_DONE : CQ_BUSY;
-  if (it->calls)
-    return CQ_BUSY;
+  if (!it) return t->done ? CQ_DONE : CQ_BUSY;
+  if (it->calls) return CQ_BUSY;
   *out = it->batch;
   t->first = it->next;
-  if (!t->first)
-    t->tail = NULL;
+  if (!t->first) t->tail = NULL;
   t->nitem--;
   cq_free(it);
   return CQ_ROW;
 }
 
-const cq_job *cq_task_job(const cq_task *t) { return t->job; }
-const char *cq_task_cursor(const cq_task *t) { return t->newest; }
+const cq_job *cq_task_job(const cq_task *t) {
+  return t->job;
+}
+const char *cq_task_cursor(const cq_task *t) {
+  return t->newest;
+}
 
 void cq_task_free(cq_task *t) {
-  if (!t)
-    return;
+  if (!t) return;
   while (t->first) {
     item *it = t->first;
 
@@ -449,13 +419,10 @@ void cq_task_free(cq_task *t) {
     cq_batch_free(it->batch);
     cq_free(it);
   }
-  if (t->fetch)
-    cq_fetch_stats(t->fetch, t->sh->stats);
+  if (t->fetch) cq_fetch_stats(t->fetch, t->sh->stats);
   cq_fetch_close(t->fetch);
-  if (t->decoder)
-    t->sh->decode->close(t->decoder);
-  if (t->collected)
-    cq_block_unref(t->collected);
+  if (t->decoder) t->sh->decode->close(t->decoder);
+  if (t->collected) cq_block_unref(t->collected);
   cq_batch_free(t->batch);
   cq_page_clear(&t->page);
   cq_arena_clear(&t->last_arena);

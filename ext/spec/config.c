@@ -10,7 +10,7 @@
 struct cq_config {
   int refs;
   const cq_integration *in;
-  char **text;     /* per definition; NULL = no value */
+  char **text; /* per definition; NULL = no value */
 };
 
 static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
@@ -19,13 +19,11 @@ static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
   switch (d->type) {
   case CQ_INTEGER:
     (void)!strtoll(s, &end, 10);
-    if (*s && !*end)
-      return CQ_OK;
+    if (*s && !*end) return CQ_OK;
     break;
   case CQ_REAL:
     (void)!strtod(s, &end);
-    if (*s && !*end)
-      return CQ_OK;
+    if (*s && !*end) return CQ_OK;
     break;
   case CQ_BOOLEAN:
     if (!strcmp(s, "true") || !strcmp(s, "false") || !strcmp(s, "1") ||
@@ -33,27 +31,26 @@ static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
       return CQ_OK;
     break;
   case CQ_JSON:
-    if (*s == '[' || *s == '{')
-      return CQ_OK;
+    if (*s == '[' || *s == '{') return CQ_OK;
     break;
   default:
     return CQ_OK;
   }
   return cq_error_set(err, CQ_ERROR, "config %s: expected %s, not \"%s\"",
-                      d->name, d->is_list ? "a list" : d->is_map ? "a map"
-                                                    : cq_type_name(d->type),
+                      d->name,
+                      d->is_list  ? "a list"
+                      : d->is_map ? "a map"
+                                  : cq_type_name(d->type),
                       d->secret ? "***" : s);
 }
 
 static int config_index(const cq_config *c, const char *name) {
   for (int i = 0; i < c->in->nconfig; i++)
-    if (strcmp(c->in->config[i].name, name) == 0)
-      return i;
+    if (strcmp(c->in->config[i].name, name) == 0) return i;
   return -1;
 }
 
-static int config_unknown(const cq_config *c, const char *name,
-                          cq_error *err) {
+static int config_unknown(const cq_config *c, const char *name, cq_error *err) {
   const char *names[256], *near;
   size_t n = 0;
 
@@ -61,18 +58,15 @@ static int config_unknown(const cq_config *c, const char *name,
     names[n++] = c->in->config[i].name;
   cq_error_set(err, CQ_ERROR, "%s: no setting \"%s\"", c->in->name, name);
   near = cq_nearest(name, names, n);
-  if (near)
-    cq_error_hint(err, "did you mean \"%s\"?", near);
+  if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
   return CQ_ERROR;
 }
 
 static int config_put(cq_config *c, int i, const char *s) {
   char *copy = cq_strdup(s);
 
-  if (!copy)
-    return CQ_NOMEM;
-  if (c->text[i])
-    cq_wipe(c->text[i], strlen(c->text[i]));
+  if (!copy) return CQ_NOMEM;
+  if (c->text[i]) cq_wipe(c->text[i], strlen(c->text[i]));
   cq_free(c->text[i]);
   c->text[i] = copy;
   return CQ_OK;
@@ -83,8 +77,7 @@ int cq_config_set(cq_config *c, const char *name, const char *value,
   int i = config_index(c, name), rc;
   cq_buf b;
 
-  if (i < 0)
-    return config_unknown(c, name, err);
+  if (i < 0) return config_unknown(c, name, err);
   if (c->in->config[i].is_list && value[0] != '[') {
     cq_buf_init(&b, CQ_MAX_TEMPLATE);
     cq_buf_byte(&b, '[');
@@ -95,8 +88,7 @@ int cq_config_set(cq_config *c, const char *name, const char *value,
     return rc;
   }
   rc = config_check(&c->in->config[i], value, err);
-  if (rc == CQ_OK && config_put(c, i, value))
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && config_put(c, i, value)) rc = cq_error_nomem(err);
   return rc;
 }
 
@@ -106,13 +98,11 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
   int rc = CQ_OK;
 
   *out = NULL;
-  if (!c)
-    return cq_error_nomem(err);
+  if (!c) return cq_error_nomem(err);
   c->refs = 1;
   c->in = in;
   c->text = cq_calloc((size_t)in->nconfig + 1, sizeof *c->text);
-  if (!c->text)
-    rc = cq_error_nomem(err);
+  if (!c->text) rc = cq_error_nomem(err);
   for (int i = 0; i < in->nconfig && rc == CQ_OK; i++) {
     const cq_config_def *d = &in->config[i];
     const char *env = d->env ? getenv(d->env) : NULL;
@@ -122,9 +112,8 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
     else if (d->dflt.kind == CQ_STR)
       rc = cq_config_set(c, d->name, d->dflt.u.s, err);
   }
-  for (size_t i = 0; spec && spec->kind == CQ_N_MAP && i < spec->count &&
-                     rc == CQ_OK;
-       i++) {
+  for (size_t i = 0;
+       spec && spec->kind == CQ_N_MAP && i < spec->count && rc == CQ_OK; i++) {
     const cq_node *v = spec->items[i];
     cq_buf b;
 
@@ -133,8 +122,7 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
       cq_error_prefix(err, "%s:%d: ", spec->file, spec->key_lines[i]);
       break;
     }
-    if (v->kind == CQ_N_NULL)
-      continue;
+    if (v->kind == CQ_N_NULL) continue;
     cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
     if (v->kind == CQ_N_SCALAR)
       cq_buf_str(&b, v->text);
@@ -142,8 +130,7 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
       cq_tree_json(v, &b);
     rc = b.rc ? cq_error_nomem(err)
               : cq_config_set(c, spec->keys[i], b.data, err);
-    if (b.data)
-      cq_wipe(b.data, b.len);
+    if (b.data) cq_wipe(b.data, b.len);
     cq_buf_clear(&b);
   }
   if (rc) {
@@ -160,11 +147,9 @@ cq_config *cq_config_ref(cq_config *c) {
 }
 
 void cq_config_unref(cq_config *c) {
-  if (!c || --c->refs > 0)
-    return;
+  if (!c || --c->refs > 0) return;
   for (int i = 0; c->text && i < c->in->nconfig; i++) {
-    if (c->text[i])
-      cq_wipe(c->text[i], strlen(c->text[i]));
+    if (c->text[i]) cq_wipe(c->text[i], strlen(c->text[i]));
     cq_free(c->text[i]);
   }
   cq_free(c->text);
@@ -176,8 +161,7 @@ int cq_config_get(const cq_config *c, const char *name, cq_value *out) {
   const char *s = i >= 0 ? c->text[i] : NULL;
 
   *out = cq_value_null();
-  if (!s)
-    return i >= 0 ? CQ_OK : CQ_NOTFOUND;
+  if (!s) return i >= 0 ? CQ_OK : CQ_NOTFOUND;
   switch (c->in->config[i].type) {
   case CQ_INTEGER:
     *out = cq_value_int(strtoll(s, NULL, 10));
@@ -200,8 +184,7 @@ void cq_config_redact(const cq_config *c, char *text) {
     size_t n = s ? strlen(s) : 0;
     char *at;
 
-    if (!c->in->config[i].secret || n < 4)
-      continue;
+    if (!c->in->config[i].secret || n < 4) continue;
     while ((at = strstr(text, s)) != NULL) {
       memset(at, '*', 3);
       memmove(at + 3, at + n, strlen(at + n) + 1);

@@ -21,10 +21,8 @@ int cq_value_truth(const cq_value *v) {
   case CQ_DOUBLE:
     return v->u.r != 0;
   default:
-    if (v->json && v->len == 2)
-      return 0; /* [] or {} */
-    if (v->len == 5 && memcmp(v->u.s, "false", 5) == 0)
-      return 0;
+    if (v->json && v->len == 2) return 0; /* [] or {} */
+    if (v->len == 5 && memcmp(v->u.s, "false", 5) == 0) return 0;
     return v->len > 0;
   }
 }
@@ -51,8 +49,7 @@ static int compare(eval *x, const cq_value *l, const cq_value *r, int *out) {
       return cq_error_nomem(x->err);
     n = a.len < b.len ? a.len : b.len;
     *out = n ? memcmp(a.u.s, b.u.s, n) : 0;
-    if (*out == 0)
-      *out = a.len < b.len ? -1 : a.len > b.len;
+    if (*out == 0) *out = a.len < b.len ? -1 : a.len > b.len;
     return CQ_OK;
   }
   *out = (l->kind != CQ_NULL) - (r->kind != CQ_NULL);
@@ -77,8 +74,7 @@ static int eval_list(eval *x, const expr *e, cq_value *out) {
       cq_buf_clear(&b);
       return rc;
     }
-    if (i)
-      cq_buf_byte(&b, ',');
+    if (i) cq_buf_byte(&b, ',');
     if (v.kind == CQ_NULL)
       cq_buf_str(&b, "null");
     else if (v.kind == CQ_STR && !v.json)
@@ -107,8 +103,7 @@ static int eval_op(eval *x, const expr *e, cq_value *out) {
   cq_value l, r;
   int rc = eval_expr(x, e->a, &l), c = 0;
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (e->op == OP_OR || e->op == OP_AND) {
     if (cq_value_truth(&l) == (e->op == OP_OR)) {
       *out = l;
@@ -117,10 +112,8 @@ static int eval_op(eval *x, const expr *e, cq_value *out) {
     return eval_expr(x, e->b, out);
   }
   rc = eval_expr(x, e->b, &r);
-  if (rc)
-    return rc;
-  if (e->op == OP_IN)
-    return eval_in(x, &l, &r, out);
+  if (rc) return rc;
+  if (e->op == OP_IN) return eval_in(x, &l, &r, out);
   rc = compare(x, &l, &r, &c);
   *out = cq_value_int(e->op == OP_EQ   ? c == 0
                       : e->op == OP_NE ? c != 0
@@ -165,10 +158,8 @@ static int eval_expr(eval *x, const expr *e, cq_value *out) {
     return rc;
   case E_IF:
     rc = eval_expr(x, e->b, &v);
-    if (rc)
-      return rc;
-    if (cq_value_truth(&v))
-      return eval_expr(x, e->a, out);
+    if (rc) return rc;
+    if (cq_value_truth(&v)) return eval_expr(x, e->a, out);
     *out = cq_value_null();
     return e->c ? eval_expr(x, e->c, out) : CQ_OK;
   case E_FILTER:
@@ -201,8 +192,8 @@ int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
     *out = cq_value_str("", 0);
     return CQ_OK;
   }
-  if (t->npart == 1 && (place == CQ_PLACE_PLAIN || place == CQ_PLACE_HEADER ||
-                        !t->parts[0].e)) {
+  if (t->npart == 1 &&
+      (place == CQ_PLACE_PLAIN || place == CQ_PLACE_HEADER || !t->parts[0].e)) {
     if (!t->parts[0].e) {
       *out = t->parts[0].text;
       return CQ_OK;
@@ -228,8 +219,7 @@ int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
       add_encoded(&b, &s, place);
   }
   text = rc || b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
-  if (text)
-    *out = cq_value_str(text, b.len);
+  if (text) *out = cq_value_str(text, b.len);
   cq_buf_clear(&b);
   return rc ? rc : text ? CQ_OK : cq_error_nomem(err);
 }

@@ -8,8 +8,8 @@
 
 #include "spec/template.h"
 
-#define ARGS                                                                  \
-  const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,         \
+#define ARGS                                                                   \
+  const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,          \
       cq_value *out, cq_error *err
 #define UNUSED (void)in, (void)args, (void)narg, (void)a, (void)err
 
@@ -17,8 +17,7 @@ static int give(cq_arena *a, const char *s, size_t n, int json, cq_value *out,
                 cq_error *err) {
   char *t = cq_arena_strndup(a, s ? s : "", n);
 
-  if (!t)
-    return cq_error_nomem(err);
+  if (!t) return cq_error_nomem(err);
   *out = json ? cq_value_json(t, n) : cq_value_str(t, n);
   return CQ_OK;
 }
@@ -40,8 +39,8 @@ static int give_json(cq_arena *a, json_t *j, cq_value *out, cq_error *err) {
     rc = CQ_OK;
   } else {
     dump = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
-    rc = dump ? give(a, dump, strlen(dump), json_is_object(j) || json_is_array(j),
-                     out, err)
+    rc = dump ? give(a, dump, strlen(dump),
+                     json_is_object(j) || json_is_array(j), out, err)
               : cq_error_nomem(err);
     free(dump);
   }
@@ -88,8 +87,7 @@ static int change_case(ARGS, int up) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind == CQ_NULL)
-    return CQ_OK;
+  if (in->kind == CQ_NULL) return CQ_OK;
   if (text_of(a, in, &t, err) || !(s = cq_arena_strndup(a, t.u.s, t.len)))
     return cq_error_nomem(err);
   for (size_t i = 0; i < t.len; i++)
@@ -98,20 +96,22 @@ static int change_case(ARGS, int up) {
   *out = cq_value_str(s, t.len);
   return CQ_OK;
 }
-static int f_lower(ARGS) { return change_case(in, args, narg, a, out, err, 0); }
-static int f_upper(ARGS) { return change_case(in, args, narg, a, out, err, 1); }
+static int f_lower(ARGS) {
+  return change_case(in, args, narg, a, out, err, 0);
+}
+static int f_upper(ARGS) {
+  return change_case(in, args, narg, a, out, err, 1);
+}
 
 static int f_trim(ARGS) {
   UNUSED;
   *out = *in;
-  if (in->kind != CQ_STR)
-    return CQ_OK;
+  if (in->kind != CQ_STR) return CQ_OK;
   while (out->len && strchr(" \t\r\n", out->u.s[0])) {
     out->u.s++;
     out->len--;
   }
-  while (out->len && strchr(" \t\r\n", out->u.s[out->len - 1]))
-    out->len--;
+  while (out->len && strchr(" \t\r\n", out->u.s[out->len - 1])) out->len--;
   return CQ_OK;
 }
 
@@ -129,11 +129,9 @@ static int f_split(ARGS) {
 
     while (at + args[0].len <= end && memcmp(at, args[0].u.s, args[0].len) != 0)
       at++;
-    if (at + args[0].len > end)
-      at = end;
+    if (at + args[0].len > end) at = end;
     json_array_append_new(list, json_stringn(s, (size_t)(at - s)));
-    if (at == end)
-      break;
+    if (at == end) break;
     s = at + args[0].len;
   }
   return give_json(a, list, out, err);
@@ -154,8 +152,7 @@ static int f_join(ARGS) {
   }
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   json_array_foreach(list, i, item) {
-    if (i && args[0].kind == CQ_STR)
-      cq_buf_add(&b, args[0].u.s, args[0].len);
+    if (i && args[0].kind == CQ_STR) cq_buf_add(&b, args[0].u.s, args[0].len);
     if (json_is_string(item)) {
       cq_buf_add(&b, json_string_value(item), json_string_length(item));
     } else {
@@ -181,15 +178,18 @@ static int pick(ARGS, int last) {
     return CQ_OK;
   }
   list = as_json(in);
-  item = json_array_get(list, last && json_array_size(list)
-                                  ? json_array_size(list) - 1
-                                  : 0);
+  item = json_array_get(
+      list, last && json_array_size(list) ? json_array_size(list) - 1 : 0);
   json_incref(item);
   json_decref(list);
   return give_json(a, item, out, err);
 }
-static int f_first(ARGS) { return pick(in, args, narg, a, out, err, 0); }
-static int f_last(ARGS) { return pick(in, args, narg, a, out, err, 1); }
+static int f_first(ARGS) {
+  return pick(in, args, narg, a, out, err, 0);
+}
+static int f_last(ARGS) {
+  return pick(in, args, narg, a, out, err, 1);
+}
 
 static int members(ARGS, int values) {
   json_t *o = as_json(in), *list = json_array(), *v;
@@ -197,7 +197,7 @@ static int members(ARGS, int values) {
 
   UNUSED;
   json_object_foreach(o, k, v)
-    json_array_append_new(list, values ? json_incref(v) : json_string(k));
+      json_array_append_new(list, values ? json_incref(v) : json_string(k));
   if (!json_is_object(o)) {
     json_decref(list);
     list = NULL;
@@ -205,8 +205,12 @@ static int members(ARGS, int values) {
   json_decref(o);
   return give_json(a, list, out, err);
 }
-static int f_keys(ARGS) { return members(in, args, narg, a, out, err, 0); }
-static int f_values(ARGS) { return members(in, args, narg, a, out, err, 1); }
+static int f_keys(ARGS) {
+  return members(in, args, narg, a, out, err, 0);
+}
+static int f_values(ARGS) {
+  return members(in, args, narg, a, out, err, 1);
+}
 
 static int f_to_map(ARGS) {
   json_t *list = as_json(in), *map, *item;
@@ -242,8 +246,7 @@ static int f_json(ARGS) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind == CQ_NULL)
-    return CQ_OK;
+  if (in->kind == CQ_NULL) return CQ_OK;
   if (in->kind == CQ_STR && in->json) {
     *out = *in;
     return CQ_OK;
@@ -275,8 +278,7 @@ static int f_from_yaml(ARGS) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind != CQ_STR)
-    return CQ_OK;
+  if (in->kind != CQ_STR) return CQ_OK;
   cq_arena_init(&tmp);
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   name = cq_arena_strndup(&tmp, in->u.s, in->len);
@@ -297,10 +299,8 @@ static int coded(ARGS, void (*code)(cq_buf *, const char *, size_t)) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind == CQ_NULL)
-    return CQ_OK;
-  if (text_of(a, in, &t, err))
-    return CQ_NOMEM;
+  if (in->kind == CQ_NULL) return CQ_OK;
+  if (text_of(a, in, &t, err)) return CQ_NOMEM;
   cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
   code(&b, t.u.s, t.len);
   rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
@@ -319,10 +319,8 @@ static void c_unbase64(cq_buf *b, const char *s, size_t n) {
     return;
   }
   for (size_t i = 0; i < n; i++)
-    if (!strchr(" \t\r\n", s[i]))
-      flat[k++] = s[i];
-  if (cq_base64_decode(b, flat, k))
-    cq_buf_reset(b);
+    if (!strchr(" \t\r\n", s[i])) flat[k++] = s[i];
+  if (cq_base64_decode(b, flat, k)) cq_buf_reset(b);
   cq_free(flat);
 }
 static void c_encode(cq_buf *b, const char *s, size_t n) {
@@ -343,7 +341,9 @@ static void c_file_url(cq_buf *b, const char *s, size_t n) {
   }
   cq_percent_encode(b, s, n, "/");
 }
-static int f_base64(ARGS) { return coded(in, args, narg, a, out, err, c_base64); }
+static int f_base64(ARGS) {
+  return coded(in, args, narg, a, out, err, c_base64);
+}
 static int f_unbase64(ARGS) {
   return coded(in, args, narg, a, out, err, c_unbase64);
 }
@@ -385,8 +385,7 @@ static int f_date(ARGS) {
 
   UNUSED;
   *out = cq_value_null();
-  if (time_of(in, &us))
-    return CQ_OK;
+  if (time_of(in, &us)) return CQ_OK;
   cq_time_format(us, t);
   return give(a, t, 10, 0, out, err);
 }
@@ -401,8 +400,7 @@ static int f_format(ARGS) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind != CQ_STR)
-    return CQ_OK;
+  if (in->kind != CQ_STR) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
   for (size_t i = 0; i < in->len; i++) {
     if (in->u.s[i] != '{' || i + 1 >= in->len || in->u.s[i + 1] != '}') {
@@ -456,41 +454,36 @@ static int f_regex(ARGS) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind != CQ_STR || args[0].kind != CQ_STR || g > 9)
-    return CQ_OK;
+  if (in->kind != CQ_STR || args[0].kind != CQ_STR || g > 9) return CQ_OK;
   s = cq_arena_strndup(a, in->u.s, in->len);
   p = cq_arena_strndup(a, args[0].u.s, args[0].len);
-  if (!s || !p)
-    return cq_error_nomem(err);
+  if (!s || !p) return cq_error_nomem(err);
   if (regcomp(&re, p, REG_EXTENDED))
     return cq_error_set(err, CQ_ERROR, "regex: not a pattern: %s", p);
   if (regexec(&re, s, 10, m, 0) == 0 && m[g].rm_so >= 0)
-    rc = give(a, s + m[g].rm_so, (size_t)(m[g].rm_eo - m[g].rm_so), 0, out, err);
+    rc =
+        give(a, s + m[g].rm_so, (size_t)(m[g].rm_eo - m[g].rm_so), 0, out, err);
   regfree(&re);
   return rc;
 }
 
 static int f_arn(ARGS) {
-  static const char *const parts[] = {"arn", "partition", "service", "region",
-                                      "account", "resource"};
+  static const char *const parts[] = {"arn",    "partition", "service",
+                                      "region", "account",   "resource"};
   int want = -1, at = 0;
   size_t from = 0;
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind != CQ_STR)
-    return CQ_OK;
-  if (args[0].kind == CQ_INT)
-    want = (int)args[0].u.i;
+  if (in->kind != CQ_STR) return CQ_OK;
+  if (args[0].kind == CQ_INT) want = (int)args[0].u.i;
   for (int i = 0; args[0].kind == CQ_STR && i < 6; i++)
     if (strlen(parts[i]) == args[0].len &&
         !memcmp(parts[i], args[0].u.s, args[0].len))
       want = i;
   for (size_t i = 0; i <= in->len; i++) {
-    if (i < in->len && (in->u.s[i] != ':' || at == 5))
-      continue;
-    if (at == want)
-      return give(a, in->u.s + from, i - from, 0, out, err);
+    if (i < in->len && (in->u.s[i] != ':' || at == 5)) continue;
+    if (at == want) return give(a, in->u.s + from, i - from, 0, out, err);
     at++;
     from = i + 1;
   }
@@ -504,8 +497,8 @@ static int f_length(ARGS) {
   *out = cq_value_null();
   if (in->kind == CQ_STR && in->json) {
     j = as_json(in);
-    *out = cq_value_int((int64_t)(json_is_array(j) ? json_array_size(j)
-                                                   : json_object_size(j)));
+    *out = cq_value_int(
+        (int64_t)(json_is_array(j) ? json_array_size(j) : json_object_size(j)));
     json_decref(j);
   } else if (in->kind == CQ_STR) {
     *out = cq_value_int((int64_t)in->len);
@@ -520,12 +513,12 @@ static int f_contains(ARGS) {
 
   UNUSED;
   *out = cq_value_int(0);
-  if (in->kind != CQ_STR || args[0].kind == CQ_NULL || text_of(a, &args[0], &t, err))
+  if (in->kind != CQ_STR || args[0].kind == CQ_NULL ||
+      text_of(a, &args[0], &t, err))
     return CQ_OK;
   if (!in->json) {
     for (i = 0; i + t.len <= in->len; i++)
-      if (memcmp(in->u.s + i, t.u.s, t.len) == 0)
-        *out = cq_value_int(1);
+      if (memcmp(in->u.s + i, t.u.s, t.len) == 0) *out = cq_value_int(1);
     return CQ_OK;
   }
   j = as_json(in);
@@ -534,8 +527,7 @@ static int f_contains(ARGS) {
     const char *s = d ? d : json_string_value(item);
     size_t n = d ? strlen(d) : json_string_length(item);
 
-    if (s && n == t.len && memcmp(s, t.u.s, n) == 0)
-      *out = cq_value_int(1);
+    if (s && n == t.len && memcmp(s, t.u.s, n) == 0) *out = cq_value_int(1);
     free(d);
   }
   if (json_is_object(j)) {
@@ -553,8 +545,7 @@ static int f_without(ARGS) {
   size_t i;
 
   UNUSED;
-  json_array_foreach(names, i, name)
-    if (json_is_string(name))
+  json_array_foreach(names, i, name) if (json_is_string(name))
       json_object_del(o, json_string_value(name));
   json_decref(names);
   if (!json_is_object(o) || json_object_size(o) == 0) {
@@ -571,40 +562,50 @@ static int f_case(ARGS) {
 
   UNUSED;
   *out = cq_value_null();
-  if (in->kind != CQ_NULL && text_of(a, in, &v, err))
-    return CQ_NOMEM;
+  if (in->kind != CQ_NULL && text_of(a, in, &v, err)) return CQ_NOMEM;
   for (i = 0; i + 1 < narg; i += 2) {
-    if (in->kind == CQ_NULL || args[i].kind == CQ_NULL)
-      continue;
-    if (text_of(a, &args[i], &k, err))
-      return CQ_NOMEM;
+    if (in->kind == CQ_NULL || args[i].kind == CQ_NULL) continue;
+    if (text_of(a, &args[i], &k, err)) return CQ_NOMEM;
     if (k.len == v.len && memcmp(k.u.s, v.u.s, v.len) == 0) {
       *out = args[i + 1];
       return CQ_OK;
     }
   }
-  if (i < narg)
-    *out = args[i];
+  if (i < narg) *out = args[i];
   return CQ_OK;
 }
 
-static const cq_filter filters[] = {
-    {"default", 1, 1, f_default},   {"required", 0, 0, f_required},
-    {"lower", 0, 0, f_lower},       {"upper", 0, 0, f_upper},
-    {"trim", 0, 0, f_trim},         {"split", 1, 1, f_split},
-    {"join", 1, 1, f_join},         {"first", 0, 0, f_first},
-    {"last", 0, 0, f_last},         {"keys", 0, 0, f_keys},
-    {"values", 0, 0, f_values},     {"to_map", 0, 2, f_to_map},
-    {"json", 0, 0, f_json},         {"from_json", 0, 0, f_from_json},
-    {"from_yaml", 0, 0, f_from_yaml}, {"base64", 0, 0, f_base64},
-    {"unbase64", 0, 0, f_unbase64}, {"urlencode", 0, 0, f_urlencode},
-    {"urldecode", 0, 0, f_urldecode}, {"file_url", 0, 0, f_file_url},
-    {"epoch", 0, 0, f_epoch},       {"epoch_ms", 0, 0, f_epoch_ms},
-    {"date", 0, 0, f_date},         {"format", 0, 16, f_format},
-    {"replace", 2, 2, f_replace},   {"regex", 1, 2, f_regex},
-    {"arn", 1, 1, f_arn},           {"length", 0, 0, f_length},
-    {"contains", 1, 1, f_contains},
-    {"without", 1, 1, f_without}, {"case", 2, 16, f_case}};
+static const cq_filter filters[] = {{"default", 1, 1, f_default},
+                                    {"required", 0, 0, f_required},
+                                    {"lower", 0, 0, f_lower},
+                                    {"upper", 0, 0, f_upper},
+                                    {"trim", 0, 0, f_trim},
+                                    {"split", 1, 1, f_split},
+                                    {"join", 1, 1, f_join},
+                                    {"first", 0, 0, f_first},
+                                    {"last", 0, 0, f_last},
+                                    {"keys", 0, 0, f_keys},
+                                    {"values", 0, 0, f_values},
+                                    {"to_map", 0, 2, f_to_map},
+                                    {"json", 0, 0, f_json},
+                                    {"from_json", 0, 0, f_from_json},
+                                    {"from_yaml", 0, 0, f_from_yaml},
+                                    {"base64", 0, 0, f_base64},
+                                    {"unbase64", 0, 0, f_unbase64},
+                                    {"urlencode", 0, 0, f_urlencode},
+                                    {"urldecode", 0, 0, f_urldecode},
+                                    {"file_url", 0, 0, f_file_url},
+                                    {"epoch", 0, 0, f_epoch},
+                                    {"epoch_ms", 0, 0, f_epoch_ms},
+                                    {"date", 0, 0, f_date},
+                                    {"format", 0, 16, f_format},
+                                    {"replace", 2, 2, f_replace},
+                                    {"regex", 1, 2, f_regex},
+                                    {"arn", 1, 1, f_arn},
+                                    {"length", 0, 0, f_length},
+                                    {"contains", 1, 1, f_contains},
+                                    {"without", 1, 1, f_without},
+                                    {"case", 2, 16, f_case}};
 
 const cq_filter *cq_filter_find(const char *name, size_t n) {
   for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)

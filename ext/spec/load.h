@@ -8,14 +8,14 @@
 typedef struct own_integration {
   cq_integration pub;
   cq_arena arena;
-  cq_node *root;           /* tree of the root file */
-  struct own_table *tables;/* loaded so far */
+  cq_node *root;            /* tree of the root file */
+  struct own_table *tables; /* loaded so far */
   struct own_shape *shapes;
 } own_integration;
 typedef struct own_table {
   struct own_table *next;
   cq_table pub;
-  int linked;              /* parent resolved */
+  int linked; /* parent resolved */
 } own_table;
 typedef struct own_shape {
   struct own_shape *next;
@@ -33,7 +33,7 @@ typedef struct load {
     cq_slot *v;
     size_t n, cap;
   } slots;
-  int call;                 /* whose record `detail` is; -1 */
+  int call; /* whose record `detail` is; -1 */
   cq_error *err;
 } load;
 
@@ -51,7 +51,8 @@ int load_limits(load *l, const cq_node *n, const char *object,
 int load_shape(load *l, const cq_node *n, const cq_shape **out);
 int load_template(load *l, const cq_node *n, unsigned roots, cq_template **out);
 int load_path(load *l, const cq_node *n, cq_path **out);
-int load_words(load *l, const cq_node *n, const char *const **out, size_t *count);
+int load_words(load *l, const cq_node *n, const char *const **out,
+               size_t *count);
 /* record./detail. references get slots of the table being loaded. */
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n);
 const char *load_text(const cq_node *n);
@@ -60,12 +61,12 @@ int64_t load_int(const cq_node *n, int64_t dflt);
 int load_slot(load *l, const cq_path *p, int call);
 
 #define ROOT(r) (1u << CQ_R_##r)
-#define CHECK(map, object, ...)                                               \
-  do {                                                                        \
-    static const char *const known_[] = {__VA_ARGS__};                        \
-    if (cq_tree_check_keys((map), (object), known_,                           \
-                           sizeof known_ / sizeof *known_, l->err))           \
-      return CQ_ERROR;                                                        \
+#define CHECK(map, object, ...)                                                \
+  do {                                                                         \
+    static const char *const known_[] = {__VA_ARGS__};                         \
+    if (cq_tree_check_keys((map), (object), known_,                            \
+                           sizeof known_ / sizeof *known_, l->err))            \
+      return CQ_ERROR;                                                         \
   } while (0)
 
 #endif

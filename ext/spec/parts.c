@@ -24,7 +24,8 @@ int64_t load_int(const cq_node *n, int64_t dflt) {
 int load_slot(load *l, const cq_path *p, int call) {
   for (size_t i = 0; i < l->slots.n; i++)
     if (l->slots.v[i].path && l->slots.v[i].call == call &&
-        strcmp(l->slots.v[i].path->text, p->text) == 0 && i >= (size_t)l->table->ncol)
+        strcmp(l->slots.v[i].path->text, p->text) == 0 &&
+        i >= (size_t)l->table->ncol)
       return (int)i;
   if (cq_grow(&l->slots.v, &l->slots.cap, l->slots.n, sizeof *l->slots.v))
     return -1;
@@ -45,18 +46,14 @@ static int load_client_name(const cq_node *root, const char *name,
     const cq_node *columns = cq_tree_get(dims->items[i], "columns");
     const cq_node *more = cq_tree_get(dims->items[i], "attributes");
 
-    if (*n < max)
-      names[(*n)++] = dims->keys[i];
+    if (*n < max) names[(*n)++] = dims->keys[i];
     for (size_t k = 0; columns && k < columns->count && *n < max; k++)
-      if (columns->kind == CQ_N_MAP)
-        names[(*n)++] = columns->keys[k];
+      if (columns->kind == CQ_N_MAP) names[(*n)++] = columns->keys[k];
     for (size_t k = 0; more && k < more->count && *n < max; k++)
-      if (load_text(more->items[k]))
-        names[(*n)++] = load_text(more->items[k]);
+      if (load_text(more->items[k])) names[(*n)++] = load_text(more->items[k]);
   }
   for (size_t i = 0; i < *n; i++)
-    if (strcmp(names[i], name) == 0)
-      return 1;
+    if (strcmp(names[i], name) == 0) return 1;
   return *n == max;
 }
 
@@ -64,16 +61,14 @@ static int load_client_ref(load *l, const cq_node *at, const cq_ref *r) {
   const char *names[128], *near;
   size_t n;
 
-  if (!r->name[0] ||
-      load_client_name(l->in->root, r->name, names, 128, &n))
+  if (!r->name[0] || load_client_name(l->in->root, r->name, names, 128, &n))
     return CQ_OK;
   cq_tree_error(l->err, at,
                 "template: client.%s is no client of this integration, nor an "
                 "attribute of one",
                 r->name);
   near = cq_nearest(r->name, names, n);
-  if (near)
-    cq_error_hint(l->err, "did you mean \"client.%s\"?", near);
+  if (near) cq_error_hint(l->err, "did you mean \"client.%s\"?", near);
   return CQ_ERROR;
 }
 
@@ -81,8 +76,7 @@ int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
   for (size_t i = 0; i < n; i++) {
     cq_ref *r = refs[i];
 
-    if (r->root == CQ_R_CLIENT && load_client_ref(l, at, r))
-      return CQ_ERROR;
+    if (r->root == CQ_R_CLIENT && load_client_ref(l, at, r)) return CQ_ERROR;
 
     if (r->root == CQ_R_CONFIG) {
       int k;
@@ -95,12 +89,10 @@ int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
         return cq_tree_error(l->err, at, "template: config.%s is not declared",
                              r->name);
     }
-    if (!l->table)
-      continue;
+    if (!l->table) continue;
     if (r->root == CQ_R_ROW) {
       for (int k = 0; k < l->table->ncol; k++)
-        if (strcmp(l->table->columns[k].name, r->name) == 0)
-          r->slot = k;
+        if (strcmp(l->table->columns[k].name, r->name) == 0) r->slot = k;
       if (r->slot < 0)
         return cq_tree_error(l->err, at, "%s: template: row.%s is not a column",
                              l->table->name, r->name);
@@ -119,8 +111,7 @@ int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
     }
     if (r->root == CQ_R_RECORD || r->root == CQ_R_DETAIL) {
       r->slot = load_slot(l, r->path, r->root == CQ_R_RECORD ? -1 : l->call);
-      if (r->slot < 0)
-        return cq_error_nomem(l->err);
+      if (r->slot < 0) return cq_error_nomem(l->err);
     }
   }
   return CQ_OK;
@@ -133,8 +124,7 @@ int load_template(load *l, const cq_node *n, unsigned roots,
   int rc;
 
   *out = NULL;
-  if (!n || n->kind == CQ_N_NULL)
-    return CQ_OK;
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   if (n->kind != CQ_N_SCALAR) {
     /* A list or map of constants is a template as JSON text. */
     cq_buf b;
@@ -149,8 +139,7 @@ int load_template(load *l, const cq_node *n, unsigned roots,
     return rc;
   }
   rc = cq_template_parse(l->a, n, n->text, roots, out, l->err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   refs = cq_template_refs(*out, &k);
   return load_refs(l, n, refs, k);
 }
@@ -159,11 +148,9 @@ int load_path(load *l, const cq_node *n, cq_path **out) {
   int rc;
 
   *out = NULL;
-  if (!n || n->kind != CQ_N_SCALAR)
-    return CQ_OK;
+  if (!n || n->kind != CQ_N_SCALAR) return CQ_OK;
   rc = cq_path_parse(l->a, n->text, strlen(n->text), out, l->err);
-  if (rc)
-    cq_error_prefix(l->err, "%s:%d: ", n->file, n->line);
+  if (rc) cq_error_prefix(l->err, "%s:%d: ", n->file, n->line);
   return rc;
 }
 
@@ -172,12 +159,10 @@ int load_words(load *l, const cq_node *n, const char *const **out,
   size_t k = n && n->kind == CQ_N_LIST ? n->count : n && load_text(n) ? 1 : 0;
   const char **v = cq_arena_alloc(l->a, (k + 1) * sizeof *v);
 
-  if (!v)
-    return cq_error_nomem(l->err);
+  if (!v) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k; i++) {
     v[i] = load_text(n->kind == CQ_N_LIST ? n->items[i] : n);
-    if (!v[i])
-      return cq_tree_error(l->err, n, "expected a list of words");
+    if (!v[i]) return cq_tree_error(l->err, n, "expected a list of words");
   }
   *out = v;
   *count = k;
@@ -189,14 +174,12 @@ static int load_params(load *l, const cq_node *n, unsigned roots,
   size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
   cq_param *v = cq_arena_alloc(l->a, (k + 1) * sizeof *v);
 
-  if (!v)
-    return cq_error_nomem(l->err);
+  if (!v) return cq_error_nomem(l->err);
   *count = 0;
   for (size_t i = 0; i < k; i++) {
     cq_param *p = &v[*count];
 
-    if (n->items[i]->kind == CQ_N_NULL)
-      continue;
+    if (n->items[i]->kind == CQ_N_NULL) continue;
     memset(p, 0, sizeof *p);
     p->name = n->keys[i];
     if (load_template(l, n->items[i], roots, &p->value))
@@ -210,8 +193,8 @@ static int load_params(load *l, const cq_node *n, unsigned roots,
 /* ---- bodies -------------------------------------------------------------- */
 struct cq_json_tpl {
   const cq_node *n;
-  cq_template *t;          /* SCALAR */
-  cq_json_tpl **items;     /* LIST, MAP */
+  cq_template *t;      /* SCALAR */
+  cq_json_tpl **items; /* LIST, MAP */
   cq_ref **refs;
   size_t nref;
 };
@@ -221,8 +204,7 @@ static int load_body(load *l, const cq_node *n, unsigned roots,
   cq_json_tpl *t = cq_arena_alloc(l->a, sizeof *t);
   int rc = CQ_OK;
 
-  if (!t)
-    return cq_error_nomem(l->err);
+  if (!t) return cq_error_nomem(l->err);
   memset(t, 0, sizeof *t);
   t->n = n;
   *out = t;
@@ -238,18 +220,15 @@ static int load_body(load *l, const cq_node *n, unsigned roots,
     return rc;
   }
   t->items = cq_arena_alloc(l->a, (n->count + 1) * sizeof *t->items);
-  if (!t->items)
-    return cq_error_nomem(l->err);
+  if (!t->items) return cq_error_nomem(l->err);
   for (size_t i = 0; i < n->count && rc == CQ_OK; i++)
     rc = load_body(l, n->items[i], roots, &t->items[i]);
   for (size_t i = 0; i < n->count && rc == CQ_OK; i++)
     t->nref += t->items[i]->nref;
   t->refs = rc ? NULL : cq_arena_alloc(l->a, (t->nref + 1) * sizeof *t->refs);
-  if (rc == CQ_OK && !t->refs)
-    rc = cq_error_nomem(l->err);
+  if (rc == CQ_OK && !t->refs) rc = cq_error_nomem(l->err);
   for (size_t i = 0, k = 0; i < n->count && rc == CQ_OK; i++) {
-    memcpy(t->refs + k, t->items[i]->refs,
-           t->items[i]->nref * sizeof *t->refs);
+    memcpy(t->refs + k, t->items[i]->refs, t->items[i]->nref * sizeof *t->refs);
     k += t->items[i]->nref;
   }
   return rc;
@@ -265,13 +244,10 @@ static int body_eval(const cq_json_tpl *t, const cq_context *c, cq_arena *a,
     return cq_tree_json(t->n, out) ? cq_error_nomem(err) : CQ_OK;
   if (t->n->kind == CQ_N_SCALAR) {
     rc = cq_template_eval(t->t, c, CQ_PLACE_PLAIN, a, &v, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     *missing = v.kind == CQ_NULL;
-    if (*missing)
-      return CQ_OK;
-    if (cq_value_to_text(a, &v, &s))
-      return cq_error_nomem(err);
+    if (*missing) return CQ_OK;
+    if (cq_value_to_text(a, &v, &s)) return cq_error_nomem(err);
     if (v.kind == CQ_STR && !v.json)
       cq_buf_json(out, s.u.s, s.len);
     else
@@ -287,8 +263,7 @@ static int body_eval(const cq_json_tpl *t, const cq_context *c, cq_arena *a,
     size_t before = out->len;
     int gone;
 
-    if (put)
-      cq_buf_byte(out, ',');
+    if (put) cq_buf_byte(out, ',');
     if (t->n->kind == CQ_N_MAP) {
       cq_buf_json(out, t->n->keys[i], strlen(t->n->keys[i]));
       cq_buf_byte(out, ':');
@@ -326,13 +301,11 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   int rc = CQ_OK;
 
   *out = NULL;
-  if (!n || n->kind != CQ_N_MAP)
-    return CQ_OK;
+  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
   CHECK(n, object, "method", "url", "path", "query", "headers", "form", "json",
         "body", "decode", "auth", "safe", "operation");
   r = cq_arena_alloc(l->a, sizeof *r);
-  if (!r)
-    return cq_error_nomem(l->err);
+  if (!r) return cq_error_nomem(l->err);
   memset(r, 0, sizeof *r);
   r->at = n;
   r->decode = load_text(cq_tree_get(n, "decode"));
@@ -340,7 +313,8 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   if ((rc = load_template(l, cq_tree_get(n, "url"), roots, &r->url)) ||
       (rc = load_template(l, cq_tree_get(n, "path"), roots, &r->path)) ||
       (rc = load_template(l, cq_tree_get(n, "body"), roots, &r->body)) ||
-      (rc = load_params(l, cq_tree_get(n, "query"), roots, &r->query, &r->nquery)) ||
+      (rc = load_params(l, cq_tree_get(n, "query"), roots, &r->query,
+                        &r->nquery)) ||
       (rc = load_params(l, cq_tree_get(n, "headers"), roots, &r->header,
                         &r->nheader)) ||
       (rc = load_params(l, cq_tree_get(n, "form"), roots, &r->form, &r->nform)))
@@ -354,8 +328,7 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   else if (x && (rc = load_params(l, x, roots, &r->auth, &r->nauth)) != 0)
     return rc;
   r->method = load_text(cq_tree_get(n, "method"));
-  if (!r->method)
-    r->method = r->nform || r->json || r->body ? "POST" : "GET";
+  if (!r->method) r->method = r->nform || r->json || r->body ? "POST" : "GET";
   r->idempotent = strcmp(r->method, "GET") == 0 ||
                   strcmp(r->method, "HEAD") == 0 ||
                   load_bool(cq_tree_get(n, "safe"), 0);
@@ -371,13 +344,11 @@ static int load_tokens(load *l, const cq_node *n, cq_page_def *out) {
   const char **names;
   int rc = CQ_OK;
 
-  if (!n || n->kind != CQ_N_MAP)
-    return load_path(l, n, &out->token);
+  if (!n || n->kind != CQ_N_MAP) return load_path(l, n, &out->token);
   names = cq_arena_alloc(l->a, (n->count + 1) * sizeof *names);
   out->token_paths =
       cq_arena_alloc(l->a, (n->count + 1) * sizeof *out->token_paths);
-  if (!names || !out->token_paths)
-    return cq_error_nomem(l->err);
+  if (!names || !out->token_paths) return cq_error_nomem(l->err);
   for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
     names[i] = n->keys[i];
     rc = load_path(l, n->items[i], &out->token_paths[i]);
@@ -387,8 +358,7 @@ static int load_tokens(load *l, const cq_node *n, cq_page_def *out) {
   return rc ? rc : cq_path_parse(l->a, ".", 1, &out->token, l->err);
 }
 
-int load_page(load *l, const cq_node *n, const char *object,
-              cq_page_def *out) {
+int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out) {
   static const char *const by[] = {"none",   "token",  "url",  "link",
                                    "number", "offset", "last", "graphql"};
   const char *kind = load_text(cq_tree_get(n, "by"));
@@ -396,8 +366,7 @@ int load_page(load *l, const cq_node *n, const char *object,
 
   memset(out, 0, sizeof *out);
   out->start = 0;
-  if (!n || n->kind != CQ_N_MAP)
-    return CQ_OK;
+  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
   CHECK(n, object, "by", "token", "header", "more", "total", "start", "size",
         "min_size", "max_size", "max_pages");
   if (kind) {
@@ -438,8 +407,7 @@ static int load_paths(load *l, const cq_node *n, cq_path ***out,
   int rc = CQ_OK;
 
   *out = cq_arena_alloc(l->a, (k + 1) * sizeof **out);
-  if (!*out)
-    return cq_error_nomem(l->err);
+  if (!*out) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k && rc == CQ_OK; i++)
     rc = load_path(l, n->kind == CQ_N_LIST ? n->items[i] : n, &(*out)[i]);
   *count = k;
@@ -448,9 +416,9 @@ static int load_paths(load *l, const cq_node *n, cq_path ***out,
 
 static int load_rule(load *l, const cq_node *n, const char *object,
                      cq_error_rule *r) {
-  static const char *const actions[] = {"fail",     "retry",       "empty",
-                                        "skip_row", "skip_client", "refresh_auth",
-                                        "ok"};
+  static const char *const actions[] = {
+      "fail",        "retry",        "empty", "skip_row",
+      "skip_client", "refresh_auth", "ok"};
   const cq_node *w = cq_tree_get(n, "when"), *s;
   const char *then = load_text(cq_tree_get(n, "then"));
   size_t i, k;
@@ -466,7 +434,8 @@ static int load_rule(load *l, const cq_node *n, const char *object,
     cq_tree_error(l->err, n, "%s: errors: unknown action \"%s\"", object,
                   then ? then : "");
     if (then && cq_nearest(then, actions, 7))
-      cq_error_hint(l->err, "did you mean \"%s\"?", cq_nearest(then, actions, 7));
+      cq_error_hint(l->err, "did you mean \"%s\"?",
+                    cq_nearest(then, actions, 7));
     return CQ_ERROR;
   }
   r->then = (cq_action)i;
@@ -477,8 +446,7 @@ static int load_rule(load *l, const cq_node *n, const char *object,
   s = cq_tree_get(w, "status");
   k = s ? (s->kind == CQ_N_LIST ? s->count : 1) : 0;
   status = cq_arena_alloc(l->a, (2 * k + 1) * sizeof *status);
-  if (!status)
-    return cq_error_nomem(l->err);
+  if (!status) return cq_error_nomem(l->err);
   for (i = 0; i < k; i++) {
     const char *t = load_text(s->kind == CQ_N_LIST ? s->items[i] : s);
 
@@ -506,19 +474,18 @@ int load_errors(load *l, const cq_node *error, const cq_node *const *lists,
   CHECK(error, object, "code", "code_header", "message", "in_200");
   out->code_header = load_text(cq_tree_get(error, "code_header"));
   out->in_200 = load_bool(cq_tree_get(error, "in_200"), 0);
-  if ((rc = load_paths(l, cq_tree_get(error, "code"), &out->code, &out->ncode)) ||
+  if ((rc = load_paths(l, cq_tree_get(error, "code"), &out->code,
+                       &out->ncode)) ||
       (rc = load_paths(l, cq_tree_get(error, "message"), &out->message,
                        &out->nmessage)))
     return rc;
   for (size_t i = 0; i < nlist; i++)
     n += lists[i] && lists[i]->kind == CQ_N_LIST ? lists[i]->count : 0;
   rules = cq_arena_alloc(l->a, (n + 1) * sizeof *rules);
-  if (!rules)
-    return cq_error_nomem(l->err);
+  if (!rules) return cq_error_nomem(l->err);
   for (size_t i = 0; i < nlist; i++)
-    for (size_t k = 0; lists[i] && lists[i]->kind == CQ_N_LIST &&
-                       k < lists[i]->count;
-         k++)
+    for (size_t k = 0;
+         lists[i] && lists[i]->kind == CQ_N_LIST && k < lists[i]->count; k++)
       if ((rc = load_rule(l, lists[i]->items[k], object,
                           &rules[out->nrule++])) != 0)
         return rc;
@@ -531,8 +498,7 @@ int load_limits(load *l, const cq_node *n, const char *object,
   const char *s;
 
   memset(out, 0, sizeof *out);
-  if (!n || n->kind != CQ_N_MAP)
-    return CQ_OK;
+  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
   CHECK(n, object, "rate", "burst", "concurrency", "scope", "remaining",
         "reset", "retry_after");
   s = load_text(cq_tree_get(n, "rate"));

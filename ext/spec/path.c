@@ -20,16 +20,13 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
   size_t i = 0;
   int after = 0; /* a separator was just read */
 
-  if (!p || !copy || !steps)
-    return cq_error_nomem(err);
+  if (!p || !copy || !steps) return cq_error_nomem(err);
   memset(p, 0, sizeof *p);
   p->text = copy;
   p->steps = steps;
   *out = p;
-  if (n == 0)
-    return path_fail(err, text, n, 0, "empty");
-  if (n == 1 && copy[0] == '.')
-    return CQ_OK;
+  if (n == 0) return path_fail(err, text, n, 0, "empty");
+  if (n == 1 && copy[0] == '.') return CQ_OK;
   while (i < n) {
     cq_step *s = &steps[p->nstep];
     size_t from = i;
@@ -49,8 +46,7 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
       } else if (i + 1 < n && copy[i + 1] == '"') {
         size_t end = i + 2;
 
-        while (end < n && copy[end] != '"')
-          end++;
+        while (end < n && copy[end] != '"') end++;
         if (end + 1 >= n || copy[end + 1] != ']')
           return path_fail(err, text, n, i, "the bracket is not closed");
         s->kind = CQ_STEP_KEY;
@@ -59,11 +55,13 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
         i = end + 2;
       } else {
         s->kind = CQ_STEP_INDEX;
-        for (i++; i < n && copy[i] >= '0' && copy[i] <= '9' && s->index < 100000;
+        for (i++;
+             i < n && copy[i] >= '0' && copy[i] <= '9' && s->index < 100000;
              i++)
           s->index = s->index * 10 + (copy[i] - '0');
         if (i >= n || copy[i] != ']' || i == from + 1)
-          return path_fail(err, text, n, from, "expected [0], [*] or [\"name\"]");
+          return path_fail(err, text, n, from,
+                           "expected [0], [*] or [\"name\"]");
         i++;
       }
     } else if (copy[i] == '*') {
@@ -76,12 +74,10 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
         i++;
       }
       from = i;
-      while (i < n && copy[i] != '.' && copy[i] != '[')
-        i++;
+      while (i < n && copy[i] != '.' && copy[i] != '[') i++;
       s->name = copy + from;
       s->len = i - from;
-      if (!s->len)
-        return path_fail(err, text, n, from, "a name is missing");
+      if (!s->len) return path_fail(err, text, n, from, "a name is missing");
       if (s->kind == CQ_STEP_ATTR && s->len == 3 && !memcmp(s->name, "key", 3))
         s->kind = CQ_STEP_MAPKEY;
     }
@@ -104,8 +100,7 @@ int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
     case CQ_STEP_KEY: {
       char *key = cq_strndup(s->name, s->len);
 
-      if (!key)
-        rc = cq_error_nomem(err);
+      if (!key) rc = cq_error_nomem(err);
       j = key ? json_object_get(j, key) : NULL;
       cq_free(key);
       break;
@@ -131,8 +126,7 @@ int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
     char *t = cq_arena_strndup(a, json_string_value(j), json_string_length(j));
 
     *out = cq_value_str(t, json_string_length(j));
-    if (!t)
-      rc = cq_error_nomem(err);
+    if (!t) rc = cq_error_nomem(err);
   } else if (j && json_is_integer(j)) {
     *out = cq_value_int(json_integer_value(j));
   } else if (j && json_is_real(j)) {

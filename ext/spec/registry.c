@@ -19,26 +19,25 @@ typedef struct known {
   struct known *next;
   const char *name;
   int embedded;
-  own_integration *in;     /* NULL = not read */
+  own_integration *in; /* NULL = not read */
   struct file {
     struct file *next;
-    int index;             /* embedded file, or -1 */
+    int index; /* embedded file, or -1 */
     cq_node *tree;
-  } *files;
+  } * files;
 } known;
 
 struct cq_registry {
   int refs;
   known *list;
-  char **names;            /* of user tables, sorted after the embedded */
+  char **names; /* of user tables, sorted after the embedded */
   known **owners;
   size_t nuser, capuser, capowner;
 };
 
 static known *registry_find(const cq_registry *r, const char *name) {
   for (known *k = r->list; k; k = k->next)
-    if (strcmp(k->name, name) == 0)
-      return k;
+    if (strcmp(k->name, name) == 0) return k;
   return NULL;
 }
 
@@ -78,8 +77,7 @@ int cq_registry_new(cq_registry **out, cq_error *err) {
   const char *path = getenv("CQ_PATH");
 
   *out = NULL;
-  if (!r)
-    return cq_error_nomem(err);
+  if (!r) return cq_error_nomem(err);
   r->refs = 1;
   for (int i = 0; i < cq_embedded_nfile && rc == CQ_OK; i++)
     if (cq_embedded_files[i].root && *cq_embedded_files[i].integration &&
@@ -107,16 +105,14 @@ cq_registry *cq_registry_ref(cq_registry *r) {
 }
 
 void cq_registry_unref(cq_registry *r) {
-  if (!r || --r->refs > 0)
-    return;
+  if (!r || --r->refs > 0) return;
   while (r->list) {
     known *k = r->list;
 
     r->list = k->next;
     known_free(k);
   }
-  for (size_t i = 0; i < r->nuser; i++)
-    cq_free(r->names[i]);
+  for (size_t i = 0; i < r->nuser; i++) cq_free(r->names[i]);
   cq_free(r->names);
   cq_free(r->owners);
   cq_free(r);
@@ -162,18 +158,15 @@ static int known_embedded(known *k, int index, cq_node **out, cq_error *err) {
 static int known_open(known *k, cq_error *err) {
   int rc = CQ_OK;
 
-  if (k->in)
-    return CQ_OK;
+  if (k->in) return CQ_OK;
   k->in = cq_calloc(1, sizeof *k->in);
-  if (!k->in)
-    return cq_error_nomem(err);
+  if (!k->in) return cq_error_nomem(err);
   cq_arena_init(&k->in->arena);
   for (int i = 0; i < cq_embedded_nfile && rc == CQ_OK; i++)
     if (cq_embedded_files[i].root &&
         strcmp(cq_embedded_files[i].integration, k->name) == 0)
       rc = known_embedded(k, i, &k->in->root, err);
-  if (rc == CQ_OK)
-    rc = load_root(k->in, err);
+  if (rc == CQ_OK) rc = load_root(k->in, err);
   if (rc) {
     while (k->files) {
       struct file *f = k->files;
@@ -197,12 +190,10 @@ int cq_registry_integration(cq_registry *r, const char *name,
     const char *names[256], *near;
     size_t n = 0;
 
-    for (known *x = r->list; x && n < 256; x = x->next)
-      names[n++] = x->name;
+    for (known *x = r->list; x && n < 256; x = x->next) names[n++] = x->name;
     cq_error_set(err, CQ_NOTFOUND, "no integration \"%s\"", name);
     near = cq_nearest(name, names, n);
-    if (near)
-      cq_error_hint(err, "did you mean \"%s\"?", near);
+    if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
     return CQ_NOTFOUND;
   }
   rc = known_open(k, err);
@@ -229,13 +220,10 @@ static int registry_get(cq_registry *r, const char *name, int depth,
   *out = NULL;
   if (depth > CQ_MAX_PARENT_DEPTH)
     return cq_error_set(err, CQ_TOOBIG, "%s: parents nest too deep", name);
-  if (e)
-    k = registry_find(r, e->integration);
+  if (e) k = registry_find(r, e->integration);
   for (size_t i = 0; i < r->nuser && !k; i++)
-    if (strcmp(r->names[i], name) == 0)
-      k = r->owners[i];
-  if (!k)
-    return cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
+    if (strcmp(r->names[i], name) == 0) k = r->owners[i];
+  if (!k) return cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
   rc = known_open(k, err);
   for (t = k->in ? k->in->tables : NULL; t && strcmp(t->pub.name, name) != 0;
        t = t->next)
@@ -243,22 +231,17 @@ static int registry_get(cq_registry *r, const char *name, int depth,
   if (rc == CQ_OK && !t) {
     const char *own = NULL;
 
-    if (e && k->embedded)
-      rc = known_embedded(k, e->file, &tree, err);
+    if (e && k->embedded) rc = known_embedded(k, e->file, &tree, err);
     for (struct file *f = k->files; f && !tree; f = f->next)
-      if (cq_tree_get(cq_tree_get(f->tree, "tables"), name))
-        tree = f->tree;
+      if (cq_tree_get(cq_tree_get(f->tree, "tables"), name)) tree = f->tree;
     const cq_node *tables = cq_tree_get(tree, "tables");
     for (size_t i = 0; tables && i < tables->count; i++)
-      if (strcmp(tables->keys[i], name) == 0)
-        own = tables->keys[i];
+      if (strcmp(tables->keys[i], name) == 0) own = tables->keys[i];
     if (rc == CQ_OK && !own)
       rc = cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
-    if (rc == CQ_OK)
-      rc = load_table(k->in, tree, own, &t, err);
+    if (rc == CQ_OK) rc = load_table(k->in, tree, own, &t, err);
   }
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (!t->linked) {
     if (t->pub.parent.table_name) {
       if (strcmp(t->pub.parent.table_name, name) == 0)
@@ -266,14 +249,11 @@ static int registry_get(cq_registry *r, const char *name, int depth,
                           name);
       else
         rc = registry_get(r, t->pub.parent.table_name, depth + 1, &parent, err);
-      if (rc)
-        cq_error_prefix(err, "%s: parent: ", name);
+      if (rc) cq_error_prefix(err, "%s: parent: ", name);
     }
-    if (rc == CQ_OK)
-      rc = load_link(t, parent, err);
+    if (rc == CQ_OK) rc = load_link(t, parent, err);
   }
-  if (rc == CQ_OK)
-    *out = &t->pub;
+  if (rc == CQ_OK) *out = &t->pub;
   return rc;
 }
 
@@ -292,22 +272,18 @@ int cq_registry_parent(cq_registry *r, const cq_table *t, const cq_table **out,
 const char *cq_registry_table_name(const cq_registry *r, size_t i,
                                    const char **integration) {
   if (i < (size_t)cq_embedded_ntable) {
-    if (integration)
-      *integration = cq_embedded_tables[i].integration;
+    if (integration) *integration = cq_embedded_tables[i].integration;
     return cq_embedded_tables[i].name;
   }
   i -= (size_t)cq_embedded_ntable;
-  if (i >= r->nuser)
-    return NULL;
-  if (integration)
-    *integration = r->owners[i]->name;
+  if (i >= r->nuser) return NULL;
+  if (integration) *integration = r->owners[i]->name;
   return r->names[i];
 }
 
 const char *cq_registry_integration_name(const cq_registry *r, size_t i) {
   for (known *k = r->list; k; k = k->next)
-    if (i-- == 0)
-      return k->name;
+    if (i-- == 0) return k->name;
   return NULL;
 }
 
@@ -318,8 +294,7 @@ static int file_add(cq_arena *a, known *k, const char *path, cq_error *err) {
   size_t n;
   int rc = cq_file_read(path, CQ_MAX_SPEC_BYTES, &text, &n, err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   f = cq_calloc(1, sizeof *f);
   if (!f) {
     cq_free(text);
@@ -345,11 +320,9 @@ static int folder_add(cq_arena *a, known *k, const char *path, cq_error *err) {
 
   if (stat(path, &st) != 0)
     return cq_error_set(err, CQ_NOTFOUND, "%s: no such file or folder", path);
-  if (!S_ISDIR(st.st_mode))
-    return file_add(a, k, path, err);
+  if (!S_ISDIR(st.st_mode)) return file_add(a, k, path, err);
   dir = opendir(path);
-  if (!dir)
-    return cq_error_set(err, CQ_IOERR, "%s: cannot be read", path);
+  if (!dir) return cq_error_set(err, CQ_IOERR, "%s: cannot be read", path);
   while (rc == CQ_OK && (d = readdir(dir)) != NULL) {
     size_t n = strlen(d->d_name);
     char *full;
@@ -389,11 +362,10 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
   }
   for (size_t i = 0; i < r->nuser; i++) {
     const cq_table *t;
-    int rc = r->owners[i] == k ? cq_registry_table(r, r->names[i], &t, err)
-                               : CQ_OK;
+    int rc =
+        r->owners[i] == k ? cq_registry_table(r, r->names[i], &t, err) : CQ_OK;
 
-    if (rc)
-      return rc;
+    if (rc) return rc;
   }
   return CQ_OK;
 }
@@ -431,15 +403,13 @@ int cq_registry_load(cq_registry *r, const char *path, cq_error *err) {
   k->in = in;
   rc = folder_add(&in->arena, k, path, err);
   for (struct file *f = k->files; f && rc == CQ_OK; f = f->next)
-    if (cq_tree_get(f->tree, "integration"))
-      in->root = f->tree;
+    if (cq_tree_get(f->tree, "integration")) in->root = f->tree;
   if (rc == CQ_OK && !in->root)
     rc = cq_error_set(err, CQ_ERROR,
                       "%s: no file names its integration\nhint: the root file "
                       "begins with `format: 1` and `integration: <name>`",
                       path);
-  if (rc == CQ_OK)
-    rc = load_root(in, err);
+  if (rc == CQ_OK) rc = load_root(in, err);
   if (rc == CQ_OK && (old = registry_find(r, in->pub.name)) != NULL) {
     if (old->embedded)
       rc = cq_error_set(err, CQ_ERROR,
@@ -460,7 +430,6 @@ int cq_registry_load(cq_registry *r, const char *path, cq_error *err) {
   k->next = r->list;
   r->list = k;
   rc = user_names(r, k, err);
-  if (rc)
-    user_remove(r, k);
+  if (rc) user_remove(r, k);
   return rc;
 }

@@ -9,8 +9,7 @@ static int root_config(load *l, const cq_node *n) {
   size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
 
   in->config = cq_arena_alloc(l->a, (k + 1) * sizeof *in->config);
-  if (!in->config)
-    return cq_error_nomem(l->err);
+  if (!in->config) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k; i++) {
     cq_config_def *c = &in->config[i];
     const cq_node *d;
@@ -23,7 +22,9 @@ static int root_config(load *l, const cq_node *n) {
     type = load_text(cq_tree_get(n->items[i], "type"));
     c->is_list = type && strcmp(type, "list") == 0;
     c->is_map = type && strcmp(type, "map") == 0;
-    c->type = c->is_list || c->is_map ? CQ_JSON : type ? cq_type_parse(type) : CQ_TEXT;
+    c->type = c->is_list || c->is_map ? CQ_JSON
+              : type                  ? cq_type_parse(type)
+                                      : CQ_TEXT;
     if (!c->type)
       return cq_tree_error(l->err, n->items[i],
                            "config %s: type: text, integer, real, boolean, "
@@ -33,13 +34,11 @@ static int root_config(load *l, const cq_node *n) {
     c->optional = load_bool(cq_tree_get(n->items[i], "optional"), 0);
     c->description = load_text(cq_tree_get(n->items[i], "description"));
     d = cq_tree_get(n->items[i], "default");
-    if (!d || d->kind == CQ_N_NULL)
-      continue;
+    if (!d || d->kind == CQ_N_NULL) continue;
     if (load_text(d) && strncmp(d->text, "${", 2) == 0 &&
         d->text[strlen(d->text) - 1] == '}') {
       c->env = cq_arena_strndup(l->a, d->text + 2, strlen(d->text) - 3);
-      if (!c->env)
-        return cq_error_nomem(l->err);
+      if (!c->env) return cq_error_nomem(l->err);
     } else {
       cq_buf b;
 
@@ -48,11 +47,10 @@ static int root_config(load *l, const cq_node *n) {
         cq_buf_str(&b, d->text);
       else
         cq_tree_json(d, &b);
-      c->dflt = cq_value_text(b.rc ? NULL
-                                   : cq_arena_strndup(l->a, b.data, b.len));
+      c->dflt =
+          cq_value_text(b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len));
       cq_buf_clear(&b);
-      if (c->dflt.kind == CQ_NULL)
-        return cq_error_nomem(l->err);
+      if (c->dflt.kind == CQ_NULL) return cq_error_nomem(l->err);
     }
     in->nconfig = (int)i + 1;
   }
@@ -68,11 +66,9 @@ static int root_auth_one(load *l, const cq_node *n, cq_auth_def *d) {
   d->at = n;
   d->scheme = load_text(cq_tree_get(n, "scheme"));
   d->name = load_text(cq_tree_get(n, "name"));
-  if (!d->scheme)
-    return cq_tree_error(l->err, n, "auth: scheme is missing");
+  if (!d->scheme) return cq_tree_error(l->err, n, "auth: scheme is missing");
   v = cq_arena_alloc(l->a, (n->count + 1) * sizeof *v);
-  if (!v)
-    return cq_error_nomem(l->err);
+  if (!v) return cq_error_nomem(l->err);
   d->param = v;
   for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
     if (strcmp(n->keys[i], "scheme") == 0 || strcmp(n->keys[i], "name") == 0)
@@ -96,8 +92,7 @@ static int root_auth(load *l, const cq_node *n) {
   int rc = CQ_OK;
 
   in->auth = cq_arena_alloc(l->a, (k + 1) * sizeof *in->auth);
-  if (!in->auth)
-    return cq_error_nomem(l->err);
+  if (!in->auth) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k && rc == CQ_OK; i++)
     rc = root_auth_one(l, n->kind == CQ_N_LIST ? n->items[i] : n,
                        &in->auth[in->nauth++]);
@@ -105,16 +100,15 @@ static int root_auth(load *l, const cq_node *n) {
 }
 
 static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
-  const unsigned roots =
-      ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN);
+  const unsigned roots = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN);
   const cq_node *defaults = cq_tree_get(l->in->root, "defaults");
   const cq_node *base = cq_tree_get(defaults, "request"), *x;
   const cq_node *lists[2];
   cq_node *merged;
   int rc;
 
-  CHECK(n, d->name, "over", "values", "discover", "identify", "columns",
-        "when", "id", "optional", "errors", "attributes");
+  CHECK(n, d->name, "over", "values", "discover", "identify", "columns", "when",
+        "id", "optional", "errors", "attributes");
   d->at = n;
   d->id = load_text(cq_tree_get(n, "id"));
   d->optional = load_bool(cq_tree_get(n, "optional"), 0);
@@ -146,8 +140,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   x = cq_tree_get(n, "columns");
   size_t k = x && x->kind == CQ_N_MAP ? x->count : 0;
   d->attr = cq_arena_alloc(l->a, (k + 1) * sizeof *d->attr);
-  if (!d->attr)
-    return cq_error_nomem(l->err);
+  if (!d->attr) return cq_error_nomem(l->err);
   memset(d->attr, 0, (k + 1) * sizeof *d->attr);
   for (size_t i = 0; i < k; i++) {
     d->attr[i].name = x->keys[i];
@@ -156,8 +149,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
                          ROOT(CONFIG) | ROOT(CLIENT), &d->attr[i].value);
     else
       rc = load_path(l, x->items[i], &d->attr[i].path);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     d->nattr++;
   }
   lists[0] = cq_tree_get(n, "errors");
@@ -174,8 +166,7 @@ static int root_clients(load *l, const cq_node *n) {
   if (k > 16)
     return cq_tree_error(l->err, n, "clients: more than 16 dimensions");
   in->dims = cq_arena_alloc(l->a, (k + 1) * sizeof *in->dims);
-  if (!in->dims)
-    return cq_error_nomem(l->err);
+  if (!in->dims) return cq_error_nomem(l->err);
   memset(in->dims, 0, (k + 1) * sizeof *in->dims);
   for (size_t i = 0; i < k && rc == CQ_OK; i++) {
     in->dims[i].name = n->keys[i];
@@ -220,9 +211,7 @@ int load_root(own_integration *in, cq_error *err) {
   x = cq_tree_get(n, "defaults");
   CHECK(x, "defaults", "request", "page", "limits", "errors", "error", "over");
   rc = root_config(l, cq_tree_get(n, "config"));
-  if (rc == CQ_OK)
-    rc = root_auth(l, cq_tree_get(n, "auth"));
-  if (rc == CQ_OK)
-    rc = root_clients(l, cq_tree_get(n, "clients"));
+  if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
+  if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));
   return rc;
 }

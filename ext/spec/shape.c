@@ -17,8 +17,7 @@ static int shape_type(load *l, const cq_node *at, const char **s,
 static cq_shape *shape_new(load *l) {
   cq_shape *s = cq_arena_alloc(l->a, sizeof *s);
 
-  if (s)
-    memset(s, 0, sizeof *s);
+  if (s) memset(s, 0, sizeof *s);
   return s;
 }
 
@@ -30,19 +29,16 @@ static int shape_fail(load *l, const cq_node *at, const char *s) {
 static int shape_words(load *l, const char **s, const char *words[3]) {
   int n = 0;
 
-  if (**s != '(')
-    return CQ_OK;
+  if (**s != '(') return CQ_OK;
   for ((*s)++; **s && **s != ')' && n < 3;) {
     size_t len = strcspn(*s, " )");
 
     words[n] = cq_arena_strndup(l->a, *s, len);
-    if (!words[n++])
-      return CQ_NOMEM;
+    if (!words[n++]) return CQ_NOMEM;
     *s += len;
     *s += strspn(*s, " ");
   }
-  if (**s != ')')
-    return CQ_ERROR;
+  if (**s != ')') return CQ_ERROR;
   (*s)++;
   return CQ_OK;
 }
@@ -50,13 +46,14 @@ static int shape_words(load *l, const char **s, const char *words[3]) {
 static int shape_object(load *l, const cq_node *n, cq_shape *s) {
   s->kind = CQ_SH_OBJECT;
   s->members = cq_arena_alloc(l->a, (n->count + 1) * sizeof *s->members);
-  if (!s->members)
-    return cq_error_nomem(l->err);
+  if (!s->members) return cq_error_nomem(l->err);
   for (size_t i = 0; i < n->count; i++) {
     cq_member *m = &s->members[s->nmember++];
     const cq_node *v = n->items[i];
-    const char *text = load_text(v->kind == CQ_N_MAP ? cq_tree_get(v, "type") : v);
-    const char *wire = v->kind == CQ_N_MAP ? load_text(cq_tree_get(v, "wire")) : NULL;
+    const char *text =
+        load_text(v->kind == CQ_N_MAP ? cq_tree_get(v, "type") : v);
+    const char *wire =
+        v->kind == CQ_N_MAP ? load_text(cq_tree_get(v, "wire")) : NULL;
     int rc;
 
     if (!text)
@@ -64,8 +61,7 @@ static int shape_object(load *l, const cq_node *n, cq_shape *s) {
                            n->keys[i]);
     m->name = n->keys[i];
     rc = shape_type(l, v, &text, &m->shape);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     text += strspn(text, " ");
     m->wire = wire ? wire : *text ? text : m->name;
   }
@@ -77,8 +73,7 @@ static int shape_named(load *l, const cq_node *at, const char *name,
   const cq_node *n = NULL;
   own_shape *s;
 
-  for (int i = 0; i < 3 && !n; i++)
-    n = cq_tree_get(l->shapes[i], name);
+  for (int i = 0; i < 3 && !n; i++) n = cq_tree_get(l->shapes[i], name);
   if (!n)
     return cq_tree_error(l->err, at, "shape: no shape is named \"%s\"", name);
   for (s = l->in->shapes; s; s = s->next)
@@ -87,21 +82,18 @@ static int shape_named(load *l, const cq_node *at, const char *name,
       return CQ_OK;
     }
   s = cq_arena_alloc(l->a, sizeof *s);
-  if (!s)
-    return cq_error_nomem(l->err);
+  if (!s) return cq_error_nomem(l->err);
   memset(s, 0, sizeof *s);
   s->name = (const char *)n; /* the tree's node tells services apart */
   s->next = l->in->shapes;
   l->in->shapes = s;
   *out = &s->shape;
-  if (n->kind == CQ_N_MAP)
-    return shape_object(l, n, &s->shape);
+  if (n->kind == CQ_N_MAP) return shape_object(l, n, &s->shape);
   const char *text = load_text(n);
   const cq_shape *made;
   int rc = text ? shape_type(l, n, &text, &made)
                 : cq_tree_error(l->err, n, "shape %s: expected a type", name);
-  if (rc == CQ_OK)
-    s->shape = *made;
+  if (rc == CQ_OK) s->shape = *made;
   return rc;
 }
 
@@ -112,10 +104,8 @@ static int shape_type(load *l, const cq_node *at, const char **p,
   cq_shape *made = shape_new(l);
   char name[128];
 
-  if (!made)
-    return cq_error_nomem(l->err);
-  if (n == 0 || n >= sizeof name)
-    return shape_fail(l, at, s);
+  if (!made) return cq_error_nomem(l->err);
+  if (n == 0 || n >= sizeof name) return shape_fail(l, at, s);
   memcpy(name, s, n);
   name[n] = 0;
   s += n;
@@ -138,12 +128,10 @@ static int shape_type(load *l, const cq_node *at, const char **p,
   made->kind = CQ_SH_SCALAR;
   made->type = cq_type_parse(name);
   if (made->type == 0) {
-    if (name[0] < 'A' || name[0] > 'Z')
-      return shape_fail(l, at, name);
+    if (name[0] < 'A' || name[0] > 'Z') return shape_fail(l, at, name);
     return shape_named(l, at, name, out);
   }
-  if (shape_words(l, &s, words))
-    return shape_fail(l, at, *p);
+  if (shape_words(l, &s, words)) return shape_fail(l, at, *p);
   made->format = words[0];
   *p = s;
   return CQ_OK;

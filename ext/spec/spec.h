@@ -11,16 +11,21 @@
 #include "data/data.h"
 
 /* ---- tree: YAML or JSON as maps, lists and scalars with their lines ---- */
-typedef enum cq_node_kind { CQ_N_NULL, CQ_N_SCALAR, CQ_N_LIST, CQ_N_MAP } cq_node_kind;
+typedef enum cq_node_kind {
+  CQ_N_NULL,
+  CQ_N_SCALAR,
+  CQ_N_LIST,
+  CQ_N_MAP
+} cq_node_kind;
 typedef struct cq_node {
   cq_node_kind kind;
-  int line;              /* 1-based */
-  const char *file;      /* display name */
-  int quoted;            /* scalar was quoted: is text whatever it looks like */
-  const char *text;      /* SCALAR */
-  size_t count;          /* LIST items, MAP entries */
-  struct cq_node **items;/* LIST items, MAP values */
-  const char **keys;     /* MAP; NULL for LIST */
+  int line;         /* 1-based */
+  const char *file; /* display name */
+  int quoted;       /* scalar was quoted: is text whatever it looks like */
+  const char *text; /* SCALAR */
+  size_t count;     /* LIST items, MAP entries */
+  struct cq_node **items; /* LIST items, MAP values */
+  const char **keys;      /* MAP; NULL for LIST */
   const int *key_lines;
 } cq_node;
 /* All nodes live in the arena.  JSON is read by the same parser (it is YAML's
@@ -55,7 +60,7 @@ typedef struct cq_step {
   cq_step_kind kind;
   const char *name; /* KEY, ATTR */
   size_t len;
-  int index;        /* INDEX */
+  int index; /* INDEX */
 } cq_step;
 typedef struct cq_path {
   const char *text; /* as written */
@@ -77,24 +82,24 @@ int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
 typedef enum cq_root {
   CQ_R_CONFIG, /* the source's spec, defaults applied */
   CQ_R_CLIENT, /* attributes of the client: account_id, region, ... */
-  CQ_R_WHERE,  /* pushed-down constraints: name = column; .min .max for ranges */
-  CQ_R_PARENT, /* columns of the parent row (batched: lists) */
-  CQ_R_ROW,    /* columns of this row that are already read */
-  CQ_R_RECORD, /* the answer's element; path below it */
-  CQ_R_DETAIL, /* the record of the column's call; path below it */
+  CQ_R_WHERE, /* pushed-down constraints: name = column; .min .max for ranges */
+  CQ_R_PARENT,   /* columns of the parent row (batched: lists) */
+  CQ_R_ROW,      /* columns of this row that are already read */
+  CQ_R_RECORD,   /* the answer's element; path below it */
+  CQ_R_DETAIL,   /* the record of the column's call; path below it */
   CQ_R_RESPONSE, /* body.<path>, headers.<name>, status, url */
-  CQ_R_CURSOR, /* from, to */
-  CQ_R_PAGE,   /* size, number, token, offset */
-  CQ_R_EACH,   /* the value of an `each` list */
-  CQ_R_RUN,    /* time, date, now */
+  CQ_R_CURSOR,   /* from, to */
+  CQ_R_PAGE,     /* size, number, token, offset */
+  CQ_R_EACH,     /* the value of an `each` list */
+  CQ_R_RUN,      /* time, date, now */
   CQ_R_COUNT
 } cq_root;
 typedef struct cq_ref {
   cq_root root;
-  const char *name;  /* first word after the root; "" for the root itself */
-  cq_path *path;     /* RECORD, DETAIL, RESPONSE.body: whole path below root;
+  const char *name; /* first word after the root; "" for the root itself */
+  cq_path *path;    /* RECORD, DETAIL, RESPONSE.body: whole path below root;
                         others: what follows name, applied by the engine */
-  int slot;          /* ROW: column; RECORD, DETAIL: slot of the table;
+  int slot;         /* ROW: column; RECORD, DETAIL: slot of the table;
                         PARENT: column of the parent table; else -1 */
 } cq_ref;
 typedef struct cq_template cq_template; /* opaque, lives in an arena */
@@ -108,7 +113,12 @@ typedef struct cq_context {
 int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
                       unsigned roots, cq_template **out, cq_error *err);
 /* place: how interpolated parts of a mixed text are encoded. */
-typedef enum cq_place { CQ_PLACE_PLAIN, CQ_PLACE_PATH, CQ_PLACE_QUERY, CQ_PLACE_HEADER } cq_place;
+typedef enum cq_place {
+  CQ_PLACE_PLAIN,
+  CQ_PLACE_PATH,
+  CQ_PLACE_QUERY,
+  CQ_PLACE_HEADER
+} cq_place;
 /* A part without a value makes the whole value missing (NULL), except after
  * default(); required() makes it an error. */
 int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
@@ -121,33 +131,39 @@ const char *cq_template_text(const cq_template *t);
 int cq_template_constant(const cq_template *t); /* has no {{ }} */
 
 /* ---- shapes: the record types of JSON columns -------------------------- */
-typedef enum cq_shape_kind { CQ_SH_SCALAR, CQ_SH_OBJECT, CQ_SH_LIST, CQ_SH_MAP } cq_shape_kind;
+typedef enum cq_shape_kind {
+  CQ_SH_SCALAR,
+  CQ_SH_OBJECT,
+  CQ_SH_LIST,
+  CQ_SH_MAP
+} cq_shape_kind;
 typedef struct cq_shape cq_shape;
 typedef struct cq_member {
-  const char *name;  /* key in our JSON */
-  const char *wire;  /* key or element in the answer */
+  const char *name; /* key in our JSON */
+  const char *wire; /* key or element in the answer */
   const cq_shape *shape;
 } cq_member;
 struct cq_shape {
   cq_shape_kind kind;
-  int type;              /* SCALAR: cq_type; text integer real boolean timestamp blob json */
-  const char *format;    /* SCALAR timestamp: epoch, epoch_ms, ... or NULL */
-  size_t nmember;        /* OBJECT */
+  int type; /* SCALAR: cq_type; text integer real boolean timestamp blob json */
+  const char *format; /* SCALAR timestamp: epoch, epoch_ms, ... or NULL */
+  size_t nmember;     /* OBJECT */
   cq_member *members;
   const cq_shape *item;  /* LIST, MAP: element.  References may be cyclic. */
   const char *wire_item; /* XML LIST: wrapper child ("member", "item"); NULL =
                             flattened: the element itself repeats */
-  const char *wire_key, *wire_value, *wire_entry; /* XML MAP: entry, key, value */
+  const char *wire_key, *wire_value,
+      *wire_entry; /* XML MAP: entry, key, value */
 };
 
 /* ---- an integration ---------------------------------------------------- */
 typedef struct cq_integration cq_integration;
 typedef struct cq_table cq_table;
 
-typedef struct cq_param {   /* one name: template pair; order as written */
+typedef struct cq_param { /* one name: template pair; order as written */
   const char *name;
   cq_template *value;
-  cq_node *tree;            /* json bodies: a tree whose strings are templates */
+  cq_node *tree; /* json bodies: a tree whose strings are templates */
 } cq_param;
 
 typedef struct cq_json_tpl cq_json_tpl; /* a body: tree of templates */
@@ -157,91 +173,132 @@ cq_ref *const *cq_json_tpl_refs(const cq_json_tpl *t, size_t *n);
 
 typedef struct cq_request_def {
   const cq_node *at;
-  const char *method;       /* GET, POST, ... */
-  cq_template *url;         /* scheme://host[/base] */
-  cq_template *path;        /* appended; or NULL */
+  const char *method; /* GET, POST, ... */
+  cq_template *url;   /* scheme://host[/base] */
+  cq_template *path;  /* appended; or NULL */
   size_t nquery, nheader, nform;
   cq_param *query, *header, *form;
-  cq_json_tpl *json;        /* body as JSON, or NULL */
-  cq_template *body;        /* body as text, or NULL */
+  cq_json_tpl *json; /* body as JSON, or NULL */
+  cq_template *body; /* body as text, or NULL */
   /* parameters of the auth scheme that a request may override: service,
    * region, ... (name: template), merged over auth's own. */
   size_t nauth;
   cq_param *auth;
-  const char *auth_name;    /* which of the integration's auths; NULL = first
+  const char *auth_name; /* which of the integration's auths; NULL = first
                                that applies; "none" */
-  const char *decode;       /* json (default), ndjson, xml, csv */
-  int idempotent;           /* may be retried and cached (GET, or `safe: true`) */
-  const char *operation;    /* name for limits, logs and cq_explain: `action` */
+  const char *decode;    /* json (default), ndjson, xml, csv */
+  int idempotent;        /* may be retried and cached (GET, or `safe: true`) */
+  const char *operation; /* name for limits, logs and cq_explain: `action` */
 } cq_request_def;
 
-typedef enum cq_page_by { CQ_PAGE_NONE, CQ_PAGE_TOKEN, CQ_PAGE_URL, CQ_PAGE_LINK, CQ_PAGE_NUMBER, CQ_PAGE_OFFSET, CQ_PAGE_LAST, CQ_PAGE_GRAPHQL } cq_page_by;
+typedef enum cq_page_by {
+  CQ_PAGE_NONE,
+  CQ_PAGE_TOKEN,
+  CQ_PAGE_URL,
+  CQ_PAGE_LINK,
+  CQ_PAGE_NUMBER,
+  CQ_PAGE_OFFSET,
+  CQ_PAGE_LAST,
+  CQ_PAGE_GRAPHQL
+} cq_page_by;
 typedef struct cq_page_def {
   cq_page_by by;
-  cq_path *token;       /* TOKEN URL: where the next one stands; LAST: path in
+  cq_path *token; /* TOKEN URL: where the next one stands; LAST: path in
                            the record; GRAPHQL: the pageInfo object */
   const char *token_header; /* or in this header */
-  cq_path *more;        /* a boolean that says whether more follows, or NULL */
-  cq_path *total;       /* NUMBER: pages in all; OFFSET: items in all; or NULL */
-  int64_t start;        /* NUMBER: first number (1), OFFSET: 0 */
-  int64_t size;         /* {{ page.size }}; 0 = not sent */
-  int64_t max_size;     /* LIMIT may lower it, never above */
-  int64_t min_size;     /* LIMIT never lowers the size below it */
+  cq_path *more;    /* a boolean that says whether more follows, or NULL */
+  cq_path *total;   /* NUMBER: pages in all; OFFSET: items in all; or NULL */
+  int64_t start;    /* NUMBER: first number (1), OFFSET: 0 */
+  int64_t size;     /* {{ page.size }}; 0 = not sent */
+  int64_t max_size; /* LIMIT may lower it, never above */
+  int64_t min_size; /* LIMIT never lowers the size below it */
   int64_t max_pages;
-  size_t ntoken;        /* TOKEN of several values: {name: path, ...}; then */
+  size_t ntoken; /* TOKEN of several values: {name: path, ...}; then */
   const char *const *token_names; /* page.token is an object of those found */
   cq_path **token_paths;
 } cq_page_def;
 
-typedef enum cq_action { CQ_ACT_FAIL, CQ_ACT_RETRY, CQ_ACT_EMPTY, CQ_ACT_SKIP_ROW, CQ_ACT_SKIP_CLIENT, CQ_ACT_REFRESH_AUTH, CQ_ACT_OK } cq_action;
+typedef enum cq_action {
+  CQ_ACT_FAIL,
+  CQ_ACT_RETRY,
+  CQ_ACT_EMPTY,
+  CQ_ACT_SKIP_ROW,
+  CQ_ACT_SKIP_CLIENT,
+  CQ_ACT_REFRESH_AUTH,
+  CQ_ACT_OK
+} cq_action;
 typedef struct cq_error_rule {
   const cq_node *at;
-  int nstatus; const int *status;          /* any of; 4xx written 400..499: lo, hi pairs */
-  size_t ncode; const char *const *code;   /* globs on the error code */
-  size_t nheader; const cq_param *header;  /* header equals (template constant) */
-  const char *text;                        /* glob on the message or body */
+  int nstatus;
+  const int *status; /* any of; 4xx written 400..499: lo, hi pairs */
+  size_t ncode;
+  const char *const *code; /* globs on the error code */
+  size_t nheader;
+  const cq_param *header; /* header equals (template constant) */
+  const char *text;       /* glob on the message or body */
   cq_action then;
-  const char *after;                       /* header with seconds, date or epoch */
-  int throttle;                            /* counts as throttling: slow down */
-  const char *message;                     /* what to do: becomes the hint */
+  const char *after;   /* header with seconds, date or epoch */
+  int throttle;        /* counts as throttling: slow down */
+  const char *message; /* what to do: becomes the hint */
 } cq_error_rule;
 typedef struct cq_errors_def {
-  size_t nrule; const cq_error_rule *rule; /* first match wins; table's before
+  size_t nrule;
+  const cq_error_rule *rule; /* first match wins; table's before
                                               service's before integration's */
-  size_t ncode; cq_path **code;            /* where the body holds the code */
-  const char *code_header;                 /* or this header (up to ':' or '#') */
-  size_t nmessage; cq_path **message;
-  int in_200;                              /* a code in a 2xx body is an error */
+  size_t ncode;
+  cq_path **code;          /* where the body holds the code */
+  const char *code_header; /* or this header (up to ':' or '#') */
+  size_t nmessage;
+  cq_path **message;
+  int in_200; /* a code in a 2xx body is an error */
 } cq_errors_def;
 
 typedef struct cq_limits_def {
-  double rate;            /* requests a second, 0 = none */
+  double rate; /* requests a second, 0 = none */
   double burst;
-  int concurrency;        /* at once, 0 = default */
-  size_t nscope; const char *const *scope; /* client attributes, "service", "operation", "host" */
+  int concurrency; /* at once, 0 = default */
+  size_t nscope;
+  const char *const
+      *scope; /* client attributes, "service", "operation", "host" */
   const char *remaining, *reset, *retry_after; /* header names or NULL */
 } cq_limits_def;
 
-typedef enum cq_where_op { CQ_W_EQ = 1, CQ_W_IN = 2, CQ_W_LT = 4, CQ_W_LE = 8, CQ_W_GT = 16, CQ_W_GE = 32, CQ_W_LIKE = 64 } cq_where_op;
+typedef enum cq_where_op {
+  CQ_W_EQ = 1,
+  CQ_W_IN = 2,
+  CQ_W_LT = 4,
+  CQ_W_LE = 8,
+  CQ_W_GT = 16,
+  CQ_W_GE = 32,
+  CQ_W_LIKE = 64
+} cq_where_op;
 
-typedef enum cq_source_kind { CQ_FROM_PATH, CQ_FROM_VALUE, CQ_FROM_CLIENT, CQ_FROM_PARENT, CQ_FROM_EACH, CQ_FROM_CONFIG, CQ_FROM_WHERE } cq_source_kind;
+typedef enum cq_source_kind {
+  CQ_FROM_PATH,
+  CQ_FROM_VALUE,
+  CQ_FROM_CLIENT,
+  CQ_FROM_PARENT,
+  CQ_FROM_EACH,
+  CQ_FROM_CONFIG,
+  CQ_FROM_WHERE
+} cq_source_kind;
 typedef struct cq_column {
   const cq_node *at;
   const char *name;
   int type;
   const char *description;
   cq_source_kind source;
-  cq_path *path;        /* PATH: in the record, or in the call's record */
-  cq_template *value;   /* VALUE */
-  const char *from;     /* CLIENT EACH CONFIG WHERE: attribute name */
-  int parent_column;    /* PARENT: index in the parent table */
-  int call;             /* index of the call that must run; -1 = list record */
+  cq_path *path;      /* PATH: in the record, or in the call's record */
+  cq_template *value; /* VALUE */
+  const char *from;   /* CLIENT EACH CONFIG WHERE: attribute name */
+  int parent_column;  /* PARENT: index in the parent table */
+  int call;           /* index of the call that must run; -1 = list record */
   const cq_shape *shape;
-  const char *format;   /* of timestamps, see cq_value_convert */
-  cq_value dflt;        /* `default:`, NULL kind = none */
-  unsigned where;       /* CQ_W_* that the API takes */
-  int exact;            /* the API's filter means precisely SQL's */
-  int required;         /* without a constraint on it (and no parent) no request can be made */
+  const char *format; /* of timestamps, see cq_value_convert */
+  cq_value dflt;      /* `default:`, NULL kind = none */
+  unsigned where;     /* CQ_W_* that the API takes */
+  int exact;          /* the API's filter means precisely SQL's */
+  int required; /* without a constraint on it (and no parent) no request can be made */
   int hidden, sensitive, key, cursor;
 } cq_column;
 
@@ -249,72 +306,81 @@ typedef struct cq_call {
   const cq_node *at;
   const char *name;
   cq_request_def *request;
-  cq_path *rows;         /* batch or join: path of the records; else NULL */
-  cq_path *record;       /* one record; "." = whole body */
-  int batch;             /* rows per call; 1 = per row */
-  cq_template *when;     /* condition on the row, or NULL */
-  int join_slot;         /* batch/join: slot of the row's value ... */
-  cq_path *join_record;  /* ... that equals this in the call's record */
-  cq_page_def page;      /* pages of a list answer (joined) */
+  cq_path *rows;        /* batch or join: path of the records; else NULL */
+  cq_path *record;      /* one record; "." = whole body */
+  int batch;            /* rows per call; 1 = per row */
+  cq_template *when;    /* condition on the row, or NULL */
+  int join_slot;        /* batch/join: slot of the row's value ... */
+  cq_path *join_record; /* ... that equals this in the call's record */
+  cq_page_def page;     /* pages of a list answer (joined) */
   cq_errors_def errors;
   cq_limits_def limits;
-  unsigned needs;        /* bit set of calls that must be done before */
-  const char *list;      /* not NULL: all records become one JSON list/map column */
+  unsigned needs;   /* bit set of calls that must be done before */
+  const char *list; /* not NULL: all records become one JSON list/map column */
 } cq_call;
 
-typedef struct cq_slot {   /* what the decoder extracts */
+typedef struct cq_slot { /* what the decoder extracts */
   cq_path *path;
-  int type;                /* CQ_JSON for raw extra slots keeps JSON text; 0 = as is */
+  int type; /* CQ_JSON for raw extra slots keeps JSON text; 0 = as is */
   const char *format;
   const cq_shape *shape;
-  int call;                /* -1 list record, else the call's record */
+  int call; /* -1 list record, else the call's record */
 } cq_slot;
 
 typedef struct cq_parent_def {
-  const cq_table *table;    /* NULL = none; may be the table itself (a tree) */
-  const char *table_name;   /* resolved on first use: another file may hold it */
-  cq_template *when;        /* on parent.* */
-  const char *distinct;     /* parent column: equal values are asked once */
-  int batch;                /* n parent rows per request (lists in parent.*); 1 */
-  size_t ngiven; const char *const *given; /* parent columns that, when all
+  const cq_table *table;  /* NULL = none; may be the table itself (a tree) */
+  const char *table_name; /* resolved on first use: another file may hold it */
+  cq_template *when;      /* on parent.* */
+  const char *distinct;   /* parent column: equal values are asked once */
+  int batch;              /* n parent rows per request (lists in parent.*); 1 */
+  size_t ngiven;
+  const char *const *given; /* parent columns that, when all
       wanted parent columns are among them and constrained by =/IN, make a
       parent row without asking */
-  const char *rows;         /* parent JSON column whose elements are our records */
+  const char *rows; /* parent JSON column whose elements are our records */
 } cq_parent_def;
 
 typedef struct cq_dimension { /* of the multiplex */
   const cq_node *at;
-  const char *name;          /* account, region, org */
-  size_t nover; const char *const *over; /* dimensions before it */
-  cq_template *values;       /* list of scalars or maps, or NULL */
-  cq_request_def *discover;  /* gives the values where `values` is missing or
+  const char *name; /* account, region, org */
+  size_t nover;
+  const char *const *over;  /* dimensions before it */
+  cq_template *values;      /* list of scalars or maps, or NULL */
+  cq_request_def *discover; /* gives the values where `values` is missing or
                                 holds a `*` pattern */
   cq_path *rows;
-  cq_request_def *identify;  /* one request a value, its record adds attributes */
+  cq_request_def
+      *identify; /* one request a value, its record adds attributes */
   cq_path *record;
-  size_t nattr;              /* attributes from the answer: name, path/value */
-  struct { const char *name; cq_path *path; cq_template *value; } *attr;
-  cq_template *when;         /* discovered ones kept where true (record.*) */
-  const char *id;            /* attribute that names the value in _cq_client_id */
+  size_t nattr; /* attributes from the answer: name, path/value */
+  struct {
+    const char *name;
+    cq_path *path;
+    cq_template *value;
+  } * attr;
+  cq_template *when; /* discovered ones kept where true (record.*) */
+  const char *id;    /* attribute that names the value in _cq_client_id */
   cq_page_def page;
   cq_errors_def errors;
-  int optional;              /* no values and no discovery: one client without it */
+  int optional; /* no values and no discovery: one client without it */
 } cq_dimension;
 
 typedef struct cq_cursor_def {
-  int column;               /* -1 = not incremental */
-  int order;                /* 1 asc, -1 desc (newest first: stop at the known), 0 none */
-  cq_template *start;       /* where the first run begins, or NULL = everything */
+  int column; /* -1 = not incremental */
+  int order;  /* 1 asc, -1 desc (newest first: stop at the known), 0 none */
+  cq_template *start; /* where the first run begins, or NULL = everything */
   int64_t lookback_us, window_us; /* 0 = none */
-  const char *format;       /* how cursor.from/to are sent: rfc3339 (default), epoch, epoch_ms, date */
+  const char *
+      format; /* how cursor.from/to are sent: rfc3339 (default), epoch, epoch_ms, date */
 } cq_cursor_def;
 
 typedef struct cq_auth_def {
   const cq_node *at;
-  const char *name;         /* for requests that name it */
-  const char *scheme;       /* none basic bearer api_key aws_sigv4 github_app ... */
-  size_t nparam; cq_param *param; /* templates over config, client */
-  cq_template *when;        /* taken where true (or NULL: where every template
+  const char *name;   /* for requests that name it */
+  const char *scheme; /* none basic bearer api_key aws_sigv4 github_app ... */
+  size_t nparam;
+  cq_param *param;   /* templates over config, client */
+  cq_template *when; /* taken where true (or NULL: where every template
                                without default has a value) */
 } cq_auth_def;
 
@@ -324,41 +390,57 @@ struct cq_table {
   const char *name, *title, *description, *example, *service;
   int ncol;
   cq_column *columns;
-  int nslot;                /* columns first: slot i = column i; then extras */
+  int nslot; /* columns first: slot i = column i; then extras */
   cq_slot *slots;
-  cq_request_def *request;  /* NULL: rows come from the parent's record or each */
+  cq_request_def
+      *request; /* NULL: rows come from the parent's record or each */
   cq_path *rows;
-  size_t neach; struct { const char *name; cq_template *values; } *each;
+  size_t neach;
+  struct {
+    const char *name;
+    cq_template *values;
+  } * each;
   cq_page_def page;
   cq_errors_def errors;
   cq_limits_def limits;
-  size_t ncall; cq_call *calls;
+  size_t ncall;
+  cq_call *calls;
   cq_parent_def parent;
-  size_t nover; const int *over; /* dimensions, indexes in the integration */
-  size_t nonly; struct { int dimension; size_t n; const char *const *values; } *only;
+  size_t nover;
+  const int *over; /* dimensions, indexes in the integration */
+  size_t nonly;
+  struct {
+    int dimension;
+    size_t n;
+    const char *const *values;
+  } * only;
   cq_cursor_def cursor;
-  size_t nkey; const int *key;   /* column indexes */
-  int paid;                      /* asked only where config.use_paid_apis */
-  const char *permissions;       /* JSON list, or NULL */
+  size_t nkey;
+  const int *key;          /* column indexes */
+  int paid;                /* asked only where config.use_paid_apis */
+  const char *permissions; /* JSON list, or NULL */
 };
 
 typedef struct cq_config_def {
   const char *name;
-  int type;                 /* CQ_TEXT INTEGER REAL BOOLEAN, CQ_JSON for list and map */
+  int type; /* CQ_TEXT INTEGER REAL BOOLEAN, CQ_JSON for list and map */
   int is_list, is_map;
   int secret, optional;
-  const char *env;          /* `default: "${NAME}"`: read from the environment */
+  const char *env; /* `default: "${NAME}"`: read from the environment */
   cq_value dflt;
   const char *description;
 } cq_config_def;
 
 struct cq_integration {
   const char *name, *title, *description;
-  int nconfig; cq_config_def *config;
-  int nauth; cq_auth_def *auth;
-  int ndim; cq_dimension *dims;
-  int allow_file;           /* may read file:// URLs */
-  const char *aliases;      /* CloudQuery plugin path, "cloudquery/aws" */
+  int nconfig;
+  cq_config_def *config;
+  int nauth;
+  cq_auth_def *auth;
+  int ndim;
+  cq_dimension *dims;
+  int allow_file;      /* may read file:// URLs */
+  const char *aliases; /* CloudQuery plugin path, "cloudquery/aws" */
 };
 
 /* ---- the registry: every integration known to one connection ----------- */
@@ -371,24 +453,31 @@ void cq_registry_unref(cq_registry *r);
  * was added before, refuses the name of a built-in one. */
 int cq_registry_load(cq_registry *r, const char *path, cq_error *err);
 /* Table names in order, cheap (i from 0; NULL at the end). */
-const char *cq_registry_table_name(const cq_registry *r, size_t i, const char **integration);
+const char *cq_registry_table_name(const cq_registry *r, size_t i,
+                                   const char **integration);
 const char *cq_registry_integration_name(const cq_registry *r, size_t i);
 /* Parses on first use only the root file and the file that holds the table.
  * Borrowed: lives as long as the registry. */
-int cq_registry_table(cq_registry *r, const char *name, const cq_table **out, cq_error *err);
-int cq_registry_integration(cq_registry *r, const char *name, const cq_integration **out, cq_error *err);
+int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
+                      cq_error *err);
+int cq_registry_integration(cq_registry *r, const char *name,
+                            const cq_integration **out, cq_error *err);
 /* Parent of a table, loading its file when needed; *out NULL where none. */
-int cq_registry_parent(cq_registry *r, const cq_table *t, const cq_table **out, cq_error *err);
+int cq_registry_parent(cq_registry *r, const cq_table *t, const cq_table **out,
+                       cq_error *err);
 
 /* ---- configuration of a source ----------------------------------------- */
 /* Values of `config:` for one source: from a spec tree (or NULL), checked
  * against the definitions, defaults and environment applied. */
 typedef struct cq_config cq_config;
-int cq_config_new(const cq_integration *in, const cq_node *spec, cq_config **out, cq_error *err);
+int cq_config_new(const cq_integration *in, const cq_node *spec,
+                  cq_config **out, cq_error *err);
 cq_config *cq_config_ref(cq_config *c);
 void cq_config_unref(cq_config *c); /* wipes secrets */
-int cq_config_get(const cq_config *c, const char *name, cq_value *out); /* borrowed */
-int cq_config_set(cq_config *c, const char *name, const char *value, cq_error *err); /* text, JSON for lists */
+int cq_config_get(const cq_config *c, const char *name,
+                  cq_value *out); /* borrowed */
+int cq_config_set(cq_config *c, const char *name, const char *value,
+                  cq_error *err); /* text, JSON for lists */
 /* Replaces every secret in `text` that the config holds by "***" in place. */
 void cq_config_redact(const cq_config *c, char *text);
 

@@ -15,21 +15,21 @@ enum {
 };
 
 static unsigned where_ops(const char *s) {
-  static const struct { const char *w; unsigned op; } ops[] = {
-      {"=", CQ_W_EQ},  {"in", CQ_W_IN}, {"<=", CQ_W_LE},
-      {">=", CQ_W_GE}, {"<", CQ_W_LT},  {">", CQ_W_GT}, {"like", CQ_W_LIKE}};
+  static const struct {
+    const char *w;
+    unsigned op;
+  } ops[] = {{"=", CQ_W_EQ},     {"in", CQ_W_IN}, {"<=", CQ_W_LE},
+             {">=", CQ_W_GE},    {"<", CQ_W_LT},  {">", CQ_W_GT},
+             {"like", CQ_W_LIKE}};
   unsigned out = 0;
 
   while (s && *s) {
     size_t n = strcspn(s, " ,"), i;
 
     for (i = 0; n && i < 7; i++)
-      if (strlen(ops[i].w) == n && memcmp(ops[i].w, s, n) == 0)
-        break;
-    if (n && i == 7)
-      return ~0u;
-    if (n)
-      out |= ops[i].op;
+      if (strlen(ops[i].w) == n && memcmp(ops[i].w, s, n) == 0) break;
+    if (n && i == 7) return ~0u;
+    if (n) out |= ops[i].op;
     s += n + strspn(s + n, " ,");
   }
   return out;
@@ -39,8 +39,7 @@ static int column_type(load *l, const cq_node *at, const char *object,
                        const char *s, size_t n, int *type) {
   char name[64];
 
-  if (n >= sizeof name)
-    n = sizeof name - 1;
+  if (n >= sizeof name) n = sizeof name - 1;
   memcpy(name, s, n);
   name[n] = 0;
   *type = cq_type_parse(name);
@@ -56,13 +55,10 @@ static int column_short(load *l, cq_column *c, const char *object,
   const char *path = c->name;
   int rc;
 
-  if (strncmp(s, "list of ", 8) == 0)
-    n = 8 + strcspn(s + 8, " ");
+  if (strncmp(s, "list of ", 8) == 0) n = 8 + strcspn(s + 8, " ");
   rc = column_type(l, c->at, object, s, n, &c->type);
-  if (rc)
-    return rc;
-  if (s[n])
-    path = s + n + strspn(s + n, " ");
+  if (rc) return rc;
+  if (s[n]) path = s + n + strspn(s + n, " ");
   rc = cq_path_parse(l->a, path, strlen(path), &c->path, l->err);
   if (rc)
     cq_error_prefix(l->err, "%s:%d: %s: ", c->at->file, c->at->line, object);
@@ -71,17 +67,20 @@ static int column_short(load *l, cq_column *c, const char *object,
 
 static int call_index(const load *l, const char *name) {
   for (size_t i = 0; i < l->table->ncall; i++)
-    if (strcmp(l->table->calls[i].name, name) == 0)
-      return (int)i;
+    if (strcmp(l->table->calls[i].name, name) == 0) return (int)i;
   return -2;
 }
 
 static int column_from(load *l, cq_column *c, const char *object,
                        const char *s) {
-  static const struct { const char *w; cq_source_kind k; } roots[] = {
-      {"client.", CQ_FROM_CLIENT}, {"parent.", CQ_FROM_PARENT},
-      {"each.", CQ_FROM_EACH},     {"config.", CQ_FROM_CONFIG},
-      {"where.", CQ_FROM_WHERE}};
+  static const struct {
+    const char *w;
+    cq_source_kind k;
+  } roots[] = {{"client.", CQ_FROM_CLIENT},
+               {"parent.", CQ_FROM_PARENT},
+               {"each.", CQ_FROM_EACH},
+               {"config.", CQ_FROM_CONFIG},
+               {"where.", CQ_FROM_WHERE}};
 
   for (size_t i = 0; i < 5; i++)
     if (strncmp(s, roots[i].w, strlen(roots[i].w)) == 0) {
@@ -105,10 +104,8 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   c->parent_column = -1;
   snprintf(what, sizeof what, "%s: column %s", object, c->name);
   if (load_text(n)) {
-    if ((rc = column_short(l, c, what, n->text)) != 0)
-      return rc;
-    if (detail)
-      c->call = call_index(l, detail);
+    if ((rc = column_short(l, c, what, n->text)) != 0) return rc;
+    if (detail) c->call = call_index(l, detail);
     return CQ_OK;
   }
   if (n->kind != CQ_N_MAP)
@@ -128,20 +125,17 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   c->sensitive = load_bool(cq_tree_get(n, "sensitive"), 0);
   c->where = where_ops(load_text(cq_tree_get(n, "where")));
   if (c->where == ~0u)
-    return cq_tree_error(l->err, n, "%s: where: expected some of = in < <= > >= like",
-                         what);
+    return cq_tree_error(
+        l->err, n, "%s: where: expected some of = in < <= > >= like", what);
   if (cq_tree_get(n, "shape")) {
     if ((rc = load_shape(l, cq_tree_get(n, "shape"), &c->shape)) != 0)
       return rc;
-    if (!load_text(cq_tree_get(n, "type")))
-      c->type = CQ_JSON;
+    if (!load_text(cq_tree_get(n, "type"))) c->type = CQ_JSON;
   }
   s = load_text(cq_tree_get(n, "default"));
-  if (s)
-    c->dflt = cq_value_text(s);
+  if (s) c->dflt = cq_value_text(s);
   call = load_text(cq_tree_get(n, "call"));
-  if (!call)
-    call = cq_tree_get(n, "from") ? NULL : detail;
+  if (!call) call = cq_tree_get(n, "from") ? NULL : detail;
   if (call && strcmp(call, "list") != 0) {
     c->call = call_index(l, call);
     if (c->call < 0)
@@ -168,17 +162,14 @@ static int load_columns(load *l, const cq_node *n, const char *detail) {
     return cq_tree_error(l->err, n, "%s: more than %d columns", t->name,
                          CQ_MAX_COLUMNS);
   t->columns = cq_arena_alloc(l->a, n->count * sizeof *t->columns);
-  if (!t->columns)
-    return cq_error_nomem(l->err);
+  if (!t->columns) return cq_error_nomem(l->err);
   memset(t->columns, 0, n->count * sizeof *t->columns);
   for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
-    if (n->items[i]->kind == CQ_N_NULL)
-      continue;
+    if (n->items[i]->kind == CQ_N_NULL) continue;
     t->columns[t->ncol].name = n->keys[i];
     t->columns[t->ncol].at = n->items[i];
     rc = load_column(l, &t->columns[t->ncol], detail);
-    if (rc == CQ_OK)
-      t->ncol++;
+    if (rc == CQ_OK) t->ncol++;
   }
   return rc;
 }
@@ -190,8 +181,7 @@ static int load_values(load *l) {
   for (int i = 0; i < t->ncol && rc == CQ_OK; i++) {
     cq_column *c = &t->columns[i];
 
-    if (c->source != CQ_FROM_VALUE)
-      continue;
+    if (c->source != CQ_FROM_VALUE) continue;
     l->call = c->call;
     rc = load_template(l, cq_tree_get(c->at, "value"), VALUE_ROOTS, &c->value);
   }
@@ -201,8 +191,7 @@ static int load_values(load *l) {
 
 static int column_index(const cq_table *t, const char *name) {
   for (int i = 0; name && i < t->ncol; i++)
-    if (strcmp(t->columns[i].name, name) == 0)
-      return i;
+    if (strcmp(t->columns[i].name, name) == 0) return i;
   return -1;
 }
 
@@ -210,13 +199,11 @@ static int unknown_column(load *l, const cq_node *at, const char *what,
                           const char *name) {
   const char *names[CQ_MAX_COLUMNS], *near;
 
-  for (int i = 0; i < l->table->ncol; i++)
-    names[i] = l->table->columns[i].name;
+  for (int i = 0; i < l->table->ncol; i++) names[i] = l->table->columns[i].name;
   cq_tree_error(l->err, at, "%s: %s: no column \"%s\"", l->table->name, what,
                 name);
   near = cq_nearest(name, names, (size_t)l->table->ncol);
-  if (near)
-    cq_error_hint(l->err, "did you mean \"%s\"?", near);
+  if (near) cq_error_hint(l->err, "did you mean \"%s\"?", near);
   return CQ_ERROR;
 }
 
@@ -224,17 +211,14 @@ static int unknown_column(load *l, const cq_node *at, const char *what,
 static int load_call_names(load *l, const cq_node *n) {
   cq_table *t = l->table;
 
-  if (!n || n->kind != CQ_N_MAP)
-    return CQ_OK;
+  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
   if (n->count > 32)
     return cq_tree_error(l->err, n, "%s: more than 32 calls", t->name);
   t->calls = cq_arena_alloc(l->a, n->count * sizeof *t->calls);
-  if (!t->calls)
-    return cq_error_nomem(l->err);
+  if (!t->calls) return cq_error_nomem(l->err);
   memset(t->calls, 0, n->count * sizeof *t->calls);
   for (size_t i = 0; i < n->count; i++) {
-    if (n->items[i]->kind == CQ_N_NULL)
-      continue;
+    if (n->items[i]->kind == CQ_N_NULL) continue;
     t->calls[t->ncall].name = n->keys[i];
     t->calls[t->ncall++].at = n->items[i];
   }
@@ -247,8 +231,7 @@ static void call_needs(load *l, cq_call *c, cq_ref *const *refs, size_t n) {
         refs[i]->slot < l->table->ncol) {
       int k = l->table->columns[refs[i]->slot].call;
 
-      if (k >= 0 && &l->table->calls[k] != c)
-        c->needs |= 1u << k;
+      if (k >= 0 && &l->table->calls[k] != c) c->needs |= 1u << k;
     }
 }
 
@@ -297,13 +280,11 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
 
     CHECK(x, what, "row", "record");
     c->join_slot = column_index(l->table, row);
-    if (c->join_slot < 0)
-      return unknown_column(l, x, "join", row ? row : "");
+    if (c->join_slot < 0) return unknown_column(l, x, "join", row ? row : "");
     rc = load_path(l, cq_tree_get(x, "record"), &c->join_record);
     if (rc == CQ_OK && !c->join_record)
       rc = cq_tree_error(l->err, x, "%s: join: record is missing", what);
-    if (rc)
-      return rc;
+    if (rc) return rc;
   }
   if (c->batch > 1 && !c->join_record)
     return cq_tree_error(l->err, n, "%s: a batch needs `join`", what);
@@ -312,12 +293,9 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
   lists[2] = service ? cq_tree_get(service, "errors") : NULL;
   lists[3] = root ? cq_tree_get(root, "errors") : NULL;
   x = cq_tree_get(n, "error");
-  if (!x && service)
-    x = cq_tree_get(service, "error");
-  if (!x && root)
-    x = cq_tree_get(root, "error");
-  if ((rc = load_errors(l, x, lists, 4, what, &c->errors)) != 0)
-    return rc;
+  if (!x && service) x = cq_tree_get(service, "error");
+  if (!x && root) x = cq_tree_get(root, "error");
+  if ((rc = load_errors(l, x, lists, 4, what, &c->errors)) != 0) return rc;
   params_needs(l, c, c->request->query, c->request->nquery);
   params_needs(l, c, c->request->form, c->request->nform);
   params_needs(l, c, c->request->header, c->request->nheader);
@@ -346,8 +324,7 @@ static int load_parent(load *l, const cq_node *n) {
   int rc;
 
   p->batch = 1;
-  if (!n || n->kind == CQ_N_NULL)
-    return CQ_OK;
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   if (load_text(n)) {
     p->table_name = n->text;
     return CQ_OK;
@@ -375,14 +352,12 @@ static int load_cursor(load *l, const cq_node *n) {
   int rc;
 
   c->column = -1;
-  if (!n || n->kind != CQ_N_MAP)
-    return CQ_OK;
+  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
   CHECK(n, l->table->name, "column", "order", "start", "lookback", "window",
         "format");
   s = load_text(cq_tree_get(n, "column"));
   c->column = column_index(l->table, s);
-  if (c->column < 0)
-    return unknown_column(l, n, "cursor", s ? s : "");
+  if (c->column < 0) return unknown_column(l, n, "cursor", s ? s : "");
   l->table->columns[c->column].cursor = 1;
   s = load_text(cq_tree_get(n, "order"));
   c->order = 1;
@@ -417,18 +392,15 @@ static int load_over(load *l, const cq_node *n, const cq_node *only) {
   size_t k = n && n->kind == CQ_N_LIST ? n->count : (size_t)ndim;
   int *over = cq_arena_alloc(l->a, (k + 1) * sizeof *over);
 
-  if (!over)
-    return cq_error_nomem(l->err);
+  if (!over) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k; i++) {
     const char *name =
         n && n->kind == CQ_N_LIST ? load_text(n->items[i]) : NULL;
 
     over[i] = (int)i;
-    if (!n || n->kind != CQ_N_LIST)
-      continue;
+    if (!n || n->kind != CQ_N_LIST) continue;
     for (over[i] = 0; over[i] < ndim; over[i]++)
-      if (name && strcmp(l->in->pub.dims[over[i]].name, name) == 0)
-        break;
+      if (name && strcmp(l->in->pub.dims[over[i]].name, name) == 0) break;
     if (over[i] == ndim)
       return cq_tree_error(l->err, n, "%s: over: unknown client \"%s\"",
                            t->name, name ? name : "");
@@ -437,14 +409,12 @@ static int load_over(load *l, const cq_node *n, const cq_node *only) {
   t->nover = k;
   k = only && only->kind == CQ_N_MAP ? only->count : 0;
   t->only = cq_arena_alloc(l->a, (k + 1) * sizeof *t->only);
-  if (!t->only)
-    return cq_error_nomem(l->err);
+  if (!t->only) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k; i++) {
     int d;
 
     for (d = 0; d < ndim; d++)
-      if (strcmp(l->in->pub.dims[d].name, only->keys[i]) == 0)
-        break;
+      if (strcmp(l->in->pub.dims[d].name, only->keys[i]) == 0) break;
     if (d == ndim)
       return cq_tree_error(l->err, only, "%s: only: unknown client \"%s\"",
                            t->name, only->keys[i]);
@@ -462,8 +432,7 @@ static int load_each(load *l, const cq_node *n) {
   int rc = CQ_OK;
 
   t->each = cq_arena_alloc(l->a, (k + 1) * sizeof *t->each);
-  if (!t->each)
-    return cq_error_nomem(l->err);
+  if (!t->each) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k && rc == CQ_OK; i++) {
     t->each[i].name = n->keys[i];
     rc = load_template(l, n->items[i],
@@ -479,14 +448,12 @@ static int load_keys(load *l, const cq_node *n) {
   size_t k = n && n->kind == CQ_N_LIST ? n->count : 0;
   int *key = cq_arena_alloc(l->a, (k + 1) * sizeof *key);
 
-  if (!key)
-    return cq_error_nomem(l->err);
+  if (!key) return cq_error_nomem(l->err);
   for (size_t i = 0; i < k; i++) {
     const char *name = load_text(n->items[i]);
 
     key[i] = column_index(t, name);
-    if (key[i] < 0)
-      return unknown_column(l, n, "key", name ? name : "");
+    if (key[i] < 0) return unknown_column(l, n, "key", name ? name : "");
     t->columns[key[i]].key = 1;
   }
   t->key = key;
@@ -511,8 +478,7 @@ static int use_expand(load *l, const cq_node *n, const cq_node *args,
       name[k] = s[k];
     name[k] = 0;
     v = cq_tree_get(args, name);
-    if (!v)
-      return CQ_OK; /* removed */
+    if (!v) return CQ_OK; /* removed */
     if (end && strncmp(n->text, "{{ use.", 7) == 0 && end[2] == 0) {
       *out = (cq_node *)v;
       return CQ_OK;
@@ -529,8 +495,7 @@ static int use_expand(load *l, const cq_node *n, const cq_node *args,
       copy->text = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
     }
     cq_buf_clear(&b);
-    if (!copy || !copy->text)
-      return cq_error_nomem(l->err);
+    if (!copy || !copy->text) return cq_error_nomem(l->err);
     return use_expand(l, copy, args, out); /* further placeholders */
   }
   if (n->kind != CQ_N_MAP && n->kind != CQ_N_LIST) {
@@ -538,26 +503,21 @@ static int use_expand(load *l, const cq_node *n, const cq_node *args,
     return CQ_OK;
   }
   copy = cq_arena_alloc(l->a, sizeof *copy);
-  if (!copy)
-    return cq_error_nomem(l->err);
+  if (!copy) return cq_error_nomem(l->err);
   *copy = *n;
   copy->items = cq_arena_alloc(l->a, (n->count + 1) * sizeof *copy->items);
   copy->keys = n->keys
                    ? cq_arena_alloc(l->a, (n->count + 1) * sizeof *copy->keys)
                    : NULL;
-  if (!copy->items || (n->keys && !copy->keys))
-    return cq_error_nomem(l->err);
+  if (!copy->items || (n->keys && !copy->keys)) return cq_error_nomem(l->err);
   copy->count = 0;
   for (size_t i = 0; i < n->count; i++) {
     cq_node *v;
 
-    if (use_expand(l, n->items[i], args, &v))
-      return CQ_ERROR;
-    if (!v)
-      continue;
+    if (use_expand(l, n->items[i], args, &v)) return CQ_ERROR;
+    if (!v) continue;
     copy->items[copy->count] = v;
-    if (n->keys)
-      copy->keys[copy->count] = n->keys[i];
+    if (n->keys) copy->keys[copy->count] = n->keys[i];
     copy->count++;
   }
   *out = copy;
@@ -567,17 +527,15 @@ static int use_expand(load *l, const cq_node *n, const cq_node *args,
 static int use_presets(load *l, const cq_node *use, const cq_node *service,
                        cq_node *base, cq_node **out) {
   *out = base;
-  if (!use)
-    return CQ_OK;
+  if (!use) return CQ_OK;
   for (size_t i = 0; i < (use->kind == CQ_N_MAP ? use->count : 1); i++) {
     const char *name = use->kind == CQ_N_MAP ? use->keys[i] : load_text(use);
     const cq_node *args = use->kind == CQ_N_MAP ? use->items[i] : NULL;
-    const cq_node *p = name ? cq_tree_get(cq_tree_get(service, "presets"), name)
-                            : NULL;
+    const cq_node *p =
+        name ? cq_tree_get(cq_tree_get(service, "presets"), name) : NULL;
     cq_node *made;
 
-    if (!p && name)
-      p = cq_tree_get(cq_tree_get(l->in->root, "presets"), name);
+    if (!p && name) p = cq_tree_get(cq_tree_get(l->in->root, "presets"), name);
     if (!p)
       return cq_tree_error(l->err, use, "unknown preset \"%s\"",
                            name ? name : "");
@@ -602,8 +560,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   int rc = CQ_OK;
 
   *out = NULL;
-  if (!t)
-    return cq_error_nomem(err);
+  if (!t) return cq_error_nomem(err);
   memset(t, 0, sizeof *t);
   memset(l, 0, sizeof *l);
   l->in = in;
@@ -619,22 +576,19 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   t->pub.cursor.column = -1;
   if (!own || own->kind != CQ_N_MAP)
     return cq_tree_error(err, own ? own : service, "%s: expected a map", name);
-  CHECK(own, name, "title", "description", "service", "over", "only",
-        "request", "rows", "key", "columns", "each", "page", "errors", "error",
-        "limits", "calls", "parent", "cursor", "use", "example", "permissions",
-        "paid", "detail");
-  if (mid)
-    rc = cq_tree_merge(l->a, base, mid, &base, err);
+  CHECK(own, name, "title", "description", "service", "over", "only", "request",
+        "rows", "key", "columns", "each", "page", "errors", "error", "limits",
+        "calls", "parent", "cursor", "use", "example", "permissions", "paid",
+        "detail");
+  if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
   if (rc == CQ_OK && service != in->root)
     rc = use_presets(l, cq_tree_get(service, "use"), service, base, &base);
   if (rc == CQ_OK)
     rc = use_presets(l, cq_tree_get(own, "use"), service, base, &n);
   x = n ? cq_tree_get(n, "request") : NULL;
   const cq_node *call_request = base ? cq_tree_get(base, "request") : NULL;
-  if (rc == CQ_OK)
-    rc = cq_tree_merge(l->a, n, own, &n, err);
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = cq_tree_merge(l->a, n, own, &n, err);
+  if (rc) return rc;
   t->pub.title = load_text(cq_tree_get(n, "title"));
   t->pub.description = load_text(cq_tree_get(n, "description"));
   t->pub.example = load_text(cq_tree_get(n, "example"));
@@ -648,8 +602,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
 
     cq_buf_init(&b, CQ_MAX_TEMPLATE);
     cq_tree_json(cq_tree_get(n, "permissions"), &b);
-    t->pub.permissions =
-        b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+    t->pub.permissions = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
     cq_buf_clear(&b);
   }
   if ((rc = load_call_names(l, cq_tree_get(n, "calls"))) ||
@@ -691,8 +644,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     goto done;
   for (size_t i = 0; i < t->pub.ncall && rc == CQ_OK; i++)
     rc = load_call(l, &t->pub.calls[i], call_request, mid, root);
-  if (rc)
-    goto done;
+  if (rc) goto done;
   t->pub.nslot = (int)l->slots.n;
   t->pub.slots = cq_arena_alloc(l->a, (l->slots.n + 1) * sizeof *t->pub.slots);
   if (!t->pub.slots) {
@@ -712,8 +664,7 @@ static int link_refs(const cq_table *t, const cq_table *parent,
                      const cq_node *at, cq_ref *const *refs, size_t n,
                      cq_error *err) {
   for (size_t i = 0; i < n; i++) {
-    if (refs[i]->root != CQ_R_PARENT)
-      continue;
+    if (refs[i]->root != CQ_R_PARENT) continue;
     refs[i]->slot = column_index(parent, refs[i]->name);
     if (refs[i]->slot < 0)
       return cq_tree_error(err, at, "%s: parent.%s is not a column of %s",
@@ -737,8 +688,7 @@ static int link_request(const cq_table *t, const cq_table *p,
   cq_ref *const *refs;
   int rc;
 
-  if (!r)
-    return CQ_OK;
+  if (!r) return CQ_OK;
   lists[0] = r->query, counts[0] = r->nquery;
   lists[1] = r->header, counts[1] = r->nheader;
   lists[2] = r->form, counts[2] = r->nform;
@@ -749,10 +699,8 @@ static int link_request(const cq_table *t, const cq_table *p,
     return rc;
   for (int k = 0; k < 4; k++)
     for (size_t i = 0; i < counts[k]; i++)
-      if ((rc = link_template(t, p, lists[k][i].value, err)) != 0)
-        return rc;
-  if (!r->json)
-    return CQ_OK;
+      if ((rc = link_template(t, p, lists[k][i].value, err)) != 0) return rc;
+  if (!r->json) return CQ_OK;
   refs = cq_json_tpl_refs(r->json, &n);
   return link_refs(t, p, t->at, refs, n, err);
 }
@@ -761,12 +709,10 @@ int load_link(own_table *own, const cq_table *parent, cq_error *err) {
   cq_table *t = &own->pub;
   int rc;
 
-  if (own->linked)
-    return CQ_OK;
+  if (own->linked) return CQ_OK;
   own->linked = 1;
   t->parent.table = parent;
-  if (!parent)
-    return CQ_OK;
+  if (!parent) return CQ_OK;
   if ((rc = link_request(t, parent, t->request, err)) ||
       (rc = link_template(t, parent, t->parent.when, err)) ||
       (rc = link_template(t, parent, t->cursor.start, err)))
@@ -778,10 +724,8 @@ int load_link(own_table *own, const cq_table *parent, cq_error *err) {
   for (int i = 0; i < t->ncol; i++) {
     cq_column *c = &t->columns[i];
 
-    if ((rc = link_template(t, parent, c->value, err)) != 0)
-      return rc;
-    if (c->source != CQ_FROM_PARENT)
-      continue;
+    if ((rc = link_template(t, parent, c->value, err)) != 0) return rc;
+    if (c->source != CQ_FROM_PARENT) continue;
     c->parent_column = column_index(parent, c->from);
     if (c->parent_column < 0)
       return cq_tree_error(err, c->at, "%s: column %s: %s has no column \"%s\"",

@@ -13,8 +13,8 @@
 #include "spec/template.h"
 
 static const char *const root_names[CQ_R_COUNT] = {
-    "config", "client", "where", "parent", "row", "record", "detail",
-    "response", "cursor", "page", "each", "run"};
+    "config", "client",   "where",  "parent", "row",  "record",
+    "detail", "response", "cursor", "page",   "each", "run"};
 
 typedef struct parser {
   cq_arena *a;
@@ -33,8 +33,7 @@ static int parse_fail(parser *p, const char *what) {
 }
 
 static void skip_space(parser *p) {
-  while (p->s < p->end && strchr(" \t\r\n", *p->s))
-    p->s++;
+  while (p->s < p->end && strchr(" \t\r\n", *p->s)) p->s++;
 }
 
 static int is_word(int c) {
@@ -46,10 +45,8 @@ static int take_word(parser *p, const char *w) {
   size_t n = strlen(w);
 
   skip_space(p);
-  if ((size_t)(p->end - p->s) < n || memcmp(p->s, w, n) != 0)
-    return 0;
-  if (is_word(w[0]) && p->s + n < p->end && is_word(p->s[n]))
-    return 0;
+  if ((size_t)(p->end - p->s) < n || memcmp(p->s, w, n) != 0) return 0;
+  if (is_word(w[0]) && p->s + n < p->end && is_word(p->s[n])) return 0;
   p->s += n;
   return 1;
 }
@@ -75,8 +72,7 @@ static expr *parse_name(parser *p) {
   cq_ref *r;
   int root;
 
-  while (p->s < p->end && is_word(*p->s))
-    p->s++;
+  while (p->s < p->end && is_word(*p->s)) p->s++;
   n = (size_t)(p->s - from);
   for (root = 0; root < CQ_R_COUNT; root++)
     if (strlen(root_names[root]) == n && !memcmp(root_names[root], from, n))
@@ -93,14 +89,12 @@ static expr *parse_name(parser *p) {
     }
     cq_tree_error(p->err, p->at, "template: unknown name \"%s\"", w);
     near = cq_nearest(w, root_names, CQ_R_COUNT);
-    if (near)
-      cq_error_hint(p->err, "did you mean \"%s\"?", near);
+    if (near) cq_error_hint(p->err, "did you mean \"%s\"?", near);
     return NULL;
   }
   e = expr_new(p, E_REF);
   r = cq_arena_alloc(p->a, sizeof *r);
-  if (!e || !r)
-    return NULL;
+  if (!e || !r) return NULL;
   memset(r, 0, sizeof *r);
   r->root = (cq_root)root;
   r->slot = -1;
@@ -111,18 +105,15 @@ static expr *parse_name(parser *p) {
 
     if (!whole && *p->s == '.') {
       word = ++p->s;
-      while (p->s < p->end && is_word(*p->s))
-        p->s++;
+      while (p->s < p->end && is_word(*p->s)) p->s++;
       r->name = cq_arena_strndup(p->a, word, (size_t)(p->s - word));
-      if (!r->name)
-        return NULL;
+      if (!r->name) return NULL;
     }
     word = p->s;
     while (p->s < p->end && (is_word(*p->s) || strchr(".[]*@:\"", *p->s)))
       p->s++;
     if (p->s > word) {
-      if (*word == '.')
-        word++;
+      if (*word == '.') word++;
       if (cq_path_parse(p->a, word, (size_t)(p->s - word), &r->path, p->err))
         return NULL;
     }
@@ -142,20 +133,17 @@ static expr *parse_list(parser *p) {
   expr *e = expr_new(p, E_LIST), *args[64];
   size_t n = 0;
 
-  if (!e)
-    return NULL;
+  if (!e) return NULL;
   while (!take_word(p, "]")) {
     if ((n && !take_word(p, ",")) || n == 64) {
       parse_fail(p, "expected , or ]");
       return NULL;
     }
-    if (!(args[n] = parse_expr(p)))
-      return NULL;
+    if (!(args[n] = parse_expr(p))) return NULL;
     n++;
   }
   e->args = cq_arena_alloc(p->a, (n + 1) * sizeof *e->args);
-  if (!e->args)
-    return NULL;
+  if (!e->args) return NULL;
   memcpy(e->args, args, n * sizeof *args);
   e->narg = n;
   return e;
@@ -177,23 +165,20 @@ static expr *parse_primary(parser *p) {
     }
     return e;
   }
-  if (take_word(p, "["))
-    return parse_list(p);
+  if (take_word(p, "[")) return parse_list(p);
   if (*p->s == '\'' || *p->s == '"') {
     char quote = *p->s++;
     const char *from = p->s;
     char *copy;
 
-    while (p->s < p->end && *p->s != quote)
-      p->s++;
+    while (p->s < p->end && *p->s != quote) p->s++;
     if (p->s >= p->end) {
       parse_fail(p, "the quote is not closed");
       return NULL;
     }
     e = expr_new(p, E_LITERAL);
     copy = cq_arena_strndup(p->a, from, (size_t)(p->s - from));
-    if (!e || !copy)
-      return NULL;
+    if (!e || !copy) return NULL;
     e->literal = cq_value_str(copy, (size_t)(p->s - from));
     p->s++;
     return e;
@@ -204,19 +189,16 @@ static expr *parse_primary(parser *p) {
     long long v = strtoll(p->s, &stop, 10);
 
     e = expr_new(p, E_LITERAL);
-    if (e)
-      e->literal = cq_value_int(v);
+    if (e) e->literal = cq_value_int(v);
     p->s = stop;
     return e;
   }
   for (int i = 0; i < 3; i++) {
     static const char *const words[] = {"true", "false", "null"};
 
-    if (!take_word(p, words[i]))
-      continue;
+    if (!take_word(p, words[i])) continue;
     e = expr_new(p, E_LITERAL);
-    if (e)
-      e->literal = i == 2 ? cq_value_null() : cq_value_int(i == 0);
+    if (e) e->literal = i == 2 ? cq_value_null() : cq_value_int(i == 0);
     return e;
   }
   return parse_name(p);
@@ -232,10 +214,8 @@ static expr *parse_filtered(parser *p) {
 
     skip_space(p);
     from = p->s;
-    while (p->s < p->end && is_word(*p->s))
-      p->s++;
-    if (!f)
-      return NULL;
+    while (p->s < p->end && is_word(*p->s)) p->s++;
+    if (!f) return NULL;
     f->filter = cq_filter_find(from, (size_t)(p->s - from));
     if (!f->filter) {
       const char *names[64], *near;
@@ -250,8 +230,7 @@ static expr *parse_filtered(parser *p) {
       w[len < 63 ? len : 63] = 0;
       cq_tree_error(p->err, p->at, "template: unknown filter \"%s\"", w);
       near = cq_nearest(w, names, k);
-      if (near)
-        cq_error_hint(p->err, "did you mean \"%s\"?", near);
+      if (near) cq_error_hint(p->err, "did you mean \"%s\"?", near);
       return NULL;
     }
     if (take_word(p, "("))
@@ -260,8 +239,7 @@ static expr *parse_filtered(parser *p) {
           parse_fail(p, "expected , or )");
           return NULL;
         }
-        if (!(args[n] = parse_expr(p)))
-          return NULL;
+        if (!(args[n] = parse_expr(p))) return NULL;
         n++;
       }
     if ((int)n < f->filter->min || (int)n > f->filter->max) {
@@ -272,8 +250,7 @@ static expr *parse_filtered(parser *p) {
     }
     f->a = e;
     f->args = cq_arena_alloc(p->a, (n + 1) * sizeof *f->args);
-    if (!f->args)
-      return NULL;
+    if (!f->args) return NULL;
     memcpy(f->args, args, n * sizeof *args);
     f->narg = n;
     e = f;
@@ -282,17 +259,17 @@ static expr *parse_filtered(parser *p) {
 }
 
 static expr *parse_compare(parser *p) {
-  static const struct { const char *w; expr_op op; } ops[] = {
-      {"==", OP_EQ}, {"!=", OP_NE}, {"<=", OP_LE}, {">=", OP_GE},
-      {"<", OP_LT},  {">", OP_GT},  {"in", OP_IN}};
+  static const struct {
+    const char *w;
+    expr_op op;
+  } ops[] = {{"==", OP_EQ}, {"!=", OP_NE}, {"<=", OP_LE}, {">=", OP_GE},
+             {"<", OP_LT},  {">", OP_GT},  {"in", OP_IN}};
   expr *a = parse_filtered(p), *e;
 
   for (size_t i = 0; a && i < sizeof ops / sizeof *ops; i++) {
-    if (!take_word(p, ops[i].w))
-      continue;
+    if (!take_word(p, ops[i].w)) continue;
     e = expr_new(p, E_OP);
-    if (!e || !(e->b = parse_filtered(p)))
-      return NULL;
+    if (!e || !(e->b = parse_filtered(p))) return NULL;
     e->a = a;
     e->op = ops[i].op;
     return e;
@@ -303,11 +280,9 @@ static expr *parse_compare(parser *p) {
 static expr *parse_not(parser *p) {
   expr *e;
 
-  if (!take_word(p, "not"))
-    return parse_compare(p);
+  if (!take_word(p, "not")) return parse_compare(p);
   e = expr_new(p, E_NOT);
-  if (!e || !(e->a = parse_not(p)))
-    return NULL;
+  if (!e || !(e->a = parse_not(p))) return NULL;
   return e;
 }
 
@@ -317,8 +292,7 @@ static expr *parse_and_or(parser *p, int is_or) {
   while (a && take_word(p, is_or ? "or" : "and")) {
     expr *e = expr_new(p, E_OP);
 
-    if (!e || !(e->b = is_or ? parse_and_or(p, 0) : parse_not(p)))
-      return NULL;
+    if (!e || !(e->b = is_or ? parse_and_or(p, 0) : parse_not(p))) return NULL;
     e->a = a;
     e->op = is_or ? OP_OR : OP_AND;
     a = e;
@@ -336,11 +310,9 @@ static expr *parse_expr(parser *p) {
   a = parse_and_or(p, 1);
   if (a && take_word(p, "if")) {
     e = expr_new(p, E_IF);
-    if (!e || !(e->b = parse_and_or(p, 1)))
-      return NULL;
+    if (!e || !(e->b = parse_and_or(p, 1))) return NULL;
     e->a = a;
-    if (take_word(p, "else") && !(e->c = parse_expr(p)))
-      return NULL;
+    if (take_word(p, "else") && !(e->c = parse_expr(p))) return NULL;
     a = e;
   }
   p->depth--;
@@ -352,10 +324,8 @@ static int add_part(cq_template *t, size_t *cap, cq_arena *a, part x) {
     size_t grown = *cap ? *cap * 2 : 4;
     part *v = cq_arena_alloc(a, grown * sizeof *v);
 
-    if (!v)
-      return CQ_NOMEM;
-    if (t->npart)
-      memcpy(v, t->parts, t->npart * sizeof *v);
+    if (!v) return CQ_NOMEM;
+    if (t->npart) memcpy(v, t->parts, t->npart * sizeof *v);
     t->parts = v;
     *cap = grown;
   }
@@ -371,8 +341,7 @@ int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
   const char *s = copy, *end = copy ? copy + n : NULL;
   parser p;
 
-  if (!t || !copy)
-    return cq_error_nomem(err);
+  if (!t || !copy) return cq_error_nomem(err);
   if (n > CQ_MAX_TEMPLATE)
     return cq_tree_error(err, at, "template: longer than %d bytes",
                          CQ_MAX_TEMPLATE);
@@ -389,21 +358,17 @@ int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
     part x;
 
     memset(&x, 0, sizeof x);
-    if (!open)
-      open = end;
+    if (!open) open = end;
     if (open > s) {
       x.text = cq_value_str(s, (size_t)(open - s));
-      if (add_part(t, &cap, a, x))
-        return cq_error_nomem(err);
+      if (add_part(t, &cap, a, x)) return cq_error_nomem(err);
     }
-    if (open == end)
-      break;
+    if (open == end) break;
     /* The end is a }} outside of quotes. */
     char quote = 0;
     for (close = open + 2; close < end; close++) {
       if (quote) {
-        if (*close == quote)
-          quote = 0;
+        if (*close == quote) quote = 0;
       } else if (*close == '\'' || *close == '"') {
         quote = *close;
       } else if (close + 1 < end && close[0] == '}' && close[1] == '}') {
@@ -417,19 +382,15 @@ int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
     p.depth = 0;
     memset(&x, 0, sizeof x);
     x.e = parse_expr(&p);
-    if (!x.e)
-      return err && err->code ? err->code : cq_error_nomem(err);
+    if (!x.e) return err && err->code ? err->code : cq_error_nomem(err);
     skip_space(&p);
-    if (p.s != p.end)
-      return parse_fail(&p, "unexpected text");
-    if (add_part(t, &cap, a, x))
-      return cq_error_nomem(err);
+    if (p.s != p.end) return parse_fail(&p, "unexpected text");
+    if (add_part(t, &cap, a, x)) return cq_error_nomem(err);
     t->constant = 0;
     s = close + 2;
   }
   t->refs = cq_arena_alloc(a, (p.nref + 1) * sizeof *t->refs);
-  if (!t->refs)
-    return cq_error_nomem(err);
+  if (!t->refs) return cq_error_nomem(err);
   memcpy(t->refs, p.refs, p.nref * sizeof *t->refs);
   t->nref = p.nref;
   *out = t;
@@ -441,5 +402,9 @@ cq_ref *const *cq_template_refs(const cq_template *t, size_t *n) {
   return t ? t->refs : NULL;
 }
 
-const char *cq_template_text(const cq_template *t) { return t ? t->text : ""; }
-int cq_template_constant(const cq_template *t) { return t->constant; }
+const char *cq_template_text(const cq_template *t) {
+  return t ? t->text : "";
+}
+int cq_template_constant(const cq_template *t) {
+  return t->constant;
+}

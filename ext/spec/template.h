@@ -4,8 +4,26 @@
 
 #include "spec/spec.h"
 
-typedef enum expr_kind { E_LITERAL, E_REF, E_LIST, E_FILTER, E_OP, E_NOT, E_IF } expr_kind;
-typedef enum expr_op { OP_OR, OP_AND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_IN } expr_op;
+typedef enum expr_kind {
+  E_LITERAL,
+  E_REF,
+  E_LIST,
+  E_FILTER,
+  E_OP,
+  E_NOT,
+  E_IF
+} expr_kind;
+typedef enum expr_op {
+  OP_OR,
+  OP_AND,
+  OP_EQ,
+  OP_NE,
+  OP_LT,
+  OP_LE,
+  OP_GT,
+  OP_GE,
+  OP_IN
+} expr_op;
 
 typedef struct cq_filter cq_filter;
 typedef struct expr {
@@ -14,13 +32,13 @@ typedef struct expr {
   cq_ref *ref;
   expr_op op;
   const cq_filter *filter;
-  struct expr *a, *b, *c;  /* operands; FILTER: a; IF: a if b else c */
-  struct expr **args;      /* FILTER, LIST */
+  struct expr *a, *b, *c; /* operands; FILTER: a; IF: a if b else c */
+  struct expr **args;     /* FILTER, LIST */
   size_t narg;
 } expr;
 
 typedef struct part {
-  cq_value text;           /* literal, or */
+  cq_value text; /* literal, or */
   expr *e;
 } part;
 
@@ -36,7 +54,7 @@ struct cq_template {
 /* in NULL is a legal input: filters say what they make of it. */
 struct cq_filter {
   const char *name;
-  int min, max;            /* arguments */
+  int min, max; /* arguments */
   int (*run)(const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,
              cq_value *out, cq_error *err);
 };

@@ -18,7 +18,7 @@ typedef struct loader {
     const char *name;
     cq_node *node;
     size_t size;
-  } *anchors;
+  } * anchors;
   size_t nanchor, capanchor;
   size_t nodes;
   int depth;
@@ -31,15 +31,15 @@ int cq_tree_error(cq_error *err, const cq_node *at, const char *fmt, ...) {
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  return cq_error_set(err, CQ_ERROR, "%s:%d: %s", at && at->file ? at->file : "spec",
-                      at ? at->line : 0, text);
+  return cq_error_set(err, CQ_ERROR, "%s:%d: %s",
+                      at && at->file ? at->file : "spec", at ? at->line : 0,
+                      text);
 }
 
 static cq_node *node_new(loader *l, cq_node_kind kind, size_t line) {
   cq_node *n = cq_arena_alloc(l->a, sizeof *n);
 
-  if (!n)
-    return NULL;
+  if (!n) return NULL;
   memset(n, 0, sizeof *n);
   n->kind = kind;
   n->line = (int)line + 1;
@@ -53,10 +53,8 @@ static int tree_fail(loader *l, size_t line, const char *what) {
 }
 
 static int tree_next(loader *l, yaml_event_t *e) {
-  if (yaml_parser_parse(&l->p, e))
-    return CQ_OK;
-  if (l->p.error == YAML_MEMORY_ERROR)
-    return cq_error_nomem(l->err);
+  if (yaml_parser_parse(&l->p, e)) return CQ_OK;
+  if (l->p.error == YAML_MEMORY_ERROR) return cq_error_nomem(l->err);
   return cq_error_set(l->err, CQ_ERROR, "%s:%d: not YAML: %s", l->file,
                       (int)l->p.problem_mark.line + 1,
                       l->p.problem ? l->p.problem : "cannot be read");
@@ -66,13 +64,12 @@ static int tree_anchor(loader *l, const yaml_char_t *name, cq_node *n,
                        size_t size) {
   struct anchor *a;
 
-  if (!name)
-    return CQ_OK;
+  if (!name) return CQ_OK;
   if (cq_grow(&l->anchors, &l->capanchor, l->nanchor, sizeof *l->anchors))
     return cq_error_nomem(l->err);
   a = &l->anchors[l->nanchor++];
-  a->name = cq_arena_strndup(l->a, (const char *)name,
-                             strlen((const char *)name));
+  a->name =
+      cq_arena_strndup(l->a, (const char *)name, strlen((const char *)name));
   a->node = n;
   a->size = size;
   return a->name ? CQ_OK : cq_error_nomem(l->err);
@@ -140,8 +137,7 @@ static int tree_map(loader *l, cq_node *n) {
     char *key;
     cq_node *value = NULL;
 
-    if ((rc = tree_next(l, &k)) != 0)
-      break;
+    if ((rc = tree_next(l, &k)) != 0) break;
     if (k.type == YAML_MAPPING_END_EVENT) {
       yaml_event_delete(&k);
       break;
@@ -157,16 +153,14 @@ static int tree_map(loader *l, cq_node *n) {
       if (strcmp(it.k[i], key) == 0 && strcmp(key, "<<") != 0)
         rc = cq_error_set(l->err, CQ_ERROR, "%s:%d: key given twice: %.100s",
                           l->file, (int)k.start_mark.line + 1, key);
-    if (!key)
-      rc = cq_error_nomem(l->err);
+    if (!key) rc = cq_error_nomem(l->err);
     int line = (int)k.start_mark.line + 1;
     yaml_event_delete(&k);
     if (rc == CQ_OK && (rc = tree_next(l, &v)) == CQ_OK) {
       rc = tree_node(l, &v, &value);
       yaml_event_delete(&v);
     }
-    if (rc)
-      break;
+    if (rc) break;
     if (strcmp(key, "<<") == 0 && value->kind == CQ_N_MAP) {
       for (size_t i = 0; i < value->count && rc == CQ_OK; i++)
         rc = items_add(l, &it, value->keys[i], line, value->items[i]);
@@ -193,16 +187,14 @@ static int tree_list(loader *l, cq_node *n) {
     yaml_event_t e;
     cq_node *v = NULL;
 
-    if ((rc = tree_next(l, &e)) != 0)
-      break;
+    if ((rc = tree_next(l, &e)) != 0) break;
     if (e.type == YAML_SEQUENCE_END_EVENT) {
       yaml_event_delete(&e);
       break;
     }
     rc = tree_node(l, &e, &v);
     yaml_event_delete(&e);
-    if (rc == CQ_OK)
-      rc = items_add(l, &it, NULL, 0, v);
+    if (rc == CQ_OK) rc = items_add(l, &it, NULL, 0, v);
   }
   if (rc) {
     cq_free(it.v);
@@ -235,13 +227,11 @@ static int tree_node(loader *l, yaml_event_t *e, cq_node **out) {
     return tree_fail(l, line, "nested too deep");
   if (e->type == YAML_SCALAR_EVENT) {
     n = node_new(l, CQ_N_SCALAR, line);
-    if (!n)
-      return cq_error_nomem(l->err);
+    if (!n) return cq_error_nomem(l->err);
     n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     n->text = cq_arena_strndup(l->a, (char *)e->data.scalar.value,
                                e->data.scalar.length);
-    if (!n->text)
-      return cq_error_nomem(l->err);
+    if (!n->text) return cq_error_nomem(l->err);
     if (!n->quoted && scalar_null(n->text, e->data.scalar.length))
       n->kind = CQ_N_NULL;
     rc = tree_anchor(l, e->data.scalar.anchor, n, 1);
@@ -276,14 +266,12 @@ int cq_tree_parse(cq_arena *a, const char *file, const char *text, size_t n,
   l.a = a;
   l.err = err;
   l.file = cq_arena_strndup(a, file, strlen(file));
-  if (!l.file || !yaml_parser_initialize(&l.p))
-    return cq_error_nomem(err);
+  if (!l.file || !yaml_parser_initialize(&l.p)) return cq_error_nomem(err);
   yaml_parser_set_input_string(&l.p, (const unsigned char *)text, n);
   while (rc == CQ_OK && !end) {
     yaml_event_t e;
 
-    if ((rc = tree_next(&l, &e)) != 0)
-      break;
+    if ((rc = tree_next(&l, &e)) != 0) break;
     switch (e.type) {
     case YAML_STREAM_END_EVENT:
       end = 1;
@@ -309,11 +297,9 @@ int cq_tree_parse(cq_arena *a, const char *file, const char *text, size_t n,
 }
 
 cq_node *cq_tree_get(const cq_node *map, const char *key) {
-  if (!map || map->kind != CQ_N_MAP)
-    return NULL;
+  if (!map || map->kind != CQ_N_MAP) return NULL;
   for (size_t i = map->count; i-- > 0;)
-    if (strcmp(map->keys[i], key) == 0)
-      return map->items[i];
+    if (strcmp(map->keys[i], key) == 0) return map->items[i];
   return NULL;
 }
 
@@ -327,19 +313,19 @@ int cq_tree_merge(cq_arena *a, const cq_node *base, const cq_node *over,
     return CQ_OK;
   }
   n = cq_arena_alloc(a, sizeof *n);
-  if (!n)
-    return cq_error_nomem(err);
+  if (!n) return cq_error_nomem(err);
   *n = *over;
-  n->items = cq_arena_alloc(a, (base->count + over->count + 1) * sizeof *n->items);
-  n->keys = cq_arena_alloc(a, (base->count + over->count + 1) * sizeof *n->keys);
-  int *lines = cq_arena_alloc(a, (base->count + over->count + 1) * sizeof *lines);
-  if (!n->items || !n->keys || !lines)
-    return cq_error_nomem(err);
+  n->items =
+      cq_arena_alloc(a, (base->count + over->count + 1) * sizeof *n->items);
+  n->keys =
+      cq_arena_alloc(a, (base->count + over->count + 1) * sizeof *n->keys);
+  int *lines =
+      cq_arena_alloc(a, (base->count + over->count + 1) * sizeof *lines);
+  if (!n->items || !n->keys || !lines) return cq_error_nomem(err);
   for (size_t i = 0; i < base->count; i++) {
     const cq_node *o = cq_tree_get(over, base->keys[i]);
 
-    if (o && o->kind == CQ_N_NULL)
-      continue;
+    if (o && o->kind == CQ_N_NULL) continue;
     n->keys[k] = base->keys[i];
     lines[k] = base->key_lines[i];
     if (!o)
@@ -349,8 +335,7 @@ int cq_tree_merge(cq_arena *a, const cq_node *base, const cq_node *over,
     k++;
   }
   for (size_t i = 0; i < over->count; i++) {
-    if (cq_tree_get(base, over->keys[i]))
-      continue;
+    if (cq_tree_get(base, over->keys[i])) continue;
     n->keys[k] = over->keys[i];
     lines[k] = over->key_lines[i];
     n->items[k++] = over->items[i];
@@ -364,20 +349,14 @@ int cq_tree_merge(cq_arena *a, const cq_node *base, const cq_node *over,
 static int number_like(const char *s) {
   const char *p = s;
 
-  if (*p == '-')
-    p++;
-  if (*p == '0' && p[1] >= '0' && p[1] <= '9')
-    return 0;
-  if (*p < '0' || *p > '9')
-    return 0;
-  while (*p >= '0' && *p <= '9')
-    p++;
+  if (*p == '-') p++;
+  if (*p == '0' && p[1] >= '0' && p[1] <= '9') return 0;
+  if (*p < '0' || *p > '9') return 0;
+  while (*p >= '0' && *p <= '9') p++;
   if (*p == '.') {
     p++;
-    if (*p < '0' || *p > '9')
-      return 0;
-    while (*p >= '0' && *p <= '9')
-      p++;
+    if (*p < '0' || *p > '9') return 0;
+    while (*p >= '0' && *p <= '9') p++;
   }
   return *p == 0;
 }
@@ -401,8 +380,7 @@ int cq_tree_json(const cq_node *n, cq_buf *out) {
   case CQ_N_LIST:
     cq_buf_byte(out, '[');
     for (size_t i = 0; i < n->count; i++) {
-      if (i)
-        cq_buf_byte(out, ',');
+      if (i) cq_buf_byte(out, ',');
       cq_tree_json(n->items[i], out);
     }
     cq_buf_byte(out, ']');
@@ -410,8 +388,7 @@ int cq_tree_json(const cq_node *n, cq_buf *out) {
   case CQ_N_MAP:
     cq_buf_byte(out, '{');
     for (size_t i = 0; i < n->count; i++) {
-      if (i)
-        cq_buf_byte(out, ',');
+      if (i) cq_buf_byte(out, ',');
       cq_buf_json(out, n->keys[i], strlen(n->keys[i]));
       cq_buf_byte(out, ':');
       cq_tree_json(n->items[i], out);
@@ -429,13 +406,11 @@ int cq_tree_check_keys(const cq_node *map, const char *object,
 
     for (k = 0; k < n && strcmp(known[k], map->keys[i]) != 0; k++)
       ;
-    if (k < n)
-      continue;
+    if (k < n) continue;
     cq_error_set(err, CQ_ERROR, "%s:%d: %s: unknown key \"%.100s\"", map->file,
                  map->key_lines[i], object, map->keys[i]);
     near = cq_nearest(map->keys[i], known, n);
-    if (near)
-      cq_error_hint(err, "did you mean \"%s\"?", near);
+    if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
     return CQ_ERROR;
   }
   return CQ_OK;

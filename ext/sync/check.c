@@ -15,8 +15,7 @@ static void list_dests(const cq_run *r, const cq_spec_source *s, cq_buf *b) {
     for (size_t k = 0; k < r->spec.ndest; k++) {
       const cq_spec_dest *o = &r->spec.dests[k];
 
-      if (strcmp(o->name, s->destinations.v[d]) != 0)
-        continue;
+      if (strcmp(o->name, s->destinations.v[d]) != 0) continue;
       cq_buf_str(b, d ? ",{" : "{");
       text(b, "name", o->name);
       cq_buf_byte(b, ',');
@@ -42,8 +41,7 @@ int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     for (int k = 0; k < s->plan.n; k++) {
       const char *name = s->plan.tables[k].table->name;
 
-      if (k)
-        cq_buf_byte(out, ',');
+      if (k) cq_buf_byte(out, ',');
       cq_buf_json(out, name, strlen(name));
     }
     cq_buf_str(out, "],");
@@ -51,8 +49,7 @@ int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     cq_buf_byte(out, '}');
   }
   cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc)
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
   cq_run_clear(&r);
   return rc;
 }
@@ -128,15 +125,13 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     list_dests(&r, s->spec, out);
     cq_buf_str(out, ",\"tables\":[");
     for (int k = 0; k < s->plan.n && rc == CQ_OK; k++) {
-      if (k)
-        cq_buf_byte(out, ',');
+      if (k) cq_buf_byte(out, ',');
       rc = plan_table(&r, s, k, out, err);
     }
     cq_buf_str(out, "]}");
   }
   cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc)
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
   cq_run_clear(&r);
   return rc;
 }
@@ -151,8 +146,7 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     return cq_error_set(err, CQ_MISUSE,
                         "cq_migrate: a sync runs on this connection");
   rc = cq_run_prepare(&r, c, err);
-  if (rc == CQ_OK)
-    rc = cq_run_open(&r, 1, err);
+  if (rc == CQ_OK) rc = cq_run_open(&r, 1, err);
   cq_buf_str(out, "{\"actions\":[");
   for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
     cq_run_source *s = &r.sources[i];
@@ -165,13 +159,11 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
                           o->message ? o->message : "destination not open");
       for (int k = 0; k < s->plan.n && rc == CQ_OK; k++)
         rc = o->dest->ops->migrate(o->dest, &o->tables[k], 0, out, err);
-      if (rc == CQ_OK)
-        rc = o->dest->ops->commit(o->dest, 1, err);
+      if (rc == CQ_OK) rc = o->dest->ops->commit(o->dest, 1, err);
     }
   }
   cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc)
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
   cq_run_clear(&r);
   return rc;
 }
@@ -214,8 +206,7 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     cq_buf_byte(out, '}');
   }
   cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc)
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
   cq_run_clear(&r);
   return rc;
 }

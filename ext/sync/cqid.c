@@ -12,19 +12,21 @@
 
 #include "sync/internal.h"
 
-typedef struct part {     /* one component of a parent's key */
-  int column;             /* in the parent */
-  int own;                /* the column here that holds it, or -1 */
-  const char *client;     /* the client's attribute that holds it, or NULL */
+typedef struct part { /* one component of a parent's key */
+  int column;         /* in the parent */
+  int own;            /* the column here that holds it, or -1 */
+  const char *client; /* the client's attribute that holds it, or NULL */
 } part;
 
 struct cq_ids {
   const cq_table *table;
-  int *key; size_t nkey;  /* columns, by name */
-  part *parts; size_t npart;
-  int known;              /* each part has a column or attribute */
+  int *key;
+  size_t nkey; /* columns, by name */
+  part *parts;
+  size_t npart;
+  int known; /* each part has a column or attribute */
   cq_sha *sha;
-  cq_buf text;            /* what is hashed */
+  cq_buf text; /* what is hashed */
   char *ids, *parents;
   size_t cap;
 };
@@ -35,8 +37,8 @@ static int *key_by_name(const cq_table *t) {
   for (size_t i = 0; out && i < t->nkey; i++) {
     size_t k = i;
 
-    for (; k > 0 && strcmp(t->columns[out[k - 1]].name,
-                           t->columns[t->key[i]].name) > 0;
+    for (; k > 0 &&
+           strcmp(t->columns[out[k - 1]].name, t->columns[t->key[i]].name) > 0;
          k--)
       out[k] = out[k - 1];
     out[k] = t->key[i];
@@ -52,14 +54,13 @@ static void parent_parts(cq_ids *o, const cq_table *t, const cq_table *p,
     const cq_column *c = &p->columns[key[i]];
 
     o->parts[i] = (part){key[i], -1, NULL};
-    if (c->source == CQ_FROM_CLIENT)
-      o->parts[i].client = c->from;
+    if (c->source == CQ_FROM_CLIENT) o->parts[i].client = c->from;
     for (int k = 0; k < t->ncol && o->parts[i].own < 0; k++)
       if (t->columns[k].source == CQ_FROM_PARENT &&
-          t->columns[k].parent_column == key[i] && t->columns[k].type == c->type)
+          t->columns[k].parent_column == key[i] &&
+          t->columns[k].type == c->type)
         o->parts[i].own = k;
-    if (o->parts[i].own < 0 && !o->parts[i].client)
-      o->known = 0;
+    if (o->parts[i].own < 0 && !o->parts[i].client) o->known = 0;
   }
 }
 
@@ -69,8 +70,7 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
   int *key = NULL;
 
   *out = NULL;
-  if (!o)
-    return cq_error_nomem(err);
+  if (!o) return cq_error_nomem(err);
   o->table = t;
   cq_buf_init(&o->text, CQ_MAX_RECORD_BYTES);
   o->sha = cq_sha_new();
@@ -79,8 +79,7 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
   if (p && p->nkey) {
     key = key_by_name(p);
     o->parts = cq_calloc(p->nkey, sizeof *o->parts);
-    if (key && o->parts)
-      parent_parts(o, t, p, key);
+    if (key && o->parts) parent_parts(o, t, p, key);
   }
   if (!o->sha || !o->key || (p && p->nkey && (!key || !o->parts))) {
     cq_free(key);
@@ -93,8 +92,7 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
 }
 
 void cq_ids_free(cq_ids *o) {
-  if (!o)
-    return;
+  if (!o) return;
   cq_sha_free(o->sha);
   cq_buf_clear(&o->text);
   cq_free(o->key);
@@ -163,13 +161,10 @@ int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
     size_t cap = (size_t)b->nrow + 256;
     char *one = cq_realloc(o->ids, cap * 37), *two;
 
-    if (one)
-      o->ids = one;
+    if (one) o->ids = one;
     two = cq_realloc(o->parents, cap * 37);
-    if (two)
-      o->parents = two;
-    if (!one || !two)
-      return cq_error_nomem(err);
+    if (two) o->parents = two;
+    if (!one || !two) return cq_error_nomem(err);
     o->cap = cap;
   }
   for (int r = 0; r < b->nrow && rc == CQ_OK; r++) {
@@ -183,7 +178,6 @@ int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
   }
   *ids = o->ids;
   *parents = with_parent ? o->parents : NULL;
-  return rc ? cq_error_set(err, rc, "%s: _cq_id cannot be made",
-                           o->table->name)
+  return rc ? cq_error_set(err, rc, "%s: _cq_id cannot be made", o->table->name)
             : CQ_OK;
 }

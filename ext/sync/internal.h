@@ -17,13 +17,17 @@
 #include "sync/sync.h"
 
 /* ---- spec.c ---- */
-typedef struct cq_words { size_t n; const char **v; const cq_node **at; } cq_words;
+typedef struct cq_words {
+  size_t n;
+  const char **v;
+  const cq_node **at;
+} cq_words;
 
 typedef struct cq_spec_source {
   const cq_node *at;
   const char *name, *path, *version;
   const cq_integration *integration;
-  const cq_node *spec;         /* of the integration, or NULL */
+  const cq_node *spec; /* of the integration, or NULL */
   cq_words tables, skip_tables, destinations;
   int skip_dependent;
 } cq_spec_source;
@@ -34,23 +38,28 @@ typedef struct cq_spec_dest {
   const char *version;
   const cq_dest_ops *ops;
   cq_dest_def def;
-  const char *sync_group;      /* template of the spec, or NULL */
+  const char *sync_group; /* template of the spec, or NULL */
   int summary;
 } cq_spec_dest;
 
 typedef enum cq_progress_kind {
-  CQ_PROGRESS_AUTO, CQ_PROGRESS_OFF, CQ_PROGRESS_BAR, CQ_PROGRESS_LOG,
+  CQ_PROGRESS_AUTO,
+  CQ_PROGRESS_OFF,
+  CQ_PROGRESS_BAR,
+  CQ_PROGRESS_LOG,
   CQ_PROGRESS_JSON
 } cq_progress_kind;
 
 typedef struct cq_spec {
   cq_arena arena;
-  size_t nsource; cq_spec_source *sources;
-  size_t ndest; cq_spec_dest *dests;
+  size_t nsource;
+  cq_spec_source *sources;
+  size_t ndest;
+  cq_spec_dest *dests;
   int strict, retry, no_migrate;
   cq_progress_kind progress;
   size_t capsource, capdest;
-  int64_t now_us;              /* of ${time:} and of the run */
+  int64_t now_us; /* of ${time:} and of the run */
 } cq_spec;
 int cq_spec_read(const cq_sync_call *c, cq_spec *out, cq_error *err);
 void cq_spec_clear(cq_spec *s);
@@ -67,14 +76,14 @@ int cq_subst_time(const char *expr, size_t n, int64_t now_us, int64_t *out);
 /* ---- plan.c ---- */
 typedef struct cq_plan_table {
   const cq_table *table;
-  int parent;                  /* index in the plan, -1 = none or itself */
+  int parent; /* index in the plan, -1 = none or itself */
   int depth;
   const cq_client *const *clients;
-  size_t nclient, at;          /* next client to make a unit of */
-  unsigned char *done;         /* per client: 0, or a cq_unit_end */
-  size_t ended;                /* units that are over */
-  int listed;                  /* clients are known */
-  int paid;                    /* left out: costs money */
+  size_t nclient, at;  /* next client to make a unit of */
+  unsigned char *done; /* per client: 0, or a cq_unit_end */
+  size_t ended;        /* units that are over */
+  int listed;          /* clients are known */
+  int paid;            /* left out: costs money */
 } cq_plan_table;
 typedef struct cq_plan {
   cq_arena arena;
@@ -90,7 +99,13 @@ void cq_plan_clear(cq_plan *p);
 int cq_plan_config(const cq_sync_call *c, const cq_spec_source *s,
                    cq_config **out, cq_error *err);
 
-typedef enum cq_unit_end { CQ_END_NONE, CQ_END_OK, CQ_END_FAILED, CQ_END_SKIPPED, CQ_END_DONE } cq_unit_end;
+typedef enum cq_unit_end {
+  CQ_END_NONE,
+  CQ_END_OK,
+  CQ_END_FAILED,
+  CQ_END_SKIPPED,
+  CQ_END_DONE
+} cq_unit_end;
 
 /* ---- cqid.c ---- */
 typedef struct cq_ids cq_ids;
@@ -103,16 +118,16 @@ int cq_ids_make(cq_ids *i, const cq_batch *b, const cq_client *client,
                 cq_error *err);
 
 /* ---- run.c ---- */
-typedef struct cq_run_dest {   /* a destination of one source */
+typedef struct cq_run_dest { /* a destination of one source */
   cq_dest *dest;
   const cq_spec_dest *spec;
   cq_dest_run run;
-  cq_dest_table *tables;       /* parallel to the plan */
-  cq_counts n;                 /* of the whole source here */
+  cq_dest_table *tables; /* parallel to the plan */
+  cq_counts n;           /* of the whole source here */
   int begun;
-  int broken;                  /* nothing more can be written */
-  int ended;                   /* published, or given up */
-  char *message;               /* why */
+  int broken;    /* nothing more can be written */
+  int ended;     /* published, or given up */
+  char *message; /* why */
   const char *status;
 } cq_run_dest;
 
@@ -121,12 +136,12 @@ typedef struct cq_run_source {
   cq_config *config;
   cq_source *source;
   cq_plan plan;
-  cq_ids **ids;                /* parallel to the plan, made on first use */
+  cq_ids **ids; /* parallel to the plan, made on first use */
   cq_run_dest *dests;
   size_t ndest;
   int64_t warnings;
-  int failed;                  /* nothing of it could run */
-  int at;                      /* table whose units are being made */
+  int failed; /* nothing of it could run */
+  int at;     /* table whose units are being made */
 } cq_run_source;
 
 typedef struct cq_run_error {
@@ -140,14 +155,14 @@ typedef struct cq_run {
   cq_spec spec;
   cq_run_source *sources;
   size_t nsource;
-  cq_dest *dests;              /* all that are open, chained */
+  cq_dest *dests; /* all that are open, chained */
   int64_t started_us, group;
-  int64_t started_ms;          /* monotonic */
-  int64_t beat_us;             /* last sign of life */
+  int64_t started_ms; /* monotonic */
+  int64_t beat_us;    /* last sign of life */
   char time[40];
-  cq_counts n;                 /* rows fetched, units, requests */
-  int64_t rows_open;           /* rows of units that are under way */
-  cq_run_error *errors;        /* the first of them */
+  cq_counts n;          /* rows fetched, units, requests */
+  int64_t rows_open;    /* rows of units that are under way */
+  cq_run_error *errors; /* the first of them */
   size_t nerror, caperror;
   int64_t errors_all, skipped_all;
   cq_progress *progress;
@@ -160,7 +175,7 @@ int cq_run_open(cq_run *r, int make, cq_error *err); /* the destinations */
 void cq_run_clear(cq_run *r);
 
 /* ---- journal.c ---- */
-enum { CQ_RUN_ERRORS = 100 };  /* that the result lists; the table has all */
+enum { CQ_RUN_ERRORS = 100 }; /* that the result lists; the table has all */
 /* Records an error of a unit or table: in the result, and in one destination
  * or (NULL) all of the source.  Secrets are taken out. */
 void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,

@@ -8,10 +8,8 @@
 enum { BEAT_US = 2000000 }; /* between two signs of life */
 
 static void redact(cq_run *r, const cq_run_source *s, char *text) {
-  if (s && s->config)
-    cq_config_redact(s->config, text);
-  if (r->call->env->auths)
-    cq_auths_redact(r->call->env->auths, text);
+  if (s && s->config) cq_config_redact(s->config, text);
+  if (r->call->env->auths) cq_auths_redact(r->call->env->auths, text);
 }
 
 /* An error that cannot be kept for want of memory is still counted. */
@@ -23,8 +21,7 @@ static void keep(cq_run *r, const cq_run_source *s, const char *table,
     r->skipped_all++;
     return;
   }
-  if (strcmp(kind, "warning") == 0)
-    return;
+  if (strcmp(kind, "warning") == 0) return;
   r->errors_all++;
   if (r->nerror == CQ_RUN_ERRORS ||
       cq_grow(&r->errors, &r->caperror, r->nerror, sizeof *r->errors))
@@ -50,8 +47,7 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
   for (size_t d = 0; d < s->ndest; d++) {
     cq_run_dest *o = &s->dests[d];
 
-    if ((only && o != only))
-      continue;
+    if ((only && o != only)) continue;
     o->n.errors += error;
     for (int i = 0; i < s->plan.n && o->tables && *table; i++)
       if (strcmp(o->tables[i].def->name, table) == 0)
@@ -64,8 +60,7 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
 
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
                   const cq_error *why) {
-  if (d->broken)
-    return;
+  if (d->broken) return;
   d->broken = 1;
   d->message = cq_strdup(why->text);
   keep(r, s, "", "", "destination", why->text);
@@ -101,8 +96,7 @@ static void sum(cq_run_source *s, cq_run_dest *o) {
 void cq_run_beat(cq_run *r, int force) {
   int64_t now = cq_now_us();
 
-  if (!force && now - r->beat_us < BEAT_US)
-    return;
+  if (!force && now - r->beat_us < BEAT_US) return;
   r->beat_us = now;
   for (size_t i = 0; i < r->nsource; i++) {
     cq_run_source *s = &r->sources[i];
@@ -111,15 +105,13 @@ void cq_run_beat(cq_run *r, int force) {
       cq_run_dest *o = &s->dests[d];
 
       sum(s, o);
-      if (!o->begun || o->broken || o->ended)
-        continue;
+      if (!o->begun || o->broken || o->ended) continue;
       for (int k = 0; k < s->plan.n; k++)
         if (strcmp(o->tables[k].status, "running") == 0)
           o->dest->ops->put_table(o->dest, &o->run, &o->tables[k], NULL);
       o->dest->ops->put_run(o->dest, &o->run, "running", &o->n, s->plan.n, NULL,
                             NULL);
-      if (force)
-        o->dest->ops->commit(o->dest, 1, NULL);
+      if (force) o->dest->ops->commit(o->dest, 1, NULL);
     }
   }
 }
@@ -143,8 +135,7 @@ static void numbers(cq_buf *b, const cq_counts *n) {
 int cq_run_result(cq_run *r, cq_buf *b) {
   int tables = 0, first = 1;
 
-  for (size_t i = 0; i < r->nsource; i++)
-    tables += r->sources[i].plan.n;
+  for (size_t i = 0; i < r->nsource; i++) tables += r->sources[i].plan.n;
   cq_buf_printf(b, "{\"sync_group_id\":%lld,", (long long)r->group);
   text(b, "status", cq_run_status(r));
   cq_buf_printf(b,
@@ -190,8 +181,9 @@ int cq_run_result(cq_run *r, cq_buf *b) {
       cq_buf_byte(b, '}');
     }
   }
-  cq_buf_printf(b, "],\"requests\":%lld,\"retries\":%lld,\"bytes\":%lld,"
-                   "\"ms\":%lld}",
+  cq_buf_printf(b,
+                "],\"requests\":%lld,\"retries\":%lld,\"bytes\":%lld,"
+                "\"ms\":%lld}",
                 (long long)r->n.requests, (long long)r->n.retries,
                 (long long)r->n.bytes,
                 (long long)(cq_mono_ms() - r->started_ms));

@@ -11,21 +11,20 @@
 
 typedef struct candidate {
   const char *name;
-  const cq_table *table;  /* loaded when first needed */
+  const cq_table *table; /* loaded when first needed */
   int chosen, skipped;
 } candidate;
 
 typedef struct select {
   cq_registry *registry;
   const cq_spec_source *spec;
-  candidate *all;         /* of the integration, by name */
+  candidate *all; /* of the integration, by name */
   size_t n, cap;
 } select_state;
 
 static candidate *find(select_state *s, const char *name) {
   for (size_t i = 0; i < s->n; i++)
-    if (strcmp(s->all[i].name, name) == 0)
-      return &s->all[i];
+    if (strcmp(s->all[i].name, name) == 0) return &s->all[i];
   return NULL;
 }
 
@@ -40,10 +39,8 @@ static int parent_of(select_state *s, candidate *c, candidate **out,
   int rc = load(s, c, err);
 
   *out = NULL;
-  if (rc == CQ_OK)
-    rc = cq_registry_parent(s->registry, c->table, &p, err);
-  if (rc || !p || p == c->table)
-    return rc;
+  if (rc == CQ_OK) rc = cq_registry_parent(s->registry, c->table, &p, err);
+  if (rc || !p || p == c->table) return rc;
   *out = find(s, p->name);
   if (!*out)
     return cq_error_set(err, CQ_ERROR,
@@ -62,25 +59,21 @@ static int match(select_state *s, const cq_words *globs, const char *what,
     int any = 0, rc;
 
     for (size_t i = 0; i < s->n; i++) {
-      if (!cq_glob(globs->v[g], s->all[i].name))
-        continue;
+      if (!cq_glob(globs->v[g], s->all[i].name)) continue;
       any = 1;
       if (skip)
         s->all[i].skipped = 1;
       else
         s->all[i].chosen = 1;
     }
-    if (any)
-      continue;
+    if (any) continue;
     names = cq_calloc(s->n + 1, sizeof *names);
-    for (size_t i = 0; names && i < s->n; i++)
-      names[i] = s->all[i].name;
+    for (size_t i = 0; names && i < s->n; i++) names[i] = s->all[i].name;
     if (names && !strchr(globs->v[g], '*'))
       near = cq_nearest(globs->v[g], names, s->n);
-    rc = cq_tree_error(err, globs->at[g],
-                       "source %s: %s: matches no table of %s: %s",
-                       s->spec->name, what, s->spec->integration->name,
-                       globs->v[g]);
+    rc = cq_tree_error(
+        err, globs->at[g], "source %s: %s: matches no table of %s: %s",
+        s->spec->name, what, s->spec->integration->name, globs->v[g]);
     if (near)
       cq_error_hint(err, "%s", near);
     else
@@ -99,10 +92,8 @@ static int dependents(select_state *s, cq_error *err) {
     for (int depth = 0; c && depth < CQ_MAX_PARENT_DEPTH; depth++) {
       int rc = parent_of(s, c, &c, err);
 
-      if (rc)
-        return rc;
-      if (c && c->chosen == 1 && !s->all[i].chosen)
-        s->all[i].chosen = 2;
+      if (rc) return rc;
+      if (c && c->chosen == 1 && !s->all[i].chosen) s->all[i].chosen = 2;
     }
   }
   return CQ_OK;
@@ -114,30 +105,23 @@ static int ancestors(select_state *s, cq_error *err) {
     candidate *c = &s->all[i];
     int skipped = c->skipped, rc;
 
-    if (!c->chosen)
-      continue;
+    if (!c->chosen) continue;
     for (int depth = 0; c && depth < CQ_MAX_PARENT_DEPTH; depth++) {
       rc = parent_of(s, c, &c, err);
-      if (rc)
-        return rc;
-      if (c)
-        skipped |= c->skipped;
+      if (rc) return rc;
+      if (c) skipped |= c->skipped;
     }
-    if (skipped)
-      s->all[i].skipped = 1;
+    if (skipped) s->all[i].skipped = 1;
   }
   for (size_t i = 0; i < s->n; i++) {
     candidate *c = &s->all[i];
 
-    if (!c->chosen || c->skipped)
-      continue;
+    if (!c->chosen || c->skipped) continue;
     for (int depth = 0; c && depth < CQ_MAX_PARENT_DEPTH; depth++) {
       int rc = parent_of(s, c, &c, err);
 
-      if (rc)
-        return rc;
-      if (c && !c->chosen)
-        c->chosen = 3;
+      if (rc) return rc;
+      if (c && !c->chosen) c->chosen = 3;
     }
   }
   return CQ_OK;
@@ -153,27 +137,22 @@ static int by_depth(const void *a, const void *b) {
 static int fill(select_state *s, cq_plan *out, cq_error *err) {
   size_t n = 0;
 
-  for (size_t i = 0; i < s->n; i++)
-    n += s->all[i].chosen && !s->all[i].skipped;
+  for (size_t i = 0; i < s->n; i++) n += s->all[i].chosen && !s->all[i].skipped;
   out->tables = cq_calloc(n + 1, sizeof *out->tables);
-  if (!out->tables)
-    return cq_error_nomem(err);
+  if (!out->tables) return cq_error_nomem(err);
   for (size_t i = 0; i < s->n; i++) {
     candidate *c = &s->all[i];
     cq_plan_table *t = &out->tables[out->n];
     int rc;
 
-    if (!c->chosen || c->skipped)
-      continue;
+    if (!c->chosen || c->skipped) continue;
     rc = load(s, c, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     t->table = c->table;
     t->paid = c->table->paid;
     for (int depth = 0; c && depth < CQ_MAX_PARENT_DEPTH; depth++) {
       rc = parent_of(s, c, &c, err);
-      if (rc)
-        return rc;
+      if (rc) return rc;
       t->depth += c != NULL;
     }
     out->n++;
@@ -198,8 +177,7 @@ int cq_plan_select(cq_registry *r, const cq_spec_source *spec, cq_plan *out,
   cq_arena_init(&out->arena);
   for (size_t i = 0; rc == CQ_OK && (name = cq_registry_table_name(r, i, &in));
        i++) {
-    if (strcmp(in, spec->integration->name) != 0)
-      continue;
+    if (strcmp(in, spec->integration->name) != 0) continue;
     if (cq_grow(&s.all, &s.cap, s.n, sizeof *s.all)) {
       rc = cq_error_nomem(err);
       break;
@@ -207,22 +185,16 @@ int cq_plan_select(cq_registry *r, const cq_spec_source *spec, cq_plan *out,
     memset(&s.all[s.n], 0, sizeof *s.all);
     s.all[s.n++].name = name;
   }
-  if (rc == CQ_OK)
-    rc = match(&s, &spec->tables, "tables", 0, err);
-  if (rc == CQ_OK)
-    rc = match(&s, &spec->skip_tables, "skip_tables", 1, err);
-  if (rc == CQ_OK && !spec->skip_dependent)
-    rc = dependents(&s, err);
-  if (rc == CQ_OK)
-    rc = ancestors(&s, err);
-  if (rc == CQ_OK)
-    rc = fill(&s, out, err);
+  if (rc == CQ_OK) rc = match(&s, &spec->tables, "tables", 0, err);
+  if (rc == CQ_OK) rc = match(&s, &spec->skip_tables, "skip_tables", 1, err);
+  if (rc == CQ_OK && !spec->skip_dependent) rc = dependents(&s, err);
+  if (rc == CQ_OK) rc = ancestors(&s, err);
+  if (rc == CQ_OK) rc = fill(&s, out, err);
   if (rc == CQ_OK && out->n == 0)
-    rc = cq_tree_error(err, spec->at, "source %s: no table is left",
-                       spec->name);
+    rc =
+        cq_tree_error(err, spec->at, "source %s: no table is left", spec->name);
   cq_free(s.all);
-  if (rc)
-    cq_plan_clear(out);
+  if (rc) cq_plan_clear(out);
   return rc;
 }
 
@@ -230,11 +202,9 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   cq_plan_table *t = &p->tables[table];
   int rc = cq_source_clients(s, t->table, &t->clients, &t->nclient, err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   t->done = cq_arena_alloc(&p->arena, t->nclient + 1);
-  if (!t->done)
-    return cq_error_nomem(err);
+  if (!t->done) return cq_error_nomem(err);
   memset(t->done, 0, t->nclient + 1);
   t->listed = 1;
   return CQ_OK;
@@ -249,9 +219,8 @@ void cq_plan_clear(cq_plan *p) {
 /* What the connection was configured with, under what the spec says. */
 int cq_plan_config(const cq_sync_call *c, const cq_spec_source *s,
                    cq_config **out, cq_error *err) {
-  int rc = c->config
-               ? c->config(c->user, s->integration, s->spec, out, err)
-               : CQ_NOTFOUND;
+  int rc = c->config ? c->config(c->user, s->integration, s->spec, out, err)
+                     : CQ_NOTFOUND;
 
   if (rc == CQ_NOTFOUND) {
     cq_error_clear(err);

@@ -18,21 +18,20 @@ enum {
   BAR_MS = 200,
   LOG_MS = 10000,
   JSON_MS = 1000,
-  BAR_TABLES = 5     /* lines of tables that are under way */
+  BAR_TABLES = 5 /* lines of tables that are under way */
 };
 
 struct cq_progress {
   cq_progress_kind kind;
   int64_t shown_ms;
-  int lines;         /* drawn last time, to draw over */
+  int lines; /* drawn last time, to draw over */
 };
 
 int cq_progress_new(cq_progress_kind kind, cq_progress **out, cq_error *err) {
   cq_progress *p = *out = cq_calloc(1, sizeof *p);
   const char *term = getenv("TERM");
 
-  if (!p)
-    return cq_error_nomem(err);
+  if (!p) return cq_error_nomem(err);
   if (kind == CQ_PROGRESS_AUTO)
     kind = isatty(2) && term && strcmp(term, "dumb") != 0 ? CQ_PROGRESS_BAR
                                                           : CQ_PROGRESS_OFF;
@@ -40,7 +39,9 @@ int cq_progress_new(cq_progress_kind kind, cq_progress **out, cq_error *err) {
   return CQ_OK;
 }
 
-void cq_progress_free(cq_progress *p) { cq_free(p); }
+void cq_progress_free(cq_progress *p) {
+  cq_free(p);
+}
 
 /* "1m20s" */
 static const char *span(int64_t ms, char *out, size_t n) {
@@ -57,7 +58,9 @@ static const char *span(int64_t ms, char *out, size_t n) {
 }
 
 /* Rows that units under way have given count as well. */
-static int64_t rows_of(const cq_run *r) { return r->n.rows + r->rows_open; }
+static int64_t rows_of(const cq_run *r) {
+  return r->n.rows + r->rows_open;
+}
 
 static void line_total(const cq_run *r, char *out, size_t n) {
   int64_t ms = cq_mono_ms() - r->started_ms, done = r->n.units_done;
@@ -69,16 +72,15 @@ static void line_total(const cq_run *r, char *out, size_t n) {
   snprintf(out, n,
            "%lld/%lld units  %lld rows  %lld rows/s  %lld errors  %s  ETA %s",
            (long long)done, (long long)r->n.units, (long long)rows,
-           (long long)(ms > 0 ? rows * 1000 / ms : 0),
-           (long long)r->errors_all, span(ms, took, sizeof took), left);
+           (long long)(ms > 0 ? rows * 1000 / ms : 0), (long long)r->errors_all,
+           span(ms, took, sizeof took), left);
 }
 
 static void draw(cq_progress *p, const cq_run *r, int final) {
   char line[256];
   int lines = 1;
 
-  if (p->lines > 0)
-    fprintf(stderr, "\033[%dA", p->lines);
+  if (p->lines > 0) fprintf(stderr, "\033[%dA", p->lines);
   line_total(r, line, sizeof line);
   fprintf(stderr, "\r\033[Jcq_sync  %s\n", line);
   for (size_t i = 0; i < r->nsource && !final; i++) {
@@ -113,15 +115,12 @@ void cq_progress_show(cq_progress *p, const cq_run *r, int final) {
   int64_t now = cq_mono_ms(), every;
   char line[256];
 
-  if (!p || p->kind == CQ_PROGRESS_OFF)
-    return;
+  if (!p || p->kind == CQ_PROGRESS_OFF) return;
   every = p->kind == CQ_PROGRESS_BAR   ? BAR_MS
           : p->kind == CQ_PROGRESS_LOG ? LOG_MS
                                        : JSON_MS;
-  if (!p->shown_ms)
-    p->shown_ms = r->started_ms;
-  if (!final && now - p->shown_ms < every)
-    return;
+  if (!p->shown_ms) p->shown_ms = r->started_ms;
+  if (!final && now - p->shown_ms < every) return;
   p->shown_ms = now;
   if (p->kind == CQ_PROGRESS_BAR) {
     draw(p, r, final);
@@ -140,8 +139,7 @@ void cq_progress_table(cq_progress *p, const cq_run *r, const cq_run_source *s,
   char took[32];
 
   (void)r;
-  if (!p || !o)
-    return;
+  if (!p || !o) return;
   if (p->kind == CQ_PROGRESS_LOG)
     fprintf(stderr, "cq_sync  %-44s %-8s %lld rows  %zu units  %s\n",
             t->table->name, o->status, (long long)o->n.rows, t->nclient,

@@ -21,12 +21,10 @@ static int prune_one(struct sqlite3 *db, const char *schema, cq_dest **open,
   def.db = db;
   def.peers = *open;
   rc = cq_dest_sqlite.open(&def, 0, &d, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   d->next = *open;
   *open = d;
-  if (out->len > 1)
-    cq_buf_byte(out, ',');
+  if (out->len > 1) cq_buf_byte(out, ',');
   cq_buf_json(out, schema, strlen(schema));
   cq_buf_byte(out, ':');
   return d->ops->prune(d, keep, out, err);
@@ -65,8 +63,7 @@ int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out,
     open = d->next;
     d->ops->close(d);
   }
-  for (int i = 0; i < n; i++)
-    cq_free(names[i]);
+  for (int i = 0; i < n; i++) cq_free(names[i]);
   return rc ? rc : out->rc ? cq_error_nomem(err) : CQ_OK;
 }
 

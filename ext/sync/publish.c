@@ -7,12 +7,9 @@
 #include "sync/internal.h"
 
 const char *cq_run_table_status(const cq_dest_table *t) {
-  if (t->failed)
-    return "failed";
-  if (t->n.failed)
-    return t->n.failed == t->n.units ? "failed" : "partial";
-  if (t->n.units && t->n.skipped == t->n.units)
-    return "skipped";
+  if (t->failed) return "failed";
+  if (t->n.failed) return t->n.failed == t->n.units ? "failed" : "partial";
+  if (t->n.units && t->n.skipped == t->n.units) return "skipped";
   return "success";
 }
 
@@ -20,8 +17,7 @@ const char *cq_run_table_status(const cq_dest_table *t) {
 static const char *dest_status(cq_run_source *s, const cq_run_dest *o) {
   int good = 0, bad = 0;
 
-  if (o->broken || !o->begun || s->failed)
-    return "failed";
+  if (o->broken || !o->begun || s->failed) return "failed";
   for (int i = 0; i < s->plan.n; i++) {
     const char *w = o->tables[i].status;
 
@@ -65,11 +61,9 @@ static cq_value json_counts(cq_arena *a, cq_run_source *s, cq_run_dest *o,
                     ? (t->finished_us - t->started_us) / 1000
                     : 0;
 
-    if (i)
-      cq_buf_byte(&b, ',');
+    if (i) cq_buf_byte(&b, ',');
     cq_buf_json(&b, t->def->name, strlen(t->def->name));
-    if (what)
-      cq_buf_printf(&b, ":%lld", (long long)n);
+    if (what) cq_buf_printf(&b, ":%lld", (long long)n);
   }
   cq_buf_byte(&b, what ? '}' : ']');
   text = b.rc ? NULL : cq_arena_strndup(a, b.data, b.len);
@@ -108,8 +102,7 @@ static void summary(cq_run *r, cq_run_source *s, cq_run_dest *o) {
   v[n++] = json_counts(&a, s, o, 1);
   v[n++] = json_counts(&a, s, o, 2);
   v[n++] = json_counts(&a, s, o, 3);
-  if (o->dest->ops->summary(o->dest, v, n, &why))
-    cq_run_break(r, s, o, &why);
+  if (o->dest->ops->summary(o->dest, v, n, &why)) cq_run_break(r, s, o, &why);
   cq_arena_clear(&a);
 }
 
@@ -122,8 +115,7 @@ static void end_table(cq_run_source *s, cq_run_dest *o, int i) {
     t->status = "failed";
   else if (s->plan.tables[i].listed)
     t->status = cq_run_table_status(t);
-  if (!t->finished_us)
-    t->finished_us = cq_now_us();
+  if (!t->finished_us) t->finished_us = cq_now_us();
 }
 
 void cq_run_publish(cq_run *r, cq_run_source *s) {
@@ -136,12 +128,10 @@ void cq_run_publish(cq_run *r, cq_run_source *s) {
 
     for (int i = 0; i < s->plan.n; i++) {
       end_table(s, o, i);
-      if (tables)
-        tables[i] = &o->tables[i];
+      if (tables) tables[i] = &o->tables[i];
     }
     o->status = dest_status(s, o);
-    if (!o->begun || o->broken)
-      continue;
+    if (!o->begun || o->broken) continue;
     if (!tables) {
       cq_error_nomem(&why);
       cq_run_break(r, s, o, &why);
@@ -152,8 +142,7 @@ void cq_run_publish(cq_run *r, cq_run_source *s) {
       summary(r, s, o);
     }
     o->ended = 1;
-    if (o->broken)
-      o->status = "failed";
+    if (o->broken) o->status = "failed";
   }
   cq_free(tables);
 }
@@ -166,8 +155,7 @@ void cq_run_stop(cq_run *r, const char *status) {
     for (size_t d = 0; d < s->ndest; d++) {
       cq_run_dest *o = &s->dests[d];
 
-      if (!o->begun || o->broken || o->ended)
-        continue;
+      if (!o->begun || o->broken || o->ended) continue;
       o->dest->ops->put_run(o->dest, &o->run, status, &o->n, s->plan.n, NULL,
                             NULL);
       o->dest->ops->commit(o->dest, 1, NULL);

@@ -21,7 +21,7 @@ enum {
 
 typedef struct unit {
   cq_run_source *source;
-  int table;           /* in the plan */
+  int table; /* in the plan */
   size_t client;
   const char *client_id;
   cq_scan *scan;
@@ -29,7 +29,7 @@ typedef struct unit {
   cq_dest_unit *to;    /* parallel to source->dests */
   unsigned char *live; /* this destination still takes rows */
   int64_t rows;
-  char *cursor;        /* where it began */
+  char *cursor; /* where it began */
 } unit;
 
 typedef struct loop {
@@ -44,11 +44,12 @@ static cq_plan_table *plan_of(const unit *u) {
   return &u->source->plan.tables[u->table];
 }
 
-static const char *table_name(const unit *u) { return plan_of(u)->table->name; }
+static const char *table_name(const unit *u) {
+  return plan_of(u)->table->name;
+}
 
 static void unit_free(unit *u) {
-  if (!u)
-    return;
+  if (!u) return;
   cq_scan_close(u->scan);
   cq_free(u->to);
   cq_free(u->live);
@@ -56,7 +57,9 @@ static void unit_free(unit *u) {
   cq_free(u);
 }
 
-static int fatal(int rc) { return rc == CQ_INTERRUPT || rc == CQ_NOMEM; }
+static int fatal(int rc) {
+  return rc == CQ_INTERRUPT || rc == CQ_NOMEM;
+}
 
 /* A destination could not take something of this table: it is not published
  * there.  What says that the file itself is unusable ends it altogether. */
@@ -64,8 +67,7 @@ static int dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
                        const char *client, const cq_error *why) {
   cq_run_dest *o = &s->dests[d];
 
-  if (fatal(why->code))
-    return why->code;
+  if (fatal(why->code)) return why->code;
   o->tables[table].failed = 1;
   if (why->code == CQ_IOERR || why->code == CQ_FULL ||
       why->code == CQ_READONLY || why->code == CQ_BUSY || why->code == 11 ||
@@ -101,8 +103,7 @@ static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
 
       if (o->dest->ops->end(o->dest, &o->run, &u->to[d], word, cursor, &why)) {
         rc = dest_failed(r, u->source, d, u->table, u->client_id, &why);
-        if (rc && err)
-          *err = why;
+        if (rc && err) *err = why;
       }
       if (rc == CQ_OK && u->to[d].warnings) {
         cq_error_set(&why, CQ_MISUSE,
@@ -117,16 +118,14 @@ static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
     dt->n.failed += how == CQ_END_FAILED;
     dt->n.skipped += how == CQ_END_SKIPPED;
   }
-  if (rc)
-    return rc;
+  if (rc) return rc;
   r->rows_open -= u->rows;
   t->done[u->client] = (unsigned char)how;
   t->ended++;
   r->n.units_done++;
   r->n.failed += how == CQ_END_FAILED;
   r->n.skipped += how == CQ_END_SKIPPED;
-  if (how == CQ_END_OK)
-    r->n.rows += u->rows;
+  if (how == CQ_END_OK) r->n.rows += u->rows;
   if (t->ended == t->nclient) {
     for (size_t d = 0; d < u->source->ndest; d++) {
       cq_run_dest *o = &u->source->dests[d];
@@ -156,8 +155,7 @@ static int unit_new(cq_run_source *s, int table, size_t client, unit **out,
   unit *u = cq_calloc(1, sizeof *u);
 
   *out = u;
-  if (!u)
-    return cq_error_nomem(err);
+  if (!u) return cq_error_nomem(err);
   u->source = s;
   u->table = table;
   u->client = client;
@@ -181,15 +179,12 @@ static int parent_end(const unit *u) {
   const cq_plan_table *t = plan_of(u), *p;
   size_t i = u->client;
 
-  if (t->parent < 0)
-    return -1;
+  if (t->parent < 0) return -1;
   p = &u->source->plan.tables[t->parent];
-  if (!p->listed)
-    return CQ_END_FAILED;
+  if (!p->listed) return CQ_END_FAILED;
   if (i >= p->nclient || strcmp(p->clients[i]->id, u->client_id) != 0)
     for (i = 0; i < p->nclient; i++)
-      if (strcmp(p->clients[i]->id, u->client_id) == 0)
-        break;
+      if (strcmp(p->clients[i]->id, u->client_id) == 0) break;
   return i < p->nclient ? p->done[i] : CQ_END_FAILED;
 }
 
@@ -233,18 +228,15 @@ static int unit_state(cq_run *r, unit *u, int *done, cq_error *err) {
     cq_error why = {0, ""};
 
     u->to[d].started_us = cq_now_us();
-    if (!takes(s, d, u->table))
-      continue;
+    if (!takes(s, d, u->table)) continue;
     if (o->dest->ops->state(o->dest, &o->run, table_name(u), u->client_id, &st,
                             &why)) {
       rc = dest_failed(r, s, d, u->table, u->client_id, &why);
-      if (rc)
-        *err = why;
+      if (rc) *err = why;
       continue;
     }
     u->live[d] = 1;
-    if (!st.done)
-      all = 0;
+    if (!st.done) all = 0;
     if (st.cursor && !*st.cursor) {
       cq_free(st.cursor);
       st.cursor = NULL;
@@ -269,14 +261,12 @@ static int unit_parents(unit *u, int ended, cq_rows *out, int *have,
     int64_t group = o->run.group;
     int rc;
 
-    if (!takes(s, d, parent))
-      continue;
+    if (!takes(s, d, parent)) continue;
     if (ended == CQ_END_DONE) {
       rc = o->dest->ops->state(o->dest, &o->run,
-                               s->plan.tables[parent].table->name,
-                               u->client_id, &st, err);
-      if (rc)
-        return rc;
+                               s->plan.tables[parent].table->name, u->client_id,
+                               &st, err);
+      if (rc) return rc;
       cq_free(st.cursor);
       group = st.group;
     }
@@ -297,17 +287,14 @@ static int unit_open(cq_run *r, unit *u, cq_error *err) {
   cq_scan_options o;
   cq_error why = {0, ""};
 
-  if (up == CQ_END_NONE)
-    return CQ_BUSY;
+  if (up == CQ_END_NONE) return CQ_BUSY;
   rc = unit_state(r, u, &done, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (done) {
     rc = unit_end(r, u, CQ_END_DONE, NULL, err);
     return rc ? rc : CQ_DONE;
   }
-  for (size_t d = 0; d < s->ndest; d++)
-    any |= u->live[d];
+  for (size_t d = 0; d < s->ndest; d++) any |= u->live[d];
   if (!any || up == CQ_END_FAILED || up == CQ_END_SKIPPED || client->failed) {
     cq_unit_end how = up == CQ_END_SKIPPED ? CQ_END_SKIPPED : CQ_END_FAILED;
 
@@ -315,8 +302,8 @@ static int unit_open(cq_run *r, unit *u, cq_error *err) {
       cq_error_set(&why, client->failed, "%s: %s", t->table->name,
                    client->error ? client->error : "its client failed");
     else if (up >= 0 && up != CQ_END_OK && up != CQ_END_DONE)
-      cq_error_set(&why, CQ_ERROR, "%s: not asked, since %s %s",
-                   t->table->name, t->table->parent.table->name,
+      cq_error_set(&why, CQ_ERROR, "%s: not asked, since %s %s", t->table->name,
+                   t->table->parent.table->name,
                    up == CQ_END_SKIPPED ? "was skipped" : "failed");
     else
       cq_error_set(&why, CQ_ERROR,
@@ -347,8 +334,7 @@ static int unit_open(cq_run *r, unit *u, cq_error *err) {
       s->dests[d].tables[u->table].started_us = cq_now_us();
       s->dests[d].tables[u->table].status = "running";
     }
-  if (rc == CQ_OK)
-    return CQ_OK;
+  if (rc == CQ_OK) return CQ_OK;
   if (fatal(rc)) {
     *err = why;
     return rc;
@@ -359,8 +345,7 @@ static int unit_open(cq_run *r, unit *u, cq_error *err) {
 
 /* ---- rows ------------------------------------------------------------------------ */
 
-static int unit_rows(cq_run *r, unit *u, const cq_batch *batch,
-                     cq_error *err) {
+static int unit_rows(cq_run *r, unit *u, const cq_batch *batch, cq_error *err) {
   cq_run_source *s = u->source;
   cq_dest_rows rows;
   int rc = CQ_OK, any = 0;
@@ -372,8 +357,7 @@ static int unit_rows(cq_run *r, unit *u, const cq_batch *batch,
   if (rc == CQ_OK)
     rc = cq_ids_make(s->ids[u->table], batch, plan_of(u)->clients[u->client],
                      cq_scan_parent(u->scan), &rows.ids, &rows.parents, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   for (size_t d = 0; d < s->ndest; d++) {
     cq_run_dest *o = &s->dests[d];
     cq_error why = {0, ""};
@@ -461,16 +445,15 @@ static int unit_done(cq_run *r, unit *u, const cq_scan_stats *st,
   }
   if (st->warnings) {
     cq_error_set(&why, CQ_MISUSE,
-                 "%s: %lld values were replaced or kept as text",
-                 table_name(u), (long long)st->warnings);
+                 "%s: %lld values were replaced or kept as text", table_name(u),
+                 (long long)st->warnings);
     cq_run_note(r, u->source, NULL, table_name(u), u->client_id, "warning",
                 &why);
     u->source->warnings += st->warnings;
   }
   if (plan_of(u)->table->cursor.column >= 0 && cursor) {
     capped = cap_cursor(r, cursor);
-    if (!capped)
-      return cq_error_nomem(err);
+    if (!capped) return cq_error_nomem(err);
   }
   rc = unit_end(r, u, CQ_END_OK, capped, err);
   cq_free(capped);
@@ -488,12 +471,10 @@ static int unit_poll(cq_run *r, unit *u, cq_error *err) {
     const cq_client *client;
 
     rc = cq_scan_poll(u->scan, &batch, &client, &why);
-    if (rc != CQ_ROW)
-      break;
+    if (rc != CQ_ROW) break;
     moved = 1;
     rc = unit_rows(r, u, batch, err);
-    if (rc && rc != CQ_DONE)
-      return rc;
+    if (rc && rc != CQ_DONE) return rc;
     if (rc == CQ_DONE) {
       cq_error_set(&why, CQ_ERROR, "%s: no destination takes its rows",
                    table_name(u));
@@ -501,8 +482,7 @@ static int unit_poll(cq_run *r, unit *u, cq_error *err) {
       break;
     }
   }
-  if (rc == CQ_OK || rc == CQ_BUSY)
-    return moved ? CQ_OK : CQ_BUSY;
+  if (rc == CQ_OK || rc == CQ_BUSY) return moved ? CQ_OK : CQ_BUSY;
   if (fatal(rc)) {
     *err = why;
     return rc;
@@ -545,8 +525,8 @@ static int loop_fill(loop *l, cq_run_source *s, cq_error *err) {
     else
       l->blocked[l->nblocked++] = waiting[i];
   }
-  while (rc == CQ_OK && l->nopen < UNITS_OPEN &&
-         l->nblocked < UNITS_BLOCKED && s->at < s->plan.n) {
+  while (rc == CQ_OK && l->nopen < UNITS_OPEN && l->nblocked < UNITS_BLOCKED &&
+         s->at < s->plan.n) {
     cq_plan_table *t = &s->plan.tables[s->at];
     unit *u;
 
@@ -555,8 +535,7 @@ static int loop_fill(loop *l, cq_run_source *s, cq_error *err) {
       continue;
     }
     rc = unit_new(s, s->at, t->at++, &u, err);
-    if (rc == CQ_OK)
-      rc = loop_try(l, u, err);
+    if (rc == CQ_OK) rc = loop_try(l, u, err);
     /* Units that are over at once must not starve those that are open. */
     if (rc == CQ_OK && l->run->call->env->interrupted &&
         l->run->call->env->interrupted(l->run->call->env->user))
@@ -587,15 +566,13 @@ static int run_units(cq_run *r, cq_run_source *s, cq_error *err) {
   loop *l = cq_calloc(1, sizeof *l);
   int rc = CQ_OK;
 
-  if (!l)
-    return cq_error_nomem(err);
+  if (!l) return cq_error_nomem(err);
   l->run = r;
   for (;;) {
     int moved = 0;
 
     rc = loop_fill(l, s, err);
-    if (rc || (l->nopen == 0 && l->nblocked == 0))
-      break;
+    if (rc || (l->nopen == 0 && l->nblocked == 0)) break;
     for (int i = 0; i < l->nopen && rc == CQ_OK; i++) {
       rc = unit_poll(r, l->open[i], err);
       if (rc == CQ_BUSY) {
@@ -609,21 +586,16 @@ static int run_units(cq_run *r, cq_run_source *s, cq_error *err) {
         rc = CQ_OK;
       }
     }
-    if (rc == CQ_OK)
-      rc = loop_commit(r, s, err);
+    if (rc == CQ_OK) rc = loop_commit(r, s, err);
     if (rc == CQ_OK && env->interrupted && env->interrupted(env->user))
       rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
-    if (rc)
-      break;
+    if (rc) break;
     cq_run_beat(r, 0);
     cq_progress_show(r->progress, r, 0);
-    if (!moved && l->nopen)
-      cq_http_wait(env->http, WAIT_MS);
+    if (!moved && l->nopen) cq_http_wait(env->http, WAIT_MS);
   }
-  for (int i = 0; i < l->nopen; i++)
-    unit_free(l->open[i]);
-  for (int i = 0; i < l->nblocked; i++)
-    unit_free(l->blocked[i]);
+  for (int i = 0; i < l->nopen; i++) unit_free(l->open[i]);
+  for (int i = 0; i < l->nblocked; i++) unit_free(l->blocked[i]);
   cq_free(l);
   return rc;
 }
@@ -631,15 +603,11 @@ static int run_units(cq_run *r, cq_run_source *s, cq_error *err) {
 /* ---- starting a source --------------------------------------------------------------- */
 
 static int same_dimensions(const cq_table *a, const cq_table *b) {
-  while (a->parent.table && a->parent.table != a)
-    a = a->parent.table;
-  while (b->parent.table && b->parent.table != b)
-    b = b->parent.table;
-  if (a->nover != b->nover)
-    return 0;
+  while (a->parent.table && a->parent.table != a) a = a->parent.table;
+  while (b->parent.table && b->parent.table != b) b = b->parent.table;
+  if (a->nover != b->nover) return 0;
   for (size_t i = 0; i < a->nover; i++)
-    if (a->over[i] != b->over[i])
-      return 0;
+    if (a->over[i] != b->over[i]) return 0;
   return 1;
 }
 
@@ -650,8 +618,7 @@ static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
   cq_value paid;
   int rc = CQ_OK;
 
-  if (!said)
-    return cq_error_nomem(err);
+  if (!said) return cq_error_nomem(err);
   memset(&paid, 0, sizeof paid);
   if (cq_config_get(s->config, "use_paid_apis", &paid))
     memset(&paid, 0, sizeof paid);
@@ -659,8 +626,7 @@ static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
     cq_plan_table *t = &s->plan.tables[i];
     const char *kind = "failed";
 
-    if (t->parent >= 0 && s->plan.tables[t->parent].paid)
-      t->paid = 1;
+    if (t->parent >= 0 && s->plan.tables[t->parent].paid) t->paid = 1;
     if (t->paid && (paid.kind != CQ_INT || !paid.u.i)) {
       cq_error_set(&said[i], CQ_MISUSE,
                    "%s: its API costs money\nhint: set use_paid_apis: true",
@@ -673,13 +639,10 @@ static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
         if (said[k].code && !s->plan.tables[k].paid &&
             same_dimensions(s->plan.tables[k].table, t->table))
           said[i] = said[k];
-      if (!said[i].code)
-        rc = cq_plan_clients(&s->plan, i, s->source, &said[i]);
-      if (rc && !fatal(rc))
-        rc = CQ_OK;
+      if (!said[i].code) rc = cq_plan_clients(&s->plan, i, s->source, &said[i]);
+      if (rc && !fatal(rc)) rc = CQ_OK;
     }
-    if (rc)
-      *err = said[i];
+    if (rc) *err = said[i];
     if (rc == CQ_OK && said[i].code)
       cq_run_note(r, s, NULL, t->table->name, "", kind, &said[i]);
     r->n.units += (int64_t)t->nclient;
@@ -730,8 +693,7 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
     cq_error why = {0, ""};
     char id[32];
 
-    if (o->broken)
-      continue;
+    if (o->broken) continue;
     snprintf(id, sizeof id, "%lld", (long long)r->group);
     o->run.group = r->group;
     o->run.started_us = r->started_us;
@@ -740,8 +702,8 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
     o->run.integration = s->spec->integration->name;
     o->run.retry = r->spec.retry;
     if (o->spec->sync_group)
-      o->run.sync_group = cq_spec_group(&r->spec.arena, o->spec->sync_group, id,
-                                        r->started_us);
+      o->run.sync_group =
+          cq_spec_group(&r->spec.arena, o->spec->sync_group, id, r->started_us);
     rc = o->dest->ops->begin(o->dest, &o->run, &why);
     if (fatal(rc)) {
       *err = why;
@@ -761,8 +723,7 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
 static int begin_source(cq_run *r, cq_run_source *s, cq_error *err) {
   int rc = begin_dests(r, s, err);
 
-  if (rc == CQ_OK)
-    rc = list_clients(r, s, err);
+  if (rc == CQ_OK) rc = list_clients(r, s, err);
   for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++)
     if (s->dests[d].begun && !s->dests[d].broken)
       rc = migrate_tables(r, s, &s->dests[d], err);
@@ -783,15 +744,13 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
   if (rc == CQ_OK)
     rc = cq_plan_select(c->env->registry, s->spec, &s->plan, err);
   if (rc == CQ_OK)
-    rc = cq_source_new(c->env, s->spec->integration, s->config, &s->source,
-                       err);
-  if (rc)
-    return rc;
+    rc =
+        cq_source_new(c->env, s->spec->integration, s->config, &s->source, err);
+  if (rc) return rc;
   s->ids = cq_calloc((size_t)s->plan.n + 1, sizeof *s->ids);
   s->ndest = s->spec->destinations.n;
   s->dests = cq_calloc(s->ndest + 1, sizeof *s->dests);
-  if (!s->ids || !s->dests)
-    return cq_error_nomem(err);
+  if (!s->ids || !s->dests) return cq_error_nomem(err);
   for (size_t d = 0; d < s->ndest; d++) {
     cq_run_dest *o = &s->dests[d];
 
@@ -800,8 +759,7 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
       if (strcmp(r->spec.dests[k].name, s->spec->destinations.v[d]) == 0)
         o->spec = &r->spec.dests[k];
     o->tables = cq_calloc((size_t)s->plan.n + 1, sizeof *o->tables);
-    if (!o->tables)
-      return cq_error_nomem(err);
+    if (!o->tables) return cq_error_nomem(err);
     for (int i = 0; i < s->plan.n; i++) {
       const cq_table *t = s->plan.tables[i].table;
 
@@ -820,12 +778,10 @@ int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err) {
   memset(r, 0, sizeof *r);
   r->call = c;
   rc = cq_spec_read(c, &r->spec, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   r->nsource = r->spec.nsource;
   r->sources = cq_calloc(r->nsource + 1, sizeof *r->sources);
-  if (!r->sources)
-    return cq_error_nomem(err);
+  if (!r->sources) return cq_error_nomem(err);
   for (size_t i = 0; i < r->nsource && rc == CQ_OK; i++) {
     r->sources[i].spec = &r->spec.sources[i];
     rc = prepare_source(r, &r->sources[i], err);
@@ -881,8 +837,7 @@ void cq_run_clear(cq_run *r) {
       cq_free(o->message);
     }
     cq_free(s->dests);
-    for (int k = 0; k < s->plan.n && s->ids; k++)
-      cq_ids_free(s->ids[k]);
+    for (int k = 0; k < s->plan.n && s->ids; k++) cq_ids_free(s->ids[k]);
     cq_free(s->ids);
     cq_source_unref(s->source);
     cq_config_unref(s->config);
@@ -917,10 +872,8 @@ static int number(cq_run *r, cq_error *err) {
     int64_t last;
     int rc = d->ops->last_group(d, &last, err);
 
-    if (rc)
-      return rc;
-    if (last >= r->group)
-      r->group = last + 1;
+    if (rc) return rc;
+    if (last >= r->group) r->group = last + 1;
   }
   return CQ_OK;
 }
@@ -929,23 +882,20 @@ static int run_all(cq_run *r, cq_error *err) {
   int any = 0, rc = number(r, err);
   cq_error first = {0, ""};
 
-  if (rc == CQ_OK)
-    rc = cq_progress_new(r->spec.progress, &r->progress, err);
+  if (rc == CQ_OK) rc = cq_progress_new(r->spec.progress, &r->progress, err);
   for (size_t i = 0; i < r->nsource && rc == CQ_OK; i++) {
     cq_run_source *s = &r->sources[i];
     cq_error why = {0, ""};
 
     rc = begin_source(r, s, &why);
-    if (rc == CQ_OK)
-      rc = run_units(r, s, &why);
+    if (rc == CQ_OK) rc = run_units(r, s, &why);
     if (rc == CQ_OK) {
       cq_run_publish(r, s);
       any = 1;
     } else if (fatal(rc)) {
       *err = why;
     } else {
-      if (!first.code)
-        first = why;
+      if (!first.code) first = why;
       cq_run_publish(r, s);
       rc = CQ_OK;
     }
@@ -954,8 +904,7 @@ static int run_all(cq_run *r, cq_error *err) {
     *err = first;
     rc = first.code ? first.code : CQ_ERROR;
   }
-  if (rc)
-    cq_run_stop(r, rc == CQ_INTERRUPT ? "interrupted" : "failed");
+  if (rc) cq_run_stop(r, rc == CQ_INTERRUPT ? "interrupted" : "failed");
   cq_progress_show(r->progress, r, 1);
   return rc;
 }
@@ -965,21 +914,16 @@ int cq_sync_run(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   cq_run r;
   int rc;
 
-  if (!err)
-    err = &own;
+  if (!err) err = &own;
   if (c->env->syncing)
     return cq_error_set(err, CQ_MISUSE,
                         "cq_sync: another sync runs on this connection");
   c->env->syncing = 1;
   rc = cq_run_prepare(&r, c, err);
-  if (rc == CQ_OK)
-    rc = cq_run_open(&r, 1, err);
-  if (rc == CQ_OK)
-    rc = run_all(&r, err);
-  if (rc == CQ_OK)
-    rc = cq_run_result(&r, out) ? cq_error_nomem(err) : CQ_OK;
-  if (rc == CQ_OK && r.spec.strict &&
-      strcmp(cq_run_status(&r), "success") != 0)
+  if (rc == CQ_OK) rc = cq_run_open(&r, 1, err);
+  if (rc == CQ_OK) rc = run_all(&r, err);
+  if (rc == CQ_OK) rc = cq_run_result(&r, out) ? cq_error_nomem(err) : CQ_OK;
+  if (rc == CQ_OK && r.spec.strict && strcmp(cq_run_status(&r), "success") != 0)
     rc = cq_error_set(err, CQ_ERROR, "cq_sync: %s: %lld errors%s%s",
                       cq_run_status(&r), (long long)r.errors_all,
                       r.nerror ? "; the first: " : "",

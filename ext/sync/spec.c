@@ -22,8 +22,7 @@ static int spec_text(const cq_node *map, const char *key, const char **out,
   const cq_node *n = cq_tree_get(map, key);
 
   *out = NULL;
-  if (!n || n->kind == CQ_N_NULL)
-    return CQ_OK;
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   if (n->kind != CQ_N_SCALAR)
     return cq_tree_error(err, n, "%s: not a text", key);
   *out = n->text;
@@ -34,10 +33,9 @@ static int spec_bool(const cq_node *map, const char *key, int *out,
                      cq_error *err) {
   const cq_node *n = cq_tree_get(map, key);
 
-  if (!n || n->kind == CQ_N_NULL)
-    return CQ_OK;
-  if (n->kind == CQ_N_SCALAR && (cq_str_ieq(n->text, "true") ||
-                                 cq_str_ieq(n->text, "false"))) {
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  if (n->kind == CQ_N_SCALAR &&
+      (cq_str_ieq(n->text, "true") || cq_str_ieq(n->text, "false"))) {
     *out = cq_str_ieq(n->text, "true");
     return CQ_OK;
   }
@@ -52,8 +50,7 @@ static int spec_choice(const cq_node *map, const char *key,
   const char *text, *near;
   int rc = spec_text(map, key, &text, err);
 
-  if (rc || !text)
-    return rc;
+  if (rc || !text) return rc;
   for (size_t i = 0; i < n; i++)
     if (strcmp(words[i], text) == 0) {
       *out = (int)i;
@@ -61,8 +58,7 @@ static int spec_choice(const cq_node *map, const char *key,
     }
   near = cq_nearest(text, words, n);
   rc = cq_tree_error(err, at, "%s: unknown value: %s", key, text);
-  if (near)
-    cq_error_hint(err, "%s", near);
+  if (near) cq_error_hint(err, "%s", near);
   return rc;
 }
 
@@ -72,15 +68,12 @@ static int spec_words(cq_arena *a, const cq_node *map, const char *key,
   size_t count;
 
   memset(out, 0, sizeof *out);
-  if (!n || n->kind == CQ_N_NULL)
-    return CQ_OK;
-  if (n->kind == CQ_N_MAP)
-    return cq_tree_error(err, n, "%s: not a list", key);
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  if (n->kind == CQ_N_MAP) return cq_tree_error(err, n, "%s: not a list", key);
   count = n->kind == CQ_N_LIST ? n->count : 1;
   out->v = cq_arena_alloc(a, (count + 1) * sizeof *out->v);
   out->at = cq_arena_alloc(a, (count + 1) * sizeof *out->at);
-  if (!out->v || !out->at)
-    return cq_error_nomem(err);
+  if (!out->v || !out->at) return cq_error_nomem(err);
   for (size_t i = 0; i < count; i++) {
     const cq_node *item = n->kind == CQ_N_LIST ? n->items[i] : n;
 
@@ -108,9 +101,8 @@ static int has_alias(const char *aliases, const char *path) {
   return 0;
 }
 
-static int spec_integration(cq_registry *r, const cq_node *at,
-                            const char *path, const cq_integration **out,
-                            cq_error *err) {
+static int spec_integration(cq_registry *r, const cq_node *at, const char *path,
+                            const cq_integration **out, cq_error *err) {
   const char *base = strrchr(path, '/'), *names[512], *name, *near;
   size_t n = 0;
   int rc;
@@ -119,18 +111,14 @@ static int spec_integration(cq_registry *r, const cq_node *at,
   for (size_t i = 0; n < 512 && (name = cq_registry_integration_name(r, i));
        i++) {
     names[n++] = name;
-    if (strcmp(name, base) != 0)
-      continue;
+    if (strcmp(name, base) != 0) continue;
     rc = cq_registry_integration(r, name, out, err);
-    if (rc || base == path || has_alias((*out)->aliases, path))
-      return rc;
+    if (rc || base == path || has_alias((*out)->aliases, path)) return rc;
   }
   for (size_t i = 0; i < n; i++) {
     rc = cq_registry_integration(r, names[i], out, err);
-    if (rc)
-      return rc;
-    if (has_alias((*out)->aliases, path))
-      return CQ_OK;
+    if (rc) return rc;
+    if (has_alias((*out)->aliases, path)) return CQ_OK;
   }
   *out = NULL;
   near = cq_nearest(base, names, n);
@@ -151,8 +139,7 @@ static cq_spec_source *add_source(cq_spec *s) {
 }
 
 static cq_spec_dest *add_dest(cq_spec *s) {
-  if (cq_grow(&s->dests, &s->capdest, s->ndest, sizeof *s->dests))
-    return NULL;
+  if (cq_grow(&s->dests, &s->capdest, s->ndest, sizeof *s->dests)) return NULL;
   memset(&s->dests[s->ndest], 0, sizeof *s->dests);
   return &s->dests[s->ndest++];
 }
@@ -169,14 +156,11 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
   if (rc == CQ_OK && !o->path)
     rc = cq_tree_error(err, map, "source: %s is missing", path_key);
   if (rc == CQ_OK)
-    rc = spec_integration(c->env->registry, cq_tree_get(map, path_key),
-                          o->path, &o->integration, err);
-  if (rc == CQ_OK)
-    rc = spec_text(map, "name", &o->name, err);
-  if (rc == CQ_OK && !o->name)
-    o->name = o->integration->name;
-  if (rc == CQ_OK)
-    rc = spec_words(&s->arena, map, "tables", &o->tables, err);
+    rc = spec_integration(c->env->registry, cq_tree_get(map, path_key), o->path,
+                          &o->integration, err);
+  if (rc == CQ_OK) rc = spec_text(map, "name", &o->name, err);
+  if (rc == CQ_OK && !o->name) o->name = o->integration->name;
+  if (rc == CQ_OK) rc = spec_words(&s->arena, map, "tables", &o->tables, err);
   if (rc == CQ_OK && o->tables.n == 0) {
     rc = cq_tree_error(err, map, "source %s: tables is missing", o->name);
     cq_error_hint(err, "tables: [%s_*]", o->integration->name);
@@ -187,11 +171,9 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
     rc = spec_words(&s->arena, map, "destinations", &o->destinations, err);
   if (rc == CQ_OK)
     rc = spec_bool(map, "skip_dependent_tables", &o->skip_dependent, err);
-  if (rc == CQ_OK)
-    rc = spec_bool(map, "deterministic_cq_id", &det, err);
+  if (rc == CQ_OK) rc = spec_bool(map, "deterministic_cq_id", &det, err);
   o->spec = cq_tree_get(map, "spec");
-  if (rc == CQ_OK && o->spec && o->spec->kind == CQ_N_NULL)
-    o->spec = NULL;
+  if (rc == CQ_OK && o->spec && o->spec->kind == CQ_N_NULL) o->spec = NULL;
   if (rc == CQ_OK && o->spec && o->spec->kind != CQ_N_MAP)
     rc = cq_tree_error(err, o->spec, "source %s: spec is not a map", o->name);
   for (size_t i = 0; i + 1 < s->nsource && rc == CQ_OK; i++)
@@ -203,29 +185,38 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
 
 static int read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                        cq_error *err) {
-  static const char *const known[] = {
-      "name", "path", "registry", "version", "docker_registry_auth_token",
-      "tables", "skip_tables", "skip_dependent_tables", "destinations",
-      "backend_options", "deterministic_cq_id", "otel_endpoint",
-      "otel_endpoint_insecure", "spec", "concurrency", "scheduler", "backend",
-      "backend_spec"};
+  static const char *const known[] = {"name",
+                                      "path",
+                                      "registry",
+                                      "version",
+                                      "docker_registry_auth_token",
+                                      "tables",
+                                      "skip_tables",
+                                      "skip_dependent_tables",
+                                      "destinations",
+                                      "backend_options",
+                                      "deterministic_cq_id",
+                                      "otel_endpoint",
+                                      "otel_endpoint_insecure",
+                                      "spec",
+                                      "concurrency",
+                                      "scheduler",
+                                      "backend",
+                                      "backend_spec"};
   static const char *const backend[] = {"table_name", "connection"};
   cq_spec_source *o;
   const cq_node *b;
   int rc = cq_tree_check_keys(map, "source", WORDS(known), err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (!cq_tree_get(map, "name"))
     return cq_tree_error(err, map, "source: name is missing");
   b = cq_tree_get(map, "backend_options");
   if (b && b->kind == CQ_N_MAP)
     rc = cq_tree_check_keys(b, "backend_options", WORDS(backend), err);
   o = rc ? NULL : add_source(s);
-  if (rc)
-    return rc;
-  if (!o)
-    return cq_error_nomem(err);
+  if (rc) return rc;
+  if (!o) return cq_error_nomem(err);
   rc = source_common(c, s, o, map, "path", err);
   return rc ? rc : spec_text(map, "version", &o->version, err);
 }
@@ -245,12 +236,9 @@ static int dest_modes(cq_spec_dest *o, const cq_node *map, cq_error *err) {
     rc = spec_choice(map, "migrate_mode", WORDS(migrate), &o->def.forced, err);
   /* Both modes mean the same: the key is _cq_id, which is made of the table's
    * own key. */
-  if (rc == CQ_OK)
-    rc = spec_choice(map, "pk_mode", WORDS(keys), &key, err);
-  if (rc == CQ_OK)
-    rc = spec_text(map, "sync_group_id", &o->sync_group, err);
-  if (rc == CQ_OK)
-    rc = spec_bool(map, "send_sync_summary", &o->summary, err);
+  if (rc == CQ_OK) rc = spec_choice(map, "pk_mode", WORDS(keys), &key, err);
+  if (rc == CQ_OK) rc = spec_text(map, "sync_group_id", &o->sync_group, err);
+  if (rc == CQ_OK) rc = spec_bool(map, "send_sync_summary", &o->summary, err);
   if (rc == CQ_OK && o->sync_group && o->def.mode == CQ_MODE_DELETE_STALE)
     rc = cq_tree_error(err, map,
                        "destination %s: sync_group_id cannot go with "
@@ -266,16 +254,11 @@ static int dest_where(const cq_sync_call *c, cq_spec_dest *o,
   const char *connection;
   int rc = spec_text(map, "path", &o->def.path, err);
 
-  if (rc == CQ_OK)
-    rc = spec_text(map, "connection_string", &connection, err);
-  if (rc == CQ_OK)
-    rc = spec_text(map, "schema", &o->def.schema, err);
-  if (rc)
-    return rc;
-  if (connection)
-    o->def.path = connection;
-  if (!o->def.path && !o->def.schema)
-    o->def.schema = "main";
+  if (rc == CQ_OK) rc = spec_text(map, "connection_string", &connection, err);
+  if (rc == CQ_OK) rc = spec_text(map, "schema", &o->def.schema, err);
+  if (rc) return rc;
+  if (connection) o->def.path = connection;
+  if (!o->def.path && !o->def.schema) o->def.schema = "main";
   if (o->def.path && o->def.schema)
     return cq_tree_error(err, map,
                          "destination %s: a path and a schema: only one can be",
@@ -287,47 +270,50 @@ static int dest_where(const cq_sync_call *c, cq_spec_dest *o,
   return CQ_OK;
 }
 
-static int dest_unique(const cq_spec *s, const cq_spec_dest *o,
-                       cq_error *err) {
+static int dest_unique(const cq_spec *s, const cq_spec_dest *o, cq_error *err) {
   for (size_t i = 0; i < s->ndest; i++)
     if (&s->dests[i] != o && strcmp(s->dests[i].name, o->name) == 0)
-      return cq_tree_error(err, o->at,
-                           "destination %s: a second one of that name",
-                           o->name);
+      return cq_tree_error(
+          err, o->at, "destination %s: a second one of that name", o->name);
   return CQ_OK;
 }
 
 static int read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                      cq_error *err) {
-  static const char *const known[] = {
-      "name", "path", "registry", "version", "docker_registry_auth_token",
-      "write_mode", "migrate_mode", "pk_mode", "sync_group_id",
-      "send_sync_summary", "transformers", "spec", "batch_size",
-      "batch_size_bytes"};
-  static const char *const inner[] = {"connection_string", "path", "schema",
-                                      "batch_size", "batch_size_bytes",
-                                      "batch_timeout"};
+  static const char *const known[] = {"name",
+                                      "path",
+                                      "registry",
+                                      "version",
+                                      "docker_registry_auth_token",
+                                      "write_mode",
+                                      "migrate_mode",
+                                      "pk_mode",
+                                      "sync_group_id",
+                                      "send_sync_summary",
+                                      "transformers",
+                                      "spec",
+                                      "batch_size",
+                                      "batch_size_bytes"};
+  static const char *const inner[] = {
+      "connection_string", "path",         "schema", "batch_size",
+      "batch_size_bytes",  "batch_timeout"};
   const cq_node *spec, *t;
   const char *path, *kind;
   cq_spec_dest *o;
   int rc = cq_tree_check_keys(map, "destination", WORDS(known), err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   o = add_dest(s);
-  if (!o)
-    return cq_error_nomem(err);
+  if (!o) return cq_error_nomem(err);
   o->at = map;
   o->def.mode = CQ_MODE_DELETE_STALE;
   rc = spec_text(map, "name", &o->name, err);
   if (rc == CQ_OK && !o->name)
     rc = cq_tree_error(err, map, "destination: name is missing");
-  if (rc == CQ_OK)
-    rc = spec_text(map, "path", &path, err);
+  if (rc == CQ_OK) rc = spec_text(map, "path", &path, err);
   if (rc == CQ_OK && !path)
     rc = cq_tree_error(err, map, "destination %s: path is missing", o->name);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   o->path_text = path;
   o->def.name = o->name;
   kind = strncmp(path, "cloudquery/", 11) == 0 ? path + 11 : path;
@@ -339,9 +325,8 @@ static int read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
   }
   t = cq_tree_get(map, "transformers");
   if (t && t->kind == CQ_N_LIST && t->count)
-    return cq_tree_error(err, t,
-                         "destination %s: transformers are not supported",
-                         o->name);
+    return cq_tree_error(
+        err, t, "destination %s: transformers are not supported", o->name);
   spec = cq_tree_get(map, "spec");
   if (spec && spec->kind == CQ_N_MAP)
     rc = cq_tree_check_keys(spec, "destination's spec", WORDS(inner), err);
@@ -350,9 +335,8 @@ static int read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
   if (rc == CQ_OK && spec && spec->kind == CQ_N_MAP) {
     rc = dest_where(c, o, spec, err);
   } else if (rc == CQ_OK && strcmp(kind, path) != 0) {
-    rc = cq_tree_error(err, map,
-                       "destination %s: spec.connection_string is missing",
-                       o->name);
+    rc = cq_tree_error(
+        err, map, "destination %s: spec.connection_string is missing", o->name);
   } else if (rc == CQ_OK) {
     cq_node none;
 
@@ -360,10 +344,8 @@ static int read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
     none.kind = CQ_N_MAP;
     rc = dest_where(c, o, &none, err);
   }
-  if (rc == CQ_OK)
-    rc = dest_modes(o, map, err);
-  if (rc == CQ_OK)
-    rc = spec_text(map, "version", &o->version, err);
+  if (rc == CQ_OK) rc = dest_modes(o, map, err);
+  if (rc == CQ_OK) rc = spec_text(map, "version", &o->version, err);
   return rc ? rc : dest_unique(s, o, err);
 }
 
@@ -373,24 +355,21 @@ static int read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
 static int short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                       const cq_node *where, cq_error *err) {
   static const char *const known[] = {
-      "name", "path", "connection_string", "schema", "write_mode",
-      "migrate_mode", "pk_mode", "sync_group_id", "send_sync_summary"};
+      "name",    "path",          "connection_string",
+      "schema",  "write_mode",    "migrate_mode",
+      "pk_mode", "sync_group_id", "send_sync_summary"};
   cq_spec_dest *o = add_dest(s);
   int rc;
 
-  if (!o)
-    return cq_error_nomem(err);
+  if (!o) return cq_error_nomem(err);
   o->at = where ? where : map;
   o->path_text = "sqlite";
   o->def.mode = CQ_MODE_APPEND;
   if (where && where->kind == CQ_N_MAP) {
     rc = cq_tree_check_keys(where, "destination", WORDS(known), err);
-    if (rc == CQ_OK)
-      rc = dest_where(c, o, where, err);
-    if (rc == CQ_OK)
-      rc = spec_text(where, "name", &o->name, err);
-    if (!o->name)
-      o->name = o->def.path ? o->def.path : o->def.schema;
+    if (rc == CQ_OK) rc = dest_where(c, o, where, err);
+    if (rc == CQ_OK) rc = spec_text(where, "name", &o->name, err);
+    if (!o->name) o->name = o->def.path ? o->def.path : o->def.schema;
   } else if (where && where->kind == CQ_N_LIST) {
     return cq_tree_error(err, where, "destination: a list within a list");
   } else {
@@ -399,8 +378,7 @@ static int short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
     memset(&none, 0, sizeof none);
     none.kind = CQ_N_MAP;
     rc = dest_where(c, o, &none, err);
-    if (where && where->kind == CQ_N_SCALAR)
-      o->def.schema = where->text;
+    if (where && where->kind == CQ_N_SCALAR) o->def.schema = where->text;
     o->name = o->def.schema;
   }
   o->def.name = o->name;
@@ -417,13 +395,10 @@ static int read_switches(cq_spec *s, const cq_node *map, cq_error *err) {
   int kind = (int)s->progress, resume = 0, rc;
 
   rc = spec_bool(map, "strict", &s->strict, err);
-  if (rc == CQ_OK)
-    rc = spec_bool(map, "no_migrate", &s->no_migrate, err);
-  if (rc == CQ_OK)
-    rc = spec_choice(map, "progress", WORDS(kinds), &kind, err);
+  if (rc == CQ_OK) rc = spec_bool(map, "no_migrate", &s->no_migrate, err);
+  if (rc == CQ_OK) rc = spec_choice(map, "progress", WORDS(kinds), &kind, err);
   s->progress = (cq_progress_kind)kind;
-  if (rc == CQ_OK)
-    rc = spec_bool(map, "resume", &resume, err);
+  if (rc == CQ_OK) rc = spec_bool(map, "resume", &resume, err);
   if (rc == CQ_OK && retry && retry->kind == CQ_N_SCALAR &&
       strcmp(retry->text, "failed") == 0)
     resume = 1;
@@ -436,56 +411,64 @@ static int read_switches(cq_spec *s, const cq_node *map, cq_error *err) {
 
 static int read_short(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                       cq_error *err) {
-  static const char *const known[] = {
-      "source", "name", "tables", "skip_tables", "skip_dependent_tables",
-      "deterministic_cq_id", "spec", "destination", "destinations",
-      "write_mode", "migrate_mode", "pk_mode", "sync_group_id",
-      "send_sync_summary", "strict", "progress", "retry", "resume",
-      "no_migrate"};
+  static const char *const known[] = {"source",
+                                      "name",
+                                      "tables",
+                                      "skip_tables",
+                                      "skip_dependent_tables",
+                                      "deterministic_cq_id",
+                                      "spec",
+                                      "destination",
+                                      "destinations",
+                                      "write_mode",
+                                      "migrate_mode",
+                                      "pk_mode",
+                                      "sync_group_id",
+                                      "send_sync_summary",
+                                      "strict",
+                                      "progress",
+                                      "retry",
+                                      "resume",
+                                      "no_migrate"};
   const cq_node *where, *several;
   cq_spec_source *o;
   int rc = cq_tree_check_keys(map, "sync", WORDS(known), err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   if (!cq_tree_get(map, "source")) {
     rc = cq_tree_error(err, map, "sync: source is missing");
     cq_error_hint(err, "{source: aws, tables: [aws_ec2_*]}");
     return rc;
   }
   o = add_source(s);
-  if (!o)
-    return cq_error_nomem(err);
+  if (!o) return cq_error_nomem(err);
   several = cq_tree_get(map, "destinations");
   where = cq_tree_get(map, "destination");
   if (where && several)
     return cq_tree_error(err, several,
                          "sync: destination and destinations: only one can be");
-  if (!several && where && where->kind == CQ_N_LIST)
-    several = where;
+  if (!several && where && where->kind == CQ_N_LIST) several = where;
   /* Destinations here may be maps, which a source's list of names cannot. */
   if (several) {
     cq_node plain = *map;
     const char **keys = cq_arena_alloc(&s->arena, map->count * sizeof *keys);
 
-    if (!keys)
-      return cq_error_nomem(err);
+    if (!keys) return cq_error_nomem(err);
     for (size_t i = 0; i < map->count; i++)
       keys[i] = strcmp(map->keys[i], "destinations") == 0 ? "" : map->keys[i];
     plain.keys = keys;
     rc = source_common(c, s, o, &plain, "source", err);
     o->at = map;
-    for (size_t i = 0; rc == CQ_OK && several->kind == CQ_N_LIST &&
-                       i < several->count; i++)
+    for (size_t i = 0;
+         rc == CQ_OK && several->kind == CQ_N_LIST && i < several->count; i++)
       rc = short_dest(c, s, map, several->items[i], err);
     if (rc == CQ_OK && several->kind != CQ_N_LIST)
       rc = short_dest(c, s, map, several, err);
   } else {
     rc = source_common(c, s, o, map, "source", err);
     if (rc == CQ_OK)
-      rc = short_dest(c, s, map, where && where->kind != CQ_N_NULL ? where
-                                                                   : NULL,
-                      err);
+      rc = short_dest(c, s, map,
+                      where && where->kind != CQ_N_NULL ? where : NULL, err);
   }
   return rc ? rc : read_switches(s, map, err);
 }
@@ -507,37 +490,30 @@ static int read_document(const cq_sync_call *c, cq_spec *s, const char *file,
     cq_buf moved;
 
     cq_buf_init(&moved, CQ_MAX_SPEC_BYTES);
-    for (int i = 1; i < line; i++)
-      cq_buf_byte(&moved, '\n');
+    for (int i = 1; i < line; i++) cq_buf_byte(&moved, '\n');
     cq_buf_add(&moved, b.data ? b.data : "", b.len);
     cq_wipe(b.data, b.len);
     cq_buf_clear(&b);
     b = moved;
-    if (b.rc)
-      rc = cq_error_nomem(err);
+    if (b.rc) rc = cq_error_nomem(err);
   }
   if (rc == CQ_OK)
-    rc = cq_tree_parse(&s->arena, file, b.data ? b.data : "", b.len, &root,
-                       err);
-  if (b.data)
-    cq_wipe(b.data, b.len);
+    rc =
+        cq_tree_parse(&s->arena, file, b.data ? b.data : "", b.len, &root, err);
+  if (b.data) cq_wipe(b.data, b.len);
   cq_buf_clear(&b);
-  if (rc)
-    return rc;
-  if (!root || root->kind == CQ_N_NULL)
-    return CQ_OK; /* nothing but comments */
+  if (rc) return rc;
+  if (!root || root->kind == CQ_N_NULL) return CQ_OK; /* nothing but comments */
   if (root->kind != CQ_N_MAP)
     return cq_tree_error(err, root, "spec: not a map");
-  if (!cq_tree_get(root, "kind"))
-    return read_short(c, s, root, err);
+  if (!cq_tree_get(root, "kind")) return read_short(c, s, root, err);
   rc = cq_tree_check_keys(root, "spec", WORDS(known), err);
-  if (rc == CQ_OK)
-    rc = spec_choice(root, "kind", WORDS(kinds), &kind, err);
-  if (rc)
-    return rc;
+  if (rc == CQ_OK) rc = spec_choice(root, "kind", WORDS(kinds), &kind, err);
+  if (rc) return rc;
   if (kind == 2)
-    return cq_tree_error(err, root, "transformer: is not supported\nhint: "
-                                    "make a view over the synced table");
+    return cq_tree_error(err, root,
+                         "transformer: is not supported\nhint: "
+                         "make a view over the synced table");
   spec = cq_tree_get(root, "spec");
   if (!spec || spec->kind != CQ_N_MAP)
     return cq_tree_error(err, root, "%s: spec is missing",
@@ -556,15 +532,13 @@ static int read_text(const cq_sync_call *c, cq_spec *s, const char *file,
     size_t stop = end ? (size_t)(end - text) : n;
     size_t len = stop - i;
 
-    while (len && text[i + len - 1] == '\r')
-      len--;
+    while (len && text[i + len - 1] == '\r') len--;
     if (len == 3 && memcmp(text + i, "---", 3) == 0) {
       rc = read_document(c, s, file, text + from, i - from, at, err);
       from = stop < n ? stop + 1 : n;
       at = line + 1;
     }
-    if (stop >= n)
-      break;
+    if (stop >= n) break;
     i = stop + 1;
     line++;
   }
@@ -578,8 +552,7 @@ static int read_file(const cq_sync_call *c, cq_spec *s, const char *path,
   int rc = name ? cq_file_read(path, CQ_MAX_SPEC_BYTES, &text, &n, err)
                 : cq_error_nomem(err);
 
-  if (rc)
-    return rc;
+  if (rc) return rc;
   rc = read_text(c, s, name, text, n, err);
   cq_free(text);
   return rc;
@@ -603,8 +576,7 @@ static int read_folder(const cq_sync_call *c, cq_spec *s, const char *path,
   size_t n = 0, cap = 0;
   int rc = CQ_OK;
 
-  if (!dir)
-    return cq_error_set(err, CQ_IOERR, "%s: cannot be read", path);
+  if (!dir) return cq_error_set(err, CQ_IOERR, "%s: cannot be read", path);
   while (rc == CQ_OK && (e = readdir(dir)) != NULL) {
     if (e->d_name[0] == '.' ||
         (!ends_with(e->d_name, ".yml") && !ends_with(e->d_name, ".yaml")))
@@ -616,14 +588,12 @@ static int read_folder(const cq_sync_call *c, cq_spec *s, const char *path,
       n++;
   }
   closedir(dir);
-  if (n)
-    qsort(names, n, sizeof *names, by_text);
+  if (n) qsort(names, n, sizeof *names, by_text);
   for (size_t i = 0; i < n && rc == CQ_OK; i++)
     rc = read_file(c, s, names[i], err);
   if (rc == CQ_OK && n == 0)
     rc = cq_error_set(err, CQ_NOTFOUND, "%s: holds no .yml file", path);
-  for (size_t i = 0; i < n; i++)
-    cq_free(names[i]);
+  for (size_t i = 0; i < n; i++) cq_free(names[i]);
   cq_free(names);
   return rc;
 }
@@ -632,8 +602,7 @@ static int read_folder(const cq_sync_call *c, cq_spec *s, const char *path,
 static int is_text(const char *spec) {
   const char *p = spec;
 
-  while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
-    p++;
+  while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') p++;
   return *p == '{' || strchr(spec, '\n') || strstr(spec, ": ");
 }
 
@@ -651,8 +620,7 @@ static int spec_finish(const cq_sync_call *c, cq_spec *s, cq_error *err) {
     none.line = 1;
     none.file = "spec";
     rc = short_dest(c, s, &none, NULL, err);
-    if (rc)
-      return rc;
+    if (rc) return rc;
     s->dests[0].at = s->sources[0].at;
   }
   for (size_t i = 0; i < s->nsource; i++) {
@@ -667,23 +635,19 @@ static int spec_finish(const cq_sync_call *c, cq_spec *s, cq_error *err) {
         names[n++] = s->dests[d].name;
         found |= strcmp(s->dests[d].name, o->destinations.v[k]) == 0;
       }
-      if (found)
-        continue;
+      if (found) continue;
       near = cq_nearest(o->destinations.v[k], names, n);
       cq_tree_error(err, o->destinations.at[k],
                     "source %s: unknown destination: %s", o->name,
                     o->destinations.v[k]);
-      if (near)
-        cq_error_hint(err, "%s", near);
+      if (near) cq_error_hint(err, "%s", near);
       return err ? err->code : CQ_ERROR;
     }
-    if (o->destinations.n)
-      continue;
+    if (o->destinations.n) continue;
     /* None named: all there are. */
     o->destinations.v =
         cq_arena_alloc(&s->arena, s->ndest * sizeof *o->destinations.v);
-    if (!o->destinations.v)
-      return cq_error_nomem(err);
+    if (!o->destinations.v) return cq_error_nomem(err);
     for (size_t d = 0; d < s->ndest; d++)
       o->destinations.v[d] = s->dests[d].name;
     o->destinations.n = s->ndest;
@@ -708,19 +672,17 @@ int cq_spec_read(const cq_sync_call *c, cq_spec *s, cq_error *err) {
     rc = read_folder(c, s, c->spec, err);
   else
     rc = read_file(c, s, c->spec, err);
-  if (rc == CQ_OK)
-    rc = spec_finish(c, s, err);
+  if (rc == CQ_OK) rc = spec_finish(c, s, err);
   if (rc == CQ_OK && c->options && *c->options) {
     cq_node *o;
 
-    rc = cq_tree_parse(&s->arena, "options", c->options, strlen(c->options),
-                       &o, err);
+    rc = cq_tree_parse(&s->arena, "options", c->options, strlen(c->options), &o,
+                       err);
     if (rc == CQ_OK && o && o->kind != CQ_N_NULL) {
       rc = o->kind == CQ_N_MAP
                ? cq_tree_check_keys(o, "options", WORDS(known), err)
                : cq_tree_error(err, o, "options: not a map");
-      if (rc == CQ_OK)
-        rc = read_switches(s, o, err);
+      if (rc == CQ_OK) rc = read_switches(s, o, err);
     }
   }
   return rc;
@@ -733,8 +695,7 @@ void cq_spec_clear(cq_spec *s) {
   memset(s, 0, sizeof *s);
 }
 
-char *cq_spec_group(cq_arena *a, const char *text, const char *id,
-                    int64_t us) {
+char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us) {
   static const char *const words[] = {"{{SYNC_ID}}", "{{YEAR}}", "{{MONTH}}",
                                       "{{DAY}}",     "{{HOUR}}", "{{MINUTE}}"};
   static const int from[] = {0, 0, 5, 8, 11, 14}, len[] = {0, 4, 2, 2, 2, 2};
@@ -747,8 +708,7 @@ char *cq_spec_group(cq_arena *a, const char *text, const char *id,
     size_t k;
 
     for (k = 0; k < 6; k++)
-      if (strncmp(text, words[k], strlen(words[k])) == 0)
-        break;
+      if (strncmp(text, words[k], strlen(words[k])) == 0) break;
     if (k == 6) {
       cq_buf_byte(&b, *text++);
       continue;

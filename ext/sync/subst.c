@@ -21,7 +21,11 @@
 
 /* ---- time ------------------------------------------------------------------- */
 
-typedef struct civil { int64_t year; int month, day; int64_t rest_us; } civil;
+typedef struct civil {
+  int64_t year;
+  int month, day;
+  int64_t rest_us;
+} civil;
 
 static civil civil_from(int64_t us) {
   char t[40];
@@ -45,33 +49,32 @@ static int civil_add(int64_t us, int64_t months, int64_t *out) {
 
   snprintf(t, sizeof t, "%04lld-%02lld-01", (long long)(m / 12),
            (long long)(m % 12 + 1));
-  if (cq_time_parse(t, strlen(t), out))
-    return CQ_ERROR;
+  if (cq_time_parse(t, strlen(t), out)) return CQ_ERROR;
   *out += (int64_t)(c.day - 1) * 86400000000 + c.rest_us;
   return CQ_OK;
 }
 
 /* "1h30m", "-24h", "1.5s": what Go's ParseDuration takes. */
 static int go_duration(const char *s, size_t n, int64_t *out) {
-  static const struct { const char *unit; double us; } units[] = {
-      {"ns", 0.001}, {"us", 1}, {"ms", 1000}, {"s", 1e6}, {"m", 6e7}, {"h", 3.6e9}};
+  static const struct {
+    const char *unit;
+    double us;
+  } units[] = {{"ns", 0.001}, {"us", 1},  {"ms", 1000},
+               {"s", 1e6},    {"m", 6e7}, {"h", 3.6e9}};
   double total = 0;
   int negative = 0, any = 0;
   size_t i = 0;
 
-  if (i < n && (s[i] == '-' || s[i] == '+'))
-    negative = s[i++] == '-';
+  if (i < n && (s[i] == '-' || s[i] == '+')) negative = s[i++] == '-';
   while (i < n) {
     double v = 0, scale = 1;
     size_t k, digits = i;
 
-    while (i < n && isdigit((unsigned char)s[i]))
-      v = v * 10 + (s[i++] - '0');
+    while (i < n && isdigit((unsigned char)s[i])) v = v * 10 + (s[i++] - '0');
     if (i < n && s[i] == '.')
       for (i++; i < n && isdigit((unsigned char)s[i]); i++)
         v += (s[i] - '0') * (scale /= 10);
-    if (i == digits)
-      return CQ_ERROR;
+    if (i == digits) return CQ_ERROR;
     for (k = 0; k < sizeof units / sizeof *units; k++) {
       size_t len = strlen(units[k].unit);
 
@@ -79,8 +82,7 @@ static int go_duration(const char *s, size_t n, int64_t *out) {
           (i + len == n || !isalpha((unsigned char)s[i + len])))
         break;
     }
-    if (k == sizeof units / sizeof *units)
-      return CQ_ERROR;
+    if (k == sizeof units / sizeof *units) return CQ_ERROR;
     i += strlen(units[k].unit);
     total += v * units[k].us;
     any = 1;
@@ -91,10 +93,14 @@ static int go_duration(const char *s, size_t n, int64_t *out) {
 
 /* "10 months 3 days 4h20m ago". */
 static int time_words(const char *s, size_t n, int64_t now, int64_t *out) {
-  static const struct { const char *word; int months; int64_t us; } units[] = {
-      {"year", 12, 0},          {"month", 1, 0},      {"week", 0, 604800000000},
-      {"day", 0, 86400000000},  {"hour", 0, 3600000000},
-      {"minute", 0, 60000000},  {"second", 0, 1000000}};
+  static const struct {
+    const char *word;
+    int months;
+    int64_t us;
+  } units[] = {{"year", 12, 0},           {"month", 1, 0},
+               {"week", 0, 604800000000}, {"day", 0, 86400000000},
+               {"hour", 0, 3600000000},   {"minute", 0, 60000000},
+               {"second", 0, 1000000}};
   int64_t months = 0, us = 0;
   int sign = 0;
   size_t i = 0;
@@ -106,47 +112,37 @@ static int time_words(const char *s, size_t n, int64_t now, int64_t *out) {
     sign = 1;
     n -= 9;
   }
-  if (!sign)
-    return CQ_ERROR;
+  if (!sign) return CQ_ERROR;
   while (i < n) {
     size_t from, len, k;
     int64_t v = 0, d;
 
-    while (i < n && s[i] == ' ')
-      i++;
+    while (i < n && s[i] == ' ') i++;
     from = i;
-    while (i < n && s[i] != ' ')
-      i++;
+    while (i < n && s[i] != ' ') i++;
     len = i - from;
-    if (len == 0)
-      break;
+    if (len == 0) break;
     if (go_duration(s + from, len, &d) == CQ_OK) {
       us += d;
       continue;
     }
     for (k = 0; k < len && isdigit((unsigned char)s[from + k]) && k < 9; k++)
       v = v * 10 + (s[from + k] - '0');
-    if (k == 0 || k != len)
-      return CQ_ERROR;
-    while (i < n && s[i] == ' ')
-      i++;
+    if (k == 0 || k != len) return CQ_ERROR;
+    while (i < n && s[i] == ' ') i++;
     from = i;
-    while (i < n && s[i] != ' ')
-      i++;
+    while (i < n && s[i] != ' ') i++;
     len = i - from;
-    if (len > 1 && s[from + len - 1] == 's')
-      len--;
+    if (len > 1 && s[from + len - 1] == 's') len--;
     for (k = 0; k < sizeof units / sizeof *units; k++)
       if (strlen(units[k].word) == len &&
           memcmp(units[k].word, s + from, len) == 0)
         break;
-    if (k == sizeof units / sizeof *units)
-      return CQ_ERROR;
+    if (k == sizeof units / sizeof *units) return CQ_ERROR;
     months += v * units[k].months;
     us += v * units[k].us;
   }
-  if (civil_add(now, sign * months, out))
-    return CQ_ERROR;
+  if (civil_add(now, sign * months, out)) return CQ_ERROR;
   *out += sign * us;
   return CQ_OK;
 }
@@ -158,14 +154,12 @@ int cq_subst_time(const char *s, size_t n, int64_t now, int64_t *out) {
     s++;
     n--;
   }
-  while (n && s[n - 1] == ' ')
-    n--;
+  while (n && s[n - 1] == ' ') n--;
   if (n == 3 && memcmp(s, "now", 3) == 0) {
     *out = now;
     return CQ_OK;
   }
-  if (cq_time_parse(s, n, out) == CQ_OK)
-    return CQ_OK;
+  if (cq_time_parse(s, n, out) == CQ_OK) return CQ_OK;
   if (go_duration(s, n, &d) == CQ_OK) {
     *out = now + d;
     return CQ_OK;
@@ -178,8 +172,8 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
   static const char *const months[] = {
       "January", "February", "March",     "April",   "May",      "June",
       "July",    "August",   "September", "October", "November", "December"};
-  static const char *const days[] = {"Thursday", "Friday",  "Saturday",
-                                     "Sunday",   "Monday",  "Tuesday",
+  static const char *const days[] = {"Thursday", "Friday", "Saturday",
+                                     "Sunday",   "Monday", "Tuesday",
                                      "Wednesday"};
   static const char *const words[] = {
       "January", "Monday", "Z07:00", "2006", "-0700", "Jan", "Mon", "MST",
@@ -193,26 +187,57 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
 
     for (k = 0; k < sizeof words / sizeof *words; k++) {
       len = strlen(words[k]);
-      if (n >= len && memcmp(l, words[k], len) == 0)
-        break;
+      if (n >= len && memcmp(l, words[k], len) == 0) break;
     }
     switch (k) {
-    case 0: cq_buf_str(out, months[c.month - 1]); break;
-    case 1: cq_buf_str(out, days[wd]); break;
-    case 2: cq_buf_str(out, "Z"); break;
-    case 3: cq_buf_printf(out, "%04lld", (long long)c.year); break;
-    case 4: cq_buf_str(out, "+0000"); break;
-    case 5: cq_buf_add(out, months[c.month - 1], 3); break;
-    case 6: cq_buf_add(out, days[wd], 3); break;
-    case 7: cq_buf_str(out, "UTC"); break;
-    case 8: cq_buf_printf(out, "%02d", c.month); break;
-    case 9: cq_buf_printf(out, "%02d", c.day); break;
-    case 10: cq_buf_printf(out, "%02d", sec / 3600); break;
-    case 11: cq_buf_printf(out, "%02d", (sec / 3600 + 11) % 12 + 1); break;
-    case 12: cq_buf_printf(out, "%02d", sec / 60 % 60); break;
-    case 13: cq_buf_printf(out, "%02d", sec % 60); break;
-    case 14: cq_buf_printf(out, "%02lld", (long long)(c.year % 100)); break;
-    case 15: cq_buf_str(out, sec >= 43200 ? "PM" : "AM"); break;
+    case 0:
+      cq_buf_str(out, months[c.month - 1]);
+      break;
+    case 1:
+      cq_buf_str(out, days[wd]);
+      break;
+    case 2:
+      cq_buf_str(out, "Z");
+      break;
+    case 3:
+      cq_buf_printf(out, "%04lld", (long long)c.year);
+      break;
+    case 4:
+      cq_buf_str(out, "+0000");
+      break;
+    case 5:
+      cq_buf_add(out, months[c.month - 1], 3);
+      break;
+    case 6:
+      cq_buf_add(out, days[wd], 3);
+      break;
+    case 7:
+      cq_buf_str(out, "UTC");
+      break;
+    case 8:
+      cq_buf_printf(out, "%02d", c.month);
+      break;
+    case 9:
+      cq_buf_printf(out, "%02d", c.day);
+      break;
+    case 10:
+      cq_buf_printf(out, "%02d", sec / 3600);
+      break;
+    case 11:
+      cq_buf_printf(out, "%02d", (sec / 3600 + 11) % 12 + 1);
+      break;
+    case 12:
+      cq_buf_printf(out, "%02d", sec / 60 % 60);
+      break;
+    case 13:
+      cq_buf_printf(out, "%02d", sec % 60);
+      break;
+    case 14:
+      cq_buf_printf(out, "%02lld", (long long)(c.year % 100));
+      break;
+    case 15:
+      cq_buf_str(out, sec >= 43200 ? "PM" : "AM");
+      break;
     default:
       cq_buf_byte(out, *l);
       len = 1;
@@ -226,10 +251,8 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
 
 /* Would YAML read the plain text as something else than this text? */
 static int needs_quotes(const char *v, size_t n) {
-  if (n == 0)
-    return 0;
-  if (v[0] == '{' || v[0] == '[')
-    return 0; /* JSON is meant as such */
+  if (n == 0) return 0;
+  if (v[0] == '{' || v[0] == '[') return 0; /* JSON is meant as such */
   if (strchr("&*!|>'\"%@`#-?:,]}", v[0]) &&
       !(v[0] == '-' && n > 1 && isdigit((unsigned char)v[1])))
     return 1;
@@ -244,8 +267,7 @@ static int needs_quotes(const char *v, size_t n) {
 /* quote: the quote that the place is in, or 0; alone: the whole scalar. */
 static void put_value(cq_buf *out, const char *v, size_t n, char quote,
                       int alone) {
-  while (n && (v[n - 1] == '\n' || v[n - 1] == '\r'))
-    n--;
+  while (n && (v[n - 1] == '\n' || v[n - 1] == '\r')) n--;
   if (quote == '"') {
     cq_buf b;
 
@@ -258,8 +280,7 @@ static void put_value(cq_buf *out, const char *v, size_t n, char quote,
     cq_buf_clear(&b);
   } else if (quote == '\'') {
     for (size_t i = 0; i < n; i++) {
-      if (v[i] == '\'')
-        cq_buf_byte(out, '\'');
+      if (v[i] == '\'') cq_buf_byte(out, '\'');
       cq_buf_byte(out, v[i]);
     }
   } else if (alone && needs_quotes(v, n)) {
@@ -325,13 +346,10 @@ static int put_token(const char *file, int line, const char *name, size_t n,
 static int stands_alone(const char *text, size_t n, size_t at, size_t end) {
   size_t i = at;
 
-  while (i > 0 && (text[i - 1] == ' ' || text[i - 1] == '\t'))
-    i--;
-  if (i > 0 && !strchr(":-,[{\n", text[i - 1]))
-    return 0;
+  while (i > 0 && (text[i - 1] == ' ' || text[i - 1] == '\t')) i--;
+  if (i > 0 && !strchr(":-,[{\n", text[i - 1])) return 0;
   i = end;
-  while (i < n && (text[i] == ' ' || text[i] == '\t'))
-    i++;
+  while (i < n && (text[i] == ' ' || text[i] == '\t')) i++;
   return i == n || strchr("\n\r,]}#", text[i]) != NULL;
 }
 
@@ -345,8 +363,7 @@ int cq_subst(const char *file, const char *text, size_t n, int64_t now_us,
     char before = i ? text[i - 1] : '\n';
 
     if (c == '#' && !quote && strchr(" \t\n", before)) {
-      while (i < n && text[i] != '\n')
-        cq_buf_byte(out, text[i++]);
+      while (i < n && text[i] != '\n') cq_buf_byte(out, text[i++]);
       continue;
     }
     if (c == '$' && i + 1 < n && text[i + 1] == '{') {
@@ -367,8 +384,7 @@ int cq_subst(const char *file, const char *text, size_t n, int64_t now_us,
       cq_buf_byte(out, c);
       c = text[++i];
     } else if (quote) {
-      if (c == quote)
-        quote = 0;
+      if (c == quote) quote = 0;
     } else if ((c == '"' || c == '\'') && strchr(" \t\n:,[{-", before)) {
       quote = c; /* elsewhere a quote is a letter of a plain word */
     }

@@ -12,8 +12,9 @@ struct sqlite3;
 typedef struct cq_sync_call {
   struct sqlite3 *db;
   cq_env *env;
-  const char *spec;     /* path, or YAML/JSON text itself */
-  const char *options;  /* JSON object or NULL: retry, resume, strict, progress, ... */
+  const char *spec; /* path, or YAML/JSON text itself */
+  const char
+      *options; /* JSON object or NULL: retry, resume, strict, progress, ... */
   /* Configuration given by cq_config('<integration>.<key>'), or NULL: the
    * base on which a source's `spec:` is laid (returns a config or CQ_NOTFOUND). */
   int (*config)(void *user, const cq_integration *in, const cq_node *spec,
@@ -34,7 +35,9 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err);
 int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out, cq_error *err);
 
 /* Destinations for cq_destinations: name, options as JSON, capabilities. */
-typedef struct cq_dest_info { const char *name, *title, *options, *capabilities; } cq_dest_info;
+typedef struct cq_dest_info {
+  const char *name, *title, *options, *capabilities;
+} cq_dest_info;
 const cq_dest_info *cq_dest_list(size_t *n);
 
 #endif

@@ -25,16 +25,18 @@ static struct {
   int fd, port, stop;
   pthread_t thread;
   pthread_mutex_t lock;
-  char seen[8][8192];  /* requests, head and body */
+  char seen[8][8192]; /* requests, head and body */
   int n;
-  int fail;            /* that many answers are 503 first */
-  int seconds;         /* how long what is given out lasts */
+  int fail;    /* that many answers are 503 first */
+  int seconds; /* how long what is given out lasts */
 } server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void reply(int fd, int status, const char *body) {
   char out[4096];
-  int n = snprintf(out, sizeof out, "HTTP/1.1 %d X\r\ncontent-length: %zu\r\n"
-                   "connection: close\r\n\r\n%s", status, strlen(body), body);
+  int n = snprintf(out, sizeof out,
+                   "HTTP/1.1 %d X\r\ncontent-length: %zu\r\n"
+                   "connection: close\r\n\r\n%s",
+                   status, strlen(body), body);
   if (send(fd, out, (size_t)n, MSG_NOSIGNAL) != n) perror("send");
 }
 
@@ -52,23 +54,28 @@ static void serve_one(int fd, const char *text, int number) {
     server.fail--;
     reply(fd, 503, "busy");
   } else if (strstr(text, "RoleArn=arn%3Aaws%3Aiam%3A%3A9%3Arole%2Fno")) {
-    reply(fd, 403, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied"
+    reply(fd, 403,
+          "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied"
           "</Code><Message>not &lt;you&gt;</Message></Error></ErrorResponse>");
   } else if (strstr(text, "Action=AssumeRole")) {
-    snprintf(body, sizeof body,
-             "<?xml version=\"1.0\"?><AssumeRoleResponse xmlns=\"https://sts/\">"
-             "<AssumeRoleResult><AssumedRoleUser><Arn>arn:x</Arn>"
-             "</AssumedRoleUser><Credentials><AccessKeyId>ASIA%d</AccessKeyId>"
-             "<SecretAccessKey>assumed-secret-%d</SecretAccessKey>"
-             "<SessionToken>session-token-%d</SessionToken><Expiration>%s"
-             "</Expiration></Credentials></AssumeRoleResult>"
-             "</AssumeRoleResponse>", number, number, number, until);
+    snprintf(
+        body, sizeof body,
+        "<?xml version=\"1.0\"?><AssumeRoleResponse xmlns=\"https://sts/\">"
+        "<AssumeRoleResult><AssumedRoleUser><Arn>arn:x</Arn>"
+        "</AssumedRoleUser><Credentials><AccessKeyId>ASIA%d</AccessKeyId>"
+        "<SecretAccessKey>assumed-secret-%d</SecretAccessKey>"
+        "<SessionToken>session-token-%d</SessionToken><Expiration>%s"
+        "</Expiration></Credentials></AssumeRoleResult>"
+        "</AssumeRoleResponse>",
+        number, number, number, until);
     reply(fd, 200, body);
   } else if (strstr(text, "GET /api/orgs/acme/installation ")) {
     reply(fd, 200, "{\"id\": 77, \"account\": {\"id\": 5}}");
   } else if (strstr(text, "POST /api/app/installations/77/access_tokens ")) {
-    snprintf(body, sizeof body, "{\"token\": \"ghs_token_%d\", "
-             "\"expires_at\": \"%s\"}", number, until);
+    snprintf(body, sizeof body,
+             "{\"token\": \"ghs_token_%d\", "
+             "\"expires_at\": \"%s\"}",
+             number, until);
     reply(fd, 201, body);
   } else {
     reply(fd, 404, "{\"message\": \"Not Found\"}");
@@ -92,7 +99,8 @@ static void *serve(void *arg) {
       buf[have] = 0;
       end = strstr(buf, "\r\n\r\n");
       cl = strstr(buf, "Content-Length:");
-      if (end && have >= (size_t)(end + 4 - buf) + (cl ? (size_t)atol(cl + 15) : 0))
+      if (end &&
+          have >= (size_t)(end + 4 - buf) + (cl ? (size_t)atol(cl + 15) : 0))
         break;
     }
     buf[have] = 0;
@@ -199,9 +207,12 @@ static const char *bed_sent(bed *b, cq_identity *id, const char *url) {
   CHECK_INT(id->ops->signer(id, &b->p, &s, &err), CQ_OK);
   if (s) {
     CHECK_INT(s->ops->sign(s, "GET", url, NULL, 0, NULL, 0, cq_now_us(),
-                           &headers, &changed, &err), CQ_OK);
+                           &headers, &changed, &err),
+              CQ_OK);
     snprintf(sent_text, sizeof sent_text, "%s",
-             changed.len ? changed.data : headers.data ? headers.data : "");
+             changed.len    ? changed.data
+             : headers.data ? headers.data
+                            : "");
   }
   cq_signer_unref(s);
   cq_buf_clear(&headers);
@@ -239,8 +250,9 @@ static int run_vector(char *name, char *request, char *canonical, char *authz) {
   size_t n = 0;
   char *body = cut(request, "\n\n"), *line, *method = request, *target, *rest;
   char url[600];
-  cq_sigv4 c = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL,
-                "us-east-1", "service", 0};
+  cq_sigv4 c = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                NULL,          "us-east-1",
+                "service",     0};
   cq_buf lines, canon;
   int64_t now;
   int bad = test_bad;
@@ -266,7 +278,8 @@ static int run_vector(char *name, char *request, char *canonical, char *authz) {
   cq_buf_init(&lines, 65536);
   cq_buf_init(&canon, 65536);
   CHECK_INT(cq_sigv4_sign(&c, method, url, h, n, body, body ? strlen(body) : 0,
-                          now, &lines, &canon, NULL), CQ_OK);
+                          now, &lines, &canon, NULL),
+            CQ_OK);
   CHECK_STR(canon.data, canonical);
   line = lines.data ? strstr(lines.data, "Authorization: ") : NULL;
   CHECK_STR(line ? line + 15 : NULL, authz);
@@ -295,8 +308,11 @@ static void test_sigv4_agrees_with_the_suite(void) {
 static void check_s3(const char *method, const char *url, const char *name,
                      const char *value, const char *body, const char *want) {
   cq_sigv4 c = {"AKIAIOSFODNN7EXAMPLE",
-                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL, "us-east-1",
-                "s3", 1};
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                NULL,
+                "us-east-1",
+                "s3",
+                1};
   cq_header h[] = {{name, value},
                    {"x-amz-storage-class", "REDUCED_REDUNDANCY"}};
   cq_buf lines;
@@ -304,8 +320,12 @@ static void check_s3(const char *method, const char *url, const char *name,
   char end[100];
   cq_buf_init(&lines, 65536);
   CHECK_INT(cq_time_parse("2013-05-24T00:00:00Z", 20, &now), CQ_OK);
-  CHECK_INT(cq_sigv4_sign(&c, method, url, h, body ? 2 : name ? 1 : 0, body,
-                          body ? strlen(body) : 0, now, &lines, NULL, NULL),
+  CHECK_INT(cq_sigv4_sign(&c, method, url, h,
+                          body   ? 2
+                          : name ? 1
+                                 : 0,
+                          body, body ? strlen(body) : 0, now, &lines, NULL,
+                          NULL),
             CQ_OK);
   snprintf(end, sizeof end, "Signature=%s", want);
   CHECK(lines.len > strlen(end));
@@ -324,9 +344,8 @@ static void test_sigv4_agrees_with_s3s_examples(void) {
   check_s3("GET", "https://examplebucket.s3.amazonaws.com/?lifecycle", NULL,
            NULL, NULL,
            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
-  check_s3("GET",
-           "https://examplebucket.s3.amazonaws.com/?max-keys=2&prefix=J", NULL,
-           NULL, NULL,
+  check_s3("GET", "https://examplebucket.s3.amazonaws.com/?max-keys=2&prefix=J",
+           NULL, NULL, NULL,
            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
@@ -336,8 +355,9 @@ static void canonical_path(const char *service, const char *url,
   cq_buf lines, canon;
   cq_buf_init(&lines, 65536);
   cq_buf_init(&canon, 65536);
-  CHECK_INT(cq_sigv4_sign(&c, "GET", url, NULL, 0, NULL, 0, 0, &lines, &canon,
-                          NULL), CQ_OK);
+  CHECK_INT(
+      cq_sigv4_sign(&c, "GET", url, NULL, 0, NULL, 0, 0, &lines, &canon, NULL),
+      CQ_OK);
   char *path = canon.data ? strchr(canon.data, '\n') : NULL;
   if (path) path[1 + strcspn(path + 1, "\n")] = 0;
   CHECK_STR(path ? path + 1 : NULL, want);
@@ -379,31 +399,33 @@ static void clean_env(void) {
   setenv("AWS_CONFIG_FILE", path, 1);
   snprintf(path, sizeof path, "%s/credentials", folder);
   setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
-  write_file("credentials",
-             "# comment\n[default]\naws_access_key_id = AKDEFAULT\n"
-             "aws_secret_access_key=defaultsecret ; a comment\n"
-             "[base]\r\nAWS_ACCESS_KEY_ID=AKBASE\r\n"
-             "aws_secret_access_key=basesecret#1\r\n"
-             "aws_session_token = basesession\r\n"
-             "[self]\naws_access_key_id=AKSELF\naws_secret_access_key=selfsecret\n"
-             "[half]\naws_access_key_id=AKHALF\n");
-  write_file("config",
-             "[default]\nregion=eu-west-1\ns3 =\n  aws_access_key_id = nested\n"
-             "[profile \"dev\"]\nrole_arn=arn:aws:iam::1:role/dev\n"
-             "source_profile=base\nexternal_id=ext\nduration_seconds=900\n"
-             "role_session_name=me\nregion=us-west-2\n"
-             "[profile two]\nrole_arn=arn:aws:iam::2:role/two\nsource_profile=dev\n"
-             "[profile self]\nrole_arn=arn:aws:iam::3:role/s\nsource_profile=self\n"
-             "[profile a]\nrole_arn=arn:aws:iam::4:role/a\nsource_profile=b\n"
-             "[profile b]\nrole_arn=arn:aws:iam::4:role/b\nsource_profile=a\n"
-             "[profile env]\nrole_arn=arn:aws:iam::5:role/e\n"
-             "credential_source=Environment\n"
-             "[profile ec2]\nrole_arn=arn:aws:iam::5:role/e\n"
-             "credential_source=Ec2InstanceMetadata\n"
-             "[profile mfa]\nrole_arn=arn:aws:iam::5:role/e\nsource_profile=base\n"
-             "mfa_serial=arn:aws:iam::5:mfa/me\n"
-             "[profile sso]\nsso_session=x\n"
-             "[profile lone]\nrole_arn=arn:aws:iam::5:role/e\n");
+  write_file(
+      "credentials",
+      "# comment\n[default]\naws_access_key_id = AKDEFAULT\n"
+      "aws_secret_access_key=defaultsecret ; a comment\n"
+      "[base]\r\nAWS_ACCESS_KEY_ID=AKBASE\r\n"
+      "aws_secret_access_key=basesecret#1\r\n"
+      "aws_session_token = basesession\r\n"
+      "[self]\naws_access_key_id=AKSELF\naws_secret_access_key=selfsecret\n"
+      "[half]\naws_access_key_id=AKHALF\n");
+  write_file(
+      "config",
+      "[default]\nregion=eu-west-1\ns3 =\n  aws_access_key_id = nested\n"
+      "[profile \"dev\"]\nrole_arn=arn:aws:iam::1:role/dev\n"
+      "source_profile=base\nexternal_id=ext\nduration_seconds=900\n"
+      "role_session_name=me\nregion=us-west-2\n"
+      "[profile two]\nrole_arn=arn:aws:iam::2:role/two\nsource_profile=dev\n"
+      "[profile self]\nrole_arn=arn:aws:iam::3:role/s\nsource_profile=self\n"
+      "[profile a]\nrole_arn=arn:aws:iam::4:role/a\nsource_profile=b\n"
+      "[profile b]\nrole_arn=arn:aws:iam::4:role/b\nsource_profile=a\n"
+      "[profile env]\nrole_arn=arn:aws:iam::5:role/e\n"
+      "credential_source=Environment\n"
+      "[profile ec2]\nrole_arn=arn:aws:iam::5:role/e\n"
+      "credential_source=Ec2InstanceMetadata\n"
+      "[profile mfa]\nrole_arn=arn:aws:iam::5:role/e\nsource_profile=base\n"
+      "mfa_serial=arn:aws:iam::5:mfa/me\n"
+      "[profile sso]\nsso_session=x\n"
+      "[profile lone]\nrole_arn=arn:aws:iam::5:role/e\n");
 }
 
 /* want: "ACCESS/SECRET/SESSION region role:external:session:duration ..." or
@@ -424,25 +446,26 @@ static void check_plan(const char *const *params, const char *want) {
     CHECK_INT(err.code, CQ_AUTH);
     snprintf(got, sizeof got, "%.*s", (int)strcspn(err.text, "\n"), err.text);
   } else {
-    int n = snprintf(got, sizeof got, "%s/%s/%s %s", plan.base.access,
-                     plan.base.secret,
-                     plan.base.session ? plan.base.session : "",
-                     plan.region ? plan.region : "");
+    int n =
+        snprintf(got, sizeof got, "%s/%s/%s %s", plan.base.access,
+                 plan.base.secret, plan.base.session ? plan.base.session : "",
+                 plan.region ? plan.region : "");
     for (int i = 0; i < plan.nstep; i++)
-      n += snprintf(got + n, sizeof got - (size_t)n, " %s:%s:%s:%s",
-                    plan.steps[i].role_arn,
-                    plan.steps[i].external_id ? plan.steps[i].external_id : "",
-                    plan.steps[i].session_name ? plan.steps[i].session_name : "",
-                    plan.steps[i].duration ? plan.steps[i].duration : "");
+      n +=
+          snprintf(got + n, sizeof got - (size_t)n, " %s:%s:%s:%s",
+                   plan.steps[i].role_arn,
+                   plan.steps[i].external_id ? plan.steps[i].external_id : "",
+                   plan.steps[i].session_name ? plan.steps[i].session_name : "",
+                   plan.steps[i].duration ? plan.steps[i].duration : "");
     cq_aws_plan_clear(&plan);
   }
   CHECK_STR(got, want);
 }
 
-#define PLAN(want, ...) \
-  do { \
-    const char *const list[] = {__VA_ARGS__}; \
-    check_plan(list, want); \
+#define PLAN(want, ...)                                                        \
+  do {                                                                         \
+    const char *const list[] = {__VA_ARGS__};                                  \
+    check_plan(list, want);                                                    \
   } while (0)
 
 static void test_aws_finds_credentials_in_order(void) {
@@ -472,24 +495,27 @@ static void test_aws_finds_credentials_in_order(void) {
 static void test_aws_follows_profiles(void) {
   clean_env();
   PLAN("AKBASE/basesecret#1/basesession us-west-2 "
-       "arn:aws:iam::1:role/dev:ext:me:900", "profile", "dev", NULL);
+       "arn:aws:iam::1:role/dev:ext:me:900",
+       "profile", "dev", NULL);
   PLAN("AKBASE/basesecret#1/basesession us-west-2 "
        "arn:aws:iam::1:role/dev:ext:me:900 arn:aws:iam::2:role/two::: "
-       "arn:aws:iam::7:role/p:::", "profile", "two", "role_arn",
-       "arn:aws:iam::7:role/p", NULL);
+       "arn:aws:iam::7:role/p:::",
+       "profile", "two", "role_arn", "arn:aws:iam::7:role/p", NULL);
   PLAN("AKSELF/selfsecret/  arn:aws:iam::3:role/s:::", "profile", "self", NULL);
   PLAN("aws: profile a: source_profile leads back to itself", "profile", "a",
        NULL);
   PLAN("aws: profile env: credential_source is Environment, which has no keys",
        "profile", "env", NULL);
   PLAN("aws: profile ec2: credential_source is not supported: "
-       "Ec2InstanceMetadata", "profile", "ec2", NULL);
+       "Ec2InstanceMetadata",
+       "profile", "ec2", NULL);
   PLAN("aws: profile mfa: asks for an MFA code, which cq cannot give",
        "profile", "mfa", NULL);
   PLAN("aws: profile sso: is not supported: sso_session", "profile", "sso",
        NULL);
   PLAN("aws: profile lone: role_arn without source_profile or "
-       "credential_source", "profile", "lone", NULL);
+       "credential_source",
+       "profile", "lone", NULL);
   PLAN("aws: profile half: has no keys", "profile", "half", NULL);
   PLAN("aws: no such profile: nobody", "profile", "nobody", NULL);
   setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
@@ -591,7 +617,8 @@ static void test_aws_renews_before_the_end(void) {
   }
   CHECK_INT(server_count(), 2);
   CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
-  for (int i = 0; i < 20 && !strstr(bed_sent(&b, id, "https://x/"), "ASIA2/"); i++) {
+  for (int i = 0; i < 20 && !strstr(bed_sent(&b, id, "https://x/"), "ASIA2/");
+       i++) {
     cq_http_wait(b.http, 50);
     id->ops->ready(id, &err);
   }
@@ -608,9 +635,11 @@ static void test_aws_tells_why_a_role_is_refused(void) {
   assume_params(&b, "arn:aws:iam::9:role/no");
   CHECK_INT(cq_auths_get(b.auths, "aws_sigv4", &b.p, &id, &err), CQ_OK);
   CHECK_INT(bed_ready(&b, id, &err), CQ_AUTH);
-  CHECK_STR(err.text, "aws: cannot assume arn:aws:iam::9:role/no: AccessDenied: "
-            "not <you>\nhint: the role's trust policy must name the caller, and "
-            "the external_id must fit");
+  CHECK_STR(
+      err.text,
+      "aws: cannot assume arn:aws:iam::9:role/no: AccessDenied: "
+      "not <you>\nhint: the role's trust policy must name the caller, and "
+      "the external_id must fit");
   bed_close(&b);
   bed_open(&b);
   assume_params(&b, "myrole");
@@ -701,16 +730,17 @@ static void check_fixed(const char *scheme, const char *const *params,
   bed_close(&b);
 }
 
-#define FIXED(scheme, want, ...) \
-  do { \
-    const char *const list[] = {__VA_ARGS__}; \
-    check_fixed(scheme, list, want); \
+#define FIXED(scheme, want, ...)                                               \
+  do {                                                                         \
+    const char *const list[] = {__VA_ARGS__};                                  \
+    check_fixed(scheme, list, want);                                           \
   } while (0)
 
 static void test_auth_sends_fixed_proofs(void) {
   FIXED("none", "", NULL);
-  FIXED("basic", "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
-        "username", "Aladdin", "password", "open sesame", NULL);
+  FIXED("basic",
+        "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "username",
+        "Aladdin", "password", "open sesame", NULL);
   FIXED("basic", "Authorization: Basic a2V5Og==", "username", "key", NULL);
   FIXED("bearer", "Authorization: Bearer abc", "token", "abc", NULL);
   FIXED("bearer", "X-T: Token abc", "token", "abc", "prefix", "Token", "header",
@@ -726,10 +756,14 @@ static void test_auth_sends_fixed_proofs(void) {
 
 static void test_auth_refuses_bad_parameters(void) {
   FIXED("bearer", "auth bearer: parameter is missing: token", NULL);
-  FIXED("bearer", "auth bearer: unknown parameter: tokn\nhint: did you mean "
-        "token?", "tokn", "x", NULL);
-  FIXED("bearer", "request: header Authorization: value holds a control "
-        "character", "token", "abc\r\nX-Evil: 1", NULL);
+  FIXED("bearer",
+        "auth bearer: unknown parameter: tokn\nhint: did you mean "
+        "token?",
+        "tokn", "x", NULL);
+  FIXED("bearer",
+        "request: header Authorization: value holds a control "
+        "character",
+        "token", "abc\r\nX-Evil: 1", NULL);
   FIXED("api_key", "auth api_key: in: must be header, query or cookie: body",
         "key", "abc", "name", "n", "in", "body", NULL);
   FIXED("api_key", "auth api_key: name or key cannot be in a cookie: n", "key",
@@ -814,11 +848,13 @@ static void check_jwt(const char *request, EVP_PKEY *key) {
     CHECK_INT(cq_base64_decode(&sig, dot + 1, (size_t)(end - dot - 1)), CQ_OK);
     EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key);
     CHECK_INT(EVP_DigestVerify(ctx, (unsigned char *)sig.data, sig.len,
-                               (const unsigned char *)p, (size_t)(dot - p)), 1);
+                               (const unsigned char *)p, (size_t)(dot - p)),
+              1);
     const char *mid = strchr(p, '.') + 1;
     CHECK_INT(cq_base64_decode(&claims, mid, (size_t)(dot - mid)), CQ_OK);
     CHECK_INT(sscanf(claims.data, "{\"iat\":%lld,\"exp\":%lld,\"iss\":\"123\"}",
-                     &iat, &exp), 2);
+                     &iat, &exp),
+              2);
     CHECK(iat <= (long long)time(NULL) - 59 && exp > (long long)time(NULL));
     CHECK(exp - (long long)time(NULL) <= 600);
   }
@@ -848,7 +884,8 @@ static void test_github_app_logs_in(void) {
   CHECK_INT(server_count(), 2);
   check_jwt(server.seen[0], key);
   check_jwt(server.seen[1], key);
-  CHECK_STR(bed_sent(&b, id, "https://h/"), "Authorization: Bearer ghs_token_2");
+  CHECK_STR(bed_sent(&b, id, "https://h/"),
+            "Authorization: Bearer ghs_token_2");
   CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
   CHECK_INT(server_count(), 2);
   cq_auths_redact(b.auths, text);
@@ -861,7 +898,10 @@ static void test_github_app_logs_in(void) {
   cq_buf one;
   cq_buf_init(&one, 65536);
   for (char *p = pem; *p; p++)
-    if (*p == '\n') cq_buf_str(&one, "\\n"); else cq_buf_byte(&one, *p);
+    if (*p == '\n')
+      cq_buf_str(&one, "\\n");
+    else
+      cq_buf_byte(&one, *p);
   bed_set(&b, "app_id", "123");
   bed_set(&b, "private_key", one.data);
   bed_set(&b, "installation_id", "77");
@@ -890,7 +930,7 @@ static void test_github_app_tells_what_is_wrong(void) {
   bed_set(&b, "private_key", "-----BEGIN RSA PRIVATE KEY-----\nxx\n");
   CHECK_INT(cq_auths_get(b.auths, "github_app", &b.p, &id, &err), CQ_AUTH);
   CHECK_STR(err.text, "auth github_app: parameter is missing: installation_id "
-            "or org");
+                      "or org");
   bed_set(&b, "org", "nobody");
   CHECK_INT(cq_auths_get(b.auths, "github_app", &b.p, &id, &err), CQ_AUTH);
   CHECK(strstr(err.text, "private_key is not an RSA key in PEM form"));

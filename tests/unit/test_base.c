@@ -55,8 +55,7 @@ static void test_error_cuts_at_characters(void) {
     cq_error e = {0, ""};
     char *s = malloc(3 * n + 1);
     size_t i;
-    for (i = 0; i < n; i++)
-      memcpy(s + 3 * i, "\xE2\x82\xAC", 3);
+    for (i = 0; i < n; i++) memcpy(s + 3 * i, "\xE2\x82\xAC", 3);
     s[3 * n] = '\0';
     cq_error_set(&e, CQ_ERROR, "x%s", s);
     CHECK_INT(cq_utf8_check(e.text, strlen(e.text)), strlen(e.text));
@@ -95,8 +94,7 @@ static void test_memory_grows(void) {
     CHECK(cap > i);
     items[i] = (int64_t)i;
   }
-  for (i = 0; i < 1000; i++)
-    CHECK_INT(items[i], i);
+  for (i = 0; i < 1000; i++) CHECK_INT(items[i], i);
   CHECK_INT(cq_grow(&items, &cap, SIZE_MAX / 4, sizeof(*items)), CQ_NOMEM);
   cq_free(items);
 }
@@ -524,8 +522,7 @@ static void test_hash_64_spreads(void) {
     int bits = 0;
     buf[i / 8] ^= (unsigned char)(1 << (i % 8));
     x = cq_hash64(buf, sizeof(buf), 1) ^ base;
-    for (; x; x &= x - 1)
-      bits++;
+    for (; x; x &= x - 1) bits++;
     if (bits < least) least = bits;
     buf[i / 8] ^= (unsigned char)(1 << (i % 8));
   }

@@ -340,8 +340,7 @@ static void test_json_elements_are_bounded(void) {
   size_t n = strlen(whole), cut, at = 0;
   int seen = 0, rc;
   cq_value v;
-  while ((rc = cq_json_element(&arena, whole, n, &at, &v)) == CQ_ROW)
-    seen++;
+  while ((rc = cq_json_element(&arena, whole, n, &at, &v)) == CQ_ROW) seen++;
   CHECK_INT(rc, CQ_DONE);
   CHECK_INT(seen, 6);
   /* Any cut text ends in an error, and is not read beyond. */
@@ -742,8 +741,7 @@ static void test_cqid_reals_of_any_size(void) {
   v = cq_value_real(5e-324);
   cq_value_cqid_text(&b, &v, CQ_REAL);
   CHECK_INT(b.len, 326);
-  for (i = 2; i < 325; i++)
-    CHECK_INT(b.data[i], '0');
+  for (i = 2; i < 325; i++) CHECK_INT(b.data[i], '0');
   CHECK_INT(b.data[325], '5');
   cq_buf_clear(&b);
 }
@@ -836,8 +834,7 @@ static void test_batch_rows_are_null_and_stay(void) {
 static void test_batch_without_columns_counts(void) {
   cq_batch *b = cq_batch_new(0);
   int i;
-  for (i = 0; i < 100; i++)
-    CHECK(cq_batch_add(b) != NULL);
+  for (i = 0; i < 100; i++) CHECK(cq_batch_add(b) != NULL);
   CHECK_INT(b->nrow, 100);
   cq_batch_free(b);
   CHECK(cq_batch_new(-1) == NULL);
@@ -858,8 +855,7 @@ static void test_batch_holds_blocks_once(void) {
   /* 64 zero bytes behind whatever is filled. */
   memset(k->data, 'x', k->cap);
   k->len = k->cap;
-  for (i = 0; i < 64; i++)
-    CHECK_INT(k->data[k->len + (size_t)i], 0);
+  for (i = 0; i < 64; i++) CHECK_INT(k->data[k->len + (size_t)i], 0);
   cq_batch_free(c);
   cq_block_unref(NULL);
 }

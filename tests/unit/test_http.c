@@ -43,7 +43,9 @@ static void send_all(int fd, const char *p, size_t n) {
   }
 }
 
-static void send_text(int fd, const char *s) { send_all(fd, s, strlen(s)); }
+static void send_text(int fd, const char *s) {
+  send_all(fd, s, strlen(s));
+}
 
 /* strstr without regard to case. */
 static char *find_word(const char *s, const char *word) {
@@ -82,15 +84,19 @@ static void send_gzip(int fd, size_t n) {
   deflate(&z, Z_FINISH);
   len = z.total_out;
   deflateEnd(&z);
-  snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n"
-           "content-length: %zu\r\n\r\n", len);
+  snprintf(head, sizeof head,
+           "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n"
+           "content-length: %zu\r\n\r\n",
+           len);
   send_text(fd, head);
   send_all(fd, out, len);
   free(in);
   free(out);
 }
 
-static void snooze(int ms) { poll(NULL, 0, ms); }
+static void snooze(int ms) {
+  poll(NULL, 0, ms);
+}
 
 /* Answers one request; 0 = close the connection. */
 static int answer(int fd, const char *head, const char *body) {
@@ -100,11 +106,13 @@ static int answer(int fd, const char *head, const char *body) {
   char *last = strrchr(path, '/');
   n = last ? atol(last + 1) : 0;
   if (strncmp(path, "/big/", 5) == 0) {
-    snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\ncontent-length: %ld\r\n\r\n", n);
+    snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\ncontent-length: %ld\r\n\r\n",
+             n);
     send_text(fd, out);
     send_body(fd, (size_t)n, (size_t)n);
   } else if (strncmp(path, "/cut/", 5) == 0) {
-    snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\ncontent-length: %ld\r\n\r\n", n);
+    snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\ncontent-length: %ld\r\n\r\n",
+             n);
     send_text(fd, out);
     send_body(fd, (size_t)n, (size_t)n / 2);
     return 0;
@@ -125,8 +133,10 @@ static int answer(int fd, const char *head, const char *body) {
     }
     return 0;
   } else if (strncmp(path, "/status/", 8) == 0) {
-    snprintf(out, sizeof out, "HTTP/1.1 %ld No\r\ncontent-length: 3\r\n"
-             "X-Why: first\r\nx-why:  second \r\n\r\nbad", n);
+    snprintf(out, sizeof out,
+             "HTTP/1.1 %ld No\r\ncontent-length: 3\r\n"
+             "X-Why: first\r\nx-why:  second \r\n\r\nbad",
+             n);
     send_text(fd, out);
   } else if (strncmp(path, "/headers/", 9) == 0) {
     send_text(fd, "HTTP/1.1 200 OK\r\n");
@@ -138,8 +148,10 @@ static int answer(int fd, const char *head, const char *body) {
   } else if (strncmp(path, "/to/", 4) == 0) {
     /* /to/STATUS?TARGET */
     char *q = strchr(path, '?');
-    snprintf(out, sizeof out, "HTTP/1.1 %d Moved\r\nlocation: %s\r\n"
-             "content-length: 4\r\n\r\ngone", atoi(path + 4), q ? q + 1 : "");
+    snprintf(out, sizeof out,
+             "HTTP/1.1 %d Moved\r\nlocation: %s\r\n"
+             "content-length: 4\r\n\r\ngone",
+             atoi(path + 4), q ? q + 1 : "");
     send_text(fd, out);
   } else if (strcmp(path, "/loop") == 0) {
     send_text(fd, "HTTP/1.1 302 Moved\r\nlocation: loop\r\n"
@@ -153,8 +165,9 @@ static int answer(int fd, const char *head, const char *body) {
   } else if (strcmp(path, "/empty") == 0) {
     send_text(fd, "HTTP/1.1 204 No Content\r\n\r\n");
   } else {
-    snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\ncontent-length: %zu\r\n\r\n%s",
-             strlen(path), path);
+    snprintf(out, sizeof out,
+             "HTTP/1.1 200 OK\r\ncontent-length: %zu\r\n\r\n%s", strlen(path),
+             path);
     send_text(fd, out);
   }
   return 1;
@@ -241,8 +254,8 @@ static void server_start(void) {
 static void server_end(void) {
   __atomic_store_n(&server.stop, 1, __ATOMIC_RELAXED);
   pthread_join(server.thread, NULL);
-  for (int i = 0; i < 200 && __atomic_load_n(&server.connections,
-                                             __ATOMIC_RELAXED); i++)
+  for (int i = 0;
+       i < 200 && __atomic_load_n(&server.connections, __ATOMIC_RELAXED); i++)
     snooze(10);
   close(server.fd);
 }
@@ -251,7 +264,8 @@ static void server_end(void) {
 
 static char url_text[8192];
 static const char *at(const char *path) {
-  snprintf(url_text, sizeof url_text, "http://127.0.0.1:%d%s", server.port, path);
+  snprintf(url_text, sizeof url_text, "http://127.0.0.1:%d%s", server.port,
+           path);
   return url_text;
 }
 
@@ -571,7 +585,8 @@ static void test_http_cancels_at_once(void) {
   cq_http *h = open_http(0);
   cq_transfer *t[8];
   int64_t from;
-  for (int i = 0; i < 8; i++) t[i] = get(h, i % 2 ? "/slow/3000" : "/big/9000000");
+  for (int i = 0; i < 8; i++)
+    t[i] = get(h, i % 2 ? "/slow/3000" : "/big/9000000");
   snooze(100);
   from = cq_mono_ms();
   for (int i = 0; i < 8; i++) cq_transfer_free(t[i]);
@@ -660,11 +675,19 @@ static void test_http_redirects_have_an_end(void) {
 }
 
 static void test_http_refuses_injection(void) {
-  const char *bad[] = {"http://127.0.0.1/a b", "http://127.0.0.1/a\r\nX: y",
-                       "ftp://127.0.0.1/", "file:///etc/passwd", "/x", "",
-                       "http://user:pw@127.0.0.1/", "http:///x"};
-  cq_header header[] = {{"X-A", "ok\r\nX-B: evil"}, {"X A", "1"}, {"X:A", "1"},
-                        {"", "1"}, {"X-A", "a\nb"}};
+  const char *bad[] = {"http://127.0.0.1/a b",
+                       "http://127.0.0.1/a\r\nX: y",
+                       "ftp://127.0.0.1/",
+                       "file:///etc/passwd",
+                       "/x",
+                       "",
+                       "http://user:pw@127.0.0.1/",
+                       "http:///x"};
+  cq_header header[] = {{"X-A", "ok\r\nX-B: evil"},
+                        {"X A", "1"},
+                        {"X:A", "1"},
+                        {"", "1"},
+                        {"X-A", "a\nb"}};
   cq_http *h = open_http(0);
   cq_http_request r;
   cq_transfer *t;
@@ -923,26 +946,44 @@ static void test_limit_backs_off_within_bounds(void) {
 
 static void test_url_joins_as_rfc_3986(void) {
   static const char *const cases[][2] = {
-      {"g:h", "g:h"}, {"g", "http://a/b/c/g"}, {"./g", "http://a/b/c/g"},
-      {"g/", "http://a/b/c/g/"}, {"/g", "http://a/g"}, {"//g", "http://g"},
-      {"?y", "http://a/b/c/d;p?y"}, {"g?y", "http://a/b/c/g?y"},
-      {"#s", "http://a/b/c/d;p?q"}, {"g#s", "http://a/b/c/g"},
-      {";x", "http://a/b/c/;x"}, {"", "http://a/b/c/d;p?q"},
-      {".", "http://a/b/c/"}, {"./", "http://a/b/c/"}, {"..", "http://a/b/"},
-      {"../", "http://a/b/"}, {"../g", "http://a/b/g"}, {"../..", "http://a/"},
-      {"../../", "http://a/"}, {"../../g", "http://a/g"},
-      {"../../../g", "http://a/g"}, {"/./g", "http://a/g"},
-      {"/../g", "http://a/g"}, {"g.", "http://a/b/c/g."},
-      {".g", "http://a/b/c/.g"}, {"./../g", "http://a/b/g"},
-      {"./g/.", "http://a/b/c/g/"}, {"g/./h", "http://a/b/c/g/h"},
-      {"g/../h", "http://a/b/c/h"}, {"g;x=1/../y", "http://a/b/c/y"},
+      {"g:h", "g:h"},
+      {"g", "http://a/b/c/g"},
+      {"./g", "http://a/b/c/g"},
+      {"g/", "http://a/b/c/g/"},
+      {"/g", "http://a/g"},
+      {"//g", "http://g"},
+      {"?y", "http://a/b/c/d;p?y"},
+      {"g?y", "http://a/b/c/g?y"},
+      {"#s", "http://a/b/c/d;p?q"},
+      {"g#s", "http://a/b/c/g"},
+      {";x", "http://a/b/c/;x"},
+      {"", "http://a/b/c/d;p?q"},
+      {".", "http://a/b/c/"},
+      {"./", "http://a/b/c/"},
+      {"..", "http://a/b/"},
+      {"../", "http://a/b/"},
+      {"../g", "http://a/b/g"},
+      {"../..", "http://a/"},
+      {"../../", "http://a/"},
+      {"../../g", "http://a/g"},
+      {"../../../g", "http://a/g"},
+      {"/./g", "http://a/g"},
+      {"/../g", "http://a/g"},
+      {"g.", "http://a/b/c/g."},
+      {".g", "http://a/b/c/.g"},
+      {"./../g", "http://a/b/g"},
+      {"./g/.", "http://a/b/c/g/"},
+      {"g/./h", "http://a/b/c/g/h"},
+      {"g/../h", "http://a/b/c/h"},
+      {"g;x=1/../y", "http://a/b/c/y"},
       {"g?y/../x", "http://a/b/c/g?y/../x"},
       {"https://h:8/x?y", "https://h:8/x?y"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cq_buf out;
     cq_buf_init(&out, 1000);
     CHECK_INT(cq_url_join("http://a/b/c/d;p?q", cases[i][0],
-                          strlen(cases[i][0]), &out), CQ_OK);
+                          strlen(cases[i][0]), &out),
+              CQ_OK);
     CHECK_STR(out.data, cases[i][1]);
     cq_buf_clear(&out);
   }
@@ -978,8 +1019,8 @@ static void test_link_finds_relations(void) {
   check_link(github, "next", "https://h/r?page=2");
   check_link(github, "last", "https://h/r?page=9");
   check_link(github, "prev", "");
-  check_link("</a,b;c>;title=\"x, <y>; rel=next\" ; REL = \"prev  NEXT\"", "next",
-             "/a,b;c");
+  check_link("</a,b;c>;title=\"x, <y>; rel=next\" ; REL = \"prev  NEXT\"",
+             "next", "/a,b;c");
   check_link("<a>;rel=first,<b>;rel=next", "next", "b");
   check_link("<a>; rel=next; rel=prev", "prev", "");
   check_link("<a>; title=\"a\\\"; rel=next\", <b>; rel=next", "next", "b");

@@ -20,21 +20,29 @@ typedef struct cq_auth_params {
 
 typedef struct cq_auth_ops {
   const char *name;
-  const char *const *params; size_t nparam; /* known parameter names */
-  const char *const *per_request; size_t nper; /* do not distinguish identities
+  const char *const *params;
+  size_t nparam; /* known parameter names */
+  const char *const *per_request;
+  size_t nper; /* do not distinguish identities
       (aws: service, region) */
-  int (*open)(cq_auths *store, const cq_auth_params *p, cq_identity **out, cq_error *err);
+  int (*open)(cq_auths *store, const cq_auth_params *p, cq_identity **out,
+              cq_error *err);
   /* CQ_OK ready; CQ_BUSY a login is under way (poll again); or an error,
    * usually CQ_AUTH.  Refreshes ahead of expiry.  Never blocks. */
   int (*ready)(cq_identity *id, cq_error *err);
   /* The signer for one request (per-request parameters in p). */
-  int (*signer)(cq_identity *id, const cq_auth_params *p, cq_signer **out, cq_error *err);
+  int (*signer)(cq_identity *id, const cq_auth_params *p, cq_signer **out,
+                cq_error *err);
   /* The server refused the credentials: forget what was fetched; 1 = a new
    * attempt makes sense, 0 = no use. */
   int (*refused)(cq_identity *id);
   void (*close)(cq_identity *id);
 } cq_auth_ops;
-struct cq_identity { const cq_auth_ops *ops; char *cache_key; cq_auths *store; };
+struct cq_identity {
+  const cq_auth_ops *ops;
+  char *cache_key;
+  cq_auths *store;
+};
 
 extern const cq_auth_ops cq_auth_none, cq_auth_basic, cq_auth_bearer,
     cq_auth_api_key, cq_auth_aws_sigv4, cq_auth_github_app;

@@ -7,10 +7,10 @@
 #include "http/auth/internal.h"
 
 enum {
-  AWS_AHEAD_S = 300,  /* refresh so long before the end ... */
-  AWS_SPARE_S = 2,    /* ... but with less left than this the keys are dead */
-  AWS_FRESH_S = 10,   /* a refusal of keys so new changes nothing */
-  AWS_AGAIN_S = 20    /* between two tries to refresh ahead */
+  AWS_AHEAD_S = 300, /* refresh so long before the end ... */
+  AWS_SPARE_S = 2,   /* ... but with less left than this the keys are dead */
+  AWS_FRESH_S = 10,  /* a refusal of keys so new changes nothing */
+  AWS_AGAIN_S = 20   /* between two tries to refresh ahead */
 };
 
 typedef struct aws_identity {
@@ -39,7 +39,7 @@ static int aws_sign(const cq_signer *s, const char *method, const char *url,
                     cq_buf *out_url, cq_error *err) {
   const aws_signer *a = (const aws_signer *)s;
   cq_sigv4 c = {a->keys.access, a->keys.secret, a->keys.session,
-                a->region, a->service, 1};
+                a->region,      a->service,     1};
 
   (void)out_url;
   return cq_sigv4_sign(&c, method, url, headers, nheader, body, nbody, now_us,
@@ -67,8 +67,7 @@ static int aws_secrets(aws_identity *a, cq_error *err) {
   cq_auths_forget(&a->base);
   for (int i = 0; i < 2 && rc == CQ_OK; i++) {
     rc = cq_auths_secret(&a->base, all[i]->secret, err);
-    if (rc == CQ_OK)
-      rc = cq_auths_secret(&a->base, all[i]->session, err);
+    if (rc == CQ_OK) rc = cq_auths_secret(&a->base, all[i]->session, err);
   }
   return rc;
 }
@@ -85,14 +84,13 @@ static void aws_close(cq_identity *id) {
   cq_free(a);
 }
 
-static int aws_open(cq_auths *store, const cq_auth_params *p,
-                    cq_identity **out, cq_error *err) {
+static int aws_open(cq_auths *store, const cq_auth_params *p, cq_identity **out,
+                    cq_error *err) {
   aws_identity *a = cq_calloc(1, sizeof *a);
   const char *region;
   int rc;
 
-  if (!a)
-    return cq_error_nomem(err);
+  if (!a) return cq_error_nomem(err);
   a->base.store = store;
   a->step = -1;
   a->login.http = cq_auths_http(store);
@@ -100,13 +98,11 @@ static int aws_open(cq_auths *store, const cq_auth_params *p,
   rc = cq_aws_plan_make(p, &a->plan, err);
   if (rc == CQ_OK)
     rc = cq_auth_param(p, "sts_endpoint", &a->arena, &a->sts_endpoint, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "sts_region", &a->arena, &region, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "sts_region", &a->arena, &region, err);
   if (rc == CQ_OK) {
     const char *env = getenv("AWS_REGION");
 
-    if (!env || !*env)
-      env = getenv("AWS_DEFAULT_REGION");
+    if (!env || !*env) env = getenv("AWS_DEFAULT_REGION");
     if (!region && env && *env)
       region = cq_arena_strndup(&a->arena, env, strlen(env));
     a->region = region ? region : a->plan.region;
@@ -132,10 +128,8 @@ static int aws_login(aws_identity *a, cq_error *err) {
       a->step = 0;
     } else {
       rc = cq_aws_assume_poll(&a->login, &a->plan.steps[a->step], &got, err);
-      if (rc == CQ_BUSY)
-        return rc;
-      if (rc)
-        break;
+      if (rc == CQ_BUSY) return rc;
+      if (rc) break;
       cq_aws_keys_clear(&a->next);
       a->next = got;
       if (++a->step == a->plan.nstep) {
@@ -150,8 +144,7 @@ static int aws_login(aws_identity *a, cq_error *err) {
     rc = cq_aws_assume_begin(&a->login, &a->plan.steps[a->step],
                              a->step ? &a->next : &a->plan.base,
                              a->sts_endpoint, a->region, err);
-    if (rc)
-      break;
+    if (rc) break;
   }
   a->step = -1;
   cq_login_clear(&a->login);
@@ -166,23 +159,20 @@ static int aws_ready(cq_identity *id, cq_error *err) {
   int64_t now = cq_now_us(), left, ahead, life;
   int usable, rc;
 
-  if (a->plan.nstep == 0)
-    return CQ_OK;
+  if (a->plan.nstep == 0) return CQ_OK;
   left = a->keys.access ? a->keys.expires_us - now : 0;
   usable = a->keys.access && left > AWS_SPARE_S * 1000000LL;
   /* Short sessions are renewed in their last third. */
   life = a->keys.expires_us - a->got_us;
-  ahead = life / 3 < AWS_AHEAD_S * 1000000LL ? life / 3
-                                             : AWS_AHEAD_S * 1000000LL;
+  ahead =
+      life / 3 < AWS_AHEAD_S * 1000000LL ? life / 3 : AWS_AHEAD_S * 1000000LL;
   if (usable && a->step < 0 && (left > ahead || now < a->not_before_us))
     return CQ_OK;
   rc = aws_login(a, usable ? NULL : err);
-  if (rc == CQ_OK)
-    return CQ_OK;
+  if (rc == CQ_OK) return CQ_OK;
   if (usable) {
     /* The old keys still serve; when renewing fails there is time to repeat. */
-    if (rc != CQ_BUSY)
-      a->not_before_us = now + AWS_AGAIN_S * 1000000LL;
+    if (rc != CQ_BUSY) a->not_before_us = now + AWS_AGAIN_S * 1000000LL;
     return CQ_OK;
   }
   return rc;
@@ -202,8 +192,7 @@ static int aws_signer_of(cq_identity *id, const cq_auth_params *p,
   rc = cq_auth_need("aws_sigv4", p, "service", &arena, &service, err);
   if (rc == CQ_OK)
     rc = cq_auth_need("aws_sigv4", p, "region", &arena, &region, err);
-  if (rc)
-    goto done;
+  if (rc) goto done;
   if (!k->access) {
     rc = cq_error_set(err, CQ_MISUSE, "auth aws_sigv4: is not logged in");
     goto done;
@@ -232,8 +221,7 @@ done:
 static int aws_refused(cq_identity *id) {
   aws_identity *a = (aws_identity *)id;
 
-  if (a->plan.nstep == 0)
-    return 0;
+  if (a->plan.nstep == 0) return 0;
   /* Several requests were under way with the same old keys: only the first
    * refusal throws them away. */
   if (a->step < 0 && a->keys.access &&
@@ -243,8 +231,8 @@ static int aws_refused(cq_identity *id) {
 }
 
 static const char *const aws_params[] = {
-    "access_key_id", "secret_access_key", "session_token",    "profile",
-    "role_arn",      "role_session_name", "external_id",      "duration_seconds",
+    "access_key_id", "secret_access_key", "session_token", "profile",
+    "role_arn",      "role_session_name", "external_id",   "duration_seconds",
     "sts_endpoint",  "sts_region"};
 static const char *const aws_per_request[] = {"service", "region"};
 const cq_auth_ops cq_auth_aws_sigv4 = {

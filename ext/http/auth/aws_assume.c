@@ -21,7 +21,7 @@ static int sts_sign(const cq_signer *s, const char *method, const char *url,
                     cq_buf *out_url, cq_error *err) {
   const aws_sts_signer *a = (const aws_sts_signer *)s;
   cq_sigv4 c = {a->keys.access, a->keys.secret, a->keys.session,
-                a->region, "sts", 1};
+                a->region,      "sts",          1};
 
   (void)out_url;
   return cq_sigv4_sign(&c, method, url, headers, nheader, body, nbody, now_us,
@@ -41,8 +41,7 @@ static const cq_signer_ops sts_ops = {"sts", sts_sign, sts_free};
 static cq_signer *sts_signer(const cq_aws_keys *k, const char *region) {
   aws_sts_signer *a = cq_calloc(1, sizeof *a);
 
-  if (!a)
-    return NULL;
+  if (!a) return NULL;
   a->base.ops = &sts_ops;
   a->base.refs = 1;
   a->region = cq_strdup(region);
@@ -57,8 +56,7 @@ static cq_signer *sts_signer(const cq_aws_keys *k, const char *region) {
 /* ---- the request -------------------------------------------------------- */
 
 static void sts_field(cq_buf *b, const char *name, const char *value) {
-  if (!value)
-    return;
+  if (!value) return;
   cq_buf_printf(b, "&%s=", name);
   cq_percent_encode(b, value, strlen(value), "");
 }
@@ -104,8 +102,7 @@ int cq_aws_assume_begin(cq_login *l, const cq_aws_step *step,
   cq_buf_init(&body, CQ_MAX_URL);
   region = sts_region(step, region);
   rc = sts_check(step, region, err);
-  if (rc)
-    goto done;
+  if (rc) goto done;
   if (endpoint)
     url = cq_mprintf("%s%s", endpoint,
                      endpoint[strlen(endpoint) - 1] == '/' ? "" : "/");
@@ -133,8 +130,15 @@ done:
 
 /* ---- the answer --------------------------------------------------------- */
 
-enum { STS_ACCESS, STS_SECRET, STS_TOKEN, STS_EXPIRY, STS_CODE, STS_MESSAGE,
-       STS_FIELDS };
+enum {
+  STS_ACCESS,
+  STS_SECRET,
+  STS_TOKEN,
+  STS_EXPIRY,
+  STS_CODE,
+  STS_MESSAGE,
+  STS_FIELDS
+};
 
 /* The names are unambiguous in both of STS's answers, so where they stand
  * does not matter. */
@@ -167,35 +171,32 @@ static void XMLCALL sts_close(void *user, const char *name) {
 static void XMLCALL sts_text(void *user, const char *s, int n) {
   sts_answer *a = user;
 
-  if (a->now)
-    cq_buf_add(a->now, s, (size_t)n);
+  if (a->now) cq_buf_add(a->now, s, (size_t)n);
 }
 
 static int sts_parse(sts_answer *a, const cq_block *b) {
   XML_Parser x = XML_ParserCreate(NULL);
   int ok;
 
-  if (!x)
-    return CQ_NOMEM;
+  if (!x) return CQ_NOMEM;
   XML_SetUserData(x, a);
   XML_SetElementHandler(x, sts_open, sts_close);
   XML_SetCharacterDataHandler(x, sts_text);
   ok = b && XML_Parse(x, b->data, (int)b->len, 1) == XML_STATUS_OK;
   XML_ParserFree(x);
   for (int i = 0; i < STS_FIELDS; i++)
-    if (a->field[i].rc)
-      return a->field[i].rc;
+    if (a->field[i].rc) return a->field[i].rc;
   return ok ? CQ_OK : CQ_ERROR;
 }
 
-static int sts_refusal(const sts_answer *a, const cq_aws_step *step,
-                       int status, cq_error *err) {
+static int sts_refusal(const sts_answer *a, const cq_aws_step *step, int status,
+                       cq_error *err) {
   const char *code = a->field[STS_CODE].len ? a->field[STS_CODE].data : NULL;
 
   cq_error_set(err, CQ_AUTH, "aws: cannot assume %.200s: %s%s%.500s",
-               step->role_arn, code ? code : "status",
-               code ? ": " : " ", code && a->field[STS_MESSAGE].len
-                                     ? a->field[STS_MESSAGE].data : "");
+               step->role_arn, code ? code : "status", code ? ": " : " ",
+               code && a->field[STS_MESSAGE].len ? a->field[STS_MESSAGE].data
+                                                 : "");
   if (!code)
     cq_error_set(err, CQ_AUTH, "aws: cannot assume %.200s: status %d",
                  step->role_arn, status);
@@ -213,11 +214,9 @@ int cq_aws_assume_poll(cq_login *l, const cq_aws_step *step, cq_aws_keys *out,
   int status, rc;
 
   rc = cq_login_poll(l, &status, &body, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   memset(&a, 0, sizeof a);
-  for (int i = 0; i < STS_FIELDS; i++)
-    cq_buf_init(&a.field[i], 64 << 10);
+  for (int i = 0; i < STS_FIELDS; i++) cq_buf_init(&a.field[i], 64 << 10);
   rc = sts_parse(&a, body);
   if (rc == CQ_NOMEM) {
     cq_error_nomem(err);
@@ -228,20 +227,23 @@ int cq_aws_assume_poll(cq_login *l, const cq_aws_step *step, cq_aws_keys *out,
              cq_time_parse(a.field[STS_EXPIRY].data ? a.field[STS_EXPIRY].data
                                                     : "",
                            a.field[STS_EXPIRY].len, &expires)) {
-    rc = cq_error_set(err, CQ_AUTH, "aws: cannot assume %.200s: answer is not "
-                      "STS's", step->role_arn);
+    rc = cq_error_set(err, CQ_AUTH,
+                      "aws: cannot assume %.200s: answer is not "
+                      "STS's",
+                      step->role_arn);
   } else if (cq_header_check("x", a.field[STS_TOKEN].data, NULL) ||
              cq_header_check("x", a.field[STS_ACCESS].data, NULL)) {
-    rc = cq_error_set(err, CQ_AUTH, "aws: cannot assume %.200s: bad "
-                      "characters in the keys", step->role_arn);
+    rc = cq_error_set(err, CQ_AUTH,
+                      "aws: cannot assume %.200s: bad "
+                      "characters in the keys",
+                      step->role_arn);
   } else if (cq_aws_keys_set(out, a.field[STS_ACCESS].data,
                              a.field[STS_SECRET].data, a.field[STS_TOKEN].data,
                              expires)) {
     rc = cq_error_nomem(err);
   }
   for (int i = 0; i < STS_FIELDS; i++) {
-    if (a.field[i].data)
-      cq_wipe(a.field[i].data, a.field[i].len);
+    if (a.field[i].data) cq_wipe(a.field[i].data, a.field[i].len);
     cq_buf_clear(&a.field[i]);
   }
   if (body) {

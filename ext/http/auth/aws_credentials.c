@@ -18,8 +18,7 @@ int cq_aws_keys_set(cq_aws_keys *k, const char *access, const char *secret,
 
   fresh.access = cq_strdup(access);
   fresh.secret = cq_strdup(secret);
-  if (session && *session)
-    fresh.session = cq_strdup(session);
+  if (session && *session) fresh.session = cq_strdup(session);
   if (!fresh.access || !fresh.secret ||
       (session && *session && !fresh.session)) {
     cq_aws_keys_clear(&fresh);
@@ -53,9 +52,11 @@ static int aws_take(cq_aws_plan *p, const char *access, const char *secret,
       if ((unsigned char)*s <= ' ' || *s == 0x7f)
         return cq_error_set(err, CQ_AUTH,
                             "aws: credentials hold a blank or control "
-                            "character: %s", from);
+                            "character: %s",
+                            from);
   return cq_aws_keys_set(&p->base, access, secret, session, 0)
-             ? cq_error_nomem(err) : CQ_OK;
+             ? cq_error_nomem(err)
+             : CQ_OK;
 }
 
 static const char *aws_env(const char *name) {
@@ -69,12 +70,10 @@ static int aws_environment(cq_aws_plan *p, cq_error *err) {
   const char *access = aws_env("AWS_ACCESS_KEY_ID");
   const char *secret = aws_env("AWS_SECRET_ACCESS_KEY");
 
-  if (!access && !secret)
-    return CQ_NOTFOUND;
+  if (!access && !secret) return CQ_NOTFOUND;
   if (!access || !secret)
     return cq_error_set(err, CQ_AUTH, "aws: environment lacks %s",
-                        access ? "AWS_SECRET_ACCESS_KEY"
-                               : "AWS_ACCESS_KEY_ID");
+                        access ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
   return aws_take(p, access, secret, aws_env("AWS_SESSION_TOKEN"),
                   "environment", err);
 }
@@ -101,15 +100,13 @@ static int aws_read(aws_files *f, const char *variable, const char *name,
     path = cq_mprintf("%s%s", home, given + 1);
   else
     path = home ? cq_mprintf("%s/.aws/%s", home, name) : cq_strdup("");
-  if (!path)
-    return cq_error_nomem(err);
+  if (!path) return cq_error_nomem(err);
   if (*path && access(path, F_OK) == 0) {
     rc = cq_file_read(path, AWS_FILE_MAX, &text, &n, err);
     if (rc == CQ_OK && cq_ini_parse(&f->arena, text, n, out))
       rc = cq_error_nomem(err);
   }
-  if (text)
-    cq_wipe(text, n);
+  if (text) cq_wipe(text, n);
   cq_free(text);
   cq_free(path);
   return rc;
@@ -128,8 +125,7 @@ static void aws_files_clear(aws_files *f) {
 
 static int aws_section(aws_files *f, const char *profile, char **out) {
   *out = cq_arena_printf(&f->arena, "profile %s", profile);
-  if (!*out)
-    return CQ_NOMEM;
+  if (!*out) return CQ_NOMEM;
   /* "default" needs no prefix, and may have it */
   if (strcmp(profile, "default") == 0 && !cq_ini_has(&f->config, *out))
     *out += 8;
@@ -152,8 +148,7 @@ static int aws_step(cq_aws_plan *p, const char *role, const char *external,
     return cq_error_set(err, CQ_AUTH, "aws: too many roles in a row: %d",
                         CQ_AWS_STEPS + 1);
   for (int i = 0; i < 4; i++)
-    if (in[i] && !(copy[i] = cq_arena_strndup(&p->arena, in[i],
-                                              strlen(in[i]))))
+    if (in[i] && !(copy[i] = cq_arena_strndup(&p->arena, in[i], strlen(in[i]))))
       return cq_error_nomem(err);
   p->steps[p->nstep].role_arn = copy[0];
   p->steps[p->nstep].external_id = copy[1];
@@ -172,12 +167,13 @@ static int aws_unsupported(aws_files *f, const char *profile,
                                       "web_identity_token_file"};
 
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (!aws_setting(f, profile, section, words[i]))
-      continue;
-    cq_error_set(err, CQ_AUTH, "aws: profile %s: is not supported: %s",
-                 profile, words[i]);
-    cq_error_hint(err, "run: eval \"$(aws configure export-credentials "
-                       "--profile %s --format env)\"", profile);
+    if (!aws_setting(f, profile, section, words[i])) continue;
+    cq_error_set(err, CQ_AUTH, "aws: profile %s: is not supported: %s", profile,
+                 words[i]);
+    cq_error_hint(err,
+                  "run: eval \"$(aws configure export-credentials "
+                  "--profile %s --format env)\"",
+                  profile);
     return CQ_AUTH;
   }
   return CQ_OK;
@@ -199,8 +195,10 @@ static int aws_role(cq_aws_plan *p, aws_files *f, const char *profile,
   int rc;
 
   if (aws_setting(f, profile, section, "mfa_serial")) {
-    cq_error_set(err, CQ_AUTH, "aws: profile %s: asks for an MFA code, which "
-                 "cq cannot give", profile);
+    cq_error_set(err, CQ_AUTH,
+                 "aws: profile %s: asks for an MFA code, which "
+                 "cq cannot give",
+                 profile);
     cq_error_hint(err, "log in with the aws command first, and use the "
                        "session's keys");
     return CQ_AUTH;
@@ -210,17 +208,22 @@ static int aws_role(cq_aws_plan *p, aws_files *f, const char *profile,
   } else if (from && strcmp(from, "Environment") == 0) {
     rc = aws_environment(p, err);
     if (rc == CQ_NOTFOUND)
-      rc = cq_error_set(err, CQ_AUTH, "aws: profile %s: credential_source is "
-                        "Environment, which has no keys", profile);
+      rc = cq_error_set(err, CQ_AUTH,
+                        "aws: profile %s: credential_source is "
+                        "Environment, which has no keys",
+                        profile);
   } else if (from) {
-    rc = cq_error_set(err, CQ_AUTH, "aws: profile %s: credential_source is "
-                      "not supported: %s", profile, from);
+    rc = cq_error_set(err, CQ_AUTH,
+                      "aws: profile %s: credential_source is "
+                      "not supported: %s",
+                      profile, from);
   } else {
-    rc = cq_error_set(err, CQ_AUTH, "aws: profile %s: role_arn without "
-                      "source_profile or credential_source", profile);
+    rc = cq_error_set(err, CQ_AUTH,
+                      "aws: profile %s: role_arn without "
+                      "source_profile or credential_source",
+                      profile);
   }
-  if (rc)
-    return rc;
+  if (rc) return rc;
   return aws_step(p, role, aws_setting(f, profile, section, "external_id"),
                   aws_setting(f, profile, section, "role_session_name"),
                   aws_setting(f, profile, section, "duration_seconds"), err);
@@ -235,18 +238,17 @@ static int aws_profile(cq_aws_plan *p, aws_files *f, const char *profile,
 
   for (const aws_walk *w = before; w && !keys_only; w = w->before)
     if (strcmp(w->name, profile) == 0)
-      return cq_error_set(err, CQ_AUTH, "aws: profile %s: source_profile "
-                          "leads back to itself", profile);
-  if (aws_section(f, profile, &section))
-    return cq_error_nomem(err);
-  if (!cq_ini_has(&f->credentials, profile) &&
-      !cq_ini_has(&f->config, section))
+      return cq_error_set(err, CQ_AUTH,
+                          "aws: profile %s: source_profile "
+                          "leads back to itself",
+                          profile);
+  if (aws_section(f, profile, &section)) return cq_error_nomem(err);
+  if (!cq_ini_has(&f->credentials, profile) && !cq_ini_has(&f->config, section))
     return cq_error_set(err, CQ_NOTFOUND, "aws: no such profile: %s", profile);
   region = aws_setting(f, profile, section, "region");
   if (region && !p->region) {
     p->region = cq_arena_strndup(&p->arena, region, strlen(region));
-    if (!p->region)
-      return cq_error_nomem(err);
+    if (!p->region) return cq_error_nomem(err);
   }
   if (!keys_only && aws_setting(f, profile, section, "role_arn") &&
       !aws_setting(f, profile, section, "web_identity_token_file"))
@@ -258,8 +260,7 @@ static int aws_profile(cq_aws_plan *p, aws_files *f, const char *profile,
                     aws_setting(f, profile, section, "aws_session_token"),
                     profile, err);
   rc = aws_unsupported(f, profile, section, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   return cq_error_set(err, CQ_NOTFOUND, "aws: profile %s: has no keys",
                       profile);
 }
@@ -289,19 +290,17 @@ static int aws_from_files(cq_aws_plan *p, const char *profile, cq_error *err) {
       rc = aws_none(err);
     else if (rc == CQ_NOTFOUND)
       rc = CQ_AUTH;
-    if (rc && err)
-      err->code = rc;
+    if (rc && err) err->code = rc;
   }
   aws_files_clear(&f);
   return rc;
 }
 
-int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out,
-                     cq_error *err) {
-  static const char *const names[] = {
-      "access_key_id", "secret_access_key", "session_token", "profile",
-      "role_arn",      "external_id",       "role_session_name",
-      "duration_seconds"};
+int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err) {
+  static const char *const names[] = {"access_key_id",     "secret_access_key",
+                                      "session_token",     "profile",
+                                      "role_arn",          "external_id",
+                                      "role_session_name", "duration_seconds"};
   enum { ACCESS, SECRET, SESSION, PROFILE, ROLE, EXTERNAL, NAME, DURATION };
   const char *v[DURATION + 1];
   int rc = CQ_OK;
@@ -310,8 +309,7 @@ int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out,
   cq_arena_init(&out->arena);
   for (int i = 0; i <= DURATION && rc == CQ_OK; i++)
     rc = cq_auth_param(p, names[i], &out->arena, &v[i], err);
-  if (rc)
-    goto done;
+  if (rc) goto done;
   if ((v[ACCESS] != NULL) != (v[SECRET] != NULL)) {
     rc = cq_error_set(err, CQ_AUTH, "auth aws_sigv4: parameter is missing: %s",
                       v[ACCESS] ? names[SECRET] : names[ACCESS]);
@@ -321,16 +319,13 @@ int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out,
     rc = aws_take(out, v[ACCESS], v[SECRET], v[SESSION], "parameters", err);
   } else {
     rc = v[PROFILE] ? CQ_NOTFOUND : aws_environment(out, err);
-    if (rc == CQ_NOTFOUND)
-      rc = aws_from_files(out, v[PROFILE], err);
+    if (rc == CQ_NOTFOUND) rc = aws_from_files(out, v[PROFILE], err);
   }
   for (int i = ACCESS; i <= SESSION; i++)
-    if (v[i])
-      cq_wipe((char *)v[i], strlen(v[i]));
+    if (v[i]) cq_wipe((char *)v[i], strlen(v[i]));
   if (rc == CQ_OK && v[ROLE])
     rc = aws_step(out, v[ROLE], v[EXTERNAL], v[NAME], v[DURATION], err);
 done:
-  if (rc)
-    cq_aws_plan_clear(out);
+  if (rc) cq_aws_plan_clear(out);
   return rc;
 }

@@ -4,10 +4,9 @@
 #include "http/auth/internal.h"
 
 static void ini_trim(const char **p, const char **end) {
-  while (*p < *end && (**p == ' ' || **p == '\t'))
-    (*p)++;
-  while (*end > *p && ((*end)[-1] == ' ' || (*end)[-1] == '\t' ||
-                       (*end)[-1] == '\r'))
+  while (*p < *end && (**p == ' ' || **p == '\t')) (*p)++;
+  while (*end > *p &&
+         ((*end)[-1] == ' ' || (*end)[-1] == '\t' || (*end)[-1] == '\r'))
     (*end)--;
 }
 
@@ -18,19 +17,15 @@ static const char *ini_section(cq_arena *a, const char *p, const char *end) {
 
   cq_buf_init(&b, 4096);
   for (; p < end; p++) {
-    if (*p == '"' || *p == '\'')
-      continue;
+    if (*p == '"' || *p == '\'') continue;
     if (*p == ' ' || *p == '\t') {
-      if (b.len && b.data[b.len - 1] != ' ')
-        cq_buf_byte(&b, ' ');
+      if (b.len && b.data[b.len - 1] != ' ') cq_buf_byte(&b, ' ');
     } else {
       cq_buf_byte(&b, *p);
     }
   }
-  while (b.len && b.data[b.len - 1] == ' ')
-    b.data[--b.len] = 0;
-  if (!b.rc)
-    s = cq_arena_strndup(a, b.data ? b.data : "", b.len);
+  while (b.len && b.data[b.len - 1] == ' ') b.data[--b.len] = 0;
+  if (!b.rc) s = cq_arena_strndup(a, b.data ? b.data : "", b.len);
   cq_buf_clear(&b);
   return s;
 }
@@ -38,8 +33,7 @@ static const char *ini_section(cq_arena *a, const char *p, const char *end) {
 /* A comment behind a value begins with a blank and '#' or ';'. */
 static const char *ini_uncomment(const char *p, const char *end) {
   for (const char *q = p; q + 1 < end; q++)
-    if ((*q == ' ' || *q == '\t') && (q[1] == '#' || q[1] == ';'))
-      return q;
+    if ((*q == ' ' || *q == '\t') && (q[1] == '#' || q[1] == ';')) return q;
   return end;
 }
 
@@ -47,12 +41,10 @@ int cq_ini_parse(cq_arena *a, const char *text, size_t n, cq_ini *out) {
   const char *p = text, *stop = text + n, *section = "";
   size_t lines = 1;
 
-  for (size_t i = 0; i < n; i++)
-    lines += text[i] == '\n';
+  for (size_t i = 0; i < n; i++) lines += text[i] == '\n';
   out->n = 0;
   out->entries = cq_arena_alloc(a, lines * sizeof *out->entries);
-  if (!out->entries)
-    return CQ_NOMEM;
+  if (!out->entries) return CQ_NOMEM;
   while (p < stop) {
     const char *eol = memchr(p, '\n', (size_t)(stop - p));
     const char *from = p, *end, *eq, *close;
@@ -63,29 +55,25 @@ int cq_ini_parse(cq_arena *a, const char *text, size_t n, cq_ini *out) {
     p = eol ? eol + 1 : stop;
     ini_trim(&from, &end);
     /* Indented lines belong to a nested value (s3 =), none of which is ours. */
-    if (from == end || nested || *from == '#' || *from == ';')
-      continue;
+    if (from == end || nested || *from == '#' || *from == ';') continue;
     if (*from == '[') {
       close = memchr(from, ']', (size_t)(end - from));
       section = ini_section(a, from + 1, close ? close : end);
-      if (!section)
-        return CQ_NOMEM;
+      if (!section) return CQ_NOMEM;
       e->section = section;
       e->key = e->value = NULL;
       out->n++;
       continue;
     }
     eq = memchr(from, '=', (size_t)(end - from));
-    if (!eq)
-      continue;
+    if (!eq) continue;
     const char *kend = eq, *v = eq + 1, *vend = ini_uncomment(eq + 1, end);
     ini_trim(&from, &kend);
     ini_trim(&v, &vend);
     e->section = section;
     e->key = cq_arena_strndup(a, from, (size_t)(kend - from));
     e->value = cq_arena_strndup(a, v, (size_t)(vend - v));
-    if (!e->key || !e->value)
-      return CQ_NOMEM;
+    if (!e->key || !e->value) return CQ_NOMEM;
     out->n++;
   }
   return CQ_OK;
@@ -104,7 +92,6 @@ const char *cq_ini_get(const cq_ini *ini, const char *section,
 
 int cq_ini_has(const cq_ini *ini, const char *section) {
   for (size_t i = 0; i < ini->n; i++)
-    if (strcmp(ini->entries[i].section, section) == 0)
-      return 1;
+    if (strcmp(ini->entries[i].section, section) == 0) return 1;
   return 0;
 }

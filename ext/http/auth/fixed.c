@@ -20,8 +20,7 @@ static int fixed_sign(const cq_signer *s, const char *method, const char *url,
 
   (void)method, (void)headers, (void)nheader, (void)body, (void)nbody;
   (void)now_us, (void)err;
-  if (f->header)
-    cq_buf_str(out_headers, f->header);
+  if (f->header) cq_buf_str(out_headers, f->header);
   if (f->query)
     cq_buf_printf(out_url, "%s%c%s", url, strchr(url, '?') ? '&' : '?',
                   f->query);
@@ -43,8 +42,7 @@ int cq_signer_fixed(const char *header, const char *query, cq_signer **out,
   fixed_signer *f = cq_calloc(1, sizeof *f);
 
   *out = NULL;
-  if (!f)
-    return cq_error_nomem(err);
+  if (!f) return cq_error_nomem(err);
   f->base.ops = &fixed_ops;
   f->base.refs = 1;
   if ((header && !(f->header = cq_strdup(header))) ||
@@ -94,8 +92,7 @@ static int fixed_open(cq_auths *store, const char *name, const char *value,
   char *line = NULL;
   int rc = CQ_OK;
 
-  if (!id)
-    return cq_error_nomem(err);
+  if (!id) return cq_error_nomem(err);
   id->base.store = store;
   if (name) {
     rc = cq_header_check(name, value, err);
@@ -118,8 +115,7 @@ static int fixed_open(cq_auths *store, const char *name, const char *value,
 
 /* Texts of secrets pass through an arena; it is wiped before it goes. */
 static void fixed_wipe(const char *s) {
-  if (s)
-    cq_wipe((char *)s, strlen(s));
+  if (s) cq_wipe((char *)s, strlen(s));
 }
 
 /* ---- none -------------------------------------------------------------- */
@@ -131,8 +127,8 @@ static int none_open(cq_auths *store, const cq_auth_params *p,
 }
 
 const cq_auth_ops cq_auth_none = {
-    "none",       NULL,            0,             NULL,       0, none_open,
-    fixed_ready,  fixed_signer_of, fixed_refused, fixed_close};
+    "none",          NULL,          0,          NULL, 0, none_open, fixed_ready,
+    fixed_signer_of, fixed_refused, fixed_close};
 
 /* ---- basic ------------------------------------------------------------- */
 
@@ -147,18 +143,15 @@ static int basic_open(cq_auths *store, const cq_auth_params *p,
   cq_buf_init(&plain, CQ_MAX_URL);
   cq_buf_init(&value, 2 * CQ_MAX_URL);
   rc = cq_auth_need("basic", p, "username", &a, &user, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "password", &a, &password, err);
-  if (rc)
-    goto done;
+  if (rc == CQ_OK) rc = cq_auth_param(p, "password", &a, &password, err);
+  if (rc) goto done;
   if (strchr(user, ':')) {
     rc = cq_error_set(err, CQ_AUTH, "auth basic: username holds a colon");
     goto done;
   }
   cq_buf_printf(&plain, "%s:%s", user, password ? password : "");
   cq_buf_str(&value, "Basic ");
-  if (!plain.rc)
-    cq_base64_encode(&value, plain.data, plain.len, 0);
+  if (!plain.rc) cq_base64_encode(&value, plain.data, plain.len, 0);
   if (plain.rc || value.rc) {
     rc = cq_error_nomem(err);
     goto done;
@@ -166,14 +159,12 @@ static int basic_open(cq_auths *store, const cq_auth_params *p,
   /* With no password the user name is the key, as many services have it. */
   hidden[0] = password ? password : user;
   hidden[1] = value.data + 6;
-  rc = fixed_open(store, "Authorization", value.data, NULL, hidden, 2, out,
-                  err);
+  rc =
+      fixed_open(store, "Authorization", value.data, NULL, hidden, 2, out, err);
   fixed_wipe(password);
 done:
-  if (plain.data)
-    cq_wipe(plain.data, plain.len);
-  if (value.data)
-    cq_wipe(value.data, value.len);
+  if (plain.data) cq_wipe(plain.data, plain.len);
+  if (value.data) cq_wipe(value.data, value.len);
   cq_buf_clear(&plain);
   cq_buf_clear(&value);
   cq_arena_clear(&a);
@@ -181,9 +172,16 @@ done:
 }
 
 static const char *const basic_params[] = {"username", "password"};
-const cq_auth_ops cq_auth_basic = {
-    "basic",      basic_params,    2,             NULL,       0, basic_open,
-    fixed_ready,  fixed_signer_of, fixed_refused, fixed_close};
+const cq_auth_ops cq_auth_basic = {"basic",
+                                   basic_params,
+                                   2,
+                                   NULL,
+                                   0,
+                                   basic_open,
+                                   fixed_ready,
+                                   fixed_signer_of,
+                                   fixed_refused,
+                                   fixed_close};
 
 /* ---- bearer ------------------------------------------------------------ */
 
@@ -196,10 +194,8 @@ static int bearer_open(cq_auths *store, const cq_auth_params *p,
 
   cq_arena_init(&a);
   rc = cq_auth_need("bearer", p, "token", &a, &token, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "prefix", &a, &prefix, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "header", &a, &header, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "prefix", &a, &prefix, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "header", &a, &header, err);
   if (rc == CQ_OK) {
     value = cq_mprintf("%s %s", prefix ? prefix : "Bearer", token);
     rc = value ? fixed_open(store, header ? header : "Authorization", value,
@@ -213,9 +209,16 @@ static int bearer_open(cq_auths *store, const cq_auth_params *p,
 }
 
 static const char *const bearer_params[] = {"token", "prefix", "header"};
-const cq_auth_ops cq_auth_bearer = {
-    "bearer",     bearer_params,   3,             NULL,       0, bearer_open,
-    fixed_ready,  fixed_signer_of, fixed_refused, fixed_close};
+const cq_auth_ops cq_auth_bearer = {"bearer",
+                                    bearer_params,
+                                    3,
+                                    NULL,
+                                    0,
+                                    bearer_open,
+                                    fixed_ready,
+                                    fixed_signer_of,
+                                    fixed_refused,
+                                    fixed_close};
 
 /* ---- api_key ----------------------------------------------------------- */
 
@@ -229,14 +232,10 @@ static int api_key_open(cq_auths *store, const cq_auth_params *p,
   cq_arena_init(&a);
   cq_buf_init(&b, CQ_MAX_URL);
   rc = cq_auth_need("api_key", p, "key", &a, &key, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_need("api_key", p, "name", &a, &name, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "in", &a, &in, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "prefix", &a, &prefix, err);
-  if (rc)
-    goto done;
+  if (rc == CQ_OK) rc = cq_auth_need("api_key", p, "name", &a, &name, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "in", &a, &in, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "prefix", &a, &prefix, err);
+  if (rc) goto done;
   query = in && strcmp(in, "query") == 0;
   hidden[0] = key;
   hidden[1] = NULL;
@@ -269,14 +268,20 @@ static int api_key_open(cq_auths *store, const cq_auth_params *p,
                          query ? b.data : NULL, hidden, 2, out, err);
   fixed_wipe(key);
 done:
-  if (b.data)
-    cq_wipe(b.data, b.len);
+  if (b.data) cq_wipe(b.data, b.len);
   cq_buf_clear(&b);
   cq_arena_clear(&a);
   return rc;
 }
 
 static const char *const api_key_params[] = {"key", "name", "in", "prefix"};
-const cq_auth_ops cq_auth_api_key = {
-    "api_key",    api_key_params,  4,             NULL,       0, api_key_open,
-    fixed_ready,  fixed_signer_of, fixed_refused, fixed_close};
+const cq_auth_ops cq_auth_api_key = {"api_key",
+                                     api_key_params,
+                                     4,
+                                     NULL,
+                                     0,
+                                     api_key_open,
+                                     fixed_ready,
+                                     fixed_signer_of,
+                                     fixed_refused,
+                                     fixed_close};

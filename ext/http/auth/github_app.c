@@ -13,15 +13,19 @@
 
 enum {
   GITHUB_KEY_MAX = 64 << 10,
-  GITHUB_AHEAD_S = 60,  /* renew before the end */
+  GITHUB_AHEAD_S = 60, /* renew before the end */
   GITHUB_SPARE_S = 2,
-  GITHUB_AGAIN_S = 10,  /* between two tries to renew */
-  GITHUB_FRESH_S = 10,  /* a refusal of a token so new changes nothing */
-  GITHUB_BACK_S = 60,   /* issued in the past: clocks differ */
-  GITHUB_JWT_S = 540    /* GitHub takes ten minutes at most */
+  GITHUB_AGAIN_S = 10, /* between two tries to renew */
+  GITHUB_FRESH_S = 10, /* a refusal of a token so new changes nothing */
+  GITHUB_BACK_S = 60,  /* issued in the past: clocks differ */
+  GITHUB_JWT_S = 540   /* GitHub takes ten minutes at most */
 };
 
-typedef enum github_state { GITHUB_REST, GITHUB_FIND, GITHUB_TOKEN } github_state;
+typedef enum github_state {
+  GITHUB_REST,
+  GITHUB_FIND,
+  GITHUB_TOKEN
+} github_state;
 
 typedef struct github_identity {
   cq_identity base;
@@ -29,9 +33,9 @@ typedef struct github_identity {
   const char *app, *org, *url;
   const char *installation; /* given or found; digits */
   EVP_PKEY *key;
-  cq_signer *signer;        /* of the installation's token, or NULL */
+  cq_signer *signer; /* of the installation's token, or NULL */
   int64_t expires_us, got_us;
-  int64_t not_before_us;    /* no renewal ahead before: the last one failed */
+  int64_t not_before_us; /* no renewal ahead before: the last one failed */
   github_state state;
   cq_login login;
 } github_identity;
@@ -59,8 +63,7 @@ static int github_key(github_identity *g, const char *given, cq_error *err) {
 
   if (strstr(given, "-----BEGIN")) {
     text = cq_strdup(given);
-    if (!text)
-      return cq_error_nomem(err);
+    if (!text) return cq_error_nomem(err);
     w = text;
     for (const char *p = text; *p; p++) {
       if (p[0] == '\\' && p[1] == 'n') {
@@ -86,8 +89,9 @@ static int github_key(github_identity *g, const char *given, cq_error *err) {
   cq_wipe(text, n);
   cq_free(text);
   if (!g->key || EVP_PKEY_base_id(g->key) != EVP_PKEY_RSA) {
-    cq_error_set(err, CQ_AUTH, "auth github_app: private_key is not an RSA "
-                               "key in PEM form");
+    cq_error_set(err, CQ_AUTH,
+                 "auth github_app: private_key is not an RSA "
+                 "key in PEM form");
     cq_error_hint(err, "give the .pem file that GitHub made, or its text");
     return CQ_AUTH;
   }
@@ -104,8 +108,9 @@ static int github_jwt(github_identity *g, cq_buf *out) {
   int ok;
 
   cq_buf_init(&claims, 4096);
-  cq_buf_printf(&claims, "{\"iat\":%lld,\"exp\":%lld,\"iss\":",
-                now - GITHUB_BACK_S, now + GITHUB_JWT_S);
+  cq_buf_printf(&claims,
+                "{\"iat\":%lld,\"exp\":%lld,\"iss\":", now - GITHUB_BACK_S,
+                now + GITHUB_JWT_S);
   cq_buf_json(&claims, g->app, strlen(g->app));
   cq_buf_byte(&claims, '}');
   cq_base64_encode(out, head, sizeof head - 1, 1);
@@ -133,9 +138,8 @@ static int github_jwt(github_identity *g, cq_buf *out) {
 static int github_send(github_identity *g, const char *method,
                        const char *path_a, const char *path_b,
                        const char *path_c, cq_error *err) {
-  static const cq_header headers[] = {
-      {"Accept", "application/vnd.github+json"},
-      {"X-GitHub-Api-Version", "2022-11-28"}};
+  static const cq_header headers[] = {{"Accept", "application/vnd.github+json"},
+                                      {"X-GitHub-Api-Version", "2022-11-28"}};
   cq_signer *signer = NULL;
   cq_buf jwt, url;
   int rc;
@@ -148,26 +152,23 @@ static int github_send(github_identity *g, const char *method,
 
     cq_buf_init(&bare, CQ_MAX_URL);
     rc = github_jwt(g, &bare);
-    if (rc == CQ_OK)
-      cq_buf_add(&jwt, bare.data, bare.len);
-    if (bare.data)
-      cq_wipe(bare.data, bare.len);
+    if (rc == CQ_OK) cq_buf_add(&jwt, bare.data, bare.len);
+    if (bare.data) cq_wipe(bare.data, bare.len);
     cq_buf_clear(&bare);
   }
   cq_buf_printf(&url, "%s%s", g->url, path_a);
   cq_percent_encode(&url, path_b, strlen(path_b), "");
   cq_buf_str(&url, path_c);
   if (rc || jwt.rc || url.rc)
-    rc = cq_error_set(err, CQ_AUTH, "auth github_app: cannot sign with the "
-                                    "private_key");
-  if (rc == CQ_OK)
-    rc = cq_signer_fixed(jwt.data, NULL, &signer, err);
+    rc = cq_error_set(err, CQ_AUTH,
+                      "auth github_app: cannot sign with the "
+                      "private_key");
+  if (rc == CQ_OK) rc = cq_signer_fixed(jwt.data, NULL, &signer, err);
   if (rc == CQ_OK)
     rc = cq_login_send(&g->login, method, url.data, headers, 2, NULL, signer,
                        err);
   cq_signer_unref(signer);
-  if (jwt.data)
-    cq_wipe(jwt.data, jwt.len);
+  if (jwt.data) cq_wipe(jwt.data, jwt.len);
   cq_buf_clear(&jwt);
   cq_buf_clear(&url);
   return rc;
@@ -182,8 +183,9 @@ static int github_refusal(const github_identity *g, json_t *j, int status,
                  g->org);
     return CQ_AUTH;
   }
-  cq_error_set(err, CQ_AUTH, "auth github_app: login refused: status %d%s%.300s",
-               status, message ? ": " : "", message ? message : "");
+  cq_error_set(err, CQ_AUTH,
+               "auth github_app: login refused: status %d%s%.300s", status,
+               message ? ": " : "", message ? message : "");
   if (status == 401)
     cq_error_hint(err, "app_id and private_key must belong together, and the "
                        "clock must be right");
@@ -194,8 +196,9 @@ static int github_found(github_identity *g, json_t *j, cq_error *err) {
   json_t *id = json_object_get(j, "id");
 
   if (!json_is_integer(id))
-    return cq_error_set(err, CQ_AUTH, "auth github_app: answer names no "
-                                      "installation");
+    return cq_error_set(err, CQ_AUTH,
+                        "auth github_app: answer names no "
+                        "installation");
   g->installation =
       cq_arena_printf(&g->arena, "%lld", (long long)json_integer_value(id));
   return g->installation ? CQ_OK : cq_error_nomem(err);
@@ -211,15 +214,14 @@ static int github_bought(github_identity *g, json_t *j, cq_error *err) {
 
   if (!token || !*token || cq_header_check("x", token, NULL) || !until ||
       cq_time_parse(until, strlen(until), &expires))
-    return cq_error_set(err, CQ_AUTH, "auth github_app: answer holds no "
-                                      "token");
+    return cq_error_set(err, CQ_AUTH,
+                        "auth github_app: answer holds no "
+                        "token");
   line = cq_mprintf("Authorization: Bearer %s", token);
-  if (!line)
-    return cq_error_nomem(err);
+  if (!line) return cq_error_nomem(err);
   rc = cq_signer_fixed(line, NULL, &signer, err);
   cq_free_secret(line);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   cq_signer_unref(g->signer);
   g->signer = signer;
   g->expires_us = expires;
@@ -239,8 +241,7 @@ static int github_login(github_identity *g, cq_error *err) {
 
     if (g->state != GITHUB_REST) {
       rc = cq_login_poll(&g->login, &status, &body, err);
-      if (rc == CQ_BUSY)
-        return rc;
+      if (rc == CQ_BUSY) return rc;
       if (rc == CQ_OK) {
         j = body ? json_loadb(body->data, body->len, 0, NULL) : NULL;
         if (status < 200 || status > 299)
@@ -257,8 +258,7 @@ static int github_login(github_identity *g, cq_error *err) {
         cq_block_unref(body);
       }
     }
-    if (rc || bought)
-      break;
+    if (rc || bought) break;
     if (g->installation) {
       g->state = GITHUB_TOKEN;
       rc = github_send(g, "POST", "/app/installations/", g->installation,
@@ -267,13 +267,11 @@ static int github_login(github_identity *g, cq_error *err) {
       g->state = GITHUB_FIND;
       rc = github_send(g, "GET", "/orgs/", g->org, "/installation", err);
     }
-    if (rc)
-      break;
+    if (rc) break;
   }
   g->state = GITHUB_REST;
   cq_login_clear(&g->login);
-  if (rc && err)
-    cq_auths_redact(g->base.store, err->text);
+  if (rc && err) cq_auths_redact(g->base.store, err->text);
   return rc;
 }
 
@@ -287,8 +285,7 @@ static int github_ready(cq_identity *id, cq_error *err) {
       (left > GITHUB_AHEAD_S * 1000000LL || now < g->not_before_us))
     return CQ_OK;
   rc = github_login(g, usable ? NULL : err);
-  if (rc && rc != CQ_BUSY)
-    g->not_before_us = now + GITHUB_AGAIN_S * 1000000LL;
+  if (rc && rc != CQ_BUSY) g->not_before_us = now + GITHUB_AGAIN_S * 1000000LL;
   return usable ? CQ_OK : rc;
 }
 
@@ -321,8 +318,7 @@ static int github_open(cq_auths *store, const cq_auth_params *p,
   size_t n;
   int rc;
 
-  if (!g)
-    return cq_error_nomem(err);
+  if (!g) return cq_error_nomem(err);
   g->base.store = store;
   g->login.http = cq_auths_http(store);
   cq_arena_init(&g->arena);
@@ -331,23 +327,19 @@ static int github_open(cq_auths *store, const cq_auth_params *p,
     rc = cq_auth_need("github_app", p, "private_key", &g->arena, &key, err);
   if (rc == CQ_OK)
     rc = cq_auth_param(p, "installation_id", &g->arena, &g->installation, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "org", &g->arena, &g->org, err);
-  if (rc == CQ_OK)
-    rc = cq_auth_param(p, "url", &g->arena, &url, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "org", &g->arena, &g->org, err);
+  if (rc == CQ_OK) rc = cq_auth_param(p, "url", &g->arena, &url, err);
   if (rc == CQ_OK && !g->installation && !g->org)
-    rc = cq_error_set(err, CQ_AUTH, "auth github_app: parameter is missing: "
-                                    "installation_id or org");
+    rc = cq_error_set(err, CQ_AUTH,
+                      "auth github_app: parameter is missing: "
+                      "installation_id or org");
   if (rc == CQ_OK) {
-    if (!url)
-      url = "https://api.github.com";
-    for (n = strlen(url); n && url[n - 1] == '/';)
-      n--;
+    if (!url) url = "https://api.github.com";
+    for (n = strlen(url); n && url[n - 1] == '/';) n--;
     g->url = cq_arena_strndup(&g->arena, url, n);
     rc = g->url ? github_key(g, key, err) : cq_error_nomem(err);
   }
-  if (key)
-    cq_wipe((char *)key, strlen(key));
+  if (key) cq_wipe((char *)key, strlen(key));
   if (rc) {
     github_close(&g->base);
     return rc;
@@ -358,6 +350,13 @@ static int github_open(cq_auths *store, const cq_auth_params *p,
 
 static const char *const github_params[] = {"app_id", "private_key",
                                             "installation_id", "org", "url"};
-const cq_auth_ops cq_auth_github_app = {
-    "github_app", github_params,    5,              NULL,        0, github_open,
-    github_ready, github_signer_of, github_refused, github_close};
+const cq_auth_ops cq_auth_github_app = {"github_app",
+                                        github_params,
+                                        5,
+                                        NULL,
+                                        0,
+                                        github_open,
+                                        github_ready,
+                                        github_signer_of,
+                                        github_refused,
+                                        github_close};

@@ -53,7 +53,9 @@ int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
                   cq_buf *canonical, cq_error *err);
 
 /* ---- aws_ini.c --------------------------------------------------------- */
-typedef struct cq_ini_entry { const char *section, *key, *value; } cq_ini_entry;
+typedef struct cq_ini_entry {
+  const char *section, *key, *value;
+} cq_ini_entry;
 typedef struct cq_ini {
   cq_ini_entry *entries; /* in the arena; a section alone has key NULL */
   size_t n;
@@ -69,17 +71,17 @@ typedef struct cq_aws_keys {
   char *access, *secret, *session; /* owned */
   int64_t expires_us;              /* 0 = never */
 } cq_aws_keys;
-typedef struct cq_aws_step {       /* one AssumeRole */
+typedef struct cq_aws_step { /* one AssumeRole */
   const char *role_arn, *external_id, *session_name, *duration;
 } cq_aws_step;
 /* Where an identity's credentials come from: keys, and roles to assume with
  * them, one after the other. */
 typedef struct cq_aws_plan {
-  cq_arena arena;                  /* owns the steps' texts */
+  cq_arena arena; /* owns the steps' texts */
   cq_aws_keys base;
   cq_aws_step steps[CQ_AWS_STEPS];
   int nstep;
-  const char *region;              /* of the profile, or NULL */
+  const char *region; /* of the profile, or NULL */
 } cq_aws_plan;
 int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err);
 void cq_aws_plan_clear(cq_aws_plan *p);

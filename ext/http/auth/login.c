@@ -31,8 +31,7 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
 
   *body = NULL;
   *status = 0;
-  if (st == CQ_T_WAITING)
-    return CQ_BUSY;
+  if (st == CQ_T_WAITING) return CQ_BUSY;
   if (st == CQ_T_STREAM) {
     cq_login_clear(l);
     return cq_error_set(err, CQ_TOOBIG, "auth: answer to a login is too long");
@@ -40,22 +39,19 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
   *status = cq_transfer_status(l->t);
   if ((st == CQ_T_FAILED || *status == 429 || *status >= 500) &&
       cq_transfer_attempt(l->t) < LOGIN_TRIES) {
-    int64_t ms = cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS,
-                               LOGIN_CAP_MS);
-    int64_t asked = cq_http_after_ms(cq_transfer_header(l->t, "retry-after"),
-                                     cq_now_us());
+    int64_t ms =
+        cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS, LOGIN_CAP_MS);
+    int64_t asked =
+        cq_http_after_ms(cq_transfer_header(l->t, "retry-after"), cq_now_us());
 
-    if (asked > ms && asked <= 60000)
-      ms = asked;
+    if (asked > ms && asked <= 60000) ms = asked;
     rc = cq_transfer_retry(l->t, ms, NULL, err);
-    if (rc == CQ_OK)
-      return CQ_BUSY;
+    if (rc == CQ_OK) return CQ_BUSY;
     cq_login_clear(l);
     return rc;
   }
   rc = st == CQ_T_FAILED ? cq_transfer_error(l->t, err) : CQ_OK;
-  if (rc == CQ_OK)
-    *body = cq_transfer_take(l->t);
+  if (rc == CQ_OK) *body = cq_transfer_take(l->t);
   cq_login_clear(l);
   return rc;
 }

@@ -13,13 +13,14 @@
  * signer adds itself replaces the caller's. */
 static int sigv4_skips(const char *name) {
   static const char *const words[] = {
-      "accept-encoding", "authorization", "connection", "expect",
-      "transfer-encoding", "user-agent", "x-amzn-trace-id", "x-amz-date",
+      "accept-encoding",      "authorization",
+      "connection",           "expect",
+      "transfer-encoding",    "user-agent",
+      "x-amzn-trace-id",      "x-amz-date",
       "x-amz-security-token", "x-amz-content-sha256"};
 
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (cq_str_ieq(name, words[i]))
-      return 1;
+    if (cq_str_ieq(name, words[i])) return 1;
   return 0;
 }
 
@@ -31,8 +32,7 @@ static void sigv4_path_s3(cq_buf *out, const char *p, size_t n) {
   cq_buf_init(&plain, CQ_MAX_URL);
   cq_percent_decode(&plain, p, n);
   cq_percent_encode(out, plain.data ? plain.data : "", plain.len, "/");
-  if (plain.rc)
-    out->rc = plain.rc;
+  if (plain.rc) out->rc = plain.rc;
   cq_buf_clear(&plain);
 }
 
@@ -47,14 +47,11 @@ static void sigv4_path(cq_buf *out, const char *p, size_t n) {
     const char *from;
     size_t len;
 
-    while (p < end && *p == '/')
-      p++;
+    while (p < end && *p == '/') p++;
     from = p;
-    while (p < end && *p != '/')
-      p++;
+    while (p < end && *p != '/') p++;
     len = (size_t)(p - from);
-    if (len == 0 || (len == 1 && from[0] == '.'))
-      continue;
+    if (len == 0 || (len == 1 && from[0] == '.')) continue;
     if (len == 2 && from[0] == '.' && from[1] == '.') {
       while (kept.len > 0 && kept.data[--kept.len] != '/')
         ;
@@ -63,11 +60,9 @@ static void sigv4_path(cq_buf *out, const char *p, size_t n) {
     cq_buf_byte(&kept, '/');
     cq_buf_add(&kept, from, len);
   }
-  if (kept.len == 0 || (n && end[-1] == '/'))
-    cq_buf_byte(&kept, '/');
+  if (kept.len == 0 || (n && end[-1] == '/')) cq_buf_byte(&kept, '/');
   cq_percent_encode(out, kept.data ? kept.data : "", kept.len, "/");
-  if (kept.rc)
-    out->rc = kept.rc;
+  if (kept.rc) out->rc = kept.rc;
   cq_buf_clear(&kept);
 }
 
@@ -111,11 +106,9 @@ static int sigv4_query(cq_arena *a, cq_buf *out, const char *p, size_t n) {
   sigv4_pair *list;
   size_t count = 1, k = 0;
 
-  for (size_t i = 0; i < n; i++)
-    count += p[i] == '&';
+  for (size_t i = 0; i < n; i++) count += p[i] == '&';
   list = cq_arena_alloc(a, count * sizeof *list);
-  if (!list)
-    return CQ_NOMEM;
+  if (!list) return CQ_NOMEM;
   while (p < end) {
     const char *stop = memchr(p, '&', (size_t)(end - p)), *eq;
 
@@ -124,11 +117,9 @@ static int sigv4_query(cq_arena *a, cq_buf *out, const char *p, size_t n) {
     if (stop > p) {
       list[k].at = k;
       list[k].name = sigv4_recode(a, p, (size_t)((eq ? eq : stop) - p));
-      list[k].value =
-          eq ? sigv4_recode(a, eq + 1, (size_t)(stop - eq - 1))
-             : cq_arena_strndup(a, "", 0);
-      if (!list[k].name || !list[k].value)
-        return CQ_NOMEM;
+      list[k].value = eq ? sigv4_recode(a, eq + 1, (size_t)(stop - eq - 1))
+                         : cq_arena_strndup(a, "", 0);
+      if (!list[k].name || !list[k].value) return CQ_NOMEM;
       k++;
     }
     p = stop + 1;
@@ -143,30 +134,26 @@ static int sigv4_query(cq_arena *a, cq_buf *out, const char *p, size_t n) {
 static char *sigv4_squeeze(cq_arena *a, const char *s) {
   char *out = cq_arena_alloc(a, strlen(s) + 1), *w = out;
 
-  if (!out)
-    return NULL;
+  if (!out) return NULL;
   for (; *s; s++)
     if (*s != ' ' && *s != '\t')
       *w++ = *s;
     else if (w > out && w[-1] != ' ')
       *w++ = ' ';
-  while (w > out && w[-1] == ' ')
-    w--;
+  while (w > out && w[-1] == ' ') w--;
   *w = 0;
   return out;
 }
 
-static int sigv4_add(cq_arena *a, sigv4_pair *list, size_t *n,
-                     const char *name, const char *value) {
+static int sigv4_add(cq_arena *a, sigv4_pair *list, size_t *n, const char *name,
+                     const char *value) {
   sigv4_pair *p = &list[*n];
 
   p->at = *n;
   p->name = cq_arena_strndup(a, name, strlen(name));
   p->value = sigv4_squeeze(a, value);
-  if (!p->name || !p->value)
-    return CQ_NOMEM;
-  for (char *c = p->name; *c; c++)
-    *c = (char)tolower((unsigned char)*c);
+  if (!p->name || !p->value) return CQ_NOMEM;
+  for (char *c = p->name; *c; c++) *c = (char)tolower((unsigned char)*c);
   (*n)++;
   return CQ_OK;
 }
@@ -175,8 +162,8 @@ static char *sigv4_host(cq_arena *a, const cq_url_parts *u) {
   int https = u->nscheme == 5;
   const char *usual = https ? "443" : "80";
 
-  if (u->nport && !(u->nport == strlen(usual) &&
-                    memcmp(u->port, usual, u->nport) == 0))
+  if (u->nport &&
+      !(u->nport == strlen(usual) && memcmp(u->port, usual, u->nport) == 0))
     return cq_arena_printf(a, "%.*s:%.*s", (int)u->nhost, u->host,
                            (int)u->nport, u->port);
   return cq_arena_strndup(a, u->host, u->nhost);
@@ -185,29 +172,25 @@ static char *sigv4_host(cq_arena *a, const cq_url_parts *u) {
 /* The headers to sign, sorted; the ones that we add are sent, too. */
 static int sigv4_headers(cq_arena *a, const cq_sigv4 *c, const cq_url_parts *u,
                          const cq_header *headers, size_t nheader,
-                         const char *date, const char *hash,
-                         sigv4_pair **out, size_t *n) {
+                         const char *date, const char *hash, sigv4_pair **out,
+                         size_t *n) {
   sigv4_pair *list = cq_arena_alloc(a, (nheader + 4) * sizeof *list);
   char *host = sigv4_host(a, u);
   int has_host = 0, rc = list && host ? CQ_OK : CQ_NOMEM;
 
   *n = 0;
   for (size_t i = 0; i < nheader && rc == CQ_OK; i++) {
-    if (sigv4_skips(headers[i].name))
-      continue;
+    if (sigv4_skips(headers[i].name)) continue;
     has_host |= cq_str_ieq(headers[i].name, "host");
     rc = sigv4_add(a, list, n, headers[i].name, headers[i].value);
   }
-  if (rc == CQ_OK && !has_host)
-    rc = sigv4_add(a, list, n, "host", host);
-  if (rc == CQ_OK)
-    rc = sigv4_add(a, list, n, "x-amz-date", date);
+  if (rc == CQ_OK && !has_host) rc = sigv4_add(a, list, n, "host", host);
+  if (rc == CQ_OK) rc = sigv4_add(a, list, n, "x-amz-date", date);
   if (rc == CQ_OK && c->hash_header)
     rc = sigv4_add(a, list, n, "x-amz-content-sha256", hash);
   if (rc == CQ_OK && c->session)
     rc = sigv4_add(a, list, n, "x-amz-security-token", c->session);
-  if (rc == CQ_OK)
-    qsort(list, *n, sizeof *list, sigv4_by_name);
+  if (rc == CQ_OK) qsort(list, *n, sizeof *list, sigv4_by_name);
   *out = list;
   return rc;
 }
@@ -239,8 +222,7 @@ static void sigv4_signature(const cq_sigv4 *c, const char *date,
   cq_hmac_sha256(k, 32, "aws4_request", 12, k);
   cq_hmac_sha256(k, 32, to_sign->data, to_sign->len, k);
   cq_hex(k, 32, hex);
-  if (first.data)
-    cq_wipe(first.data, first.len);
+  if (first.data) cq_wipe(first.data, first.len);
   cq_wipe(k, sizeof k);
   cq_buf_clear(&first);
 }
@@ -278,8 +260,7 @@ int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
   else
     sigv4_path(&request, u.path, u.npath);
   cq_buf_byte(&request, '\n');
-  if (u.has_query)
-    rc = sigv4_query(&arena, &request, u.query, u.nquery);
+  if (u.has_query) rc = sigv4_query(&arena, &request, u.query, u.nquery);
   cq_buf_byte(&request, '\n');
   if (rc == CQ_OK)
     rc = sigv4_headers(&arena, c, &u, headers, nheader, date, hash, &list, &n);
@@ -288,21 +269,17 @@ int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
     cq_buf_str(&request, hash);
     rc = names.rc ? names.rc : request.rc;
   }
-  if (rc)
-    goto done;
-  if (canonical)
-    cq_buf_add(canonical, request.data, request.len);
+  if (rc) goto done;
+  if (canonical) cq_buf_add(canonical, request.data, request.len);
   cq_sha256(request.data, request.len, digest);
   cq_hex(digest, 32, hex);
   cq_buf_printf(&to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
                 date, date, c->region, c->service, hex);
   rc = to_sign.rc;
-  if (rc)
-    goto done;
+  if (rc) goto done;
   sigv4_signature(c, date, &to_sign, hex);
   cq_buf_printf(lines, "X-Amz-Date: %s\n", date);
-  if (c->hash_header)
-    cq_buf_printf(lines, "X-Amz-Content-Sha256: %s\n", hash);
+  if (c->hash_header) cq_buf_printf(lines, "X-Amz-Content-Sha256: %s\n", hash);
   if (c->session)
     cq_buf_printf(lines, "X-Amz-Security-Token: %s\n", c->session);
   cq_buf_printf(lines,
@@ -315,8 +292,9 @@ done:
   cq_buf_clear(&to_sign);
   cq_arena_clear(&arena);
   if (rc)
-    return cq_error_set(err, rc, rc == CQ_TOOBIG ? "aws: request is too long "
-                                                   "to sign"
-                                                 : "out of memory");
+    return cq_error_set(err, rc,
+                        rc == CQ_TOOBIG ? "aws: request is too long "
+                                          "to sign"
+                                        : "out of memory");
   return CQ_OK;
 }

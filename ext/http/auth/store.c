@@ -29,38 +29,35 @@ static const cq_auth_ops *const auth_schemes[] = {
 
 const cq_auth_ops *cq_auth_find(const char *scheme) {
   for (size_t i = 0; i < sizeof auth_schemes / sizeof *auth_schemes; i++)
-    if (strcmp(auth_schemes[i]->name, scheme) == 0)
-      return auth_schemes[i];
+    if (strcmp(auth_schemes[i]->name, scheme) == 0) return auth_schemes[i];
   return NULL;
 }
 
 int cq_auths_new(cq_http *http, cq_auths **out, cq_error *err) {
   *out = cq_calloc(1, sizeof **out);
-  if (!*out)
-    return cq_error_nomem(err);
+  if (!*out) return cq_error_nomem(err);
   (*out)->http = http;
   return CQ_OK;
 }
 
-cq_http *cq_auths_http(cq_auths *a) { return a->http; }
+cq_http *cq_auths_http(cq_auths *a) {
+  return a->http;
+}
 
 void cq_free_secret(char *s) {
-  if (s)
-    cq_wipe(s, strlen(s));
+  if (s) cq_wipe(s, strlen(s));
   cq_free(s);
 }
 
 void cq_auths_free(cq_auths *a) {
-  if (!a)
-    return;
+  if (!a) return;
   for (size_t i = 0; i < a->nid; i++) {
     char *key = a->ids[i]->cache_key;
 
     a->ids[i]->ops->close(a->ids[i]);
     cq_free(key);
   }
-  for (size_t i = 0; i < a->nsecret; i++)
-    cq_free_secret(a->secrets[i].text);
+  for (size_t i = 0; i < a->nsecret; i++) cq_free_secret(a->secrets[i].text);
   cq_free(a->secrets);
   cq_free(a->ids);
   cq_free(a);
@@ -76,10 +73,8 @@ int cq_auth_param(const cq_auth_params *p, const char *name, cq_arena *a,
   for (size_t i = 0; i < p->n; i++) {
     if (strcmp(p->names[i], name) != 0 || p->values[i].kind == CQ_NULL)
       continue;
-    if (cq_value_to_text(a, &p->values[i], &text))
-      return cq_error_nomem(err);
-    if (text.len == 0)
-      return CQ_OK;
+    if (cq_value_to_text(a, &p->values[i], &text)) return cq_error_nomem(err);
+    if (text.len == 0) return CQ_OK;
     if (memchr(text.u.s, 0, text.len))
       return cq_error_set(err, CQ_AUTH, "auth: %s: holds a zero byte", name);
     *out = cq_arena_strndup(a, text.u.s, text.len);
@@ -100,8 +95,7 @@ int cq_auth_need(const char *scheme, const cq_auth_params *p, const char *name,
 
 static int auth_lists(const char *const *names, size_t n, const char *name) {
   for (size_t i = 0; i < n; i++)
-    if (strcmp(names[i], name) == 0)
-      return 1;
+    if (strcmp(names[i], name) == 0) return 1;
   return 0;
 }
 
@@ -116,8 +110,7 @@ static int auth_check(const cq_auth_ops *ops, const cq_auth_params *p,
     near = cq_nearest(p->names[i], ops->params, ops->nparam);
     cq_error_set(err, CQ_MISUSE, "auth %s: unknown parameter: %s", ops->name,
                  p->names[i]);
-    if (near)
-      cq_error_hint(err, "did you mean %s?", near);
+    if (near) cq_error_hint(err, "did you mean %s?", near);
     return CQ_MISUSE;
   }
   return CQ_OK;
@@ -145,32 +138,27 @@ static char *auth_key(const cq_auth_ops *ops, const cq_auth_params *p) {
   cq_arena_init(&a);
   cq_buf_init(&b, 4u << 20);
   list = cq_arena_alloc(&a, (p->n + 1) * sizeof *list);
-  if (!list)
-    goto done;
+  if (!list) goto done;
   for (size_t i = 0; i < p->n; i++) {
     if (p->values[i].kind == CQ_NULL ||
         auth_lists(ops->per_request, ops->nper, p->names[i]))
       continue;
     list[n].name = p->names[i];
-    if (cq_value_to_text(&a, &p->values[i], &list[n].value))
-      goto done;
+    if (cq_value_to_text(&a, &p->values[i], &list[n].value)) goto done;
     n++;
   }
   qsort(list, n, sizeof *list, store_by_name);
   for (size_t i = 0; i < n; i++) {
-    if (list[i].value.len == 0)
-      continue;
+    if (list[i].value.len == 0) continue;
     cq_buf_printf(&b, "%s=%u:", list[i].name, (unsigned)list[i].value.len);
     cq_buf_add(&b, list[i].value.u.s, list[i].value.len);
   }
-  if (b.rc)
-    goto done;
+  if (b.rc) goto done;
   cq_sha256(b.data ? b.data : "", b.len, digest);
   cq_hex(digest, 32, hex);
   key = cq_mprintf("%s:%.32s", ops->name, hex);
 done:
-  if (b.data)
-    cq_wipe(b.data, b.len);
+  if (b.data) cq_wipe(b.data, b.len);
   cq_buf_clear(&b);
   cq_arena_clear(&a);
   return key;
@@ -187,11 +175,9 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
   if (!ops)
     return cq_error_set(err, CQ_MISUSE, "auth: unknown scheme: %s", scheme);
   rc = auth_check(ops, p, err);
-  if (rc)
-    return rc;
+  if (rc) return rc;
   key = auth_key(ops, p);
-  if (!key)
-    return cq_error_nomem(err);
+  if (!key) return cq_error_nomem(err);
   for (size_t i = 0; i < a->nid; i++)
     if (strcmp(a->ids[i]->cache_key, key) == 0) {
       cq_free(key);
@@ -221,13 +207,11 @@ int cq_auths_secret(cq_identity *owner, const char *secret, cq_error *err) {
   cq_auths *a = owner->store;
   store_secret s = {owner, NULL};
 
-  if (!secret || strlen(secret) < STORE_SECRET_MIN)
-    return CQ_OK;
+  if (!secret || strlen(secret) < STORE_SECRET_MIN) return CQ_OK;
   if (cq_grow(&a->secrets, &a->capsecret, a->nsecret, sizeof s))
     return cq_error_nomem(err);
   s.text = cq_strdup(secret);
-  if (!s.text)
-    return cq_error_nomem(err);
+  if (!s.text) return cq_error_nomem(err);
   a->secrets[a->nsecret++] = s;
   return CQ_OK;
 }
@@ -245,8 +229,7 @@ void cq_auths_forget(cq_identity *owner) {
 }
 
 void cq_auths_redact(cq_auths *a, char *text) {
-  if (!a || !text)
-    return;
+  if (!a || !text) return;
   for (size_t i = 0; i < a->nsecret; i++) {
     size_t n = strlen(a->secrets[i].text);
     char *p = text;

@@ -112,12 +112,13 @@ static int shape_is(const char *name, const char *key, size_t n) {
 static const cq_member *shape_member(const cq_shape *s, const char *key,
                                      size_t n) {
   for (size_t i = 0; i < s->nmember; i++)
-    if (shape_is(s->members[i].wire, key, n))
-      return &s->members[i];
+    if (shape_is(s->members[i].wire, key, n)) return &s->members[i];
   return NULL;
 }
 
-static int shape_null(const char *p) { return *p == 'n'; }
+static int shape_null(const char *p) {
+  return *p == 'n';
+}
 
 static int shape_object(shape_in *in, const cq_shape *s, const char *p,
                         int depth) {

@@ -8,8 +8,7 @@ static int graphql_next(const cq_page_def *d, cq_page_state *s,
   *go = 0;
   if (cq_page_more(p) != 1) /* hasNextPage, extracted beside endCursor */
     return CQ_OK;
-  if (cq_page_set_token(s, p->token, err))
-    return CQ_NOMEM;
+  if (cq_page_set_token(s, p->token, err)) return CQ_NOMEM;
   if (!s->token)
     return cq_error_set(err, CQ_ERROR,
                         "pageInfo.hasNextPage is true without an endCursor");

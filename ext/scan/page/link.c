@@ -11,8 +11,7 @@ static int link_next(const cq_page_def *d, cq_page_state *s,
 
   (void)d;
   *go = 0;
-  if (!p->header || !cq_link_find(p->header, "next", &ref, &n))
-    return CQ_OK;
+  if (!p->header || !cq_link_find(p->header, "next", &ref, &n)) return CQ_OK;
   cq_buf_init(&url, CQ_MAX_URL);
   if (cq_url_join(p->url, ref, n, &url) || url.rc) {
     cq_buf_clear(&url);

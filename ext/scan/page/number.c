@@ -15,8 +15,7 @@ static int number_next(const cq_page_def *d, cq_page_state *s,
     *go = p->rows >= s->size;
   else
     *go = p->rows > 0;
-  if (*go)
-    s->number++;
+  if (*go) s->number++;
   return CQ_OK;
 }
 

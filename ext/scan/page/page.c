@@ -12,8 +12,7 @@ static const cq_page_ops *const kinds[] = {
 
 const cq_page_ops *cq_page_find(cq_page_by by) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (kinds[i]->by == by)
-      return kinds[i];
+    if (kinds[i]->by == by) return kinds[i];
   return &cq_page_none;
 }
 
@@ -42,17 +41,19 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
   }
   s->pages++;
   rc = cq_page_find(d->by)->next(d, s, p, go, err);
-  if (rc || !*go)
-    goto done;
+  if (rc || !*go) goto done;
   if (page_same(token, s->token) && page_same(url, s->url))
-    rc = cq_error_set(err, CQ_ERROR, "endless pages: the server gave the same "
-                                     "page token and URL twice in a row");
+    rc = cq_error_set(err, CQ_ERROR,
+                      "endless pages: the server gave the same "
+                      "page token and URL twice in a row");
   else if (s->token && !s->url && page_same(token, s->token))
-    rc = cq_error_set(err, CQ_ERROR, "endless pages: the server gave the same "
-                                     "page token twice in a row");
+    rc = cq_error_set(err, CQ_ERROR,
+                      "endless pages: the server gave the same "
+                      "page token twice in a row");
   else if (s->url && (page_same(url, s->url) || page_same(p->url, s->url)))
-    rc = cq_error_set(err, CQ_ERROR, "endless pages: the server's next page is "
-                                     "the page itself");
+    rc = cq_error_set(err, CQ_ERROR,
+                      "endless pages: the server's next page is "
+                      "the page itself");
   else if (s->pages >= max)
     rc = cq_error_set(err, CQ_TOOBIG, "more than %lld pages in one list",
                       (long long)max);
@@ -71,10 +72,8 @@ void cq_page_clear(cq_page_state *s) {
 int cq_page_more(const cq_page_seen *p) {
   const cq_value *v = p->more;
 
-  if (!v || v->kind == CQ_NULL)
-    return -1;
-  if (v->kind == CQ_INT)
-    return v->u.i != 0;
+  if (!v || v->kind == CQ_NULL) return -1;
+  if (v->kind == CQ_INT) return v->u.i != 0;
   if (v->kind == CQ_STR)
     return (v->len == 4 && memcmp(v->u.s, "true", 4) == 0) ||
            (v->len == 1 && v->u.s[0] == '1');
@@ -88,14 +87,12 @@ int cq_page_set_token(cq_page_state *s, const cq_value *v, cq_error *err) {
 
   cq_free(s->token);
   s->token = NULL;
-  if (!v || v->kind == CQ_NULL)
-    return CQ_OK;
+  if (!v || v->kind == CQ_NULL) return CQ_OK;
   cq_arena_init(&a);
   rc = cq_value_to_text(&a, v, &text);
   if (rc == CQ_OK && text.kind == CQ_STR && text.len > 0) {
     s->token = cq_strndup(text.u.s, text.len);
-    if (!s->token)
-      rc = CQ_NOMEM;
+    if (!s->token) rc = CQ_NOMEM;
   }
   cq_arena_clear(&a);
   return rc ? cq_error_nomem(err) : CQ_OK;

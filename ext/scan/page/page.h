@@ -7,19 +7,19 @@
 
 /* What a request's template sees as `page.`, and what the next one needs. */
 typedef struct cq_page_state {
-  int64_t size;      /* 0 = not sent */
+  int64_t size; /* 0 = not sent */
   int64_t number, offset;
-  int64_t pages;     /* read so far */
-  char *token;       /* owned; NULL on the first page */
-  char *url;         /* owned; the next request's URL, or NULL */
+  int64_t pages; /* read so far */
+  char *token;   /* owned; NULL on the first page */
+  char *url;     /* owned; the next request's URL, or NULL */
 } cq_page_state;
 
 /* What one page said.  Envelope values are NULL where they were not there. */
 typedef struct cq_page_seen {
   int64_t rows;
   const cq_value *token, *more, *total, *last; /* last: of the last record */
-  const char *header;   /* Link, or the header that holds the token */
-  const char *url;      /* this page's */
+  const char *header; /* Link, or the header that holds the token */
+  const char *url;    /* this page's */
 } cq_page_seen;
 
 typedef struct cq_page_ops {

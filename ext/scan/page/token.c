@@ -8,8 +8,7 @@ static int token_object(const cq_page_def *d, cq_page_state *s,
   cq_buf b;
   int rc = CQ_OK, found = 0;
 
-  if (!body || body->kind != CQ_STR)
-    return cq_page_set_token(s, NULL, err);
+  if (!body || body->kind != CQ_STR) return cq_page_set_token(s, NULL, err);
   cq_arena_init(&a);
   cq_buf_init(&b, CQ_MAX_URL);
   cq_buf_byte(&b, '{');
@@ -17,8 +16,7 @@ static int token_object(const cq_page_def *d, cq_page_state *s,
     cq_value v, t;
 
     rc = cq_path_get(&a, d->token_paths[i], body->u.s, body->len, &v, err);
-    if (rc || v.kind == CQ_NULL || (v.kind == CQ_STR && v.len == 0))
-      continue;
+    if (rc || v.kind == CQ_NULL || (v.kind == CQ_STR && v.len == 0)) continue;
     if (cq_value_to_text(&a, &v, &t)) {
       rc = cq_error_nomem(err);
       continue;
@@ -29,8 +27,7 @@ static int token_object(const cq_page_def *d, cq_page_state *s,
     cq_buf_json(&b, t.u.s, t.len);
   }
   cq_buf_byte(&b, '}');
-  if (rc == CQ_OK && b.rc)
-    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && b.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK) {
     cq_value v = found ? cq_value_str(b.data, b.len) : cq_value_null();
 
@@ -47,8 +44,7 @@ static int token_next(const cq_page_def *d, cq_page_state *s,
   int rc;
 
   *go = 0;
-  if (cq_page_more(p) == 0)
-    return CQ_OK;
+  if (cq_page_more(p) == 0) return CQ_OK;
   if (d->ntoken) {
     rc = token_object(d, s, p->token, err);
   } else if (d->token_header) {
