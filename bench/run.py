@@ -1,14 +1,15 @@
 #!/usr/bin/python3
-"""Measures cq beside the loop that a person would write: `make bench`.
+"""Measures cq beside the loops that a person would write: `make bench`.
 
   bench/run.py --build build [--rows 50000] [--rounds 3] [--json FILE]
 
 nginx serves the same pages of GitHub-like records (1.95 kB, 24 keys, 100 a
-page, next page by Link header) to three programs: the loop of libcurl, jansson
-and a prepared insert (bench/floor.c), a live SELECT of the same 12 columns, and
-a sync of them into a file. All are whole processes, so that start and end
-count. Each round runs all three; the least CPU of the rounds is shown, and its
-wall time and peak memory.
+page, next page by Link header) to four programs: the loop of libcurl, simdjson
+and a prepared insert (bench/floor_simdjson.cc, the floor), the same with
+jansson's trees (bench/floor.c), a live SELECT of the same 12 columns, and a
+sync of them into a file. All are whole processes, so that start and end count.
+Each round runs all four; the least CPU of the rounds is shown, and its wall
+time and peak memory.
 """
 import argparse
 import json
@@ -155,8 +156,8 @@ def main():
         counts = ', '.join(f'count({c})' for c in COLUMNS)
         spec = '{source: bench, tables: [bench_items], progress: off}'
 
-        def floor(db):
-            return [build / 'bench/floor', url + '/items', db], '', lambda text: int(text)
+        def loop(program):
+            return lambda db: ([build / 'bench' / program, url + '/items', db], '', lambda text: int(text))
 
         def live(db):
             return shell + [':memory:'], f'SELECT count(*), {counts} FROM bench_items;', lambda text: int(text.split('|')[0])
@@ -167,7 +168,7 @@ def main():
 
         best = {}
         for n in range(args.rounds):
-            for name, make in (('floor', floor), ('live', live), ('sync', sync)):
+            for name, make in (('floor', loop('floor_simdjson')), ('trees', loop('floor')), ('live', live), ('sync', sync)):
                 db = folder / f'{name}-{n}.db'
                 argv, stdin, rows = make(db)
                 cpu, wall, peak, text = run(argv, env, stdin)
@@ -179,7 +180,8 @@ def main():
         base = best['floor']
         print(f'{args.rows} rows of {size / args.rows / 1000:.2f} kB, 12 columns, {args.rounds} rounds')
         print(f'{"":22}{"CPU x floor":>12}{"wall x floor":>14}{"CPU ms/1000":>13}{"wall s":>9}{"peak MiB":>10}')
-        for name, label in (('floor', 'curl+jansson+insert'), ('live', 'cq live'), ('sync', 'cq sync')):
+        for name, label in (('floor', 'curl+simdjson+insert'), ('trees', 'curl+jansson+insert'), ('live', 'cq live'),
+                            ('sync', 'cq sync')):
             b = best[name]
             b['rows'], b['cpu_per_1000_ms'] = args.rows, b['cpu'] * 1e6 / args.rows
             print(f'{label:22}{b["cpu"] / base["cpu"]:12.2f}{b["wall"] / base["wall"]:14.2f}{b["cpu_per_1000_ms"]:13.2f}'
