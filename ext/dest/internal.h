@@ -42,6 +42,7 @@ typedef struct cq_lite {
 typedef struct lite_table {
   char *target; /* quoted, with its schema: where batches go */
   char *stage;  /* overwrite: name of the temporary table, or NULL */
+  char *kinds;  /* per stored column: the first letter of its SQL type */
   sqlite3_stmt *insert;
 } lite_table;
 
@@ -66,6 +67,7 @@ int lite_feed_register(sqlite3 *db);
 typedef struct lite_feed {
   const cq_dest_rows *rows;
   const cq_dest_table *table;
+  const char *kinds; /* lite_table.kinds */
   int first, last;
   int64_t *warnings; /* counts values that their column cannot hold */
 } lite_feed;

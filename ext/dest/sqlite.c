@@ -23,7 +23,7 @@ SQLITE_EXTENSION_INIT3
 #endif
 
 enum {
-  COMMIT_ROWS = 10000,
+  COMMIT_ROWS = 50000,
   COMMIT_MS = 1000,
   BUSY_MS = 30000 /* how long another writer is waited for */
 };

@@ -106,8 +106,8 @@ static int feed_eof(sqlite3_vtab_cursor *base) {
 
 /* A STRICT table refuses what its column is not: such a value becomes NULL
  * and is counted, rather than taking the whole unit along. */
-static int feed_fits(int type, const cq_value *v) {
-  switch (cq_type_sql(type)[0]) {
+static int feed_fits(char kind, const cq_value *v) {
+  switch (kind) {
   case 'I':
     return v->kind == CQ_INT ||
            (v->kind == CQ_DOUBLE && v->u.r >= -9007199254740992.0 &&
@@ -138,10 +138,10 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
     if (*p) sqlite3_result_text(ctx, p, 36, SQLITE_STATIC);
     return SQLITE_OK;
   }
-  if (column - FEED_CELL >= f->table->ncol) return SQLITE_OK;
-  i = f->table->cols[column - FEED_CELL];
-  v = cq_batch_row(f->rows->batch, c->row) + i;
-  if (v->kind != CQ_NULL && !feed_fits(f->table->def->columns[i].type, v)) {
+  i = column - FEED_CELL;
+  if (i >= f->table->ncol) return SQLITE_OK;
+  v = cq_batch_row(f->rows->batch, c->row) + f->table->cols[i];
+  if (v->kind != CQ_NULL && !feed_fits(f->kinds[i], v)) {
     if (f->warnings) ++*f->warnings;
     return SQLITE_OK;
   }
@@ -153,7 +153,7 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
     sqlite3_result_double(ctx, v->u.r);
     break;
   case CQ_STR:
-    if (cq_type_sql(f->table->def->columns[i].type)[0] == 'B')
+    if (f->kinds[i] == 'B')
       sqlite3_result_blob(ctx, v->len ? v->u.s : "", (int)v->len,
                           SQLITE_STATIC);
     else

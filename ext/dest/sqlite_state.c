@@ -86,9 +86,22 @@ static int publish_units(cq_lite *d, int64_t group, const char *source,
   return rc;
 }
 
-/* Rows of the run that no published unit covers. */
+/* Rows of the run in one table that no published unit covers. */
 static int remove_rows(cq_lite *d, int64_t group, const char *source,
-                       cq_error *err) {
+                       const char *table, cq_error *err) {
+  return lite_exec(
+      d, err,
+      "DELETE FROM \"%w\".\"raw_%w\" AS r WHERE r._cq_sync_group_id = %lld AND "
+      "r._cq_source_name = %Q AND NOT EXISTS (SELECT 1 FROM "
+      "\"%w\".cq_sync_units AS u WHERE u.table_name = %Q AND u.source_name = "
+      "r._cq_source_name AND u.client_id = r._cq_client_id AND "
+      "u.sync_group_id = r._cq_sync_group_id AND u.published = 1)",
+      d->schema, table, (long long)group, source, d->schema, table);
+}
+
+/* In all tables that the run has touched. */
+static int remove_all_rows(cq_lite *d, int64_t group, const char *source,
+                           cq_error *err) {
   sqlite3_stmt *s;
   int rc = lite_prepare(d, &s, err,
                         "SELECT t.table_name FROM \"%w\".cq_sync_tables AS t "
@@ -99,16 +112,8 @@ static int remove_rows(cq_lite *d, int64_t group, const char *source,
   int step = rc ? SQLITE_DONE : sqlite3_step(s);
 
   while (rc == CQ_OK && step == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(s, 0);
-
-    rc = lite_exec(d, err,
-                   "DELETE FROM \"%w\".\"raw_%w\" AS r WHERE "
-                   "r._cq_sync_group_id = %lld AND r._cq_source_name = %Q AND "
-                   "NOT EXISTS (SELECT 1 FROM \"%w\".cq_sync_units AS u WHERE "
-                   "u.table_name = %Q AND u.source_name = r._cq_source_name "
-                   "AND u.client_id = r._cq_client_id AND u.sync_group_id = "
-                   "r._cq_sync_group_id AND u.published = 1)",
-                   d->schema, name, (long long)group, source, d->schema, name);
+    rc = remove_rows(d, group, source, (const char *)sqlite3_column_text(s, 0),
+                     err);
     step = sqlite3_step(s);
   }
   if (rc == CQ_OK && step != SQLITE_DONE && step != SQLITE_ROW)
@@ -122,7 +127,7 @@ static int settle(cq_lite *d, int64_t group, const char *source, int keep,
   char now[40];
   int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
 
-  if (rc == CQ_OK) rc = remove_rows(d, group, source, err);
+  if (rc == CQ_OK) rc = remove_all_rows(d, group, source, err);
   if (rc == CQ_OK && !keep)
     rc = lite_exec(d, err,
                    "DELETE FROM \"%w\".cq_sync_units WHERE sync_group_id = "
@@ -375,7 +380,11 @@ int lite_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
       rc = forget_clients(d, r, t[i], err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     rc = lite_put_table(base, r, t[i], err);
-  if (rc == CQ_OK) rc = remove_rows(d, r->group, r->source, err);
+  /* Units that failed have dropped their rows; a table that failed here may
+   * have some of each. */
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    if (t[i]->failed && d->base.mode == CQ_MODE_APPEND)
+      rc = remove_rows(d, r->group, r->source, t[i]->def->name, err);
   if (rc == CQ_OK) rc = lite_put_run(base, r, status, n, nt, message, err);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,

@@ -28,6 +28,7 @@ void lite_drop(cq_dest *base, cq_dest_table *t) {
     lite_exec((cq_lite *)base, NULL, "DROP TABLE temp.\"%w\"", own->stage);
   cq_free(own->stage);
   cq_free(own->target);
+  cq_free(own->kinds);
   cq_free(own);
   t->own = NULL;
 }
@@ -56,6 +57,12 @@ static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
   if (!own) {
     own = t->own = cq_calloc(1, sizeof *own);
     if (!own) return cq_error_nomem(err);
+  }
+  if (!own->kinds) {
+    own->kinds = cq_malloc((size_t)t->ncol + 1);
+    if (!own->kinds) return cq_error_nomem(err);
+    for (int i = 0; i < t->ncol; i++)
+      own->kinds[i] = cq_type_sql(t->def->columns[t->cols[i]].type)[0];
   }
   if (staged(d) && !own->stage) {
     own->stage =
@@ -112,7 +119,7 @@ static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
   lite_table *own = u->table->own;
 
   for (int i = 0; i < rows->batch->nrow; i++) {
-    lite_feed one = {rows, u->table, i, i + 1, NULL};
+    lite_feed one = {rows, u->table, own->kinds, i, i + 1, NULL};
     int rc = insert_rows(d, r, u, &one);
 
     if (rc) {
@@ -131,13 +138,14 @@ static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
 int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err) {
   cq_lite *d = (cq_lite *)base;
-  lite_feed feed = {rows, u->table, 0, rows->batch->nrow, &u->warnings};
+  lite_feed feed = {rows, u->table, NULL, 0, rows->batch->nrow, &u->warnings};
   lite_table *own;
   int rc = lite_begin(d, err);
 
   if (rc == CQ_OK) rc = table_open(d, r, u->table, err);
   if (rc) return rc;
   own = u->table->own;
+  feed.kinds = own->kinds;
   rc = insert_rows(d, r, u, &feed);
   sqlite3_reset(own->insert);
   if ((rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH ||
