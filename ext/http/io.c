@@ -598,7 +598,7 @@ void *cq_io_main(void *user) {
     io_tell(io);
     /* An end may let another start; otherwise sleep until something comes. */
     ms = next == INT64_MAX ? 60000 : next - cq_mono_ms();
-    if (ended || ms < 0) ms = 0;
+    if (ended || ms <= 0) continue;
     curl_multi_poll(io->multi, NULL, 0, ms > 60000 ? 60000 : (int)ms, NULL);
   }
   io_tell(io);
