@@ -7,6 +7,7 @@
  * where a synced one hides <name>.  A cursor is a scan; what belongs to a query
  * is in its cursor and in idxStr, since one table may be read by many. */
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "spec/embedded.h"
@@ -19,6 +20,7 @@ typedef struct live_cursor {
   const cq_client *client;
   int row, eof;
   uint64_t used; /* columns that the query reads */
+  int64_t cap;   /* of LIMIT, -1 = none */
   cq_rowids ids;
   sqlite3_int64 rowid;
   int has_rowid; /* rowid is this row's */
@@ -157,6 +159,34 @@ static int live_close(sqlite3_vtab_cursor *base) {
   return SQLITE_OK;
 }
 
+/* The rows are at their end, and some are missing because they may not be
+ * read.  An answer that lacks them must not look like a whole one, so it ends
+ * in an error, unless cq_config('denied', 'skip') asks for what there is.
+ * Where LIMIT has all that it wants, none is missing. */
+static int live_denied(live_cursor *c, cq_error *err) {
+  cq_scan_stats st;
+  const char *hint;
+  char more[64] = "";
+
+  cq_scan_stats_get(c->scan, &st);
+  if (!st.denied || (c->cap >= 0 && st.rows >= c->cap) ||
+      strcmp(cq_setting_get(live_ctx(&c->base), "denied"), "skip") == 0)
+    return CQ_OK;
+  hint = strstr(st.denied_reason, "\nhint: ");
+  if (st.denied > 1)
+    snprintf(more, sizeof more, " (and %lld requests more)",
+             (long long)st.denied - 1);
+  cq_error_set(err, CQ_AUTH, "%.*s%s",
+               (int)(hint ? (size_t)(hint - st.denied_reason)
+                          : strlen(st.denied_reason)),
+               st.denied_reason, more);
+  cq_error_hint(err,
+                "%s%scq_config('denied', 'skip') leaves out what may not be "
+                "read",
+                hint ? hint + 7 : "", hint ? "; " : "");
+  return CQ_AUTH;
+}
+
 static int live_next(sqlite3_vtab_cursor *base) {
   live_cursor *c = (live_cursor *)base;
   cq_error err = {0, ""};
@@ -169,7 +199,8 @@ static int live_next(sqlite3_vtab_cursor *base) {
   if (rc == CQ_ROW) return SQLITE_OK;
   c->batch = NULL;
   c->eof = 1;
-  return rc == CQ_DONE ? SQLITE_OK : cq_vtab_error(base->pVtab, &err);
+  if (rc == CQ_DONE) rc = live_denied(c, &err);
+  return rc == CQ_OK ? SQLITE_OK : cq_vtab_error(base->pVtab, &err);
 }
 
 /* The values of the plan's terms, copied: those of IN lists go as they come. */
@@ -281,6 +312,7 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
   o.nconstraint = bound.n;
   o.wanted = cq_pushdown_wanted(v->table, p->used, a);
   o.use_cache = 1;
+  c->cap = o.cap;
   c->used = p->used;
   return o.wanted ? cq_scan_open(&o, &c->scan, err) : cq_error_nomem(err);
 }

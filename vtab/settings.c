@@ -1,26 +1,39 @@
 /* vtab/settings.c: cq_config(): the engine's own settings, and the
  * configuration of integrations for live queries.  Nothing of it is stored in
  * a database; secrets go in and never come back. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vtab/context.h"
 
+static const char *const denied_words[] = {"fail", "skip", NULL};
+static const char *const progress_words[] = {"auto", "off",  "bar",
+                                             "log",  "json", NULL};
+
 static const cq_setting settings[] = {
     {"ca_file", "",
-     "file of the certificates to trust, instead of the system's", 't', 0, 1},
+     "file of the certificates to trust, instead of the system's", 't', 0, 1,
+     NULL},
     {"cache_ttl", "10",
-     "seconds for which a live query may reuse an answer; 0 = never", 's', 0,
-     0},
+     "seconds for which a live query may reuse an answer; 0 = never", 's', 0, 0,
+     NULL},
     {"client_cert", "", "file of the certificate that servers ask of us", 't',
-     0, 1},
-    {"client_key", "", "file of the key to client_cert", 't', 0, 1},
-    {"connect_timeout", "10", "seconds to connect", 's', 0, 1},
-    {"max_connections", "64", "transfers at once, over all hosts", 'n', 0, 1},
+     0, 1, NULL},
+    {"client_key", "", "file of the key to client_cert", 't', 0, 1, NULL},
+    {"connect_timeout", "10", "seconds to connect", 's', 0, 1, NULL},
+    {"denied", "fail",
+     "what a live query does about what may not be read: fail (after the rows "
+     "that it can have), or skip",
+     'w', 0, 0, denied_words},
+    {"max_connections", "64", "transfers at once, over all hosts", 'n', 0, 1,
+     NULL},
     {"progress", "auto", "what a sync shows on stderr: auto off bar log json",
-     'p', 0, 0},
-    {"proxy", "", "URL of the proxy, which may hold a password", 't', 1, 1},
-    {"timeout", "60", "seconds that a transfer may stand still", 's', 0, 1},
+     'w', 0, 0, progress_words},
+    {"proxy", "", "URL of the proxy, which may hold a password", 't', 1, 1,
+     NULL},
+    {"timeout", "60", "seconds that a transfer may stand still", 's', 0, 1,
+     NULL},
 };
 enum { NSETTING = sizeof settings / sizeof *settings };
 
@@ -42,18 +55,27 @@ const char *cq_setting_get(const cq_ctx *c, const char *name) {
   return c->settings[i] ? c->settings[i] : settings[i].dflt;
 }
 
+/* "auto, off or bar" */
+static int setting_words(const cq_setting *s, const char *v, cq_error *err) {
+  char list[128];
+  size_t n = 0;
+
+  for (int i = 0; s->words[i]; i++) {
+    if (strcmp(s->words[i], v) == 0) return CQ_OK;
+    n += (size_t)snprintf(list + n, sizeof list - n, "%s%s",
+                          !i                ? ""
+                          : s->words[i + 1] ? ", "
+                                            : " or ",
+                          s->words[i]);
+  }
+  return cq_error_set(err, CQ_ERROR, "cq_config: %s: expected %s, not \"%s\"",
+                      s->name, list, v);
+}
+
 static int setting_check(const cq_setting *s, const char *v, cq_error *err) {
-  static const char *const words[] = {"auto", "off", "bar", "log", "json"};
   cq_value number;
 
-  if (s->kind == 'p') {
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-      if (strcmp(v, words[i]) == 0) return CQ_OK;
-    return cq_error_set(err, CQ_ERROR,
-                        "cq_config: %s: expected auto, off, bar, log or json, "
-                        "not \"%s\"",
-                        s->name, v);
-  }
+  if (s->kind == 'w') return setting_words(s, v, err);
   if (s->kind == 't') return CQ_OK;
   if (cq_number_parse(v, strlen(v), &number) == CQ_OK) {
     double r = number.kind == CQ_INT      ? (double)number.u.i

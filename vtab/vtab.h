@@ -45,9 +45,10 @@ int cq_ctx_config(void *ctx, const cq_integration *in, const cq_node *spec,
 /* ---- settings.c: cq_config ------------------------------------------------ */
 typedef struct cq_setting {
   const char *name, *dflt, *description;
-  int kind; /* 't' text, 's' seconds, 'n' count, 'p' progress word */
+  int kind; /* 't' text, 's' seconds, 'n' count, 'w' one of `words` */
   int secret;
-  int transfer; /* takes effect on new transfers only */
+  int transfer;             /* takes effect on new transfers only */
+  const char *const *words; /* NULL at its end */
 } cq_setting;
 const cq_setting *cq_setting_list(size_t *n);
 /* The value in force; never NULL. */

@@ -282,8 +282,12 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
     sh->stats->skipped_rows += u->nrow;
     /* fall through */
   case CQ_F_SKIP_CLIENT:
+  case CQ_F_DENIED:
   case CQ_F_EMPTY:
-    if (o != CQ_F_EMPTY && !sh->stats->skip_reason[0]) {
+    if (o == CQ_F_DENIED) {
+      cq_fetch_fail(u->fetch, &why);
+      cq_stats_denied(sh->stats, &why);
+    } else if (o != CQ_F_EMPTY && !sh->stats->skip_reason[0]) {
       cq_fetch_fail(u->fetch, &why);
       snprintf(sh->stats->skip_reason, sizeof sh->stats->skip_reason, "%.250s",
                why.text);

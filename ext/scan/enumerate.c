@@ -751,6 +751,9 @@ void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
   add->bytes += s.bytes;
   add->throttled_ms += s.throttled_ms;
   add->cached += s.cached;
+  if (s.denied && !add->denied)
+    memcpy(add->denied_reason, s.denied_reason, sizeof s.denied_reason);
+  add->denied += s.denied;
 }
 
 void cq_enum_close(cq_enum *e) {

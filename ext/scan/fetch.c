@@ -255,11 +255,13 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
   host = host ? host + 3 : f->built.url;
   n = (int)strcspn(host, "/?#");
   if (f->def.request->operation)
-    cq_error_set(&f->error, code, "%s: %s from %.*s: %s", f->def.table,
+    cq_error_set(&f->error, code, "%s%s%s%s: %s from %.*s: %s", f->def.table,
+                 f->client[0] ? " (" : "", f->client, f->client[0] ? ")" : "",
                  f->def.request->operation, n, host, v->reason);
   else
-    cq_error_set(&f->error, code, "%s: request to %.*s: %s", f->def.table, n,
-                 host, v->reason);
+    cq_error_set(&f->error, code, "%s%s%s%s: request to %.*s: %s", f->def.table,
+                 f->client[0] ? " (" : "", f->client, f->client[0] ? ")" : "",
+                 n, host, v->reason);
   if (v->hint[0]) cq_error_hint(&f->error, "%s", v->hint);
   cq_auths_redact(f->def.env->auths, f->error.text);
   return fetch_end(f, CQ_F_ERROR);
@@ -299,9 +301,11 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   case CQ_ACT_EMPTY:
   case CQ_ACT_SKIP_ROW:
   case CQ_ACT_SKIP_CLIENT:
+  case CQ_ACT_DENIED:
     fetch_refuse(f, v, code);
     return fetch_end(f, v->then == CQ_ACT_EMPTY      ? CQ_F_EMPTY
                         : v->then == CQ_ACT_SKIP_ROW ? CQ_F_SKIP_ROW
+                        : v->then == CQ_ACT_DENIED   ? CQ_F_DENIED
                                                      : CQ_F_SKIP_CLIENT);
   case CQ_ACT_OK:
     f->state = READY;
@@ -448,6 +452,11 @@ void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add) {
   add->throttled_ms += f->throttled_ms;
   add->bytes += f->bytes + (f->transfer ? cq_transfer_bytes(f->transfer) : 0);
   add->cached += f->from_cache;
+}
+
+void cq_stats_denied(cq_scan_stats *st, const cq_error *why) {
+  if (st->denied++ == 0)
+    snprintf(st->denied_reason, sizeof st->denied_reason, "%s", why->text);
 }
 
 uint64_t cq_fetch_hash(const cq_fetch *f) {

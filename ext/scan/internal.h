@@ -43,7 +43,8 @@ typedef enum cq_outcome {
   CQ_F_EMPTY, /* an error rule: counts as no rows / NULL columns */
   CQ_F_SKIP_ROW,
   CQ_F_SKIP_CLIENT,
-  CQ_F_ERROR /* cq_fetch_fail tells */
+  CQ_F_DENIED, /* may not be read: rows or columns are missing */
+  CQ_F_ERROR   /* cq_fetch_fail tells */
 } cq_outcome;
 typedef struct cq_fetch_def {
   cq_env *env;
@@ -70,6 +71,8 @@ cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */
 int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
+/* Counts a request that was denied; the first one's reason is kept. */
+void cq_stats_denied(cq_scan_stats *st, const cq_error *why);
 /* Was sent before with the same request? (`url` and body, for page guards) */
 uint64_t cq_fetch_hash(const cq_fetch *f);
 void cq_fetch_close(cq_fetch *f);

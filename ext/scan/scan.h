@@ -108,7 +108,10 @@ typedef struct cq_scan_stats {
   int64_t requests, retries, bytes, rows, warnings, throttled_ms, cached;
   int64_t skipped_rows;
   char skip_reason[256]; /* why a client or row was skipped, or "" */
-  int skipped_client;    /* the unit gave nothing because it may not */
+  int skipped_client;    /* the unit gave nothing: nothing can be there */
+  int64_t denied;        /* requests that may not be made: what they would have
+                            told is missing */
+  char denied_reason[1024]; /* of the first, with its hint, or "" */
   /* What the next run starts from: greatest cursor value over a contiguous
    * prefix of finished requests, never past the scan's opening; canonical
    * text, or for a table with a parent a JSON object {parent key: value}.

@@ -150,6 +150,7 @@ int cq_reader_poll(cq_reader *r, cq_error *err) {
       cq_fetch_fail(r->fetch, err);
       r->done = 1;
       return CQ_DONE;
+    case CQ_F_DENIED: /* of what everything else depends on */
     case CQ_F_ERROR:
       return cq_fetch_fail(r->fetch, err);
     case CQ_F_DATA:

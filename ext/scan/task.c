@@ -335,6 +335,10 @@ static void task_skip(cq_task *t, cq_outcome o) {
   t->fetch = NULL;
   t->done = 1;
   if (o == CQ_F_EMPTY) return;
+  if (o == CQ_F_DENIED) {
+    cq_stats_denied(st, &why);
+    return;
+  }
   if (!st->skip_reason[0])
     snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why.text);
   if (o == CQ_F_SKIP_CLIENT)

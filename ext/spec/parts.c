@@ -418,7 +418,7 @@ static int load_rule(load *l, const cq_node *n, const char *object,
                      cq_error_rule *r) {
   static const char *const actions[] = {
       "fail",        "retry",        "empty", "skip_row",
-      "skip_client", "refresh_auth", "ok"};
+      "skip_client", "refresh_auth", "ok",    "denied"};
   const cq_node *w = cq_tree_get(n, "when"), *s;
   const char *then = load_text(cq_tree_get(n, "then"));
   size_t i, k;
@@ -428,14 +428,14 @@ static int load_rule(load *l, const cq_node *n, const char *object,
   CHECK(w, object, "status", "code", "header", "text");
   memset(r, 0, sizeof *r);
   r->at = n;
-  for (i = 0; i < 7 && (!then || strcmp(actions[i], then) != 0); i++)
+  for (i = 0; i < 8 && (!then || strcmp(actions[i], then) != 0); i++)
     ;
-  if (i == 7) {
+  if (i == 8) {
     cq_tree_error(l->err, n, "%s: errors: unknown action \"%s\"", object,
                   then ? then : "");
-    if (then && cq_nearest(then, actions, 7))
+    if (then && cq_nearest(then, actions, 8))
       cq_error_hint(l->err, "did you mean \"%s\"?",
-                    cq_nearest(then, actions, 7));
+                    cq_nearest(then, actions, 8));
     return CQ_ERROR;
   }
   r->then = (cq_action)i;

@@ -225,7 +225,8 @@ typedef enum cq_action {
   CQ_ACT_SKIP_ROW,
   CQ_ACT_SKIP_CLIENT,
   CQ_ACT_REFRESH_AUTH,
-  CQ_ACT_OK
+  CQ_ACT_OK,
+  CQ_ACT_DENIED /* may not be read: others go on, and it is told as missing */
 } cq_action;
 typedef struct cq_error_rule {
   const cq_node *at;

@@ -39,7 +39,7 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
                  const char *table, const char *client, const char *kind,
                  const cq_error *why) {
   char text[sizeof why->text];
-  int error = strcmp(kind, "failed") == 0 || strcmp(kind, "destination") == 0;
+  int error = strcmp(kind, "skipped") != 0 && strcmp(kind, "warning") != 0;
 
   snprintf(text, sizeof text, "%s", why->text);
   redact(r, s, text);

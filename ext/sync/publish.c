@@ -9,11 +9,12 @@
 const char *cq_run_table_status(const cq_dest_table *t) {
   if (t->failed) return "failed";
   if (t->n.failed) return t->n.failed == t->n.units ? "failed" : "partial";
+  if (t->n.errors) return "partial"; /* some of its rows may not be read */
   if (t->n.units && t->n.skipped == t->n.units) return "skipped";
   return "success";
 }
 
-/* A skipped unit is no failure: it may not be read, and that is recorded. */
+/* A skipped unit is no failure: nothing can be there, and that is recorded. */
 static const char *dest_status(cq_run_source *s, const cq_run_dest *o) {
   int good = 0, bad = 0;
 

@@ -143,10 +143,10 @@ static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
   return CQ_OK;
 }
 
-static int unit_fail(cq_run *r, unit *u, cq_unit_end how, const cq_error *why,
-                     cq_error *err) {
-  cq_run_note(r, u->source, NULL, table_name(u), u->client_id,
-              how == CQ_END_SKIPPED ? "skipped" : "failed", why);
+/* kind: of the note that tells why. */
+static int unit_fail(cq_run *r, unit *u, cq_unit_end how, const char *kind,
+                     const cq_error *why, cq_error *err) {
+  cq_run_note(r, u->source, NULL, table_name(u), u->client_id, kind, why);
   return unit_end(r, u, how, NULL, err);
 }
 
@@ -309,7 +309,8 @@ static int unit_open(cq_run *r, unit *u, cq_error *err) {
       cq_error_set(&why, CQ_ERROR,
                    "%s: not asked, since no destination can take its rows",
                    t->table->name);
-    rc = unit_fail(r, u, how, &why, err);
+    rc = unit_fail(r, u, how, how == CQ_END_SKIPPED ? "skipped" : "failed",
+                   &why, err);
     return rc ? rc : CQ_DONE;
   }
   memset(&o, 0, sizeof o);
@@ -339,7 +340,7 @@ static int unit_open(cq_run *r, unit *u, cq_error *err) {
     *err = why;
     return rc;
   }
-  rc = unit_fail(r, u, CQ_END_FAILED, &why, err);
+  rc = unit_fail(r, u, CQ_END_FAILED, "failed", &why, err);
   return rc ? rc : CQ_DONE;
 }
 
@@ -434,12 +435,21 @@ static int unit_done(cq_run *r, unit *u, const cq_scan_stats *st,
   char *capped = NULL;
   int rc;
 
+  /* What may not be read is missing.  With nothing else to show, the unit
+   * keeps what it had; one of several requests leaves the others' rows. */
+  if (st->denied) {
+    cq_error_set(&why, CQ_AUTH, "%s", st->denied_reason);
+    if (u->rows == 0)
+      return unit_fail(r, u, CQ_END_FAILED, "denied", &why, err);
+    cq_run_note(r, u->source, NULL, table_name(u), u->client_id, "denied",
+                &why);
+  }
   if (st->skipped_client || st->skipped_rows || st->skip_reason[0]) {
     cq_error_set(&why, CQ_AUTH, "%s",
                  st->skip_reason[0] ? st->skip_reason : "skipped");
     /* One of several requests that may not be made leaves the others' rows. */
     if (st->skipped_client && u->rows == 0)
-      return unit_fail(r, u, CQ_END_SKIPPED, &why, err);
+      return unit_fail(r, u, CQ_END_SKIPPED, "skipped", &why, err);
     cq_run_note(r, u->source, NULL, table_name(u), u->client_id, "skipped",
                 &why);
   }
@@ -490,7 +500,7 @@ static int unit_poll(cq_run *r, unit *u, cq_error *err) {
   cq_scan_stats_get(u->scan, &st);
   unit_count(r, u, &st);
   rc = rc == CQ_DONE ? unit_done(r, u, &st, err)
-                     : unit_fail(r, u, CQ_END_FAILED, &why, err);
+                     : unit_fail(r, u, CQ_END_FAILED, "failed", &why, err);
   return rc ? rc : CQ_DONE;
 }
 
