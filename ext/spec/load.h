@@ -38,6 +38,8 @@ typedef struct load {
 } load;
 
 int load_root(own_integration *in, cq_error *err);
+/* A file of tables beside the root: which keys it has. */
+int load_service(own_integration *in, const cq_node *service, cq_error *err);
 int load_table(own_integration *in, const cq_node *service, const char *name,
                own_table **out, cq_error *err);
 int load_link(own_table *t, const cq_table *parent, cq_error *err);
@@ -55,6 +57,12 @@ int load_words(load *l, const cq_node *n, const char *const **out,
                size_t *count);
 /* record./detail. references get slots of the table being loaded. */
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n);
+/* The keys of a map, with their kinds: see check.c.  Also CHECK below. */
+int load_check(load *l, const cq_node *map, const char *object,
+               const char *const *known, size_t n);
+/* One of n words, by number; else the nearest, or all, are told. */
+int load_choice(load *l, const cq_node *at, const char *what,
+                const char *const *words, size_t n, const char *s, int *out);
 const char *load_text(const cq_node *n);
 int load_bool(const cq_node *n, int dflt);
 int64_t load_int(const cq_node *n, int64_t dflt);
@@ -64,8 +72,8 @@ int load_slot(load *l, const cq_path *p, int call);
 #define CHECK(map, object, ...)                                                \
   do {                                                                         \
     static const char *const known_[] = {__VA_ARGS__};                         \
-    if (cq_tree_check_keys((map), (object), known_,                            \
-                           sizeof known_ / sizeof *known_, l->err))            \
+    if (load_check(l, (map), (object), known_,                                 \
+                   sizeof known_ / sizeof *known_))                            \
       return CQ_ERROR;                                                         \
   } while (0)
 

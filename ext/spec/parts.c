@@ -1,5 +1,6 @@
 /* ext/spec/parts.c: the parts that tables, calls and clients are made of:
  * templates, paths, requests, pages, error rules, limits, shapes. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,11 +73,43 @@ static int load_client_ref(load *l, const cq_node *at, const cq_ref *r) {
   return CQ_ERROR;
 }
 
+/* page., cursor. and run. have fixed names, each. those of its table. */
+static int load_fixed_ref(load *l, const cq_node *at, const cq_ref *r) {
+  static const char *const page[] = {"size", "number", "offset", "token"};
+  static const char *const cursor[] = {"from", "to"};
+  static const char *const run[] = {"time", "date"};
+  static const char *const response[] = {"body", "headers", "status", "url"};
+  const char *each[64];
+  size_t n = 0;
+  int i;
+
+  switch (r->root) {
+  case CQ_R_PAGE:
+    return load_choice(l, at, "template: page", page, 4, r->name, &i);
+  case CQ_R_CURSOR:
+    return load_choice(l, at, "template: cursor", cursor, 2, r->name, &i);
+  case CQ_R_RUN:
+    return load_choice(l, at, "template: run", run, 2, r->name, &i);
+  case CQ_R_RESPONSE:
+    return load_choice(l, at, "template: response", response, 4, r->name, &i);
+  case CQ_R_EACH:
+    if (!l->table) return CQ_OK;
+    while (n < l->table->neach && n < 64) {
+      each[n] = l->table->each[n].name;
+      n++;
+    }
+    return load_choice(l, at, "template: each", each, n, r->name, &i);
+  default:
+    return CQ_OK;
+  }
+}
+
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
   for (size_t i = 0; i < n; i++) {
     cq_ref *r = refs[i];
 
     if (r->root == CQ_R_CLIENT && load_client_ref(l, at, r)) return CQ_ERROR;
+    if (load_fixed_ref(l, at, r)) return CQ_ERROR;
 
     if (r->root == CQ_R_CONFIG) {
       int k;
@@ -294,16 +327,33 @@ cq_ref *const *cq_json_tpl_refs(const cq_json_tpl *t, size_t *n) {
   return t->refs;
 }
 
+/* `auth: name` of a request: one of the integration's, or none. */
+static int load_auth_name(load *l, const cq_node *n, const char *object,
+                          const char **out) {
+  const char *names[64] = {"none"};
+  char what[200];
+  size_t k = 1;
+  int i;
+
+  for (int a = 0; a < l->in->pub.nauth && k < 64; a++)
+    if (l->in->pub.auth[a].name) names[k++] = l->in->pub.auth[a].name;
+  *out = n->text;
+  snprintf(what, sizeof what, "%s: auth", object);
+  return load_choice(l, n, what, names, k, n->text, &i);
+}
+
 int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
                  cq_request_def **out) {
+  static const char *const decoders[] = {"json", "ndjson", "xml", "csv"};
   cq_request_def *r;
   const cq_node *x;
-  int rc = CQ_OK;
+  char what[200];
+  int rc = CQ_OK, i;
 
   *out = NULL;
-  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
-  CHECK(n, object, "method", "url", "path", "query", "headers", "form", "json",
-        "body", "decode", "auth", "safe", "operation");
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  CHECK(n, object, "method$", "url$", "path$", "query{", "headers{", "form{",
+        "json", "body$", "decode$", "auth~", "safe?", "operation$");
   r = cq_arena_alloc(l->a, sizeof *r);
   if (!r) return cq_error_nomem(l->err);
   memset(r, 0, sizeof *r);
@@ -322,11 +372,16 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   x = cq_tree_get(n, "json");
   if (x && x->kind != CQ_N_NULL && (rc = load_body(l, x, roots, &r->json)) != 0)
     return rc;
+  if (r->decode) {
+    snprintf(what, sizeof what, "%s: decode", object);
+    if (load_choice(l, n, what, decoders, 4, r->decode, &i)) return CQ_ERROR;
+  }
   x = cq_tree_get(n, "auth");
   if (load_text(x))
-    r->auth_name = x->text;
-  else if (x && (rc = load_params(l, x, roots, &r->auth, &r->nauth)) != 0)
-    return rc;
+    rc = load_auth_name(l, x, object, &r->auth_name);
+  else if (x)
+    rc = load_params(l, x, roots, &r->auth, &r->nauth);
+  if (rc) return rc;
   r->method = load_text(cq_tree_get(n, "method"));
   if (!r->method) r->method = r->nform || r->json || r->body ? "POST" : "GET";
   r->idempotent = strcmp(r->method, "GET") == 0 ||
@@ -362,24 +417,17 @@ int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out) {
   static const char *const by[] = {"none",   "token",  "url",  "link",
                                    "number", "offset", "last", "graphql"};
   const char *kind = load_text(cq_tree_get(n, "by"));
-  int rc;
+  char what[200];
+  int rc, i;
 
   memset(out, 0, sizeof *out);
   out->start = 0;
-  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
-  CHECK(n, object, "by", "token", "header", "more", "total", "start", "size",
-        "min_size", "max_size", "max_pages");
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  CHECK(n, object, "by$", "token~", "header$", "more$", "total$", "start#",
+        "size#", "min_size#", "max_size#", "max_pages#");
   if (kind) {
-    size_t i;
-
-    for (i = 0; i < 8 && strcmp(by[i], kind) != 0; i++)
-      ;
-    if (i == 8) {
-      cq_tree_error(l->err, n, "%s: page: unknown kind \"%s\"", object, kind);
-      if (cq_nearest(kind, by, 8))
-        cq_error_hint(l->err, "did you mean \"%s\"?", cq_nearest(kind, by, 8));
-      return CQ_ERROR;
-    }
+    snprintf(what, sizeof what, "%s: page: by", object);
+    if (load_choice(l, n, what, by, 8, kind, &i)) return CQ_ERROR;
     out->by = (cq_page_by)i;
   }
   out->token_header = load_text(cq_tree_get(n, "header"));
@@ -421,24 +469,20 @@ static int load_rule(load *l, const cq_node *n, const char *object,
       "skip_client", "refresh_auth", "ok",    "denied"};
   const cq_node *w = cq_tree_get(n, "when"), *s;
   const char *then = load_text(cq_tree_get(n, "then"));
+  char what[200];
   size_t i, k;
-  int *status;
+  int *status, action;
 
-  CHECK(n, object, "when", "then", "after", "throttle", "message");
-  CHECK(w, object, "status", "code", "header", "text");
+  CHECK(n, object, "when{", "then$", "after$", "throttle?", "message$");
+  CHECK(w, object, "status*", "code*", "header{", "text$");
   memset(r, 0, sizeof *r);
   r->at = n;
-  for (i = 0; i < 8 && (!then || strcmp(actions[i], then) != 0); i++)
-    ;
-  if (i == 8) {
-    cq_tree_error(l->err, n, "%s: errors: unknown action \"%s\"", object,
-                  then ? then : "");
-    if (then && cq_nearest(then, actions, 8))
-      cq_error_hint(l->err, "did you mean \"%s\"?",
-                    cq_nearest(then, actions, 8));
+  if (!w || !w->count)
+    return cq_tree_error(l->err, n, "%s: errors: `when` is missing", object);
+  snprintf(what, sizeof what, "%s: errors: then", object);
+  if (load_choice(l, n, what, actions, 8, then ? then : "", &action))
     return CQ_ERROR;
-  }
-  r->then = (cq_action)i;
+  r->then = (cq_action)action;
   r->after = load_text(cq_tree_get(n, "after"));
   r->throttle = load_bool(cq_tree_get(n, "throttle"), 0);
   r->message = load_text(cq_tree_get(n, "message"));
@@ -471,7 +515,7 @@ int load_errors(load *l, const cq_node *error, const cq_node *const *lists,
   int rc;
 
   memset(out, 0, sizeof *out);
-  CHECK(error, object, "code", "code_header", "message", "in_200");
+  CHECK(error, object, "code*", "code_header$", "message*", "in_200?");
   out->code_header = load_text(cq_tree_get(error, "code_header"));
   out->in_200 = load_bool(cq_tree_get(error, "in_200"), 0);
   if ((rc = load_paths(l, cq_tree_get(error, "code"), &out->code,
@@ -498,9 +542,9 @@ int load_limits(load *l, const cq_node *n, const char *object,
   const char *s;
 
   memset(out, 0, sizeof *out);
-  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
-  CHECK(n, object, "rate", "burst", "concurrency", "scope", "remaining",
-        "reset", "retry_after");
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  CHECK(n, object, "rate.", "burst.", "concurrency#", "scope*", "remaining$",
+        "reset$", "retry_after$");
   s = load_text(cq_tree_get(n, "rate"));
   out->rate = s ? strtod(s, NULL) : 0;
   s = load_text(cq_tree_get(n, "burst"));

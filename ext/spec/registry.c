@@ -343,11 +343,12 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
   for (struct file *f = k->files; f; f = f->next) {
     const cq_node *tables = cq_tree_get(f->tree, "tables");
 
+    if (f->tree != k->in->root && load_service(k->in, f->tree, err))
+      return CQ_ERROR;
+
     for (size_t i = 0; tables && tables->kind == CQ_N_MAP && i < tables->count;
          i++) {
       const char *name = tables->keys[i];
-      const cq_table *t;
-      int rc;
 
       if (embedded_table(name))
         return cq_tree_error(err, tables->items[i],
@@ -357,7 +358,6 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
           !(r->names[r->nuser] = cq_strdup(name)))
         return cq_error_nomem(err);
       r->owners[r->nuser++] = k;
-      (void)t, (void)rc;
     }
   }
   for (size_t i = 0; i < r->nuser; i++) {
@@ -370,7 +370,8 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
   return CQ_OK;
 }
 
-static void user_remove(cq_registry *r, known *k) {
+/* Out of the registry; k stays. */
+static void user_unlink(cq_registry *r, known *k) {
   size_t kept = 0;
   known **at;
 
@@ -386,12 +387,11 @@ static void user_remove(cq_registry *r, known *k) {
   for (at = &r->list; *at != k; at = &(*at)->next)
     ;
   *at = k->next;
-  known_free(k);
 }
 
 int cq_registry_load(cq_registry *r, const char *path, cq_error *err) {
   own_integration *in = cq_calloc(1, sizeof *in);
-  known *k = cq_calloc(1, sizeof *k), *old;
+  known *k = cq_calloc(1, sizeof *k), *old = NULL;
   int rc;
 
   if (!in || !k) {
@@ -410,26 +410,32 @@ int cq_registry_load(cq_registry *r, const char *path, cq_error *err) {
                       "begins with `format: 1` and `integration: <name>`",
                       path);
   if (rc == CQ_OK) rc = load_root(in, err);
-  if (rc == CQ_OK && (old = registry_find(r, in->pub.name)) != NULL) {
-    if (old->embedded)
-      rc = cq_error_set(err, CQ_ERROR,
-                        "%s: a built-in integration has the name %s", path,
-                        in->pub.name);
-    else
-      user_remove(r, old);
-  }
+  if (rc == CQ_OK && (old = registry_find(r, in->pub.name)) != NULL &&
+      old->embedded)
+    rc = cq_error_set(err, CQ_ERROR,
+                      "%s: a built-in integration has the name %s", path,
+                      in->pub.name);
+  if (rc == CQ_OK && !(k->name = cq_strdup(in->pub.name)))
+    rc = cq_error_nomem(err);
   if (rc) {
     known_free(k);
     return rc;
   }
-  k->name = cq_strdup(in->pub.name);
-  if (!k->name) {
-    known_free(k);
-    return cq_error_nomem(err);
-  }
+  /* The old one goes only when the new one has been checked. */
+  if (old) user_unlink(r, old);
   k->next = r->list;
   r->list = k;
   rc = user_names(r, k, err);
-  if (rc) user_remove(r, k);
+  if (rc == CQ_OK) {
+    if (old) known_free(old);
+    return CQ_OK;
+  }
+  user_unlink(r, k);
+  known_free(k);
+  if (old) {
+    old->next = r->list;
+    r->list = old;
+    if (user_names(r, old, NULL)) user_unlink(r, old);
+  }
   return rc;
 }

@@ -17,8 +17,8 @@ static int root_config(load *l, const cq_node *n) {
 
     memset(c, 0, sizeof *c);
     c->name = n->keys[i];
-    CHECK(n->items[i], c->name, "type", "default", "secret", "optional",
-          "description");
+    CHECK(n->items[i], c->name, "type$", "default", "secret?", "optional?",
+          "description$");
     type = load_text(cq_tree_get(n->items[i], "type"));
     c->is_list = type && strcmp(type, "list") == 0;
     c->is_map = type && strcmp(type, "map") == 0;
@@ -58,15 +58,52 @@ static int root_config(load *l, const cq_node *n) {
   return CQ_OK;
 }
 
-static int root_auth_one(load *l, const cq_node *n, cq_auth_def *d) {
-  cq_param *v;
-  int rc = CQ_OK;
+enum { AUTH_SCHEMES = 6, AUTH_WORDS = 16 };
+static const char *const auth_schemes[AUTH_SCHEMES] = {
+    "none", "basic", "bearer", "api_key", "aws_sigv4", "github_app"};
+static const char *const auth_words[AUTH_SCHEMES][AUTH_WORDS] = {
+    {NULL},
+    {"username", "password"},
+    {"token", "prefix", "header"},
+    {"key", "header", "query", "cookie", "prefix"},
+    {"access_key_id", "secret_access_key", "session_token", "profile",
+     "role_arn", "role_session_name", "external_id", "duration_seconds",
+     "sts_endpoint", "sts_region", "service", "region"},
+    {"app_id", "private_key", "installation_id", "org", "url"}};
 
-  memset(d, 0, sizeof *d);
+const char *const *cq_auth_words(const char *scheme) {
+  for (int i = 0; i < AUTH_SCHEMES; i++)
+    if (strcmp(auth_schemes[i], scheme) == 0) return auth_words[i];
+  return NULL;
+}
+
+/* The scheme, and words that it knows beside those of every auth. */
+static int root_auth_check(load *l, const cq_node *n, cq_auth_def *d) {
+  const char *known[AUTH_WORDS + 3] = {"scheme$", "name$", "when$"};
+  const char *const *words;
+  size_t k = 3;
+  int i;
+
+  if (n->kind != CQ_N_MAP)
+    return cq_tree_error(l->err, n, "auth: expected a map");
   d->at = n;
   d->scheme = load_text(cq_tree_get(n, "scheme"));
   d->name = load_text(cq_tree_get(n, "name"));
   if (!d->scheme) return cq_tree_error(l->err, n, "auth: scheme is missing");
+  if (load_choice(l, n, "auth: scheme", auth_schemes, AUTH_SCHEMES, d->scheme,
+                  &i))
+    return CQ_ERROR;
+  for (words = auth_words[i]; *words; words++) known[k++] = *words;
+  return load_check(l, n, "auth", known, k);
+}
+
+static int root_auth_one(load *l, const cq_node *n, cq_auth_def *d) {
+  cq_param *v;
+  int rc;
+
+  memset(d, 0, sizeof *d);
+  rc = root_auth_check(l, n, d);
+  if (rc) return rc;
   v = cq_arena_alloc(l->a, (n->count + 1) * sizeof *v);
   if (!v) return cq_error_nomem(l->err);
   d->param = v;
@@ -107,8 +144,8 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   cq_node *merged;
   int rc;
 
-  CHECK(n, d->name, "over", "values", "discover", "identify", "columns", "when",
-        "id", "optional", "errors", "attributes");
+  CHECK(n, d->name, "over*", "values", "discover{", "identify{", "columns{",
+        "when$", "id$", "optional?", "errors[", "attributes*");
   d->at = n;
   d->id = load_text(cq_tree_get(n, "id"));
   d->optional = load_bool(cq_tree_get(n, "optional"), 0);
@@ -120,7 +157,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
     return rc;
   x = cq_tree_get(n, "discover");
   if (x) {
-    CHECK(x, d->name, "request", "rows", "page");
+    CHECK(x, d->name, "request{", "rows$", "page{");
     if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
                             l->err)) ||
         (rc = load_request(l, merged, d->name, roots, &d->discover)) ||
@@ -130,7 +167,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   }
   x = cq_tree_get(n, "identify");
   if (x) {
-    CHECK(x, d->name, "request", "record");
+    CHECK(x, d->name, "request{", "record$");
     if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
                             l->err)) ||
         (rc = load_request(l, merged, d->name, roots, &d->identify)) ||
@@ -176,6 +213,20 @@ static int root_clients(load *l, const cq_node *n) {
   return rc;
 }
 
+int load_service(own_integration *in, const cq_node *service, cq_error *err) {
+  load load_, *l = &load_;
+
+  memset(l, 0, sizeof *l);
+  l->in = in;
+  l->a = &in->arena;
+  l->err = err;
+  CHECK(service, "service", "service$", "title$", "description$", "use~",
+        "defaults{", "presets{", "shapes{", "tables{");
+  CHECK(cq_tree_get(service, "defaults"), "defaults", "request{", "page{",
+        "limits{", "errors[", "error{", "over*");
+  return CQ_OK;
+}
+
 int load_root(own_integration *in, cq_error *err) {
   const cq_node *n = in->root, *x;
   load load_, *l = &load_;
@@ -188,9 +239,9 @@ int load_root(own_integration *in, cq_error *err) {
   l->call = -1;
   if (!n || n->kind != CQ_N_MAP)
     return cq_tree_error(err, n, "an integration is a map");
-  CHECK(n, "integration", "format", "integration", "title", "description",
-        "aliases", "allow_file", "config", "auth", "clients", "defaults",
-        "presets", "shapes", "tables", "service", "use");
+  CHECK(n, "integration", "format#", "integration$", "title$", "description$",
+        "aliases*", "allow_file?", "config{", "auth", "clients{", "defaults{",
+        "presets{", "shapes{", "tables{", "service$");
   if (load_int(cq_tree_get(n, "format"), 0) != 1)
     return cq_tree_error(err, n, "format: expected 1");
   in->pub.name = load_text(cq_tree_get(n, "integration"));
@@ -209,7 +260,8 @@ int load_root(own_integration *in, cq_error *err) {
     cq_buf_clear(&b);
   }
   x = cq_tree_get(n, "defaults");
-  CHECK(x, "defaults", "request", "page", "limits", "errors", "error", "over");
+  CHECK(x, "defaults", "request{", "page{", "limits{", "errors[", "error{",
+        "over*");
   rc = root_config(l, cq_tree_get(n, "config"));
   if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
   if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));

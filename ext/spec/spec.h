@@ -385,6 +385,10 @@ typedef struct cq_auth_def {
                                without default has a value) */
 } cq_auth_def;
 
+/* The parameters that an `auth` of this scheme may have, up to NULL; NULL: no
+ * such scheme.  What they mean is with the scheme, in http/auth. */
+const char *const *cq_auth_words(const char *scheme);
+
 struct cq_table {
   const cq_integration *integration;
   const cq_node *at;

@@ -95,6 +95,7 @@ static int column_from(load *l, cq_column *c, const char *object,
 }
 
 static int load_column(load *l, cq_column *c, const char *detail) {
+  static const char *const formats[] = {"epoch", "epoch_ms", "epoch_us"};
   const char *object = l->table->name, *s, *call;
   const cq_node *n = c->at;
   char what[200];
@@ -110,15 +111,22 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   }
   if (n->kind != CQ_N_MAP)
     return cq_tree_error(l->err, n, "%s: expected a type or a map", what);
-  CHECK(n, what, "type", "path", "value", "from", "call", "where", "exact",
-        "required", "default", "description", "hidden", "sensitive", "shape",
-        "format");
+  CHECK(n, what, "type$", "path$", "value", "from$", "call$", "where$",
+        "exact?", "required?", "default$", "description$", "hidden?",
+        "sensitive?", "shape$", "format$");
   s = load_text(cq_tree_get(n, "type"));
   c->type = CQ_TEXT;
   if (s && (rc = column_type(l, n, what, s, strlen(s), &c->type)) != 0)
     return rc;
   c->description = load_text(cq_tree_get(n, "description"));
   c->format = load_text(cq_tree_get(n, "format"));
+  if (c->format) {
+    char where[240];
+    int i;
+
+    snprintf(where, sizeof where, "%s: format", what);
+    if (load_choice(l, n, where, formats, 3, c->format, &i)) return CQ_ERROR;
+  }
   c->exact = load_bool(cq_tree_get(n, "exact"), 0);
   c->required = load_bool(cq_tree_get(n, "required"), 0);
   c->hidden = load_bool(cq_tree_get(n, "hidden"), 0);
@@ -255,8 +263,8 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
   int rc;
 
   snprintf(what, sizeof what, "%s: call %s", l->table->name, c->name);
-  CHECK(n, what, "request", "record", "rows", "batch", "join", "when", "page",
-        "errors", "error", "limits", "use", "list");
+  CHECK(n, what, "request{", "record$", "rows$", "batch#", "join{", "when$",
+        "page{", "errors[", "error{", "limits{");
   c->join_slot = -1;
   /* What a call inherits is the default request, not its table's own. */
   if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
@@ -278,7 +286,7 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
   if (x) {
     const char *row = load_text(cq_tree_get(x, "row"));
 
-    CHECK(x, what, "row", "record");
+    CHECK(x, what, "row$", "record$");
     c->join_slot = column_index(l->table, row);
     if (c->join_slot < 0) return unknown_column(l, x, "join", row ? row : "");
     rc = load_path(l, cq_tree_get(x, "record"), &c->join_record);
@@ -329,8 +337,8 @@ static int load_parent(load *l, const cq_node *n) {
     p->table_name = n->text;
     return CQ_OK;
   }
-  CHECK(n, l->table->name, "table", "when", "distinct", "batch", "given",
-        "rows");
+  CHECK(n, l->table->name, "table$", "when$", "distinct$", "batch#", "given*",
+        "rows$");
   p->table_name = load_text(cq_tree_get(n, "table"));
   p->distinct = load_text(cq_tree_get(n, "distinct"));
   p->batch = (int)load_int(cq_tree_get(n, "batch"), 1);
@@ -347,14 +355,16 @@ static int load_parent(load *l, const cq_node *n) {
 
 static int load_cursor(load *l, const cq_node *n) {
   static const char *const orders[] = {"desc", "none", "asc"};
+  static const char *const formats[] = {"rfc3339", "epoch", "epoch_ms", "date"};
   cq_cursor_def *c = &l->table->cursor;
   const char *s;
-  int rc;
+  char what[200];
+  int rc, i;
 
   c->column = -1;
   if (!n || n->kind != CQ_N_MAP) return CQ_OK;
-  CHECK(n, l->table->name, "column", "order", "start", "lookback", "window",
-        "format");
+  CHECK(n, l->table->name, "column$", "order$", "start$", "lookback$",
+        "window$", "format$");
   s = load_text(cq_tree_get(n, "column"));
   c->column = column_index(l->table, s);
   if (c->column < 0) return unknown_column(l, n, "cursor", s ? s : "");
@@ -362,16 +372,15 @@ static int load_cursor(load *l, const cq_node *n) {
   s = load_text(cq_tree_get(n, "order"));
   c->order = 1;
   if (s) {
-    int i;
-
-    for (i = 0; i < 3 && strcmp(orders[i], s) != 0; i++)
-      ;
-    if (i == 3)
-      return cq_tree_error(l->err, n, "%s: cursor: order: asc, desc or none",
-                           l->table->name);
-    c->order = i - 1;
+    snprintf(what, sizeof what, "%s: cursor: order", l->table->name);
+    if (load_choice(l, n, what, orders, 3, s, &i)) return CQ_ERROR;
+    c->order = i == 2 ? 1 : i == 0 ? -1 : 0;
   }
   c->format = load_text(cq_tree_get(n, "format"));
+  if (c->format) {
+    snprintf(what, sizeof what, "%s: cursor: format", l->table->name);
+    if (load_choice(l, n, what, formats, 4, c->format, &i)) return CQ_ERROR;
+  }
   s = load_text(cq_tree_get(n, "lookback"));
   if (s && cq_duration_parse(s, strlen(s), &c->lookback_us))
     return cq_tree_error(l->err, n, "%s: cursor: lookback: not a duration: %s",
@@ -546,6 +555,19 @@ static int use_presets(load *l, const cq_node *use, const cq_node *service,
   return CQ_OK;
 }
 
+/* `detail` names a call, from which columns come that do not say otherwise. */
+static int load_detail(load *l, const cq_node *at, const char *detail) {
+  const char *names[32];
+  char what[200];
+  int i;
+
+  if (!detail) return CQ_OK;
+  for (size_t k = 0; k < l->table->ncall; k++)
+    names[k] = l->table->calls[k].name;
+  snprintf(what, sizeof what, "%s: detail", l->table->name);
+  return load_choice(l, at, what, names, l->table->ncall, detail, &i);
+}
+
 int load_table(own_integration *in, const cq_node *service, const char *name,
                own_table **out, cq_error *err) {
   const cq_node *own = cq_tree_get(cq_tree_get(service, "tables"), name);
@@ -576,10 +598,12 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   t->pub.cursor.column = -1;
   if (!own || own->kind != CQ_N_MAP)
     return cq_tree_error(err, own ? own : service, "%s: expected a map", name);
-  CHECK(own, name, "title", "description", "service", "over", "only", "request",
-        "rows", "key", "columns", "each", "page", "errors", "error", "limits",
-        "calls", "parent", "cursor", "use", "example", "permissions", "paid",
-        "detail");
+  CHECK(own, name, "title$", "description$", "service$", "over*", "only{",
+        "request{", "rows$", "key*", "columns{", "each{", "page{", "errors[",
+        "error{", "limits{", "calls{", "parent~", "cursor{", "use~", "example$",
+        "permissions*", "paid?", "detail$");
+  if (service != in->root && (rc = load_service(in, service, err)) != 0)
+    return rc;
   if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
   if (rc == CQ_OK && service != in->root)
     rc = use_presets(l, cq_tree_get(service, "use"), service, base, &base);
@@ -606,6 +630,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     cq_buf_clear(&b);
   }
   if ((rc = load_call_names(l, cq_tree_get(n, "calls"))) ||
+      (rc = load_detail(l, own, detail)) ||
       (rc = load_columns(l, cq_tree_get(n, "columns"), detail)))
     return rc;
   if (cq_grow(&l->slots.v, &l->slots.cap, 0, sizeof *l->slots.v))
@@ -705,6 +730,29 @@ static int link_request(const cq_table *t, const cq_table *p,
   return link_refs(t, p, t->at, refs, n, err);
 }
 
+static int link_name(const cq_table *t, const cq_table *p, const char *key,
+                     const char *name, cq_error *err) {
+  const char *names[CQ_MAX_COLUMNS], *near;
+
+  if (!name || column_index(p, name) >= 0) return CQ_OK;
+  for (int i = 0; i < p->ncol; i++) names[i] = p->columns[i].name;
+  cq_tree_error(err, t->at, "%s: parent: %s: %s has no column \"%s\"", t->name,
+                key, p->name, name);
+  near = cq_nearest(name, names, (size_t)p->ncol);
+  if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
+  return CQ_ERROR;
+}
+
+/* The columns of the parent that `parent:` itself names. */
+static int link_names(const cq_table *t, const cq_table *p, cq_error *err) {
+  int rc = link_name(t, p, "distinct", t->parent.distinct, err);
+
+  if (rc == CQ_OK) rc = link_name(t, p, "rows", t->parent.rows, err);
+  for (size_t i = 0; i < t->parent.ngiven && rc == CQ_OK; i++)
+    rc = link_name(t, p, "given", t->parent.given[i], err);
+  return rc;
+}
+
 int load_link(own_table *own, const cq_table *parent, cq_error *err) {
   cq_table *t = &own->pub;
   int rc;
@@ -713,7 +761,8 @@ int load_link(own_table *own, const cq_table *parent, cq_error *err) {
   own->linked = 1;
   t->parent.table = parent;
   if (!parent) return CQ_OK;
-  if ((rc = link_request(t, parent, t->request, err)) ||
+  if ((rc = link_names(t, parent, err)) ||
+      (rc = link_request(t, parent, t->request, err)) ||
       (rc = link_template(t, parent, t->parent.when, err)) ||
       (rc = link_template(t, parent, t->cursor.start, err)))
     return rc;

@@ -745,13 +745,12 @@ static void test_auth_sends_fixed_proofs(void) {
   FIXED("bearer", "Authorization: Bearer abc", "token", "abc", NULL);
   FIXED("bearer", "X-T: Token abc", "token", "abc", "prefix", "Token", "header",
         "X-T", NULL);
-  FIXED("api_key", "X-Key: abc", "key", "abc", "name", "X-Key", NULL);
-  FIXED("api_key", "Authorization: GenieKey abc", "key", "abc", "name",
-        "Authorization", "prefix", "GenieKey", "in", "header", NULL);
-  FIXED("api_key", "https://h/x?a=1&k%20y=a%26b%2Fc", "key", "a&b/c", "name",
-        "k y", "in", "query", NULL);
-  FIXED("api_key", "Cookie: sid=abc", "key", "abc", "name", "sid", "in",
-        "cookie", NULL);
+  FIXED("api_key", "X-Key: abc", "key", "abc", "header", "X-Key", NULL);
+  FIXED("api_key", "Authorization: GenieKey abc", "key", "abc", "header",
+        "Authorization", "prefix", "GenieKey", NULL);
+  FIXED("api_key", "https://h/x?a=1&k%20y=a%26b%2Fc", "key", "a&b/c", "query",
+        "k y", NULL);
+  FIXED("api_key", "Cookie: sid=abc", "key", "abc", "cookie", "sid", NULL);
 }
 
 static void test_auth_refuses_bad_parameters(void) {
@@ -764,10 +763,14 @@ static void test_auth_refuses_bad_parameters(void) {
         "request: header Authorization: value holds a control "
         "character",
         "token", "abc\r\nX-Evil: 1", NULL);
-  FIXED("api_key", "auth api_key: in: must be header, query or cookie: body",
-        "key", "abc", "name", "n", "in", "body", NULL);
+  FIXED("api_key",
+        "auth api_key: header, query or cookie must name where the key goes",
+        "key", "abc", NULL);
+  FIXED("api_key",
+        "auth api_key: both header and cookie: give the key one place", "key",
+        "abc", "cookie", "n", "header", "X", NULL);
   FIXED("api_key", "auth api_key: name or key cannot be in a cookie: n", "key",
-        "a; b=c", "name", "n", "in", "cookie", NULL);
+        "a; b=c", "cookie", "n", NULL);
   FIXED("basic", "auth basic: username holds a colon", "username", "a:b", NULL);
   FIXED("kerberos", "auth: unknown scheme: kerberos", NULL);
 }
@@ -801,8 +804,7 @@ static void test_auth_hides_keys_in_queries(void) {
   bed_open(&b);
   server_set(0, 0);
   bed_set(&b, "key", "secretkey");
-  bed_set(&b, "name", "k");
-  bed_set(&b, "in", "query");
+  bed_set(&b, "query", "k");
   CHECK_INT(cq_auths_get(b.auths, "api_key", &b.p, &id, NULL), CQ_OK);
   CHECK_INT(id->ops->signer(id, &b.p, &s, NULL), CQ_OK);
   memset(&r, 0, sizeof r);

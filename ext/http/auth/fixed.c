@@ -222,9 +222,35 @@ const cq_auth_ops cq_auth_bearer = {"bearer",
 
 /* ---- api_key ----------------------------------------------------------- */
 
+/* Where the key goes: the one of header, query, cookie that is given. */
+static int api_key_place(const cq_auth_params *p, cq_arena *a,
+                         const char **place, const char **name, cq_error *err) {
+  static const char *const places[] = {"header", "query", "cookie"};
+  const char *one;
+
+  *place = *name = NULL;
+  for (int i = 0; i < 3; i++) {
+    int rc = cq_auth_param(p, places[i], a, &one, err);
+
+    if (rc) return rc;
+    if (!one) continue;
+    if (*name)
+      return cq_error_set(err, CQ_MISUSE,
+                          "auth api_key: both %s and %s: give the key one "
+                          "place",
+                          *place, places[i]);
+    *place = places[i];
+    *name = one;
+  }
+  return *name ? CQ_OK
+               : cq_error_set(err, CQ_MISUSE,
+                              "auth api_key: header, query or cookie must name "
+                              "where the key goes");
+}
+
 static int api_key_open(cq_auths *store, const cq_auth_params *p,
                         cq_identity **out, cq_error *err) {
-  const char *key, *name, *in, *prefix, *hidden[2];
+  const char *key, *name, *place, *prefix, *hidden[2];
   cq_arena a;
   cq_buf b;
   int rc, query;
@@ -232,26 +258,19 @@ static int api_key_open(cq_auths *store, const cq_auth_params *p,
   cq_arena_init(&a);
   cq_buf_init(&b, CQ_MAX_URL);
   rc = cq_auth_need("api_key", p, "key", &a, &key, err);
-  if (rc == CQ_OK) rc = cq_auth_need("api_key", p, "name", &a, &name, err);
-  if (rc == CQ_OK) rc = cq_auth_param(p, "in", &a, &in, err);
+  if (rc == CQ_OK) rc = api_key_place(p, &a, &place, &name, err);
   if (rc == CQ_OK) rc = cq_auth_param(p, "prefix", &a, &prefix, err);
   if (rc) goto done;
-  query = in && strcmp(in, "query") == 0;
+  query = strcmp(place, "query") == 0;
   hidden[0] = key;
   hidden[1] = NULL;
-  if (in && strcmp(in, "header") != 0 && strcmp(in, "cookie") != 0 && !query) {
-    rc = cq_error_set(err, CQ_MISUSE,
-                      "auth api_key: in: must be header, query or cookie: %s",
-                      in);
-    goto done;
-  }
   if (query) {
     cq_percent_encode(&b, name, strlen(name), "");
     cq_buf_byte(&b, '=');
     size_t from = b.len;
     cq_percent_encode(&b, key, strlen(key), "");
     hidden[1] = b.data ? b.data + from : NULL;
-  } else if (in && strcmp(in, "cookie") == 0) {
+  } else if (strcmp(place, "cookie") == 0) {
     if (strpbrk(name, "=;, ") || strpbrk(key, ";, \"")) {
       rc = cq_error_set(err, CQ_AUTH,
                         "auth api_key: name or key cannot be in a cookie: %s",
@@ -274,10 +293,11 @@ done:
   return rc;
 }
 
-static const char *const api_key_params[] = {"key", "name", "in", "prefix"};
+static const char *const api_key_params[] = {"key", "header", "query", "cookie",
+                                             "prefix"};
 const cq_auth_ops cq_auth_api_key = {"api_key",
                                      api_key_params,
-                                     4,
+                                     5,
                                      NULL,
                                      0,
                                      api_key_open,
