@@ -259,6 +259,63 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
 
 /* ---- changing -------------------------------------------------------------- */
 
+/* What people have put on a table or view, which goes when that is dropped:
+ * indexes and triggers, as the SQL that makes them. */
+typedef struct kept {
+  char **sql;
+  size_t n, cap;
+} kept;
+
+static int kept_read(cq_lite *d, const char *name, kept *k, cq_error *err) {
+  sqlite3_stmt *s;
+  int rc = lite_prepare(d, &s, err,
+                        "SELECT sql FROM \"%w\".sqlite_schema WHERE tbl_name = "
+                        "%Q COLLATE NOCASE AND type IN ('index', 'trigger') "
+                        "AND sql IS NOT NULL ORDER BY rowid",
+                        d->schema, name);
+
+  if (rc) return rc;
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    if (cq_grow(&k->sql, &k->cap, k->n, sizeof *k->sql) ||
+        !(k->sql[k->n] = cq_strdup((const char *)sqlite3_column_text(s, 0)))) {
+      sqlite3_finalize(s);
+      return cq_error_nomem(err);
+    }
+    k->n++;
+  }
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, name, err);
+}
+
+/* SQLite keeps the SQL from the name on as it was written and without the
+ * schema, which is put before it. */
+static int kept_one(cq_lite *d, const char *sql, cq_error *err) {
+  static const char *const begin[] = {"CREATE INDEX ", "CREATE UNIQUE INDEX ",
+                                      "CREATE TRIGGER "};
+
+  for (int i = 0; i < 3; i++) {
+    size_t n = strlen(begin[i]);
+
+    if (strncmp(sql, begin[i], n) == 0)
+      return lite_exec(d, err, "%s\"%w\".%s", begin[i], d->schema, sql + n);
+  }
+  return cq_error_set(err, CQ_ERROR, "destination %s: cannot keep: %.200s",
+                      d->base.name, sql);
+}
+
+static int kept_make(cq_lite *d, const kept *k, cq_error *err) {
+  int rc = CQ_OK;
+
+  for (size_t i = 0; i < k->n && rc == CQ_OK; i++)
+    rc = kept_one(d, k->sql[i], err);
+  return rc;
+}
+
+static void kept_clear(kept *k) {
+  for (size_t i = 0; i < k->n; i++) cq_free(k->sql[i]);
+  cq_free(k->sql);
+}
+
 /* How a value of another type is read into `type`; NULL where it does not fit. */
 static void add_converted(cq_buf *b, const char *name, const char *type) {
   cq_buf n;
@@ -289,10 +346,12 @@ static void add_converted(cq_buf *b, const char *name, const char *type) {
 static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
                    const present *old, int keyed, cq_error *err) {
   cq_buf into, from;
-  int rc = CQ_OK, first = 1;
+  kept theirs = {NULL, 0, 0};
+  int rc = kept_read(d, name, &theirs, err), first = 1;
 
   cq_buf_init(&into, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
+  if (rc) goto done;
   for (size_t i = 0; i < old->n; i++) {
     const char *type = NULL;
 
@@ -333,7 +392,9 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
                    "temp.cq_migrate",
                    d->schema, name, into.data, from.data);
   if (rc == CQ_OK) rc = lite_exec(d, err, "DROP TABLE temp.cq_migrate");
+  if (rc == CQ_OK) rc = kept_make(d, &theirs, err);
 done:
+  kept_clear(&theirs);
   cq_buf_clear(&into);
   cq_buf_clear(&from);
   return rc;
@@ -418,6 +479,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   const char *name = t->def->name;
   int64_t shown = 0, hidden = 0, newest = 0;
   present now;
+  kept k = {NULL, 0, 0};
   int rc = present_read(d, raw, &now, err);
 
   if (rc == CQ_OK && exists)
@@ -436,10 +498,14 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
                   d->schema, name);
   if (rc == CQ_OK && exists &&
       (hidden || shown != (int64_t)now.n || newest != t->incremental)) {
-    rc = lite_exec(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
+    rc = kept_read(d, name, &k, err);
+    if (rc == CQ_OK)
+      rc = lite_exec(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
     exists = 0;
   }
   if (rc == CQ_OK && !exists) rc = create_view(d, t, raw, &now, err);
+  if (rc == CQ_OK) rc = kept_make(d, &k, err);
+  kept_clear(&k);
   present_clear(&now);
   return rc;
 }

@@ -5,7 +5,7 @@ import os
 import sys
 import uuid
 
-sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sql')
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
 from synctest import Sync
 
 SHIPS = '''

@@ -2,7 +2,7 @@
 import os
 import sys
 
-sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sql')
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
 from synctest import Sync
 
 ALL = '''
