@@ -134,6 +134,7 @@ static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
       dt->finished_us = cq_now_us();
       dt->complete = 1;
       dt->status = cq_run_table_status(dt);
+      if (!o->dest) continue; /* could not be opened */
       o->dest->ops->drop(o->dest, dt);
       if (o->begun && !o->broken)
         o->dest->ops->put_table(o->dest, &o->run, dt, NULL);
