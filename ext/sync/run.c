@@ -836,7 +836,7 @@ int cq_run_open(cq_run *r, int make, cq_error *err) {
 }
 
 void cq_run_clear(cq_run *r) {
-  for (size_t i = 0; i < r->nsource; i++) {
+  for (size_t i = 0; i < r->nsource && r->sources; i++) {
     cq_run_source *s = &r->sources[i];
 
     for (size_t d = 0; d < s->ndest && s->dests; d++) {

@@ -1,0 +1,195 @@
+/* tests/unit/test_faults.c: whole statements in which each allocation of cq
+ * fails once: a live query, a catalogue, an explanation, a sync in each write
+ * mode.  The statement succeeds and is right, or fails in words; the connection
+ * is as good as before, and nothing half is in the database.
+ *
+ * Every STRIDE-th allocation, every one with CQ_FAULTS=all. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "test.h"
+
+int sqlite3_cq_init(sqlite3 *db, char **error, const void *api);
+
+enum { STRIDE = 13, FIRST = 150 };
+
+static char folder[] = "/tmp/cq-faults-XXXXXX";
+static char csv[64], json[64];
+
+static void write_file(const char *path, const char *text) {
+  FILE *f = fopen(path, "w");
+
+  CHECK(f != NULL);
+  if (!f) return;
+  fputs(text, f);
+  fclose(f);
+}
+
+static sqlite3 *open_db(void) {
+  sqlite3 *db = NULL;
+
+  CHECK_INT(sqlite3_open(":memory:", &db), SQLITE_OK);
+  return db;
+}
+
+/* The first column of the first row, as text; "!..." for an error. */
+static void ask(sqlite3 *db, const char *sql, char *out, size_t size) {
+  sqlite3_stmt *s = NULL;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+
+  if (rc == SQLITE_OK) rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    const char *text = (const char *)sqlite3_column_text(s, 0);
+
+    snprintf(out, size, "%s", text ? text : "NULL");
+    rc = sqlite3_step(s);
+  }
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+    snprintf(out, size, "!%s", sqlite3_errmsg(db));
+  sqlite3_finalize(s);
+}
+
+/* Runs `sql` with the n-th allocation failing, for every n until none is left;
+ * `then` must give `want` afterwards, on the same connection. */
+static void faults(const char *name, const char *setup, const char *sql,
+                   const char *right, const char *check, const char *good,
+                   const char *again, const char *want) {
+  long stride = getenv("CQ_FAULTS") ? 1 : STRIDE, n;
+  int failed = 0;
+
+  for (n = 1;; n += n < FIRST ? 1 : stride) {
+    char seen[600] = "";
+    sqlite3 *db = open_db();
+    char *message = NULL;
+    int hit;
+
+    if (!db) return;
+    CHECK_INT(sqlite3_cq_init(db, &message, NULL), SQLITE_OK);
+    if (setup) ask(db, setup, seen, sizeof seen);
+    cq_fault_set(n);
+    ask(db, sql, seen, sizeof seen);
+    hit = cq_fault_hit();
+    cq_fault_set(0);
+    if (strcmp(seen, right) != 0 && (!hit || !*seen)) {
+      test_bad++;
+      printf("# %s: allocation %ld: %s\n", name, n, seen);
+    }
+    failed += seen[0] == '!';
+    if (check) {
+      ask(db, check, seen, sizeof seen);
+      if (!strstr(good, seen)) {
+        test_bad++;
+        printf("# %s: allocation %ld: left behind: %s\n", name, n, seen);
+      }
+    }
+    CHECK(sqlite3_get_autocommit(db));
+    ask(db, again, seen, sizeof seen);
+    if (strcmp(seen, want) != 0) {
+      test_bad++;
+      printf("# %s: allocation %ld: afterwards: %s\n", name, n, seen);
+    }
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    if (!hit || test_bad > 20) break;
+  }
+  printf("# %s: %ld allocations, %d of the failures ended the statement\n",
+         name, n, failed);
+  CHECK(failed > 20);
+}
+
+static void test_faults_load(void) {
+  long n;
+
+  for (n = 1;; n++) {
+    sqlite3 *db = open_db();
+    char *message = NULL;
+    int rc, hit;
+
+    if (!db) return;
+    cq_fault_set(n);
+    rc = sqlite3_cq_init(db, &message, NULL);
+    hit = cq_fault_hit();
+    cq_fault_set(0);
+    CHECK(hit || rc == SQLITE_OK);
+    sqlite3_free(message);
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    if (!hit) break;
+  }
+  CHECK(n > 5);
+}
+
+static void test_faults_live(void) {
+  char sql[300];
+
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) || ' ' || max(record ->> 'name') FROM "
+           "file_csv('%s')",
+           csv);
+  faults("live csv", NULL, sql, "3 Linus", NULL, NULL, sql, "3 Linus");
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) || ' ' || max(record ->> 'name') FROM "
+           "file_json('%s')",
+           json);
+  faults("live json", NULL, sql, "2 Grace", NULL, NULL, sql, "2 Grace");
+}
+
+static void test_faults_catalogues(void) {
+  const char *sql = "SELECT count(*) FROM cq_columns WHERE table_name = "
+                    "'aws_s3_buckets'";
+  char want[16];
+  sqlite3 *db = open_db();
+
+  if (!db) return;
+  sqlite3_cq_init(db, NULL, NULL);
+  ask(db, sql, want, sizeof want);
+  sqlite3_close(db);
+  CHECK(atoi(want) > 5);
+  faults("cq_columns", NULL, sql, want, NULL, NULL, sql, want);
+}
+
+static void test_faults_explain(void) {
+  char sql[300];
+
+  snprintf(sql, sizeof sql,
+           "SELECT json_array_length(cq_explain('SELECT * FROM "
+           "file_csv(''%s'')'))",
+           csv);
+  faults("cq_explain", NULL, sql, "1", NULL, NULL, sql, "1");
+}
+
+static void test_faults_sync(void) {
+  static const char *const modes[] = {"append", "overwrite-delete-stale"};
+
+  for (int i = 0; i < 2; i++) {
+    char sql[400], name[60];
+
+    snprintf(sql, sizeof sql,
+             "SELECT cq_sync('{source: file, tables: [file_csv], write_mode: "
+             "%s, progress: off, spec: {paths: [%s]}}') ->> 'status'",
+             modes[i], csv);
+    snprintf(name, sizeof name, "sync %s", modes[i]);
+    /* Before: three rows.  After a failed run: the same three, no others. */
+    faults(name, sql, sql, "success", "SELECT count(*) FROM file_csv", "3", sql,
+           "success");
+  }
+}
+
+int main(void) {
+  if (!mkdtemp(folder)) return 1;
+  snprintf(csv, sizeof csv, "%s/a.csv", folder);
+  snprintf(json, sizeof json, "%s/a.json", folder);
+  write_file(csv, "name,born\nAda,1815\nGrace,1906\nLinus,1969\n");
+  write_file(json, "[{\"name\":\"Ada\"},{\"name\":\"Grace\",\"x\":[1,{}]}]");
+  RUN(test_faults_load);
+  RUN(test_faults_live);
+  RUN(test_faults_catalogues);
+  RUN(test_faults_explain);
+  RUN(test_faults_sync);
+  unlink(csv);
+  unlink(json);
+  rmdir(folder);
+  return test_done();
+}
