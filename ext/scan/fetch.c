@@ -32,6 +32,7 @@ struct cq_fetch {
   int from_cache, taken_all;
   char *cache_key;
   cq_error error;
+  int64_t patience, pause_ms; /* tries after the first, and between them */
   char client[96];
   int64_t requests, retries, bytes, throttled_ms;
 };
@@ -75,6 +76,41 @@ static int fetch_limiters(cq_fetch *f, const cq_scope *s, cq_error *err) {
                                 &f->limiters[0], err);
   if (rc == CQ_OK) f->nlimiter = 1;
   cq_buf_clear(&key);
+  return rc;
+}
+
+/* A whole number that the limits give as a template over config. */
+static int fetch_number(cq_fetch *f, cq_scope *s, const cq_template *t,
+                        int64_t most, int64_t *out, cq_error *err) {
+  cq_context c = cq_scope_context(s);
+  cq_value v, number;
+  int rc;
+
+  if (!t) return CQ_OK;
+  rc = cq_template_eval(t, &c, CQ_PLACE_PLAIN, &f->built.arena, &v, err);
+  if (rc || v.kind == CQ_NULL) return rc;
+  number = v;
+  if (v.kind == CQ_STR && cq_number_parse(v.u.s, v.len, &number))
+    number = cq_value_null();
+  if (number.kind != CQ_INT || number.u.i < 0)
+    return cq_error_set(err, CQ_ERROR,
+                        "%s: limits: expected a whole number: %s", f->def.table,
+                        cq_template_text(t));
+  *out = number.u.i < most ? number.u.i : most;
+  return CQ_OK;
+}
+
+/* How often, and how long at most, a request that failed waits for its turn. */
+static int fetch_patience(cq_fetch *f, cq_scope *s, cq_error *err) {
+  const cq_limits_def *l = f->def.limits;
+  int64_t pause = BACKOFF_CAP_MS / 1000;
+  int rc = CQ_OK;
+
+  f->patience = CQ_MAX_RETRIES;
+  if (l) rc = fetch_number(f, s, l->retries, 100, &f->patience, err);
+  if (l && rc == CQ_OK)
+    rc = fetch_number(f, s, l->max_pause, CQ_MAX_WAIT_MS / 1000, &pause, err);
+  f->pause_ms = pause * 1000;
   return rc;
 }
 
@@ -135,6 +171,7 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
   if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
   if (rc == CQ_OK) rc = fetch_limiters(f, scope, err);
+  if (rc == CQ_OK) rc = fetch_patience(f, scope, err);
   if (rc == CQ_OK && d->use_cache && d->request->idempotent && d->env->cache)
     rc = fetch_cache_key(f, err);
   if (rc == CQ_OK && f->cache_key &&
@@ -286,7 +323,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   case CQ_ACT_RETRY:
     if (!f->def.request->idempotent && !v->throttle)
       return fetch_refuse(f, v, code);
-    if (f->attempt >= CQ_MAX_RETRIES) {
+    if (f->attempt >= f->patience) {
       size_t n = strlen(v->reason);
 
       snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
@@ -296,7 +333,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
     wait =
         v->after_ms >= 0
             ? v->after_ms + cq_backoff_ms(0, BACKOFF_BASE_MS, BACKOFF_BASE_MS)
-            : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
+            : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, f->pause_ms);
     return fetch_again(f, v, wait);
   case CQ_ACT_EMPTY:
   case CQ_ACT_SKIP_ROW:

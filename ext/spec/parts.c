@@ -544,7 +544,12 @@ int load_limits(load *l, const cq_node *n, const char *object,
   memset(out, 0, sizeof *out);
   if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   CHECK(n, object, "rate.", "burst.", "concurrency#", "scope*", "remaining$",
-        "reset$", "retry_after$");
+        "reset$", "retry_after$", "retries$", "max_pause$");
+  if (load_template(l, cq_tree_get(n, "retries"), ROOT(CONFIG),
+                    &out->retries) ||
+      load_template(l, cq_tree_get(n, "max_pause"), ROOT(CONFIG),
+                    &out->max_pause))
+    return CQ_ERROR;
   s = load_text(cq_tree_get(n, "rate"));
   out->rate = s ? strtod(s, NULL) : 0;
   s = load_text(cq_tree_get(n, "burst"));

@@ -262,6 +262,8 @@ typedef struct cq_limits_def {
   const char *const
       *scope; /* client attributes, "service", "operation", "host" */
   const char *remaining, *reset, *retry_after; /* header names or NULL */
+  cq_template *retries, *max_pause; /* over config: tries after the first, and
+                                       seconds; NULL = CQ_MAX_RETRIES, 20 */
 } cq_limits_def;
 
 typedef enum cq_where_op {
