@@ -66,6 +66,7 @@ typedef struct cq_http_request {
   int follow;            /* redirects within the same host only; to another
                                 host never with our headers */
   const char *etag;      /* sent as If-None-Match, or NULL */
+  const char *modified;  /* sent as If-Modified-Since, or NULL */
   int64_t clock_skew_us; /* added to the signer's clock */
   int priority;          /* lower first among the waiting */
   int attempt;           /* 1 = first, for the log; 0 counts as 1 */

@@ -100,20 +100,25 @@ int cq_transfer_fail(cq_transfer *t, int code, const char *fmt, ...) {
 
 static int transfer_copy_headers(cq_transfer *t, const cq_http_request *r,
                                  cq_error *err) {
-  size_t n = r->nheader + (r->etag ? 1 : 0);
+  const cq_header own[] = {{"If-None-Match", r->etag},
+                           {"If-Modified-Since", r->modified}};
+  size_t n = 0, all = r->nheader + 2;
 
-  t->headers = cq_arena_alloc(&t->arena, (n ? n : 1) * sizeof *t->headers);
+  t->headers = cq_arena_alloc(&t->arena, all * sizeof *t->headers);
   if (!t->headers) return cq_error_nomem(err);
-  for (size_t i = 0; i < n; i++) {
-    const char *name = i < r->nheader ? r->headers[i].name : "If-None-Match";
-    const char *value = i < r->nheader ? r->headers[i].value : r->etag;
-    int rc = cq_header_check(name, value, err);
+  for (size_t i = 0; i < all; i++) {
+    const cq_header *h = i < r->nheader ? &r->headers[i] : &own[i - r->nheader];
+    const char *name = h->name, *value = h->value;
+    int rc;
 
+    if (i >= r->nheader && !value) continue;
+    rc = cq_header_check(name, value, err);
     if (rc) return rc;
     if (!value) value = "";
-    t->headers[i].name = cq_arena_strndup(&t->arena, name, strlen(name));
-    t->headers[i].value = cq_arena_strndup(&t->arena, value, strlen(value));
-    if (!t->headers[i].name || !t->headers[i].value) return cq_error_nomem(err);
+    t->headers[n].name = cq_arena_strndup(&t->arena, name, strlen(name));
+    t->headers[n].value = cq_arena_strndup(&t->arena, value, strlen(value));
+    if (!t->headers[n].name || !t->headers[n].value) return cq_error_nomem(err);
+    n++;
   }
   t->nheader = n;
   return CQ_OK;

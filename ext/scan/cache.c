@@ -1,27 +1,38 @@
-/* ext/scan/cache.c: the answers that live queries have seen a moment ago, so
- * that identical fetches of one statement happen once, and a join's inner side
- * does not ask again for each outer row.
+/* ext/scan/cache.c: the answers that were seen a moment ago, so that identical
+ * fetches of one statement happen once, a join's inner side does not ask again
+ * for each outer row, and an answer that has not changed is not sent again.
  *
  * An entry is good while it is younger than the time limit, or as long as a
- * live cursor is open that was open when it was made.  Whole bodies only, the
- * oldest go first when the bytes run out.  Caller's thread. */
+ * live cursor is open that was open when it was made.  After that it is only
+ * kept if it came with a validator (ETag, or else Last-Modified): the next
+ * request, also of a sync, asks whether it still holds, and a 304 makes it
+ * good again.  The key is all that was asked, by whom: see fetch_cache_key.
+ *
+ * Whole bodies only, shared with whoever decodes them, never copied.  When the
+ * bytes run out, what is kept for validation goes first, then the oldest.
+ * Caller's thread. */
 #include <string.h>
 
 #include "scan/internal.h"
 
 typedef struct entry {
   struct entry *next; /* in its chain */
-  struct entry *younger;
+  struct entry *older, *younger;
+  struct list *in;
   uint64_t hash;
   int64_t made_ms;
   size_t bytes;
   char *key;
-  cq_cached answer; /* strings owned */
+  cq_cached answer; /* a reference, strings owned */
 } entry;
+
+typedef struct list {
+  entry *oldest, *newest;
+} list;
 
 struct cq_cache {
   entry *chain[256];
-  entry *oldest, *newest;
+  list good, kept; /* by age; kept: not good any more, with a validator */
   size_t bytes, max;
   int64_t ttl_ms;
   int cursors;      /* open now */
@@ -39,27 +50,50 @@ int cq_cache_new(size_t max_bytes, cq_cache **out) {
 static void entry_free(entry *e) {
   if (!e) return;
   cq_free(e->key);
-  cq_free((char *)e->answer.body);
+  cq_block_unref(e->answer.block);
   cq_free((char *)e->answer.url);
   cq_free((char *)e->answer.link);
   cq_free((char *)e->answer.token);
+  cq_free((char *)e->answer.etag);
+  cq_free((char *)e->answer.modified);
   cq_free(e);
 }
 
-static void cache_pop(cq_cache *c) {
-  entry *e = c->oldest, **at;
+static void list_add(list *l, entry *e) {
+  e->in = l;
+  e->younger = NULL;
+  e->older = l->newest;
+  if (l->newest)
+    l->newest->younger = e;
+  else
+    l->oldest = e;
+  l->newest = e;
+}
 
-  for (at = &c->chain[e->hash & 255]; *at != e; at = &(*at)->next)
-    ;
+static void list_remove(entry *e) {
+  if (e->older)
+    e->older->younger = e->younger;
+  else
+    e->in->oldest = e->younger;
+  if (e->younger)
+    e->younger->older = e->older;
+  else
+    e->in->newest = e->older;
+}
+
+static void cache_remove(cq_cache *c, entry *e) {
+  entry **at = &c->chain[e->hash & 255];
+
+  while (*at != e) at = &(*at)->next;
   *at = e->next;
-  c->oldest = e->younger;
-  if (!c->oldest) c->newest = NULL;
+  list_remove(e);
   c->bytes -= e->bytes;
   entry_free(e);
 }
 
 void cq_cache_drop(cq_cache *c) {
-  while (c && c->oldest) cache_pop(c);
+  while (c && c->good.oldest) cache_remove(c, c->good.oldest);
+  while (c && c->kept.oldest) cache_remove(c, c->kept.oldest);
 }
 
 void cq_cache_free(cq_cache *c) {
@@ -85,17 +119,31 @@ static int cache_good(const cq_cache *c, const entry *e) {
          (c->cursors > 0 && e->made_ms >= c->since_ms);
 }
 
-int cq_cache_get(cq_cache *c, const char *key, cq_cached *out) {
-  uint64_t h = cq_hash64(key, strlen(key), 0);
-  const entry *found = NULL;
+static entry *cache_find(const cq_cache *c, const char *key, uint64_t h) {
+  entry *e = c->chain[h & 255];
 
-  if (c->ttl_ms <= 0) return 0;
-  while (c->oldest && !cache_good(c, c->oldest)) cache_pop(c);
-  for (const entry *e = c->chain[h & 255]; e && !found; e = e->next)
-    if (e->hash == h && strcmp(e->key, key) == 0) found = e;
-  if (!found) return 0;
-  *out = found->answer;
-  return 1;
+  while (e && (e->hash != h || strcmp(e->key, key) != 0)) e = e->next;
+  return e;
+}
+
+cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out) {
+  entry *e;
+
+  if (c->ttl_ms <= 0) return CQ_CACHE_NONE;
+  /* They are in the order of their making: what is not good any more comes
+   * first. */
+  while ((e = c->good.oldest) != NULL && !cache_good(c, e)) {
+    if (e->answer.etag || e->answer.modified) {
+      list_remove(e);
+      list_add(&c->kept, e);
+    } else {
+      cache_remove(c, e);
+    }
+  }
+  e = cache_find(c, key, cq_hash64(key, strlen(key), 0));
+  if (!e) return CQ_CACHE_NONE;
+  *out = e->answer;
+  return e->in == &c->good ? CQ_CACHE_GOOD : CQ_CACHE_ASK;
 }
 
 static int copy_text(const char *from, const char **to) {
@@ -105,34 +153,32 @@ static int copy_text(const char *from, const char **to) {
 
 /* A failure to remember is no failure of the query. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v) {
-  size_t bytes = v->n + strlen(key) + sizeof(entry);
-  entry *e;
-  char *body;
+  size_t bytes = v->block->cap + strlen(key) + sizeof(entry);
+  uint64_t h = cq_hash64(key, strlen(key), 0);
+  entry *old, *e;
 
-  if (c->ttl_ms <= 0 || bytes > c->max / 4) return;
-  e = cq_calloc(1, sizeof *e);
-  if (!e) return;
-  e->answer.body = body = cq_malloc(v->n + 1);
-  e->answer.n = v->n;
-  e->key = cq_strdup(key);
-  if (!body || !e->key || copy_text(v->url, &e->answer.url) ||
-      copy_text(v->link, &e->answer.link) ||
-      copy_text(v->token, &e->answer.token)) {
+  if (c->ttl_ms <= 0) return;
+  e = bytes > c->max / 4 ? NULL : cq_calloc(1, sizeof *e);
+  if (e && (!(e->key = cq_strdup(key)) || copy_text(v->url, &e->answer.url) ||
+            copy_text(v->link, &e->answer.link) ||
+            copy_text(v->token, &e->answer.token) ||
+            copy_text(v->etag, &e->answer.etag) ||
+            copy_text(v->modified, &e->answer.modified))) {
     entry_free(e);
-    return;
+    e = NULL;
   }
-  memcpy(body, v->body, v->n);
-  body[v->n] = 0;
-  e->hash = cq_hash64(key, strlen(key), 0);
+  if (e) e->answer.block = cq_block_ref(v->block);
+  /* What was known before does not hold any more, remembered or not. */
+  old = cache_find(c, key, h);
+  if (old) cache_remove(c, old);
+  if (!e) return;
+  e->hash = h;
   e->made_ms = cq_mono_ms();
   e->bytes = bytes;
-  while (c->oldest && c->bytes + bytes > c->max) cache_pop(c);
-  e->next = c->chain[e->hash & 255];
-  c->chain[e->hash & 255] = e;
-  if (c->newest)
-    c->newest->younger = e;
-  else
-    c->oldest = e;
-  c->newest = e;
+  while (c->bytes + bytes > c->max && (c->kept.oldest || c->good.oldest))
+    cache_remove(c, c->kept.oldest ? c->kept.oldest : c->good.oldest);
+  e->next = c->chain[h & 255];
+  c->chain[h & 255] = e;
+  list_add(&c->good, e);
   c->bytes += bytes;
 }

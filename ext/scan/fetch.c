@@ -28,8 +28,10 @@ struct cq_fetch {
   int logged_in_again;
   int64_t not_before_ms; /* DELAY */
   cq_block *held;        /* READY: first piece, read for its error code */
-  cq_cached cached;      /* READY without a transfer */
-  int from_cache, taken_all;
+  cq_cached cached;      /* a good answer, or one to ask about; in the arena,
+                            the block referenced */
+  int from_cache;        /* `cached` is the answer */
+  int asks;              /* sent with a validator of `cached` */
   char *cache_key;
   cq_error error;
   int64_t patience, pause_ms; /* tries after the first, and between them */
@@ -156,6 +158,37 @@ static int fetch_cache_key(cq_fetch *f, cq_error *err) {
   return CQ_OK;
 }
 
+static int fetch_keep(cq_fetch *f, const char **text) {
+  if (!*text) return CQ_OK;
+  *text = cq_arena_strndup(&f->built.arena, *text, strlen(*text));
+  return *text ? CQ_OK : CQ_NOMEM;
+}
+
+/* Takes what the cache has: the answer itself, or one to ask about, copied at
+ * once, since the entry may be gone when it is needed.  A sync takes nothing
+ * unasked. */
+static int fetch_known(cq_fetch *f, cq_error *err) {
+  cq_cached *c = &f->cached;
+  cq_cache_state s = cq_cache_get(f->def.env->cache, f->cache_key, c);
+
+  int as_it_is = f->def.use_cache && s == CQ_CACHE_GOOD;
+
+  if (s == CQ_CACHE_NONE || (!as_it_is && !c->etag && !c->modified)) {
+    memset(c, 0, sizeof *c);
+    return CQ_OK;
+  }
+  cq_block_ref(c->block);
+  if (fetch_keep(f, &c->url) || fetch_keep(f, &c->link) ||
+      fetch_keep(f, &c->token) || fetch_keep(f, &c->etag) ||
+      fetch_keep(f, &c->modified))
+    return cq_error_nomem(err);
+  if (!as_it_is) return CQ_OK;
+  f->held = cq_block_ref(c->block);
+  f->from_cache = 1;
+  f->state = READY;
+  return CQ_OK;
+}
+
 int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
                   cq_error *err) {
   cq_fetch *f = cq_calloc(1, sizeof *f);
@@ -172,29 +205,10 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
   if (rc == CQ_OK) rc = fetch_limiters(f, scope, err);
   if (rc == CQ_OK) rc = fetch_patience(f, scope, err);
-  if (rc == CQ_OK && d->use_cache && d->request->idempotent && d->env->cache)
+  if (rc == CQ_OK && d->env->cache && d->request->idempotent &&
+      (d->use_cache || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);
-  if (rc == CQ_OK && f->cache_key &&
-      cq_cache_get(d->env->cache, f->cache_key, &f->cached)) {
-    /* Copied at once: the entry may be gone when the answer is read. */
-    f->held = cq_block_new(f->cached.n + 64);
-    if (!f->held) {
-      rc = cq_error_nomem(err);
-    } else {
-      memcpy(f->held->data, f->cached.body, f->cached.n);
-      f->held->len = f->cached.n;
-      memset(f->held->data + f->cached.n, 0, 64);
-      f->cached.body = NULL;
-      f->cached.url = cq_arena_printf(&f->built.arena, "%s", f->cached.url);
-      if (f->cached.link)
-        f->cached.link = cq_arena_printf(&f->built.arena, "%s", f->cached.link);
-      if (f->cached.token)
-        f->cached.token =
-            cq_arena_printf(&f->built.arena, "%s", f->cached.token);
-      f->from_cache = 1;
-      f->state = READY;
-    }
-  }
+  if (rc == CQ_OK && f->cache_key) rc = fetch_known(f, err);
   if (rc) {
     cq_fetch_close(f);
     return rc;
@@ -207,6 +221,16 @@ static cq_outcome fetch_end(cq_fetch *f, cq_outcome o) {
   f->state = ENDED;
   f->outcome = o;
   return o;
+}
+
+/* Does the definition leave it to us on which condition to be answered? */
+static int fetch_unconditional(const cq_fetch *f) {
+  if (strcmp(f->built.method, "GET") != 0) return 0;
+  for (size_t i = 0; i < f->built.nheader; i++)
+    if (cq_str_ieq(f->built.headers[i].name, "if-none-match") ||
+        cq_str_ieq(f->built.headers[i].name, "if-modified-since"))
+      return 0;
+  return 1;
 }
 
 static cq_outcome fetch_send(cq_fetch *f) {
@@ -239,6 +263,11 @@ static cq_outcome fetch_send(cq_fetch *f) {
   r.table = f->def.table;
   r.client = f->client;
   r.attempt = f->attempt + 1;
+  if (f->cached.block && fetch_unconditional(f)) {
+    r.etag = f->cached.etag;
+    r.modified = f->cached.etag ? NULL : f->cached.modified;
+    f->asks = r.etag || r.modified;
+  }
   rc = cq_http_submit(f->def.env->http, &r, &f->transfer, &f->error);
   cq_signer_unref(signer);
   if (rc) return fetch_end(f, CQ_F_ERROR);
@@ -353,18 +382,61 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   return fetch_refuse(f, v, code);
 }
 
+/* A time of change tells only of changes in later seconds, so one that was the
+ * answer's own second says nothing (RFC 9110, 8.8.2.2). */
+static const char *fetch_modified(const cq_fetch *f) {
+  const char *at = cq_transfer_header(f->transfer, "last-modified");
+  const char *date = cq_transfer_header(f->transfer, "date");
+  int64_t changed, now;
+
+  if (!at || !date || cq_time_parse(at, strlen(at), &changed) ||
+      cq_time_parse(date, strlen(date), &now) || now - changed < 2000000)
+    return NULL;
+  return at;
+}
+
+static const char *fetch_token(const cq_fetch *f) {
+  return f->def.page && f->def.page->token_header
+             ? cq_transfer_header(f->transfer, f->def.page->token_header)
+             : NULL;
+}
+
+/* What a sync reads is only of use with a validator. */
 static void fetch_remember(cq_fetch *f) {
   cq_cached c;
 
   if (!f->cache_key || !f->held) return;
-  c.body = f->held->data;
-  c.n = f->held->len;
+  c.block = f->held;
   c.url = cq_transfer_url(f->transfer);
   c.link = cq_transfer_header(f->transfer, "link");
-  c.token = f->def.page && f->def.page->token_header
-                ? cq_transfer_header(f->transfer, f->def.page->token_header)
-                : NULL;
-  cq_cache_put(f->def.env->cache, f->cache_key, &c);
+  c.token = fetch_token(f);
+  c.etag = cq_transfer_header(f->transfer, "etag");
+  c.modified = fetch_modified(f);
+  if (f->def.use_cache || c.etag || c.modified)
+    cq_cache_put(f->def.env->cache, f->cache_key, &c);
+}
+
+/* 304: what is known is the answer; headers that came replace those known. */
+static cq_outcome fetch_unchanged(cq_fetch *f) {
+  cq_cached *c = &f->cached;
+  const char *link = cq_transfer_header(f->transfer, "link");
+  const char *etag = cq_transfer_header(f->transfer, "etag");
+  const char *token = fetch_token(f);
+
+  if (link) c->link = link;
+  if (etag) c->etag = etag;
+  if (token) c->token = token;
+  if (fetch_keep(f, &c->link) || fetch_keep(f, &c->etag) ||
+      fetch_keep(f, &c->token)) {
+    cq_error_nomem(&f->error);
+    return fetch_end(f, CQ_F_ERROR);
+  }
+  cq_cache_put(f->def.env->cache, f->cache_key, c);
+  cq_block_unref(f->held);
+  f->held = cq_block_ref(c->block);
+  f->from_cache = 1;
+  f->state = READY;
+  return CQ_F_DATA;
 }
 
 static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
@@ -393,9 +465,10 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
     return CQ_F_DATA;
   }
   f->held = cq_transfer_take(f->transfer);
+  for (int i = 0; (good || status == 304) && i < f->nlimiter; i++)
+    cq_limiter_success(f->def.env->http, f->limiters[i]);
+  if (status == 304 && f->asks) return fetch_unchanged(f);
   if (good) {
-    for (int i = 0; i < f->nlimiter; i++)
-      cq_limiter_success(f->def.env->http, f->limiters[i]);
     if (f->held && cq_classify_ok_body(f->def.errors, f->transfer,
                                        f->held->data, f->held->len, &v))
       return fetch_act(f, &v, status);
@@ -475,7 +548,7 @@ const char *cq_fetch_url(const cq_fetch *f) {
 }
 
 cq_transfer *cq_fetch_transfer(const cq_fetch *f) {
-  return f->transfer;
+  return f->from_cache ? NULL : f->transfer;
 }
 
 int cq_fetch_fail(const cq_fetch *f, cq_error *err) {
@@ -505,6 +578,7 @@ void cq_fetch_close(cq_fetch *f) {
   if (!f) return;
   cq_transfer_free(f->transfer);
   if (f->held) cq_block_unref(f->held);
+  cq_block_unref(f->cached.block);
   cq_free(f->cache_key);
   cq_built_clear(&f->built);
   cq_free(f);

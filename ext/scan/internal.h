@@ -111,11 +111,18 @@ int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
 
 /* ---- cache.c ------------------------------------------------------------ */
 typedef struct cq_cached {
-  const char *body;
-  size_t n;
+  cq_block *block; /* the whole body */
   const char *url, *link, *token;
+  const char *etag, *modified; /* validators, or NULL */
 } cq_cached;
-int cq_cache_get(cq_cache *c, const char *key, cq_cached *out); /* 1 = found */
+typedef enum cq_cache_state {
+  CQ_CACHE_NONE, /* not known */
+  CQ_CACHE_GOOD, /* may be used as it is */
+  CQ_CACHE_ASK   /* only after the server has said that it still holds */
+} cq_cache_state;
+/* What stands in `out` is the cache's, until it is called again. */
+cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out);
+/* Shares v->block, copies the texts. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v);
 
 /* ---- small.c: a whole answer read at once (discovery, identify) ---------- */
