@@ -67,7 +67,10 @@ struct cq_transfer {
   int64_t wire_before; /* [I] wire when this attempt began */
   int64_t slack;       /* [I] bytes that curl may have yet to count */
   int fd;              /* [I] file: URLs, -1 */
+  int head_ended;      /* [I] the empty line behind the headers has come */
   int body_begun, encoded, redirecting; /* [I] */
+  int plain;                            /* [I] ask for no compression */
+  int again;                            /* [I] so this answer is not taken */
   cq_error error;                       /* [I] */
   CURL *easy;                           /* [I] */
   struct curl_slist *sent;              /* [I] */

@@ -20,9 +20,10 @@ static size_t io_head_line(cq_transfer *t, const char *p, size_t n) {
     cq_buf_reset(&t->head);
     t->status = sp ? atoi(sp + 1) : 0;
     t->length = -1;
-    t->encoded = 0;
+    t->encoded = t->head_ended = 0;
     return n;
   }
+  if (n && (*p == '\r' || *p == '\n')) t->head_ended = 1;
   colon = memchr(p, ':', n);
   if (!colon) return n;
   value = colon + 1;
@@ -65,6 +66,17 @@ static const char *io_header(const cq_transfer *t, const char *name) {
   return NULL;
 }
 
+/* Is the end of the body only the end of the connection, so that nobody can
+ * tell a whole one from a cut one?  Later versions than 1 mark it always. */
+static int io_endless(const cq_transfer *t) {
+  long version = 0;
+
+  curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
+  return version != CURL_HTTP_VERSION_2_0 && version != CURL_HTTP_VERSION_3 &&
+         t->status == 200 && strcmp(t->method, "HEAD") != 0 &&
+         !io_header(t, "content-length") && !io_header(t, "transfer-encoding");
+}
+
 /* The head is complete: what kind of body follows? */
 static void io_begin_body(cq_transfer *t) {
   const char *h = io_header(t, "content-encoding");
@@ -78,6 +90,15 @@ static void io_begin_body(cq_transfer *t) {
                    io_header(t, "location");
   curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   t->length = t->encoded ? -1 : (int64_t)length;
+  /* curl does not tell where compressed data ends too early.  Uncompressed,
+   * most formats do. */
+  if (t->encoded && io_endless(t)) {
+    if (!t->plain)
+      t->again = 1;
+    else
+      cq_transfer_fail(t, CQ_IOERR,
+                       "answer is compressed, and nothing marks its end");
+  }
   /* curl counts a chunk after it was decoded, any other body before */
   t->slack = length >= 0 ? 0 : HTTP_BUFFER;
 }
@@ -130,6 +151,7 @@ static size_t io_on_body(char *p, size_t size, size_t count, void *user) {
   if (!t->body_begun) io_begin_body(t);
   curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
   if (t->redirecting) return n;
+  if (t->again || t->error.code) return 0;
   if (t->encoded && t->inflated + (int64_t)n > 1 << 20 &&
       (t->inflated + (int64_t)n) / CQ_MAX_INFLATE_RATIO > wire + t->slack) {
     cq_transfer_fail(t, CQ_TOOBIG,
@@ -259,7 +281,9 @@ static void io_options(cq_io *io, cq_transfer *t) {
                    strncasecmp(url, "https", 5) == 0 ? 1L : 0L);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER);
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING,
-                   io->zstd ? "gzip, zstd" : "gzip");
+                   t->plain   ? NULL
+                   : io->zstd ? "gzip, zstd"
+                              : "gzip");
   curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
@@ -377,6 +401,16 @@ static void io_start(cq_io *io, cq_transfer *t) {
 
 /* ---- the end of an exchange -------------------------------------------- */
 
+/* This answer is not the one: another request follows at once. */
+static void io_next_exchange(cq_io *io, cq_transfer *t) {
+  pthread_mutex_lock(&io->lock);
+  io->stats.requests++;
+  io->stats.bytes += t->wire - t->wire_before;
+  cq_log_add(io, t, cq_mono_ms() - t->started_ms);
+  cq_transfer_forget(io, t);
+  pthread_mutex_unlock(&io->lock);
+}
+
 /* A redirect within the origin is sent again at once, signed anew.  Elsewhere
  * our headers and what they open would go to a stranger, so that fails. */
 static int io_redirect(cq_io *io, cq_transfer *t) {
@@ -417,12 +451,7 @@ static int io_redirect(cq_io *io, cq_transfer *t) {
     cq_buf_clear(&url);
     return t->error.code;
   }
-  pthread_mutex_lock(&io->lock);
-  io->stats.requests++;
-  io->stats.bytes += t->wire - t->wire_before;
-  cq_log_add(io, t, cq_mono_ms() - t->started_ms);
-  cq_transfer_forget(io, t);
-  pthread_mutex_unlock(&io->lock);
+  io_next_exchange(io, t);
   cq_free(t->url);
   t->url = cq_buf_take(&url);
   return CQ_OK;
@@ -449,10 +478,22 @@ static void io_complete(cq_io *io, CURL *easy, CURLcode code) {
   pthread_mutex_lock(&io->lock);
   t->wire = t->wire_before + wire;
   pthread_mutex_unlock(&io->lock);
+  if (t->again && !t->error.code) {
+    io_next_exchange(io, t);
+    t->plain = 1;
+    io_detach(io, t);
+    io_start(io, t);
+    return;
+  }
   if (code != CURLE_OK) {
     io_fail_curl(t, code);
+  } else if (!t->head_ended) {
+    /* curl takes that for an answer without a body */
+    cq_transfer_fail(t, CQ_IOERR, "answer is cut: its headers end too early");
   } else if (!t->body_begun) {
     io_begin_body(t);
+    if (!t->error.code && io_endless(t))
+      cq_transfer_fail(t, CQ_IOERR, "answer is cut: no body came");
   }
   if (code == CURLE_OK && t->redirecting && !t->error.code &&
       io_redirect(io, t) == CQ_OK) {

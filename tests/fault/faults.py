@@ -6,7 +6,9 @@
 """
 import json
 import os
+import socket
 import sqlite3
+import threading
 import urllib.request
 
 ROOT = os.environ['CQ_ROOT']
@@ -74,3 +76,33 @@ class Odd:
     def done(self):
         print(f'1..{self.n}')
         raise SystemExit(self.bad != 0)
+
+
+class Raw:
+    """A server that sends exactly the bytes that `reply(path)` gives, then closes."""
+
+    def __init__(self, reply):
+        self.reply, self.count = reply, 0
+        self.sock = socket.create_server(('127.0.0.1', 0))
+        self.url = f'http://127.0.0.1:{self.sock.getsockname()[1]}'
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            c, _ = self.sock.accept()
+            try:
+                head = b''
+                while b'\r\n\r\n' not in head:
+                    more = c.recv(65536)
+                    if not more:
+                        break
+                    head += more
+                if head:
+                    self.count += 1
+                    c.sendall(self.reply(head.split()[1].decode()))
+                c.shutdown(socket.SHUT_WR)
+                while c.recv(65536):
+                    pass
+            except OSError:
+                pass
+            c.close()
