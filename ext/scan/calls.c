@@ -269,7 +269,7 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   cq_scan_shared *sh = c->sh;
   cq_block *piece;
   cq_error why = {0, ""};
-  int final, rc;
+  int first = !u->decoder, final, rc;
   cq_outcome o = cq_fetch_poll(u->fetch);
 
   switch (o) {
@@ -310,6 +310,9 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
     if (piece) cq_block_unref(piece);
     return rc;
   }
+  if (final && piece && first)
+    cq_page_body(&sh->table->calls[u->call].page, &u->page, piece->data,
+                 piece->len);
   rc = sh->decode->feed(u->decoder, piece, final, u->answer, err);
   if (rc) {
     cq_error_prefix(err, "%s: call %s: ", sh->table->name,

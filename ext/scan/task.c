@@ -290,7 +290,7 @@ static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
 static int task_data(cq_task *t, cq_error *err) {
   cq_scan_shared *sh = t->sh;
   cq_block *piece;
-  int final, rc, before;
+  int first = !t->decoder, final, rc, before;
 
   rc = cq_fetch_take(t->fetch, &piece, &final, err);
   if (rc) return rc;
@@ -313,6 +313,8 @@ static int task_data(cq_task *t, cq_error *err) {
     return rc;
   }
   before = t->batch->nrow;
+  if (final && piece && first)
+    cq_page_body(&sh->table->page, &t->page, piece->data, piece->len);
   rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
   if (rc) {
     cq_error_prefix(err, "%s: ", sh->table->name);

@@ -14,6 +14,10 @@ static int last_next(const cq_page_def *d, cq_page_state *s,
     if (rc == CQ_OK && !s->token)
       rc = cq_error_set(err, CQ_ERROR,
                         "the last record has no value to page by");
+  } else if (more == 1) {
+    rc = cq_error_set(err, CQ_ERROR,
+                      "the server says that more follows a page without "
+                      "records, but not what");
   } else {
     *go = 0;
   }

@@ -6,8 +6,11 @@ static int offset_next(const cq_page_def *d, cq_page_state *s,
                        const cq_page_seen *p, int *go, cq_error *err) {
   int more = cq_page_more(p);
 
-  (void)err;
   s->offset += p->rows;
+  if (p->rows == 0 && more == 1)
+    return cq_error_set(err, CQ_ERROR,
+                        "the server says that more follows a page without "
+                        "records, but not where");
   if (p->rows == 0)
     *go = 0;
   else if (more >= 0)

@@ -1,10 +1,15 @@
 /* ext/scan/page/page.c: the kinds of paging, and the guard around them all.
  *
- * A server that repeats itself must not keep a scan for ever: the same token
- * or URL as on the page before is an error, and so is passing max_pages. */
+ * A server that repeats itself must not keep a scan for ever, nor give rows
+ * twice without end.  Tokens and URLs that go round in a circle are found by
+ * Brent's method: each is compared with one that is remembered, and the
+ * remembered one is replaced after 1, 2, 4, 8 ... pages.  Where pages are
+ * counted, a server that does not heed the number gives the same body again:
+ * four of them in a row are an error.  So is passing max_pages. */
 #include "scan/page/page.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const cq_page_ops *const kinds[] = {
     &cq_page_none,   &cq_page_token,  &cq_page_url,  &cq_page_link,
@@ -23,8 +28,35 @@ void cq_page_start(const cq_page_def *d, int64_t size, cq_page_state *s) {
   s->offset = d->by == CQ_PAGE_OFFSET ? d->start : 0;
 }
 
+enum { PAGE_HEAD = 1024, PAGE_SAME = 3 };
+
+void cq_page_body(const cq_page_def *d, cq_page_state *s, const char *p,
+                  size_t n) {
+  uint64_t head, body;
+
+  if (d->by != CQ_PAGE_NUMBER && d->by != CQ_PAGE_OFFSET) return;
+  head = cq_hash64(p, n < PAGE_HEAD ? n : PAGE_HEAD, n);
+  /* All of it is only looked at where its beginning and length are the same. */
+  body = head == s->head ? cq_hash64(p, n, 0) | 1 : 0;
+  s->same = head != s->head ? 0 : s->body && body != s->body ? 0 : s->same + 1;
+  s->head = head;
+  s->body = body;
+}
+
 static int page_same(const char *a, const char *b) {
   return a && b && strcmp(a, b) == 0;
+}
+
+/* Has this token or URL been there before, going round? */
+static int page_circle(cq_page_state *s) {
+  uint64_t h;
+
+  if (!s->token && !s->url) return 0;
+  h = s->token ? cq_hash64(s->token, strlen(s->token), 1) : 0;
+  h = (s->url ? cq_hash64(s->url, strlen(s->url), h) : h) | 1;
+  if (h == s->mark) return 1;
+  if ((s->pages & (s->pages - 1)) == 0) s->mark = h;
+  return 0;
 }
 
 int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
@@ -54,6 +86,15 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
     rc = cq_error_set(err, CQ_ERROR,
                       "endless pages: the server's next page is "
                       "the page itself");
+  else if (page_circle(s))
+    rc = cq_error_set(err, CQ_ERROR,
+                      "endless pages: the server gives the same pages round "
+                      "and round");
+  else if (s->same >= PAGE_SAME)
+    rc = cq_error_set(err, CQ_ERROR,
+                      "endless pages: the server gave the same page %d times "
+                      "in a row",
+                      s->same + 1);
   else if (s->pages >= max)
     rc = cq_error_set(err, CQ_TOOBIG, "more than %lld pages in one list",
                       (long long)max);
@@ -70,13 +111,17 @@ void cq_page_clear(cq_page_state *s) {
 }
 
 int cq_page_more(const cq_page_seen *p) {
+  static const char *const no[] = {"", "0", "false", "no", "null", "none"};
   const cq_value *v = p->more;
 
   if (!v || v->kind == CQ_NULL) return -1;
   if (v->kind == CQ_INT) return v->u.i != 0;
-  if (v->kind == CQ_STR)
-    return (v->len == 4 && memcmp(v->u.s, "true", 4) == 0) ||
-           (v->len == 1 && v->u.s[0] == '1');
+  if (v->kind != CQ_STR) return 1;
+  /* What says no, in the spellings of JSON, XML and languages; all else, such
+   * as the next page's address, says that there is more. */
+  for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+    if (v->len == strlen(no[i]) && strncasecmp(v->u.s, no[i], v->len) == 0)
+      return 0;
   return 1;
 }
 

@@ -12,6 +12,11 @@ typedef struct cq_page_state {
   int64_t pages; /* read so far */
   char *token;   /* owned; NULL on the first page */
   char *url;     /* owned; the next request's URL, or NULL */
+  /* the guard's: */
+  uint64_t mark; /* token and URL of an earlier page, 0 = none */
+  uint64_t head; /* of the last page's body: its length and beginning */
+  uint64_t body; /* all of it, 0 = not computed */
+  int same;      /* pages so far that were as the one before */
 } cq_page_state;
 
 /* What one page said.  Envelope values are NULL where they were not there. */
@@ -34,8 +39,11 @@ extern const cq_page_ops cq_page_none, cq_page_token, cq_page_url, cq_page_link,
 const cq_page_ops *cq_page_find(cq_page_by by);
 
 void cq_page_start(const cq_page_def *d, int64_t size, cq_page_state *s);
-/* Asks the kind, then guards: the same token or URL twice in a row, and more
- * than max_pages pages, are errors. */
+/* Tells of a page's whole body, for the guard of counted pages. */
+void cq_page_body(const cq_page_def *d, cq_page_state *s, const char *p,
+                  size_t n);
+/* Asks the kind, then guards: a token or URL that comes again, counted pages
+ * that stay the same, and more than max_pages pages, are errors. */
 int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
                  int *go, cq_error *err);
 void cq_page_clear(cq_page_state *s);
