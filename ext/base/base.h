@@ -14,7 +14,7 @@
 enum {
   CQ_OK = 0,
   CQ_ERROR = 1, /* anything that no other code names */
-  CQ_BUSY = 5,  /* not ready yet (poll), or a rate limit is exhausted */
+  CQ_BUSY = 5,  /* not ready yet: poll again */
   CQ_NOMEM = 7,
   CQ_READONLY = 8,
   CQ_INTERRUPT = 9,
@@ -26,7 +26,10 @@ enum {
   CQ_MISUSE = 21,
   CQ_AUTH = 23, /* credentials missing, refused or expired */
   CQ_ROW = 100,
-  CQ_DONE = 101
+  CQ_DONE = 101,
+  CQ_THROTTLED = 773 /* the server's rate limit holds on; SQLite's
+                        SQLITE_BUSY_TIMEOUT.  Never CQ_BUSY, which would have
+                        the scan polled for ever */
 };
 
 #if defined(__GNUC__)

@@ -97,6 +97,8 @@ int cq_transfer_error(const cq_transfer *t,
 int cq_transfer_attempt(const cq_transfer *t); /* 1.. */
 int64_t
 cq_transfer_bytes(const cq_transfer *t); /* received so far, on the wire */
+/* How long rates and throttling answers have held it back. */
+int64_t cq_transfer_gated_ms(const cq_transfer *t);
 /* Sends the same request again after delay_ms (signed anew; signer may be
  * replaced, NULL keeps it).  Only before a piece was taken. */
 int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,

@@ -54,6 +54,7 @@ struct cq_transfer {
   int redirects;       /* [I] */
   int64_t not_before;  /* [L] monotonic ms */
   int64_t gated_since; /* [L] a limiter held it back since; 0 = no */
+  int64_t gated_ms;    /* [L] so long before, all attempts */
   cq_tstate state;     /* [L] */
   int cancelled;       /* [L] the caller has let go */
   int paused, resume;  /* [L] curl was told to stop / may go on */

@@ -543,7 +543,10 @@ static int64_t io_admit(cq_io *io, int64_t now) {
       if (throttled && !t->gated_since) t->gated_since = now;
       continue;
     }
-    if (t->gated_since) io->stats.throttled_ms += now - t->gated_since;
+    if (t->gated_since) {
+      t->gated_ms += now - t->gated_since;
+      io->stats.throttled_ms += now - t->gated_since;
+    }
     cq_transfer_unqueue(io, t);
     cq_limiters_enter(t);
     t->at = CQ_AT_CURL;

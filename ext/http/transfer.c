@@ -286,6 +286,18 @@ int64_t cq_transfer_bytes(const cq_transfer *t) {
   return n;
 }
 
+int64_t cq_transfer_gated_ms(const cq_transfer *t) {
+  int64_t n;
+
+  if (transfer_orphan(t)) return 0;
+  pthread_mutex_lock(&t->io->lock);
+  n = t->gated_ms + (t->at == CQ_AT_QUEUE && t->gated_since
+                         ? cq_mono_ms() - t->gated_since
+                         : 0);
+  pthread_mutex_unlock(&t->io->lock);
+  return n;
+}
+
 int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
                       cq_error *err) {
   cq_io *io = t->io;

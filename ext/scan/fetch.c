@@ -291,7 +291,10 @@ static void fetch_quota(cq_fetch *f) {
 }
 
 static void fetch_drop_transfer(cq_fetch *f) {
-  if (f->transfer) f->bytes += cq_transfer_bytes(f->transfer);
+  if (f->transfer) {
+    f->bytes += cq_transfer_bytes(f->transfer);
+    f->throttled_ms += cq_transfer_gated_ms(f->transfer);
+  }
   cq_transfer_free(f->transfer);
   f->transfer = NULL;
 }
@@ -336,7 +339,7 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
 static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   int64_t wait;
   int code = status == 401 || status == 403 ? CQ_AUTH
-             : status == 429                ? CQ_BUSY
+             : status == 429                ? CQ_THROTTLED
              : status == 0                  ? CQ_IOERR
                                             : CQ_ERROR;
 
@@ -352,12 +355,20 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   case CQ_ACT_RETRY:
     if (!f->def.request->idempotent && !v->throttle)
       return fetch_refuse(f, v, code);
+    if (v->after_ms >= CQ_MAX_WAIT_MS) {
+      size_t n = strlen(v->reason);
+
+      snprintf(v->reason + n, sizeof v->reason - n,
+               " (asks to wait for %d minutes or more)",
+               CQ_MAX_WAIT_MS / 60000);
+      return fetch_refuse(f, v, CQ_THROTTLED);
+    }
     if (f->attempt >= f->patience) {
       size_t n = strlen(v->reason);
 
       snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
                f->attempt + 1);
-      return fetch_refuse(f, v, v->throttle ? CQ_BUSY : code);
+      return fetch_refuse(f, v, v->throttle ? CQ_THROTTLED : code);
     }
     wait =
         v->after_ms >= 0
@@ -559,7 +570,8 @@ int cq_fetch_fail(const cq_fetch *f, cq_error *err) {
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add) {
   add->requests += f->requests;
   add->retries += f->retries;
-  add->throttled_ms += f->throttled_ms;
+  add->throttled_ms +=
+      f->throttled_ms + (f->transfer ? cq_transfer_gated_ms(f->transfer) : 0);
   add->bytes += f->bytes + (f->transfer ? cq_transfer_bytes(f->transfer) : 0);
   add->cached += f->from_cache;
 }

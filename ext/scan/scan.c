@@ -25,6 +25,11 @@ struct cq_scan {
   json_t *newest;    /* {parent key: text}, or NULL */
   char *cursor;      /* text of stats.cursor */
   int failed;        /* after an error nothing more comes */
+  /* An error of what was fetched ahead is told when the reader gets there:
+   * whether a row is seen must not depend on the network's order. */
+  const cq_task *broken; /* the window's task that failed, or NULL */
+  int jobs_failed;       /* so did finding out what comes behind the window */
+  cq_error later;
 };
 
 /* The options' arrays live as long as the scan. */
@@ -262,7 +267,7 @@ static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
 }
 
 static int scan_fill(cq_scan *s, cq_error *err) {
-  while (!s->drained && s->n < CQ_WINDOW) {
+  while (!s->drained && !s->broken && !s->jobs_failed && s->n < CQ_WINDOW) {
     cq_job *job;
     int rc;
 
@@ -280,6 +285,23 @@ static int scan_fill(cq_scan *s, cq_error *err) {
   return CQ_OK;
 }
 
+/* Lets the window's tasks go on, up to one that has failed. */
+static int scan_advance(cq_scan *s, cq_error *err) {
+  for (int i = 0; i < s->n; i++) {
+    cq_task *t = s->window[(s->first + i) % CQ_WINDOW];
+    int rc;
+
+    if (t == s->broken) return CQ_OK;
+    rc = cq_task_poll(t, i == 0 ? 2 : 1, i == 0 ? err : &s->later);
+    if (rc == CQ_OK) continue;
+    if (i == 0) return rc;
+    s->later.code = rc;
+    s->broken = t;
+    return CQ_OK;
+  }
+  return CQ_OK;
+}
+
 int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
                  cq_error *err) {
   int rc;
@@ -290,13 +312,22 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
   if (s->failed) return s->failed;
   if (s->o.cap >= 0 && s->given >= s->o.cap) return CQ_DONE;
   for (;;) {
-    rc = scan_fill(s, err);
-    for (int i = 0; i < s->n && rc == CQ_OK; i++)
-      rc = cq_task_poll(s->window[(s->first + i) % CQ_WINDOW], i == 0 ? 2 : 1,
-                        err);
+    if (!s->jobs_failed && !s->broken && (rc = scan_fill(s, &s->later)) != 0)
+      s->jobs_failed = rc;
+    if (s->jobs_failed && s->n == 0) {
+      if (err) *err = s->later;
+      rc = s->jobs_failed;
+      break;
+    }
+    rc = scan_advance(s, err);
     if (rc) break;
     if (s->n == 0) return s->drained ? CQ_DONE : CQ_BUSY;
     rc = cq_task_take(s->window[s->first], &s->out);
+    if (rc != CQ_ROW && s->window[s->first] == s->broken) {
+      if (err) *err = s->later;
+      rc = s->later.code;
+      break;
+    }
     if (rc == CQ_BUSY) return CQ_BUSY;
     if (rc == CQ_DONE) {
       rc = scan_cursor(s, s->window[s->first], err);

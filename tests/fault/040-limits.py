@@ -1,0 +1,66 @@
+# timeout: 60
+# What servers say about too many requests: obeyed, counted, bounded.
+import email.utils
+import os
+import sys
+import time
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/fault')
+from faults import Odd
+
+t = Odd(cache_ttl='0')
+
+
+def after(value, more=''):
+    t.routes(f'GET /list\n  status 429\n  header retry-after: {value}\n  times 1\n{more}GET /list\n  body [{{"id":1}}]\n')
+    return t.tries('SELECT id FROM odd_list')
+
+
+IN_A_SECOND = email.utils.formatdate(time.time() + 1, usegmt=True)
+for name, value in (('in seconds', '0'), ('in parts of a second', '0.1'), ('as a date that has passed',
+                    'Wed, 21 Oct 2015 07:28:00 GMT'), ('as a date to come', IN_A_SECOND), ('as nonsense', 'soon'),
+                    ('negative', '-5'), ('empty', '')):
+    t.is_(f'Retry-After {name}', (after(value), t.asked()), ([(1,)], 2))
+for value in ('99999999', 'Wed, 21 Oct 2199 07:28:00 GMT', '1e300', '86400'):
+    seen = after(value)
+    t.has(f'Retry-After {value} is not waited for', seen, 'asks to wait for 60 minutes or more')
+    t.is_(f'Retry-After {value}: one request', t.asked(), 1)
+
+t.routes('GET /list\n  status 500\n  times 3\n  next\n  body [{"id":1}]\n')
+t.is_('three times 500, then an answer', (t.tries('SELECT id FROM odd_list'), t.asked()), ([(1,)], 4))
+t.is_('cq_requests tells the attempts', t.rows(
+    "SELECT group_concat(attempt || ':' || status) FROM (SELECT * FROM cq_requests ORDER BY id DESC LIMIT 4)"),
+    [('4:200,3:500,2:500,1:500',)])
+t.routes('GET /list\n  status 400 Odd\n  body {"message":"no"}\n')
+t.has('400 is not tried again', t.tries('SELECT id FROM odd_list'), 'HTTP 400')
+t.is_('but once', t.asked(), 1)
+
+SYNC = "SELECT cq_sync('{source: odd, tables: [odd_list], progress: off}')"
+t.routes('GET /list\n  status 429\n  header retry-after: 0.3\n  times 1\n  next\n  body [{"id":1}]\n')
+t.rows(SYNC)
+t.is_('a sync counts what it waited for', t.rows(
+    'SELECT requests, retries, throttled_ms >= 300 FROM cq_sync_tables ORDER BY started DESC LIMIT 1'), [(2, 1, 1)])
+
+# Requests to one host share a limit: ten at once, half as many after a 429.
+PARENTS = 'GET /parents\n  body [' + ','.join(f'{{"id":{i}}}' for i in range(60)) + ']\n'
+t.routes('GET /parents/*\n  delay 30\n  body [{"id":1}]\n' + PARENTS)
+t.is_('sixty children', t.one('SELECT count(*) FROM odd_children'), 60)
+t.is_('as many at once as the limit lets', t.peak(), 10)
+t.is_('in the order of their parents', t.rows('SELECT parent_id FROM odd_children'), [(i,) for i in range(60)])
+t.routes('GET /parents/5/*\n  status 429\n  header retry-after: 0.2\n  times 1\n'
+         'GET /parents/*\n  delay 30\n  body [{"id":1}]\n' + PARENTS)
+t.is_('none is lost to a 429', t.rows('SELECT parent_id FROM odd_children'), [(i,) for i in range(60)])
+t.is_('which costs one more request', t.asked(), 62)
+
+# An error far ahead is told when the reader gets there.
+t.routes('GET /parents/9/*\n  status 400\nGET /parents/0/*\n  delay 100\n  body [{"id":1}]\n'
+         'GET /parents/*\n  body [{"id":1}]\n' + PARENTS)
+c = t.db.execute('SELECT parent_id FROM odd_children')
+seen = []
+try:
+    for row in c:
+        seen.append(row[0])
+except Exception as e:
+    seen.append('400' in str(e))
+# Python steps one row ahead, so it drops the last of them.
+t.is_('rows before an error, then the error', seen, list(range(8)) + [True])
+t.done()
