@@ -16,8 +16,9 @@ static const cq_setting settings[] = {
      "file of the certificates to trust, instead of the system's", 't', 0, 1,
      NULL},
     {"cache_ttl", "10",
-     "seconds for which a live query may reuse an answer; 0 = never", 's', 0, 0,
-     NULL},
+     "seconds for which an answer serves later statements too; 0 = no longer "
+     "than its own statement",
+     's', 0, 0, NULL},
     {"client_cert", "", "file of the certificate that servers ask of us", 't',
      0, 1, NULL},
     {"client_key", "", "file of the key to client_cert", 't', 0, 1, NULL},

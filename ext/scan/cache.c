@@ -3,10 +3,10 @@
  * for each outer row, and an answer that has not changed is not sent again.
  *
  * An entry is good while it is younger than the time limit, or as long as a
- * live cursor is open that was open when it was made.  After that it is only
- * kept if it came with a validator (ETag, or else Last-Modified): the next
- * request, also of a sync, asks whether it still holds, and a 304 makes it
- * good again.  The key is all that was asked, by whom: see fetch_cache_key.
+ * live cursor is open that was open when it was made; with a limit of 0 only
+ * the latter.  After that, unless the limit is 0, it is kept if it came with a
+ * validator (ETag, or else Last-Modified): the next request, also of a sync,
+ * asks whether it still holds, and a 304 makes it good again.  The key is all that was asked, by whom: see fetch_cache_key.
  *
  * Whole bodies only, shared with whoever decodes them, never copied.  When the
  * bytes run out, what is kept for validation goes first, then the oldest.
@@ -103,7 +103,7 @@ void cq_cache_free(cq_cache *c) {
 
 void cq_cache_ttl(cq_cache *c, int64_t ms) {
   c->ttl_ms = ms;
-  if (ms <= 0) cq_cache_drop(c);
+  if (ms <= 0 && c->cursors == 0) cq_cache_drop(c);
 }
 
 void cq_cache_enter(cq_cache *c) {
@@ -111,11 +111,12 @@ void cq_cache_enter(cq_cache *c) {
 }
 
 void cq_cache_leave(cq_cache *c) {
-  if (c && c->cursors > 0) c->cursors--;
+  if (!c || c->cursors == 0 || --c->cursors > 0) return;
+  if (c->ttl_ms <= 0) cq_cache_drop(c);
 }
 
 static int cache_good(const cq_cache *c, const entry *e) {
-  return cq_mono_ms() - e->made_ms <= c->ttl_ms ||
+  return (c->ttl_ms > 0 && cq_mono_ms() - e->made_ms <= c->ttl_ms) ||
          (c->cursors > 0 && e->made_ms >= c->since_ms);
 }
 
@@ -129,11 +130,10 @@ static entry *cache_find(const cq_cache *c, const char *key, uint64_t h) {
 cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out) {
   entry *e;
 
-  if (c->ttl_ms <= 0) return CQ_CACHE_NONE;
   /* They are in the order of their making: what is not good any more comes
    * first. */
   while ((e = c->good.oldest) != NULL && !cache_good(c, e)) {
-    if (e->answer.etag || e->answer.modified) {
+    if (c->ttl_ms > 0 && (e->answer.etag || e->answer.modified)) {
       list_remove(e);
       list_add(&c->kept, e);
     } else {
@@ -157,7 +157,7 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v) {
   uint64_t h = cq_hash64(key, strlen(key), 0);
   entry *old, *e;
 
-  if (c->ttl_ms <= 0) return;
+  if (c->ttl_ms <= 0 && c->cursors == 0) return;
   e = bytes > c->max / 4 ? NULL : cq_calloc(1, sizeof *e);
   if (e && (!(e->key = cq_strdup(key)) || copy_text(v->url, &e->answer.url) ||
             copy_text(v->link, &e->answer.link) ||

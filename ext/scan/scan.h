@@ -145,7 +145,7 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err);
 /* ---- the answer cache ---------------------------------------------------- */
 int cq_cache_new(size_t max_bytes, cq_cache **out);
 void cq_cache_free(cq_cache *c);
-void cq_cache_ttl(cq_cache *c, int64_t ms); /* 0 = off */
+void cq_cache_ttl(cq_cache *c, int64_t ms); /* 0 = only while a live cursor is open */
 /* Live cursors open/close: entries made since the first open cursor are valid
  * while any is open, so that identical fetches of a statement happen once. */
 void cq_cache_enter(cq_cache *c);
