@@ -277,6 +277,27 @@ static int filter_same_kinds(cq_source *source, const cq_table *t,
   return CQ_OK;
 }
 
+/* A key that the API needs was given, but in a way that text is not: beside a
+ * number '5' and '05' are equal in SQL, and the API can be asked for one. */
+static int filter_required(const cq_table *t, const cq_pushdown *p,
+                           const cq_bound *b, cq_error *err) {
+  for (int i = 0; i < p->nitem; i++) {
+    const cq_column *c = &t->columns[p->item[i].column];
+    int have = 0;
+
+    for (size_t k = 0; k < b->n; k++)
+      have |= b->c[k].column == p->item[i].column;
+    if (c->required && !have)
+      return cq_error_set(err, CQ_CONSTRAINT,
+                          "%s: column %s: the API cannot be asked for this "
+                          "value: it is no %s\nhint: WHERE %s = CAST(... AS "
+                          "%s)",
+                          t->name, c->name, cq_type_name(c->type), c->name,
+                          cq_type_sql(c->type));
+  }
+  return CQ_OK;
+}
+
 static int filter_open(live_cursor *c, const cq_pushdown *p,
                        sqlite3_value **argv, cq_arena *a, cq_error *err) {
   cq_live *v = (cq_live *)c->base.pVtab;
@@ -299,7 +320,9 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
     c->eof = 1;
     return CQ_OK;
   }
-  rc = cq_ctx_source(v->ctx, v->table->integration, &o.source, err);
+  rc = filter_required(v->table, p, &bound, err);
+  if (rc == CQ_OK)
+    rc = cq_ctx_source(v->ctx, v->table->integration, &o.source, err);
   if (rc) return rc;
   if (o.cap > 0) {
     rc = filter_same_kinds(o.source, v->table, &bound, &same, err);

@@ -87,7 +87,7 @@ static fit fit_prefix(cq_push_op op, cq_value *v) {
   return n ? FIT_WIDER : FIT_NO;
 }
 
-static fit fit_number(int type, cq_push_op op, cq_value *v) {
+static fit fit_number(int type, cq_value *v) {
   cq_value n = *v;
 
   if (v->kind == CQ_STR && cq_number_parse(v->u.s, v->len, &n)) return FIT_NO;
@@ -97,7 +97,8 @@ static fit fit_number(int type, cq_push_op op, cq_value *v) {
       return FIT_NO;
     n = cq_value_int((int64_t)n.u.r);
   }
-  (void)op;
+  /* What an API makes of a truth that is neither 0 nor 1, nobody knows. */
+  if (type == CQ_BOOLEAN && (n.u.i < 0 || n.u.i > 1)) return FIT_NO;
   *v = n;
   return FIT_YES;
 }
@@ -133,7 +134,7 @@ static fit fit_value(cq_arena *a, const cq_column *c, cq_push_op op,
   case CQ_INTEGER:
   case CQ_BOOLEAN:
   case CQ_REAL:
-    return fit_number(c->type, op, v);
+    return fit_number(c->type, v);
   case CQ_TIMESTAMP:
     return fit_time(a, op, v, as);
   default:
@@ -208,7 +209,12 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
     int use = !given[i].unknown, code;
 
     if (!v) return CQ_NOMEM;
-    for (size_t k = 0; k < given[i].n && use; k++) {
+    if (given[i].unknown) {
+      /* There will be some value: this one holds its place. */
+      v[n++] = cq_value_text("?");
+      use = 1;
+    }
+    for (size_t k = 0; k < given[i].n && use && !given[i].unknown; k++) {
       fit f;
 
       if (given[i].values[k].kind == CQ_NULL) {
@@ -234,6 +240,7 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
     if ((as == CQ_P_LT && code == CQ_W_LE) ||
         (as == CQ_P_GT && code == CQ_W_GE))
       out->whole = 0;
+    out->c[out->n].unknown = given[i].unknown;
     out->c[out->n].column = p->item[i].column;
     out->c[out->n].op = code;
     out->c[out->n].n = values_unique(v, n);

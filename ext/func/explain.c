@@ -21,6 +21,7 @@ typedef struct program {
   cq_arena arena;
   op *ops;
   size_t n, cap;
+  cq_prediction steps; /* of all scans */
 } program;
 
 static const char *column_copy(cq_arena *a, sqlite3_stmt *s, int i) {
@@ -74,44 +75,95 @@ static const cq_live *cursor_table(const program *p, int cursor) {
 /* Operators that leave in P3 what only a running statement knows. */
 static int computes(const op *o) {
   static const char *const codes[] = {
-      "Column", "VColumn",  "Function",  "PureFunc",  "Concat",
-      "Add",    "Subtract", "Multiply",  "Divide",    "Remainder",
-      "BitAnd", "BitOr",    "ShiftLeft", "ShiftRight"};
+      "Column", "VColumn",  "Function",  "PureFunc",   "Concat",
+      "Add",    "Subtract", "Multiply",  "Divide",     "Remainder",
+      "BitAnd", "BitOr",    "ShiftLeft", "ShiftRight", "And",
+      "Or",     "AggValue", "AggFinal",  "ReadCookie"};
 
   for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
     if (is(o, codes[i])) return 1;
   return 0;
 }
 
-/* The constant that register `reg` holds when op `at` runs; 0 = not known. */
-static int constant(const program *p, size_t at, int reg, int depth,
-                    cq_value *out) {
-  while (at-- > 0 && depth < 8) {
-    const op *o = &p->ops[at];
+/* Operators that leave in P2 a value; of some it is known. */
+static int loads(const op *o) {
+  static const char *const codes[] = {
+      "Integer", "Int64",    "Real",     "String8",  "String", "Null", "Blob",
+      "SCopy",   "Copy",     "IntCopy",  "Variable", "Rowid",  "Not",  "BitNot",
+      "IsTrue",  "Sequence", "NewRowid", "RowData",  "Count"};
 
-    if (computes(o) && o->p3 == reg) return 0;
-    if (o->p2 != reg) continue;
-    if (is(o, "Integer"))
-      *out = cq_value_int(o->p1);
-    else if (is(o, "String8") || is(o, "String"))
-      *out = cq_value_text(o->p4);
-    else if (is(o, "Int64") || is(o, "Real"))
-      return cq_number_parse(o->p4, strlen(o->p4), out) == CQ_OK;
-    else if (is(o, "Null"))
-      *out = cq_value_null();
-    else if (is(o, "SCopy") || is(o, "Copy") || is(o, "IntCopy"))
-      return constant(p, at, o->p1, depth + 1, out);
-    else if (is(o, "Variable") || is(o, "Rowid"))
-      return 0;
-    else
-      continue; /* P2 is something else here */
-    return 1;
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    if (is(o, codes[i])) return 1;
+  return 0;
+}
+
+static int writes(const op *o, int reg) {
+  /* NULL may go to a row of registers. */
+  if (is(o, "Null") && o->p3 > o->p2) return reg >= o->p2 && reg <= o->p3;
+  return (loads(o) && o->p2 == reg) || (computes(o) && o->p3 == reg);
+}
+
+/* Does any jump lead behind op `from`, up to `to`?  Then what was written at
+ * `from` is not sure to be there at `to`. */
+static int entered(const program *p, size_t from, size_t to) {
+  for (size_t i = 0; i < p->n; i++) {
+    const op *o = &p->ops[i];
+
+    if (!loads(o) && !computes(o) && !is(o, "MakeRecord") &&
+        !is(o, "IdxInsert") && !is(o, "OpenEphemeral") && !is(o, "VOpen") &&
+        !is(o, "OpenRead") && !is(o, "ResultRow") && !is(o, "Affinity") &&
+        !is(o, "Transaction") && !is(o, "VInitIn") && o->p2 > (int)from &&
+        o->p2 <= (int)to)
+      return 1;
   }
   return 0;
 }
 
+/* The constant that register `reg` holds when op `at` runs; 0 = not known. */
+static int constant(const program *p, size_t at, int reg, int depth,
+                    cq_value *out) {
+  const op *o = NULL;
+  size_t from = 0, times = 0;
+
+  for (size_t i = 0; i < p->n; i++) {
+    if (!writes(&p->ops[i], reg)) continue;
+    times++;
+    /* Constants may be set at the program's end, where it begins. */
+    if (i < at || !o) {
+      o = &p->ops[i];
+      from = i;
+    }
+  }
+  if (!o || depth > 8) return 0;
+  if (times > 1 && (from > at || entered(p, from, at))) return 0;
+  if (is(o, "Integer"))
+    *out = cq_value_int(o->p1);
+  else if (is(o, "String8") || is(o, "String"))
+    *out = cq_value_text(o->p4);
+  else if (is(o, "Real"))
+    *out = cq_value_real(strtod(o->p4, NULL));
+  else if (is(o, "Int64"))
+    return cq_number_parse(o->p4, strlen(o->p4), out) == CQ_OK;
+  else if (is(o, "Null"))
+    *out = cq_value_null();
+  else if (is(o, "SCopy") || is(o, "Copy") || is(o, "IntCopy"))
+    return constant(p, from, o->p1, depth + 1, out);
+  else
+    return 0;
+  return 1;
+}
+
+/* A list's values are compared as the column's type has them. */
+static int as_column(program *p, const cq_column *c, cq_value *v, int *known) {
+  if (v->kind != CQ_INT && v->kind != CQ_DOUBLE) return CQ_OK;
+  if (strcmp(cq_type_sql(c->type), "TEXT") != 0) return CQ_OK;
+  *known &= v->kind == CQ_INT;
+  return cq_value_to_text(&p->arena, v, v);
+}
+
 /* The values of an IN list, as they are put into its table. */
-static int in_list(program *p, size_t at, int reg, cq_pushed *out) {
+static int in_list(program *p, size_t at, int reg, const cq_column *c,
+                   cq_pushed *out) {
   const op *init = NULL;
   cq_value *v;
 
@@ -124,25 +176,34 @@ static int in_list(program *p, size_t at, int reg, cq_pushed *out) {
   for (size_t i = 0; init && i < p->n; i++) {
     const op *o = &p->ops[i];
 
-    if (is(o, "IdxInsert") && o->p1 == init->p1 &&
-        !constant(p, i, o->p3, 0, &v[out->n++]))
-      out->unknown = 1;
+    int known;
+
+    /* The key is a record, made just before of the register that is given. */
+    if (!is(o, "IdxInsert") || o->p1 != init->p1) continue;
+    known = constant(p, i, o->p3, 0, &v[out->n]);
+    if (known && as_column(p, c, &v[out->n], &known)) return CQ_NOMEM;
+    out->n++;
+    out->unknown |= !known;
   }
   if (out->n == 0) out->unknown = 1;
   return CQ_OK;
 }
 
-/* The innermost loop around op `at` that is not its own. */
+/* The innermost loop around op `at` that is not its own.  What stands behind a
+ * Once runs once, whatever is around that. */
 static void loop_around(const program *p, size_t at, cq_buf *out) {
   const op *in = NULL;
+  size_t once = 0;
 
+  for (size_t i = 0; i < at; i++)
+    if (is(&p->ops[i], "Once") && p->ops[i].p2 > (int)at) once = i;
   for (size_t i = at + 1; i < p->n; i++) {
     const op *o = &p->ops[i];
 
     if ((is(o, "Next") || is(o, "VNext") || is(o, "Prev") ||
          is(o, "SorterNext")) &&
-        (size_t)o->p2 <= at && o->p1 != p->ops[at].p1 &&
-        (!in || o->p2 > in->p2))
+        (size_t)o->p2 <= at && (size_t)o->p2 >= once &&
+        o->p1 != p->ops[at].p1 && (!in || o->p2 > in->p2))
       in = o;
   }
   if (in) {
@@ -176,72 +237,74 @@ static void put_unknown(cq_buf *b, const cq_table *t, const cq_pushdown *d,
   cq_buf_byte(b, ']');
 }
 
-/* Clients that the configuration names in full are known without a request. */
-static int name_clients(cq_source *source, const cq_table *t, cq_error *err) {
-  const cq_integration *in = t->integration;
-  const cq_client *const *clients;
-  size_t n;
+/* LIMIT and OFFSET as a number of rows; -1 = none, or not known. */
+static int64_t scan_cap(const program *p, size_t at, const cq_pushdown *d) {
+  int reg = p->ops[at].p3 + 2 + d->nitem;
+  cq_value limit, offset = cq_value_int(0);
 
-  for (int d = 0;
-       d < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; d++)
-    t = t->parent.table;
-  for (size_t i = 0; i < t->nover; i++)
-    if (in->dims[t->over[i]].discover || in->dims[t->over[i]].identify)
-      return CQ_OK;
-  return cq_source_clients(source, t, &clients, &n, err);
+  if (!d->limit || !constant(p, at, reg, 0, &limit) || limit.kind != CQ_INT ||
+      limit.u.i < 0 ||
+      (d->offset &&
+       (!constant(p, at, reg + 1, 0, &offset) || offset.kind != CQ_INT)))
+    return -1;
+  if (offset.u.i < 0) offset.u.i = 0;
+  return limit.u.i > INT64_MAX - offset.u.i ? -1 : limit.u.i + offset.u.i;
+}
+
+/* The values that the plan's terms have. */
+static int scan_values(program *p, size_t at, const cq_table *t,
+                       const cq_pushdown *d, cq_pushed *values) {
+  for (int i = 0; i < d->nitem; i++) {
+    int reg = p->ops[at].p3 + 2 + i, rc = CQ_OK;
+    cq_value *one = cq_arena_alloc(&p->arena, sizeof *one);
+
+    if (!one) return CQ_NOMEM;
+    if (d->item[i].op == CQ_P_IN) {
+      rc = in_list(p, at, reg, &t->columns[d->item[i].column], &values[i]);
+    } else {
+      values[i].unknown = !constant(p, at, reg, 0, one);
+      values[i].values = one;
+      values[i].n = 1;
+    }
+    if (rc) return rc;
+  }
+  return CQ_OK;
 }
 
 static int explain_scan(program *p, size_t at, const cq_live *v, int number,
                         cq_buf *out, cq_error *err) {
   const op *f = &p->ops[at];
   const cq_table *t = v->table;
+  size_t first = p->steps.n;
   cq_pushed values[CQ_PUSH_MAX];
   cq_pushdown d;
   cq_bound bound;
   cq_scan_options o;
-  cq_prediction steps;
-  int rc = CQ_OK, unknown = 0;
+  int rc;
 
   memset(values, 0, sizeof values);
   memset(&o, 0, sizeof o);
-  memset(&steps, 0, sizeof steps);
-  cq_arena_init(&steps.arena);
   if (cq_pushdown_parse(t, f->p4, &d))
     return cq_error_set(err, CQ_ERROR,
                         "cq_explain: %s: plan cannot be read: %s", t->name,
                         f->p4);
-  for (int i = 0; i < d.nitem && rc == CQ_OK; i++) {
-    int reg = f->p3 + 2 + i;
-    cq_value *one = cq_arena_alloc(&p->arena, sizeof *one);
-
-    if (!one)
-      rc = CQ_NOMEM;
-    else if (d.item[i].op == CQ_P_IN)
-      rc = in_list(p, at, reg, &values[i]);
-    else
-      values[i].unknown = !constant(p, at, reg, 0, one);
-    if (d.item[i].op != CQ_P_IN) {
-      values[i].values = one;
-      values[i].n = 1;
-    }
-    unknown |= values[i].unknown;
-  }
+  rc = scan_values(p, at, t, &d, values);
   if (rc == CQ_OK) rc = cq_pushdown_bind(t, &d, values, &p->arena, &bound);
   if (rc) return cq_error_nomem(err);
-  if (bound.none) return CQ_OK;
+  o.cap = bound.whole ? scan_cap(p, at, &d) : -1;
+  if (bound.none || o.cap == 0) return CQ_OK;
   rc = cq_ctx_source(p->ctx, t->integration, &o.source, err);
-  if (rc == CQ_OK) rc = name_clients(o.source, t, err);
   if (rc) return rc;
   o.env = &p->ctx->env;
   o.table = t;
   o.constraints = bound.c;
   o.nconstraint = bound.n;
-  o.cap = -1;
   o.use_cache = 1;
   o.wanted = cq_pushdown_wanted(t, d.used, &p->arena);
-  rc = o.wanted ? cq_scan_predict(&o, &steps, err) : cq_error_nomem(err);
-  for (size_t i = 0; i < steps.n && rc == CQ_OK; i++) {
-    const cq_plan_step *s = &steps.steps[i];
+  rc = o.wanted ? cq_scan_predict(&o, &p->steps, err) : cq_error_nomem(err);
+  if (rc) cq_error_prefix(err, "cq_explain: ");
+  for (size_t i = first; i < p->steps.n && rc == CQ_OK; i++) {
+    const cq_plan_step *s = &p->steps.steps[i];
     cq_buf loop;
 
     cq_buf_init(&loop, CQ_MAX_TEMPLATE);
@@ -252,18 +315,21 @@ static int explain_scan(program *p, size_t at, const cq_live *v, int number,
     put_text(out, "method", s->method);
     put_text(out, "url", s->url);
     put_text(out, "operation", s->operation);
-    if (s->requests < 0 || unknown)
+    if (s->requests < 0)
       cq_buf_str(out, ",\"requests\":null");
     else
       cq_buf_printf(out, ",\"requests\":%lld", (long long)s->requests);
     put_text(out, "repeats", s->repeats);
+    if (o.cap > 0 && s->table == t->name)
+      cq_buf_printf(out, ",\"enough\":%lld", (long long)o.cap);
+    else
+      cq_buf_str(out, ",\"enough\":null");
     put_text(out, "runs", loop.data);
     put_text(out, "plan", f->p4);
     put_unknown(out, t, &d, values);
     cq_buf_byte(out, '}');
     cq_buf_clear(&loop);
   }
-  cq_prediction_clear(&steps);
   return rc;
 }
 
@@ -298,6 +364,7 @@ void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv) {
   memset(&p, 0, sizeof p);
   p.ctx = sqlite3_user_data(x);
   cq_arena_init(&p.arena);
+  cq_arena_init(&p.steps.arena);
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
   cq_buf_byte(&out, '[');
   rc = sql ? explain_prepare(db, sql, &stmt, &err)
@@ -312,6 +379,7 @@ void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv) {
   }
   cq_buf_byte(&out, ']');
   sqlite3_finalize(stmt);
+  cq_prediction_clear(&p.steps);
   cq_arena_clear(&p.arena);
   cq_free(p.ops);
   if (rc) {

@@ -35,9 +35,14 @@ struct cq_cache {
   list good, kept; /* by age; kept: not good any more, with a validator */
   size_t bytes, max;
   int64_t ttl_ms;
-  int cursors;      /* open now */
-  int64_t since_ms; /* when the first of them was opened */
+  int cursors;       /* open now */
+  int64_t since_ms;  /* when the first of them was opened */
+  cq_fetch *fetches; /* under way */
 };
+
+cq_fetch **cq_cache_fetches(cq_cache *c) {
+  return &c->fetches;
+}
 
 int cq_cache_new(size_t max_bytes, cq_cache **out) {
   *out = cq_calloc(1, sizeof **out);

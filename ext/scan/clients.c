@@ -438,9 +438,15 @@ done:
   return rc;
 }
 
-/* Lays dimension `d` over `in`; the result replaces it. */
+static void asks_free(asking *asks, size_t n) {
+  for (size_t i = 0; asks && i < n; i++) json_decref(asks[i].patterns);
+  cq_free(asks);
+}
+
+/* Lays dimension `d` over `in`; the result replaces it.  dry: makes no request
+ * and tells how many there would be. */
 static int step_run(cq_source *s, const cq_dimension *d, growing *in,
-                    cq_error *err) {
+                    cq_dry_step *dry, cq_error *err) {
   step st = {s, d, {NULL, 0, 0}};
   size_t cap = in->n ? in->n : 1, nask = 0;
   asking *asks = cq_calloc(cap, sizeof *asks);
@@ -464,12 +470,18 @@ static int step_run(cq_source *s, const cq_dimension *d, growing *in,
     else
       rc = step_values(&st, in->v[i], asks, &nask, err);
   }
+  if (dry) {
+    dry->discover = (int64_t)nask;
+    dry->identify = nask && d->identify ? -1 : 0;
+    for (size_t i = 0; d->identify && !nask && i < st.out.n; i++)
+      dry->identify += !st.out.v[i]->failed;
+    goto done;
+  }
   if (rc == CQ_OK && nask)
     rc = ask_all(s, d, d->discover, d->rows, &d->page, fields, nfield, asks,
                  nask, step_discovered, &st, err);
-  for (size_t i = 0; i < nask; i++) json_decref(asks[i].patterns);
   if (rc == CQ_OK && d->identify && st.out.n) {
-    cq_free(asks);
+    asks_free(asks, nask);
     asks = cq_calloc(st.out.n, sizeof *asks);
     nask = 0;
     if (!asks) rc = cq_error_nomem(err);
@@ -480,7 +492,7 @@ static int step_run(cq_source *s, const cq_dimension *d, growing *in,
                    fields, nfield, asks, nask, step_identified, &st, err);
   }
 done:
-  cq_free(asks);
+  asks_free(asks, nask);
   cq_free(fields);
   cq_free(in->v);
   *in = st.out;
@@ -488,16 +500,16 @@ done:
 }
 
 /* _cq_client_id: the id attributes of the dimensions, joined by ':'. */
-static int client_name(cq_source *s, const cq_table *t, cq_client *c,
+static int client_name(cq_source *s, unsigned long long dims, cq_client *c,
                        cq_error *err) {
   cq_buf b;
 
   cq_buf_init(&b, 1 << 16);
-  for (size_t k = 0; k < t->nover; k++) {
-    const cq_dimension *d = &s->in->dims[t->over[k]];
+  for (int k = 0; k < s->in->ndim; k++) {
+    const cq_dimension *d = &s->in->dims[k];
     const char *id = d->id ? d->id : d->name;
 
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; (dims >> k & 1) && i < c->n; i++)
       if (strcmp(c->names[i], id) == 0 && c->values[i].kind != CQ_NULL) {
         cq_value v;
 
@@ -514,31 +526,40 @@ static int client_name(cq_source *s, const cq_table *t, cq_client *c,
   return c->id ? CQ_OK : cq_error_nomem(err);
 }
 
-int cq_source_clients(cq_source *s, const cq_table *t,
-                      const cq_client *const **out, size_t *n, cq_error *err) {
+static unsigned long long table_dims(const cq_table *t) {
   unsigned long long dims = 0;
-  cq_client_list *l;
-  growing g = {NULL, 0, 0};
-  cq_client *none;
-  int rc = CQ_OK;
 
   t = cq_table_top(t);
   for (size_t i = 0; i < t->nover; i++) dims |= 1ull << t->over[i];
-  for (l = s->lists; l && l->dims != dims; l = l->next)
+  return dims;
+}
+
+/* The clients of a set of dimensions: the last laid over those of the others,
+ * which are kept too, so that no dimension is asked for twice. */
+static int source_list(cq_source *s, unsigned long long dims,
+                       const cq_client_list **out, cq_error *err) {
+  const cq_client_list *base = NULL;
+  growing g = {NULL, 0, 0};
+  cq_client none, *c;
+  cq_client_list *l;
+  int last = -1, rc = CQ_OK;
+
+  for (*out = s->lists; *out && (*out)->dims != dims; *out = (*out)->next)
     ;
-  if (l) {
-    *out = (const cq_client *const *)l->clients;
-    *n = l->n;
-    return CQ_OK;
+  if (*out) return CQ_OK;
+  for (int i = 0; i < s->in->ndim; i++)
+    if (dims >> i & 1) last = i;
+  memset(&none, 0, sizeof none);
+  if (last >= 0) rc = source_list(s, dims & ~(1ull << last), &base, err);
+  /* Copies: what is added to these is not the other list's. */
+  for (size_t i = 0; i < (base ? base->n : 1) && rc == CQ_OK; i++) {
+    c = client_extend(&s->arena, base ? base->clients[i] : &none, 0);
+    rc = c ? growing_add(&g, c, err) : cq_error_nomem(err);
   }
-  none = cq_arena_alloc(&s->arena, sizeof *none);
-  if (!none) return cq_error_nomem(err);
-  memset(none, 0, sizeof *none);
-  rc = growing_add(&g, none, err);
-  for (int i = 0; i < s->in->ndim && rc == CQ_OK; i++)
-    if (dims >> i & 1) rc = step_run(s, &s->in->dims[i], &g, err);
+  if (rc == CQ_OK && last >= 0)
+    rc = step_run(s, &s->in->dims[last], &g, NULL, err);
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++)
-    rc = client_name(s, t, g.v[i], err);
+    rc = client_name(s, dims, g.v[i], err);
   l = rc ? NULL : cq_calloc(1, sizeof *l);
   if (!l) {
     cq_free(g.v);
@@ -549,9 +570,70 @@ int cq_source_clients(cq_source *s, const cq_table *t,
   l->n = g.n;
   l->next = s->lists;
   s->lists = l;
+  *out = l;
+  return CQ_OK;
+}
+
+int cq_source_clients(cq_source *s, const cq_table *t,
+                      const cq_client *const **out, size_t *n, cq_error *err) {
+  const cq_client_list *l;
+  int rc = source_list(s, table_dims(t), &l, err);
+
+  if (rc) return rc;
   *out = (const cq_client *const *)l->clients;
   *n = l->n;
   return CQ_OK;
+}
+
+int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
+                  cq_error *err) {
+  unsigned long long dims = table_dims(t), have = 0;
+  const cq_client_list *base = NULL;
+  cq_arena own = s->arena; /* what is found here is the caller's */
+  growing g = {NULL, 0, 0};
+  cq_client none;
+  int rc = CQ_OK;
+
+  memset(out, 0, sizeof *out);
+  memset(&none, 0, sizeof none);
+  out->known = 1;
+  /* Begins with the list that knows most of the first dimensions. */
+  for (const cq_client_list *l = s->lists; l; l = l->next) {
+    unsigned long long rest = dims ^ l->dims;
+
+    if ((l->dims & ~dims) == 0 && l->dims > have &&
+        (!rest || (rest & (~rest + 1)) > l->dims)) {
+      base = l;
+      have = l->dims;
+    }
+  }
+  s->arena = *a;
+  for (size_t i = 0; i < (base ? base->n : 1) && rc == CQ_OK; i++) {
+    cq_client *c = client_extend(&s->arena, base ? base->clients[i] : &none, 0);
+
+    rc = c ? growing_add(&g, c, err) : cq_error_nomem(err);
+  }
+  for (int i = 0; i < s->in->ndim && rc == CQ_OK; i++) {
+    cq_dry_step *d = &out->step[out->nstep];
+
+    if (!((dims ^ have) >> i & 1) || out->nstep == 64) continue;
+    d->dim = &s->in->dims[i];
+    out->nstep++;
+    if (out->known)
+      rc = step_run(s, d->dim, &g, d, err);
+    else
+      d->discover = d->identify = -1;
+    if (d->discover) out->known = 0;
+    if (!d->dim->discover) d->discover = 0;
+    if (!d->dim->identify) d->identify = 0;
+  }
+  for (size_t i = 0; i < g.n && rc == CQ_OK; i++)
+    rc = client_name(s, dims, g.v[i], err);
+  *a = s->arena;
+  s->arena = own;
+  out->clients = g.v;
+  out->n = g.n;
+  return rc;
 }
 
 int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
@@ -564,7 +646,7 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
     rc = growing_add(&g, none, err);
   }
   for (int i = 0; i < s->in->ndim && rc == CQ_OK; i++)
-    rc = step_run(s, &s->in->dims[i], &g, err);
+    rc = step_run(s, &s->in->dims[i], &g, NULL, err);
   cq_buf_byte(json, '[');
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++) {
     const cq_client *c = g.v[i];

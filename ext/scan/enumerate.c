@@ -741,6 +741,10 @@ int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
   return rc ? rc : CQ_ROW;
 }
 
+int cq_enum_asks_parent(const cq_enum *e) {
+  return e->scan != NULL;
+}
+
 void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
   cq_scan_stats s;
 

@@ -12,7 +12,14 @@
 
 enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000 };
 
-typedef enum fetch_state { LOGIN, DELAY, SENT, READY, ENDED } fetch_state;
+typedef enum fetch_state {
+  BEHIND, /* another fetch asks for the same */
+  LOGIN,
+  DELAY,
+  SENT,
+  READY,
+  ENDED
+} fetch_state;
 
 struct cq_fetch {
   cq_fetch_def def;
@@ -33,6 +40,8 @@ struct cq_fetch {
   int from_cache;        /* `cached` is the answer */
   int asks;              /* sent with a validator of `cached` */
   char *cache_key;
+  cq_fetch *before;         /* BEHIND: who asks; NULL = it is gone */
+  cq_fetch *next, **listed; /* those with a key, see fetch_list */
   cq_error error;
   int64_t patience, pause_ms; /* tries after the first, and between them */
   char client[96];
@@ -169,10 +178,13 @@ static int fetch_keep(cq_fetch *f, const char **text) {
  * unasked. */
 static int fetch_known(cq_fetch *f, cq_error *err) {
   cq_cached *c = &f->cached;
-  cq_cache_state s = cq_cache_get(f->def.env->cache, f->cache_key, c);
+  cq_cache_state s;
+  int as_it_is;
 
-  int as_it_is = f->def.use_cache && s == CQ_CACHE_GOOD;
-
+  cq_block_unref(c->block);
+  memset(c, 0, sizeof *c);
+  s = cq_cache_get(f->def.env->cache, f->cache_key, c);
+  as_it_is = f->def.use_cache && s == CQ_CACHE_GOOD;
   if (s == CQ_CACHE_NONE || (!as_it_is && !c->etag && !c->modified)) {
     memset(c, 0, sizeof *c);
     return CQ_OK;
@@ -189,6 +201,31 @@ static int fetch_known(cq_fetch *f, cq_error *err) {
   return CQ_OK;
 }
 
+/* One statement may read a table twice at once: who comes second waits for the
+ * answer that is under way, and asks only where that cannot be shared. */
+static void fetch_list(cq_fetch *f) {
+  cq_fetch **head = cq_cache_fetches(f->def.env->cache);
+
+  for (cq_fetch *o = *head; o; o = o->next)
+    if (o->state != BEHIND && o->state != ENDED && !o->from_cache &&
+        strcmp(o->cache_key, f->cache_key) == 0) {
+      f->before = o;
+      f->state = BEHIND;
+    }
+  f->next = *head;
+  f->listed = head;
+  if (f->next) f->next->listed = &f->next;
+  *head = f;
+}
+
+static void fetch_unlist(cq_fetch *f) {
+  if (!f->listed) return;
+  for (cq_fetch *o = *cq_cache_fetches(f->def.env->cache); o; o = o->next)
+    if (o->before == f) o->before = NULL;
+  *f->listed = f->next;
+  if (f->next) f->next->listed = f->listed;
+}
+
 int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
                   cq_error *err) {
   cq_fetch *f = cq_calloc(1, sizeof *f);
@@ -198,6 +235,7 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (!f) return cq_error_nomem(err);
   f->def = *d;
   f->def.url = NULL;
+  f->state = LOGIN;
   if (scope->client && scope->client->id)
     snprintf(f->client, sizeof f->client, "%s", scope->client->id);
   rc = cq_request_build(d->request, scope, d->url, &f->built, err);
@@ -209,6 +247,8 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
       (d->use_cache || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);
   if (rc == CQ_OK && f->cache_key) rc = fetch_known(f, err);
+  if (rc == CQ_OK && f->cache_key && d->use_cache && !f->from_cache)
+    fetch_list(f);
   if (rc) {
     cq_fetch_close(f);
     return rc;
@@ -494,10 +534,24 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   return fetch_act(f, &v, status);
 }
 
+static cq_outcome fetch_behind(cq_fetch *f) {
+  int rc;
+
+  if (f->before && cq_fetch_poll(f->before) == CQ_F_BUSY) return CQ_F_BUSY;
+  f->before = NULL;
+  rc = fetch_known(f, &f->error);
+  if (rc) return fetch_end(f, CQ_F_ERROR);
+  if (f->from_cache) return CQ_F_DATA;
+  f->state = LOGIN;
+  return fetch_send(f);
+}
+
 cq_outcome cq_fetch_poll(cq_fetch *f) {
   cq_tstate st;
 
   switch (f->state) {
+  case BEHIND:
+    return fetch_behind(f);
   case DELAY:
     if (cq_mono_ms() < f->not_before_ms) return CQ_F_BUSY;
     f->state = LOGIN;
@@ -588,6 +642,7 @@ uint64_t cq_fetch_hash(const cq_fetch *f) {
 
 void cq_fetch_close(cq_fetch *f) {
   if (!f) return;
+  fetch_unlist(f);
   cq_transfer_free(f->transfer);
   if (f->held) cq_block_unref(f->held);
   cq_block_unref(f->cached.block);

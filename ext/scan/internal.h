@@ -124,6 +124,8 @@ typedef enum cq_cache_state {
 cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out);
 /* Shares v->block, copies the texts. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v);
+/* The head of fetch.c's list of fetches whose answers may be shared. */
+cq_fetch **cq_cache_fetches(cq_cache *c);
 
 /* ---- small.c: a whole answer read at once (discovery, identify) ---------- */
 /* Runs one fetch's pages and gives rows of `nfield` cells each; polls. */
@@ -159,6 +161,22 @@ struct cq_source {
   cq_arena arena;               /* clients live here */
   struct cq_client_list *lists; /* one per set of dimensions */
 };
+/* The requests that finding the clients of `t` would take, none being made: per
+ * dimension, -1 = not known before others are answered. */
+typedef struct cq_dry_step {
+  const cq_dimension *dim;
+  int64_t discover, identify;
+} cq_dry_step;
+typedef struct cq_dry {
+  cq_dry_step step[64];
+  size_t nstep;
+  cq_client **clients; /* cq_free; in the caller's arena; attributes that a
+                          request gives are missing */
+  size_t n;
+  int known; /* `clients` are those that there will be */
+} cq_dry;
+int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
+                  cq_error *err);
 typedef struct cq_client_list {
   struct cq_client_list *next;
   unsigned long long dims; /* bit set */
@@ -196,6 +214,7 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
                  cq_enum **out, cq_error *err);
 /* CQ_ROW with a job (ownership moves), CQ_BUSY, CQ_DONE or an error. */
 int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err);
+int cq_enum_asks_parent(const cq_enum *e); /* the parent table is scanned */
 void cq_enum_stats(const cq_enum *e, cq_scan_stats *add);
 void cq_enum_close(cq_enum *e);
 void cq_job_free(cq_job *j);
@@ -218,6 +237,8 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   int inflight_calls;
   cq_scan_stats *stats;
 } cq_scan_shared;
+/* Rows of a page: the table's, or fewer where a cap allows that. */
+int64_t cq_scan_page_size(const cq_table *t, int64_t cap);
 typedef struct cq_task cq_task;
 int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out,
                 cq_error *err); /* job moves in */

@@ -1,8 +1,12 @@
 /* ext/scan/predict.c: the requests that a scan would make, told before any is
- * made: from the same definitions, needs and pruning that the scan uses.
+ * made.
  *
- * What only the network can tell stays open and is said so: clients not yet
- * discovered, rows of a parent, pages. */
+ * For a live query the same enumeration that feeds the scan runs here, over the
+ * clients that are known without asking, and the same code builds each first
+ * request; one that an earlier scan of the statement makes as well is not
+ * counted again, since its answer is shared.  What only the network can tell
+ * stays open and is said so: clients to be discovered, rows of a parent, pages,
+ * values that another table's row gives. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,11 +14,12 @@
 
 void cq_prediction_clear(cq_prediction *p) {
   cq_free(p->steps);
+  cq_free(p->seen);
   cq_arena_clear(&p->arena);
   memset(p, 0, sizeof *p);
 }
 
-static int predict_add(cq_prediction *p, const cq_table *t, const char *client,
+static int predict_add(cq_prediction *p, const cq_table *t,
                        const cq_request_def *r, const char *purpose,
                        int64_t requests, const char *repeats, cq_error *err) {
   cq_plan_step *s;
@@ -24,7 +29,7 @@ static int predict_add(cq_prediction *p, const cq_table *t, const char *client,
   s = &p->steps[p->n++];
   memset(s, 0, sizeof *s);
   s->table = t->name;
-  s->client = cq_arena_printf(&p->arena, "%s", client ? client : "");
+  s->client = "";
   s->method = r->method ? r->method : "GET";
   s->url = cq_arena_printf(&p->arena, "%s%s", cq_template_text(r->url),
                            r->path ? cq_template_text(r->path) : "");
@@ -32,149 +37,274 @@ static int predict_add(cq_prediction *p, const cq_table *t, const char *client,
   s->purpose = purpose;
   s->requests = requests;
   s->repeats = cq_arena_printf(&p->arena, "%s", repeats ? repeats : "");
-  return s->client && s->url && s->repeats ? CQ_OK : cq_error_nomem(err);
+  return s->url && s->repeats ? CQ_OK : cq_error_nomem(err);
 }
 
-/* Is this set of dimensions already known to the source? */
-static const cq_client_list *known_clients(const cq_source *s,
-                                           const cq_table *t) {
-  unsigned long long dims = 0;
+/* Is this the first request of its kind in the statement? */
+static int predict_new(cq_prediction *p, uint64_t h, int *is_new) {
+  size_t at;
 
-  t = cq_table_top(t);
-  for (size_t i = 0; i < t->nover; i++) dims |= 1ull << t->over[i];
-  for (const cq_client_list *l = s->lists; l; l = l->next)
-    if (l->dims == dims) return l;
-  return NULL;
-}
+  h |= 1;
+  if ((p->nseen + 1) * 2 > p->capseen) {
+    size_t cap = p->capseen ? p->capseen * 2 : 256;
+    uint64_t *grown = cq_calloc(cap, sizeof *grown);
 
-/* One series per value of IN lists that the API takes one at a time. */
-static int64_t predict_series(const cq_scan_options *o) {
-  int64_t n = 1;
-
-  for (size_t i = 0; i < o->nconstraint; i++) {
-    const cq_column *c = &o->table->columns[o->constraints[i].column];
-
-    if (o->constraints[i].op == CQ_W_IN && (c->where & CQ_W_EQ) &&
-        !(c->where & CQ_W_IN))
-      n *= (int64_t)o->constraints[i].n;
-  }
-  return n;
-}
-
-static int predict_clients(const cq_scan_options *o, cq_prediction *p,
-                           int64_t *count, cq_error *err) {
-  const cq_table *top = cq_table_top(o->table);
-  const cq_client_list *known = known_clients(o->source, o->table);
-
-  if (o->clients) {
-    *count = (int64_t)o->nclient;
-    return CQ_OK;
-  }
-  if (known) {
-    *count = 0;
-    for (size_t i = 0; i < known->n; i++) {
-      int ok = 1;
-
-      for (size_t k = 0; k < o->nconstraint; k++) {
-        const cq_constraint *w = &o->constraints[k];
-        const cq_column *c = &o->table->columns[w->column];
-
-        if (c->source != CQ_FROM_CLIENT ||
-            (w->op != CQ_W_EQ && w->op != CQ_W_IN))
-          continue;
-        for (size_t a = 0; a < known->clients[i]->n; a++) {
-          int any = 0;
-
-          if (strcmp(known->clients[i]->names[a], c->from) != 0) continue;
-          for (size_t v = 0; v < w->n; v++)
-            any |= cq_value_same(&w->values[v], &known->clients[i]->values[a]);
-          ok &= any;
-        }
-      }
-      *count += ok;
+    if (!grown) return CQ_NOMEM;
+    for (size_t i = 0; i < p->capseen; i++) {
+      if (!p->seen[i]) continue;
+      for (at = p->seen[i] & (cap - 1); grown[at]; at = (at + 1) & (cap - 1))
+        ;
+      grown[at] = p->seen[i];
     }
-    return CQ_OK;
+    cq_free(p->seen);
+    p->seen = grown;
+    p->capseen = cap;
   }
-  *count = top->nover ? -1 : 1;
-  for (size_t i = 0; i < top->nover; i++) {
-    const cq_dimension *d = &o->source->in->dims[top->over[i]];
-    int rc;
+  for (at = h & (p->capseen - 1); p->seen[at] && p->seen[at] != h;
+       at = (at + 1) & (p->capseen - 1))
+    ;
+  *is_new = !p->seen[at];
+  p->nseen += (size_t)*is_new;
+  p->seen[at] = h;
+  return CQ_OK;
+}
 
-    if (d->discover) {
-      rc = predict_add(p, o->table, "", d->discover, "discover",
-                       d->nover ? -1 : 1,
-                       d->nover ? "per client so far, where not configured"
-                                : "where not configured",
+static uint64_t hash_text(const char *s, uint64_t h) {
+  return s ? cq_hash64(s, strlen(s) + 1, h) : h;
+}
+
+/* The first request of a job: equal hashes share one answer.  A request that
+ * lacks a value which identifying its client gives counts as one of its own. */
+static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
+                    uint64_t *h, cq_error *err) {
+  const cq_table *t = o->table;
+  cq_page_state page;
+  cq_scope s;
+  cq_built b;
+  int rc;
+
+  memset(&s, 0, sizeof s);
+  s.config = o->source->config;
+  s.client = j->client;
+  s.table = t;
+  s.where = j->where;
+  s.nwhere = j->nwhere;
+  s.each = j->each;
+  s.parent = t->parent.table;
+  s.parent_rows = j->parents;
+  s.nparent = j->nparent;
+  s.cursor_from = j->cursor_from;
+  s.cursor_to = j->cursor_to;
+  s.page = &page;
+  s.run_us = now_us;
+  cq_page_start(&t->page, cq_scan_page_size(t, o->cap), &page);
+  rc = cq_request_build(t->request, &s, NULL, &b, err);
+  cq_page_clear(&page);
+  if (rc) return rc;
+  *h = hash_text(b.method, hash_text(b.url, 0));
+  for (size_t i = 0; i < b.nheader; i++)
+    *h = hash_text(b.headers[i].name, hash_text(b.headers[i].value, *h));
+  *h = cq_hash64(b.body ? b.body : "", b.nbody, *h);
+  /* Behind one endpoint the client decides what is signed for. */
+  *h = hash_text(j->client ? j->client->id : NULL, *h);
+  cq_built_clear(&b);
+  return CQ_OK;
+}
+
+static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
+                        int identified, cq_prediction *p, int64_t *count,
+                        cq_error *err) {
+  cq_job *j;
+  int rc;
+
+  *count = 0;
+  while ((rc = cq_enum_next(e, &j, err)) == CQ_ROW) {
+    cq_error lacks = {0, ""};
+    uint64_t h;
+    int is_new = 1;
+
+    rc = job_hash(o, j, now_us, &h, &lacks);
+    cq_job_free(j);
+    if (rc == CQ_OK)
+      rc = predict_new(p, h, &is_new) ? cq_error_nomem(err) : CQ_OK;
+    else if (rc == CQ_NOMEM || identified) {
+      if (err) *err = lacks;
+      if (rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", o->table->name);
+    } else
+      rc = CQ_OK;
+    if (rc) return rc;
+    *count += is_new;
+  }
+  return rc == CQ_DONE ? CQ_OK : rc;
+}
+
+/* The steps that find clients, those of earlier scans left out. */
+static int predict_clients(const cq_scan_options *o, const cq_dry *dry,
+                           cq_prediction *p, cq_error *err) {
+  for (size_t i = 0; i < dry->nstep; i++) {
+    const cq_dry_step *d = &dry->step[i];
+
+    for (int k = 0; k < 2; k++) {
+      int64_t n = k ? d->identify : d->discover;
+      uint64_t h = hash_text(k ? "identify" : "discover",
+                             cq_hash64(&d->dim, sizeof d->dim, 0));
+      int is_new, rc;
+
+      if (!n) continue;
+      if (predict_new(p, h, &is_new)) return cq_error_nomem(err);
+      if (!is_new) continue;
+      rc = predict_add(p, o->table, k ? d->dim->identify : d->dim->discover,
+                       k ? "identify" : "discover", n,
+                       n >= 0 ? (!k && d->dim->page.by ? "pages" : "")
+                       : k    ? "per value found"
+                              : "per client found",
                        err);
-      if (rc) return rc;
-    }
-    if (d->identify) {
-      rc = predict_add(p, o->table, "", d->identify, "identify", -1,
-                       "once per value", err);
       if (rc) return rc;
     }
   }
   return CQ_OK;
 }
 
-int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
-  const cq_table *t = o->table, *parent = t->parent.table;
-  cq_need need;
-  int64_t clients = 1;
-  int rc = cq_need_compute(t, o->wanted, o->use_cache, &need, err);
+/* Does a constraint name what only identifying a client will tell? */
+static int prunes_unidentified(const cq_scan_options *o, const cq_dry *dry) {
+  for (size_t i = 0; i < o->nconstraint; i++) {
+    const cq_column *c = &o->table->columns[o->constraints[i].column];
 
-  if (rc) return rc;
-  if (parent && parent != t) {
-    cq_scan_options up = *o;
-    unsigned char *wanted = cq_calloc((size_t)parent->ncol + 1, 1);
-    cq_constraint *w = cq_calloc(o->nconstraint + 1, sizeof *w);
-    size_t n = 0;
+    for (size_t k = 0; k < dry->nstep; k++) {
+      const cq_dimension *d = dry->step[k].dim;
 
-    if (!wanted || !w) rc = cq_error_nomem(err);
-    for (int i = 0; wanted && i < parent->ncol; i++) wanted[i] = need.parent[i];
-    for (size_t i = 0; w && i < o->nconstraint; i++) {
-      const cq_column *c = &t->columns[o->constraints[i].column];
-
-      if (c->source != CQ_FROM_PARENT || c->parent_column < 0) continue;
-      w[n] = o->constraints[i];
-      w[n++].column = c->parent_column;
+      for (size_t a = 0;
+           dry->step[k].identify && c->source == CQ_FROM_CLIENT && a < d->nattr;
+           a++)
+        if (c->from && strcmp(d->attr[a].name, c->from) == 0) return 1;
     }
-    up.table = parent;
-    up.wanted = wanted;
-    up.constraints = w;
-    up.nconstraint = n;
-    up.cap = -1;
-    up.parents = NULL;
-    if (rc == CQ_OK) rc = cq_scan_predict(&up, p, err);
-    cq_free(wanted);
-    cq_free(w);
-    clients = -1;
-  } else {
-    rc = predict_clients(o, p, &clients, err);
   }
-  if (rc == CQ_OK && t->request) {
-    const char *pages = t->page.by == CQ_PAGE_NONE ? "" : "pages";
-    char *per = parent
-                    ? cq_arena_printf(&p->arena, "per row of %s%s%s",
-                                      parent->name, *pages ? ", " : "", pages)
-                    : (char *)pages;
+  return 0;
+}
 
-    rc = per ? predict_add(p, t, "", t->request, "list",
-                           clients < 0 ? -1 : clients * predict_series(o), per,
-                           err)
-             : cq_error_nomem(err);
+static int any_unknown(const cq_scan_options *o) {
+  for (size_t i = 0; i < o->nconstraint; i++)
+    if (o->constraints[i].unknown) return 1;
+  return 0;
+}
+
+static int predict_parent(const cq_scan_options *o, const cq_need *need,
+                          cq_prediction *p, cq_error *err) {
+  const cq_table *t = o->table, *parent = t->parent.table;
+  cq_scan_options up = *o;
+  unsigned char *wanted = cq_calloc((size_t)parent->ncol + 1, 1);
+  cq_constraint *w = cq_calloc(o->nconstraint + 1, sizeof *w);
+  size_t n = 0;
+  int rc;
+
+  if (!wanted || !w) {
+    rc = cq_error_nomem(err);
+    goto done;
   }
-  for (size_t k = 0; k < t->ncall && rc == CQ_OK; k++) {
+  for (int i = 0; i < parent->ncol; i++) wanted[i] = need->parent[i];
+  for (size_t i = 0; i < o->nconstraint; i++) {
+    const cq_column *c = &t->columns[o->constraints[i].column];
+
+    if (c->source != CQ_FROM_PARENT || c->parent_column < 0) continue;
+    w[n] = o->constraints[i];
+    w[n++].column = c->parent_column;
+  }
+  up.table = parent;
+  up.wanted = wanted;
+  up.constraints = w;
+  up.nconstraint = n;
+  up.cap = -1;
+  up.parents = NULL;
+  rc = cq_scan_predict(&up, p, err);
+done:
+  cq_free(wanted);
+  cq_free(w);
+  return rc;
+}
+
+static int predict_calls(const cq_table *t, const cq_need *need,
+                         cq_prediction *p, cq_error *err) {
+  for (size_t k = 0; k < t->ncall; k++) {
     const cq_call *c = &t->calls[k];
     char *per;
+    int rc;
 
-    if (!need.call[k]) continue;
+    if (!need->call[k]) continue;
     per = c->batch > 1 ? cq_arena_printf(&p->arena, "per %d rows of %s",
                                          c->batch, t->name)
                        : cq_arena_printf(&p->arena, "per row of %s", t->name);
-    rc = per ? predict_add(p, t, "", c->request, "call", -1, per, err)
+    rc = per ? predict_add(p, t, c->request, "call", -1, per, err)
              : cq_error_nomem(err);
+    if (rc) return rc;
   }
+  return CQ_OK;
+}
+
+static int predict_list(const cq_scan_options *o, int asks_parent, int64_t n,
+                        cq_prediction *p, cq_error *err) {
+  const cq_table *t = o->table;
+  const char *pages = t->page.by == CQ_PAGE_NONE ? "" : "pages";
+  const char *per = pages;
+
+  if (!t->request) return CQ_OK;
+  if (asks_parent && t->parent.batch > 1)
+    per = cq_arena_printf(&p->arena, "per %d rows of %s%s%s", t->parent.batch,
+                          t->parent.table->name, *pages ? ", " : "", pages);
+  else if (asks_parent)
+    per = cq_arena_printf(&p->arena, "per row of %s%s%s", t->parent.table->name,
+                          *pages ? ", " : "", pages);
+  return per ? predict_add(p, t, t->request, "list", n, per, err)
+             : cq_error_nomem(err);
+}
+
+int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
+  static const cq_client nobody = {"", 0, NULL, NULL, 0, NULL};
+  const cq_client *const one[] = {&nobody};
+  const cq_table *t = o->table, *parent = t->parent.table;
+  cq_scan_options self = *o; /* with the clients that can be had */
+  int64_t now_us = cq_now_us(), n = -1;
+  int rc, asks = parent && parent != t, known;
+  cq_enum *e = NULL;
+  cq_need need;
+  cq_arena a;
+  cq_dry dry;
+
+  memset(&dry, 0, sizeof dry);
+  cq_arena_init(&a);
+  rc = cq_need_compute(t, o->wanted, o->use_cache, &need, err);
+  if (rc) return rc;
+  if (!o->clients) {
+    rc = cq_source_dry(o->source, t, &a, &dry, err);
+    if (rc == CQ_OK) rc = predict_clients(o, &dry, p, err);
+    self.clients = (const cq_client *const *)dry.clients;
+    self.nclient = dry.n;
+  }
+  if (rc) goto done;
+  known = (o->clients || (dry.known && !prunes_unidentified(o, &dry))) &&
+          !any_unknown(o);
+  if (!known) {
+    self.clients = one;
+    self.nclient = 1;
+  }
+  if (o->use_cache) {
+    rc = cq_enum_open(&self, &need, now_us, &e, err);
+    if (rc) goto done;
+    asks = cq_enum_asks_parent(e);
+    if (known && !asks && t->request) {
+      int identified = 1;
+
+      for (size_t i = 0; i < dry.nstep; i++)
+        identified &= dry.step[i].identify == 0;
+      rc = predict_jobs(&self, e, now_us, identified, p, &n, err);
+    }
+    cq_enum_close(e);
+  }
+  if (rc == CQ_OK && asks) rc = predict_parent(o, &need, p, err);
+  if (rc == CQ_OK) rc = predict_list(o, asks, n, p, err);
+  if (rc == CQ_OK) rc = predict_calls(t, &need, p, err);
+done:
+  cq_free(dry.clients);
+  cq_arena_clear(&a);
   cq_need_clear(&need);
   return rc;
 }

@@ -179,14 +179,14 @@ done:
 }
 
 /* LIMIT as a cap may make pages smaller, where each row is surely given. */
-static void scan_page_size(cq_scan *s) {
-  const cq_page_def *p = &s->sh.table->page;
+int64_t cq_scan_page_size(const cq_table *t, int64_t cap) {
+  const cq_page_def *p = &t->page;
   int64_t size = p->size;
 
   if (p->max_size > 0 && size > p->max_size) size = p->max_size;
-  if (s->o.cap > 0 && s->o.cap < size && size > 0)
-    size = s->o.cap > p->min_size ? s->o.cap : p->min_size;
-  s->sh.page_size = size;
+  if (cap > 0 && cap < size && size > 0)
+    size = cap > p->min_size ? cap : p->min_size;
+  return size;
 }
 
 int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
@@ -209,7 +209,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   decode = o->table->request ? o->table->request->decode : NULL;
   s->sh.decode = decode ? cq_decode_find(decode) : &cq_decode_json;
   if (!s->sh.decode) s->sh.decode = &cq_decode_json;
-  scan_page_size(s);
+  s->sh.page_size = cq_scan_page_size(o->table, o->cap);
   rc = scan_copy(s, err);
   if (rc == CQ_OK)
     rc = cq_need_compute(o->table, s->o.wanted, o->use_cache, &s->sh.need, err);
@@ -302,6 +302,45 @@ static int scan_advance(cq_scan *s, cq_error *err) {
   return CQ_OK;
 }
 
+static int same_number(const cq_value *a, const cq_value *b) {
+  double x = a->kind == CQ_INT ? (double)a->u.i : a->u.r;
+  double y = b->kind == CQ_INT ? (double)b->u.i : b->u.r;
+
+  return a->kind == CQ_INT && b->kind == CQ_INT ? a->u.i == b->u.i : x == y;
+}
+
+static int is_number(const cq_value *v) {
+  return v->kind == CQ_INT || v->kind == CQ_DOUBLE;
+}
+
+/* An IN list that is asked value by value: an API that compares loosely gives
+ * a row to several of the values, but it is the row of one. */
+static void scan_one_value(cq_batch *b, const cq_table *t, const cq_job *j,
+                           const cq_scan_options *o) {
+  for (size_t i = 0; i < o->nconstraint; i++) {
+    const cq_constraint *w = &o->constraints[i], *asked = NULL;
+    int keep = 0;
+
+    if (w->op != CQ_W_IN || w->n < 2) continue;
+    for (size_t k = 0; k < j->nwhere; k++)
+      if (j->where[k].column == w->column && j->where[k].op == CQ_W_EQ &&
+          t->columns[w->column].source != CQ_FROM_WHERE)
+        asked = &j->where[k];
+    for (int r = 0; asked && r < b->nrow; r++) {
+      cq_value *row = cq_batch_row(b, r);
+      const cq_value *cell = &row[w->column], *v = &asked->values[0];
+
+      if (is_number(cell) && is_number(v) ? !same_number(cell, v)
+                                          : !cq_value_same(cell, v))
+        continue;
+      if (keep != r)
+        memcpy(cq_batch_row(b, keep), row, (size_t)b->ncol * sizeof *row);
+      keep++;
+    }
+    if (asked) b->nrow = keep;
+  }
+}
+
 int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
                  cq_error *err) {
   int rc;
@@ -338,6 +377,8 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
       if (rc) break;
       continue;
     }
+    scan_one_value(s->out, s->sh.table, cq_task_job(s->window[s->first]),
+                   &s->o);
     if (s->out->nrow == 0) {
       cq_batch_free(s->out);
       s->out = NULL;

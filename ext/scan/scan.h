@@ -54,6 +54,7 @@ typedef struct cq_constraint {
   int op; /* one CQ_W_*; CQ_W_IN: n values */
   size_t n;
   const cq_value *values;
+  int unknown; /* prediction: there will be one, values hold its place */
 } cq_constraint;
 
 /* Rows of a parent table from somewhere else than a scan (a sync hands those
@@ -123,18 +124,21 @@ void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out);
 /* ---- prediction: the requests that a scan would make -------------------- */
 typedef struct cq_plan_step {
   const char *table, *client, *method, *url, *operation,
-      *purpose; /* list, call, parent, discover, identify */
-  int64_t
-      requests; /* known number of series; -1 = one per row of what precedes */
+      *purpose;     /* list, call, parent, discover, identify */
+  int64_t requests; /* first pages that nothing predicted before asks for; -1 =
+                       not known: what it depends on has to be read first */
   const char *repeats; /* "pages", "per row of aws_iam_users", "" */
 } cq_plan_step;
-typedef struct cq_prediction {
+typedef struct cq_prediction { /* zero it; of all scans of one statement */
   cq_arena arena;
   cq_plan_step *steps;
   size_t n, cap;
+  uint64_t *seen; /* hashes of the requests so far, open addressing */
+  size_t nseen, capseen;
 } cq_prediction;
-/* Makes no request; clients that are not known yet appear as one step with
- * what discovery would ask. */
+/* Appends what the scan would ask.  Makes no request: clients that are not
+ * known yet appear as the steps that find them.  For a sync (use_cache 0) only
+ * the kinds of requests are told. */
 int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err);
 void cq_prediction_clear(cq_prediction *p);
 
@@ -145,7 +149,8 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err);
 /* ---- the answer cache ---------------------------------------------------- */
 int cq_cache_new(size_t max_bytes, cq_cache **out);
 void cq_cache_free(cq_cache *c);
-void cq_cache_ttl(cq_cache *c, int64_t ms); /* 0 = only while a live cursor is open */
+void cq_cache_ttl(cq_cache *c,
+                  int64_t ms); /* 0 = only while a live cursor is open */
 /* Live cursors open/close: entries made since the first open cursor are valid
  * while any is open, so that identical fetches of a statement happen once. */
 void cq_cache_enter(cq_cache *c);

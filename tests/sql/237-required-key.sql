@@ -13,3 +13,7 @@ SELECT f.id FROM meals AS m JOIN zoo_food AS f ON f.meal = m.meal ORDER BY 1;
 SELECT f.id FROM zoo_food AS f JOIN meals AS m ON f.meal = m.meal ORDER BY 1;
 SELECT m.meal, f.id FROM meals AS m LEFT JOIN zoo_food AS f ON f.meal = m.meal ORDER BY 2;
 SELECT id FROM zoo_food WHERE meal = (SELECT max(meal) FROM meals);
+-- beside a number '5' and '05' are equal, so the API cannot be asked
+SELECT f.id FROM json_each('[5]') AS j JOIN zoo_food AS f ON f.meal = j.value;
+SELECT f.id FROM (SELECT CAST(5 AS INTEGER) AS n) AS j JOIN zoo_food AS f ON f.meal = CAST(j.n AS TEXT);
+SELECT f.id FROM json_each('["noon"]') AS j JOIN zoo_food AS f ON f.meal = j.value ORDER BY 1;
