@@ -172,13 +172,14 @@ asan ubsan tsan:
 	tools/deps.sh build check
 	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) SANITIZE=$(sanitizer) CC=gcc
 
-#: make bench      cq beside loops that a person would write; BENCH="--rows 200000"
+#: make bench      what .load takes; cq beside loops that a person would write; BENCH="--rows 200000"
 bench:
 	tools/deps.sh build bench
 	$(MAKE) bench-run
-bench-run: all $(BUILD)/bench/floor $(BUILD)/bench/floor_simdjson
+bench-run: all $(BUILD)/bench/floor $(BUILD)/bench/floor_simdjson $(BUILD)/bench/load $(BUILD)/bench/empty.so
+	$(BUILD)/bench/load 41 $(BUILD)/cq.so $(BUILD)/bench/empty.so
 	bench/run.py --build $(BUILD) $(BENCH)
-$(BUILD)/bench/floor: bench/floor.c
+$(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_DEFAULT_SOURCE $(CFLAGS) $(WARN) -o $@ $< \
 	  $$(pkg-config --cflags --libs libcurl jansson sqlite3)
@@ -186,6 +187,10 @@ $(BUILD)/bench/floor_simdjson: bench/floor_simdjson.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 $(CFLAGS) -Wall -Wextra -o $@ $< \
 	  $$(pkg-config --cflags --libs libcurl simdjson sqlite3)
+$(BUILD)/bench/empty.so: bench/empty.c
+	@mkdir -p $(@D)
+	$(CC) $(CQ_CFLAGS) $(CQ_LDFLAGS) $(SO_LDFLAGS) -Wl,--no-as-needed -o $@ $< \
+	  $(PKG_LIBS)
 
 #: make soak       sync and query for SOAK (300) seconds: nothing may grow
 soak:
