@@ -38,7 +38,7 @@ CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
 TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
 .PHONY: all help install clean deps demo demo-run tests check check-run asan \
-        ubsan tsan bench bench-run soak soak-run coverage format lint lint-run \
+        ubsan tsan bench bench-run soak soak-run coverage docs format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
@@ -198,6 +198,10 @@ soak:
 	$(MAKE) soak-run
 soak-run: all $(BUILD)/tests/mock
 	tests/soak.py --build $(BUILD) --seconds $(or $(SOAK),300)
+
+#: make docs       write docs/tables/ from the definitions
+docs: all
+	env -u CQ_PATH $(PYTHON) tools/tables.py $(abspath $(BUILD))/cq docs/tables
 
 #: make coverage   the tests once more, and which lines they reach, by room
 coverage:
