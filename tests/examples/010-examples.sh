@@ -5,10 +5,10 @@ cd "$CQ_ROOT" || exit 1
 out=$(sed "s|./build/cq|$CQ_BUILD/cq|" examples/session.sql | "$CQ_SQLITE" 2>&1)
 case $out in *Grace*"New York"*github*) echo "ok 1 - session.sql" ;; *) echo "$out" | sed 's/^/# /'; echo "not ok 1 - session.sql" ;; esac
 out=$("$CQ_BUILD/examples/embed" examples/data/people.csv 2>&1)
-[ "$out" = "Ada
+if [ "$out" = "Ada
 Grace
-Linus" ] && echo "ok 2 - embed.c" || { echo "$out" | sed 's/^/# /'; echo "not ok 2 - embed.c"; }
+Linus" ]; then echo "ok 2 - embed.c"; else echo "$out" | sed 's/^/# /'; echo "not ok 2 - embed.c"; fi
 out=$(CQ_SO="$CQ_SO" "$CQ_PYTHON" examples/people.py 2>&1)
-[ "$out" = "Ada 1815
+if [ "$out" = "Ada 1815
 Grace 1906
-Linus 1969" ] && echo "ok 3 - people.py" || { echo "$out" | sed 's/^/# /'; echo "not ok 3 - people.py"; }
+Linus 1969" ]; then echo "ok 3 - people.py"; else echo "$out" | sed 's/^/# /'; echo "not ok 3 - people.py"; fi

@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
-from synctest import Sync
+from synctest import Sync, preload
 
 ROUNDS = int(os.environ.get('CQ_KILLS', '7'))
 CHILD = '''
@@ -31,13 +31,6 @@ def routes(version):
             text += f'GET /{p}/ships?page={page}\n  delay 30\n  body [{rows}]\n'
         text += 'GET /%s/notes\n  delay 40\n  body [{"text":"v%d"}]\n' % (p, version)
     return text + 'GET /*/ships/*/crew\n  delay 20\n  body [{"id":1,"name":"v%d"}]\n' % version
-
-
-def preload():
-    env = dict(os.environ)
-    if env.get('CQ_PRELOAD'):
-        env['LD_PRELOAD'] = env['CQ_PRELOAD']
-    return env
 
 
 rnd = random.Random(7)
