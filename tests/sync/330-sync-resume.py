@@ -8,7 +8,7 @@ import threading
 import time
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
-from synctest import Sync, connect, preload
+from synctest import Sync, connect
 
 CHILD = '''
 import sys; sys.path.insert(0, %r)
@@ -31,7 +31,7 @@ t = Sync()
 
 
 def start():
-    p = subprocess.Popen([sys.executable, '-c', CHILD % (os.environ['CQ_ROOT'] + '/tests/sync', SPEC)], env=preload())
+    p = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', CHILD % (os.environ['CQ_ROOT'] + '/tests/sync', SPEC)])
     for _ in range(500):
         try:
             if t.one("SELECT count(*) FROM cq_sync_units WHERE published = 0 AND status = 'ok'") == 3:

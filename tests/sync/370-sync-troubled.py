@@ -103,8 +103,7 @@ quiet('at the end')
 t.routes(SHIPS)
 for options, want in (('', 0), (", '{\"strict\": true}'", 1)):
     p = subprocess.run([os.environ['CQ_SQLITE'], '-batch', '-bail', '-cmd', '.load ' + os.environ['CQ_SO'][:-3], 'shell.db'], text=True,
-                       input=f"SELECT cq_sync('{SPEC}'{options}) ->> 'status';\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       env=preload())
+                       input=f"SELECT cq_sync('{SPEC}'{options}) ->> 'status';\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     t.is_(f'exit status{options}', (p.returncode, p.stdout), (want, '' if want else 'partial\n'))
 t.has('strict says what failed', p.stderr, 'fleet_notes')
 t.done()

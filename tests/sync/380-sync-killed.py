@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
-from synctest import Sync, preload
+from synctest import Sync
 
 ROUNDS = int(os.environ.get('CQ_KILLS', '7'))
 CHILD = '''
@@ -62,7 +62,7 @@ for mode in ('append', 'overwrite', 'overwrite-delete-stale'):
             wrong.append(f'the first run: {first["status"]}, {want}')
         for n in range(1, ROUNDS + 1):
             t.routes(routes(n))
-            p = subprocess.Popen([sys.executable, '-c', CHILD % (os.environ['CQ_ROOT'] + '/tests/sync'), spec], env=preload(),
+            p = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', CHILD % (os.environ['CQ_ROOT'] + '/tests/sync'), spec],
                                  stdout=subprocess.DEVNULL)
             until = time.monotonic() + rnd.uniform(0.1, 0.4)
             while p.poll() is None and time.monotonic() < until:

@@ -23,14 +23,6 @@ def connect(path='test.db', **options):
     return db
 
 
-def preload():
-    """The environment for a child that loads cq: a sanitizer's library must come first in it."""
-    env = dict(os.environ)
-    if env.get('CQ_PRELOAD'):
-        env['LD_PRELOAD'] = env['CQ_PRELOAD']
-    return env
-
-
 class Sync:
     def __init__(self, path='test.db'):
         self.n = self.bad = 0
