@@ -177,6 +177,18 @@ typedef struct cq_dry {
 } cq_dry;
 int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
                   cq_error *err);
+/* ---- preview.c: a request's address before it is made --------------------- */
+typedef struct cq_preview {
+  const cq_source *source;
+  const cq_client *const *clients;
+  size_t nclient;
+  const cq_dry *dry; /* steps still to be made, or NULL */
+} cq_preview;
+/* In `a`; {name} stands for what is not known, not the same everywhere, or
+ * secret.  Never with the query, whose values differ from request to request. */
+int cq_preview_url(const cq_preview *p, const cq_request_def *r, cq_arena *a,
+                   char **out, cq_error *err);
+
 typedef struct cq_client_list {
   struct cq_client_list *next;
   unsigned long long dims; /* bit set */

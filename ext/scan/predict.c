@@ -19,10 +19,12 @@ void cq_prediction_clear(cq_prediction *p) {
   memset(p, 0, sizeof *p);
 }
 
-static int predict_add(cq_prediction *p, const cq_table *t,
+static int predict_add(cq_prediction *p, const cq_preview *v, const cq_table *t,
                        const cq_request_def *r, const char *purpose,
                        int64_t requests, const char *repeats, cq_error *err) {
   cq_plan_step *s;
+  char *url = NULL;
+  int rc;
 
   if (cq_grow(&p->steps, &p->cap, p->n, sizeof *p->steps))
     return cq_error_nomem(err);
@@ -31,13 +33,14 @@ static int predict_add(cq_prediction *p, const cq_table *t,
   s->table = t->name;
   s->client = "";
   s->method = r->method ? r->method : "GET";
-  s->url = cq_arena_printf(&p->arena, "%s%s", cq_template_text(r->url),
-                           r->path ? cq_template_text(r->path) : "");
   s->operation = r->operation ? r->operation : "";
   s->purpose = purpose;
   s->requests = requests;
   s->repeats = cq_arena_printf(&p->arena, "%s", repeats ? repeats : "");
-  return s->url && s->repeats ? CQ_OK : cq_error_nomem(err);
+  if (!s->repeats) return cq_error_nomem(err);
+  rc = cq_preview_url(v, r, &p->arena, &url, err);
+  s->url = url;
+  return rc;
 }
 
 /* Is this the first request of its kind in the statement? */
@@ -105,8 +108,11 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   for (size_t i = 0; i < b.nheader; i++)
     *h = hash_text(b.headers[i].name, hash_text(b.headers[i].value, *h));
   *h = cq_hash64(b.body ? b.body : "", b.nbody, *h);
-  /* Behind one endpoint the client decides what is signed for. */
-  *h = hash_text(j->client ? j->client->id : NULL, *h);
+  /* Behind one endpoint the client decides what is signed for; before it is
+   * identified its id is not known. */
+  for (size_t i = 0; j->client && i < j->client->n; i++)
+    if (j->client->values[i].kind == CQ_STR)
+      *h = cq_hash64(j->client->values[i].u.s, j->client->values[i].len, *h);
   cq_built_clear(&b);
   return CQ_OK;
 }
@@ -133,14 +139,16 @@ static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
     } else
       rc = CQ_OK;
     if (rc) return rc;
-    *count += is_new;
+    *count += is_new || !o->use_cache;
   }
   return rc == CQ_DONE ? CQ_OK : rc;
 }
 
 /* The steps that find clients, those of earlier scans left out. */
-static int predict_clients(const cq_scan_options *o, const cq_dry *dry,
+static int predict_clients(const cq_scan_options *o, const cq_preview *v,
                            cq_prediction *p, cq_error *err) {
+  const cq_dry *dry = v->dry;
+
   for (size_t i = 0; i < dry->nstep; i++) {
     const cq_dry_step *d = &dry->step[i];
 
@@ -153,7 +161,7 @@ static int predict_clients(const cq_scan_options *o, const cq_dry *dry,
       if (!n) continue;
       if (predict_new(p, h, &is_new)) return cq_error_nomem(err);
       if (!is_new) continue;
-      rc = predict_add(p, o->table, k ? d->dim->identify : d->dim->discover,
+      rc = predict_add(p, v, o->table, k ? d->dim->identify : d->dim->discover,
                        k ? "identify" : "discover", n,
                        n >= 0 ? (!k && d->dim->page.by ? "pages" : "")
                        : k    ? "per value found"
@@ -223,7 +231,7 @@ done:
 }
 
 static int predict_calls(const cq_table *t, const cq_need *need,
-                         cq_prediction *p, cq_error *err) {
+                         const cq_preview *v, cq_prediction *p, cq_error *err) {
   for (size_t k = 0; k < t->ncall; k++) {
     const cq_call *c = &t->calls[k];
     char *per;
@@ -233,7 +241,7 @@ static int predict_calls(const cq_table *t, const cq_need *need,
     per = c->batch > 1 ? cq_arena_printf(&p->arena, "per %d rows of %s",
                                          c->batch, t->name)
                        : cq_arena_printf(&p->arena, "per row of %s", t->name);
-    rc = per ? predict_add(p, t, c->request, "call", -1, per, err)
+    rc = per ? predict_add(p, v, t, c->request, "call", -1, per, err)
              : cq_error_nomem(err);
     if (rc) return rc;
   }
@@ -241,7 +249,7 @@ static int predict_calls(const cq_table *t, const cq_need *need,
 }
 
 static int predict_list(const cq_scan_options *o, int asks_parent, int64_t n,
-                        cq_prediction *p, cq_error *err) {
+                        const cq_preview *v, cq_prediction *p, cq_error *err) {
   const cq_table *t = o->table;
   const char *pages = t->page.by == CQ_PAGE_NONE ? "" : "pages";
   const char *per = pages;
@@ -253,7 +261,7 @@ static int predict_list(const cq_scan_options *o, int asks_parent, int64_t n,
   else if (asks_parent)
     per = cq_arena_printf(&p->arena, "per row of %s%s%s", t->parent.table->name,
                           *pages ? ", " : "", pages);
-  return per ? predict_add(p, t, t->request, "list", n, per, err)
+  return per ? predict_add(p, v, t, t->request, "list", n, per, err)
              : cq_error_nomem(err);
 }
 
@@ -267,6 +275,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   cq_enum *e = NULL;
   cq_need need;
   cq_arena a;
+  cq_preview shown = {o->source, o->clients, o->nclient, NULL};
   cq_dry dry;
 
   memset(&dry, 0, sizeof dry);
@@ -275,7 +284,10 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   if (rc) return rc;
   if (!o->clients) {
     rc = cq_source_dry(o->source, t, &a, &dry, err);
-    if (rc == CQ_OK) rc = predict_clients(o, &dry, p, err);
+    shown.dry = &dry;
+    shown.clients = (const cq_client *const *)dry.clients;
+    shown.nclient = dry.n;
+    if (rc == CQ_OK) rc = predict_clients(o, &shown, p, err);
     self.clients = (const cq_client *const *)dry.clients;
     self.nclient = dry.n;
   }
@@ -286,7 +298,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
     self.clients = one;
     self.nclient = 1;
   }
-  if (o->use_cache) {
+  if (o->use_cache || !asks) {
     rc = cq_enum_open(&self, &need, now_us, &e, err);
     if (rc) goto done;
     asks = cq_enum_asks_parent(e);
@@ -300,8 +312,8 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
     cq_enum_close(e);
   }
   if (rc == CQ_OK && asks) rc = predict_parent(o, &need, p, err);
-  if (rc == CQ_OK) rc = predict_list(o, asks, n, p, err);
-  if (rc == CQ_OK) rc = predict_calls(t, &need, p, err);
+  if (rc == CQ_OK) rc = predict_list(o, asks, n, &shown, p, err);
+  if (rc == CQ_OK) rc = predict_calls(t, &need, &shown, p, err);
 done:
   cq_free(dry.clients);
   cq_arena_clear(&a);

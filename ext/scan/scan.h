@@ -123,8 +123,9 @@ void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out);
 
 /* ---- prediction: the requests that a scan would make -------------------- */
 typedef struct cq_plan_step {
-  const char *table, *client, *method, *url, *operation,
-      *purpose;     /* list, call, parent, discover, identify */
+  const char *table, *client, *method,
+      *url; /* {name} stands for what is not known yet, or differs */
+  const char *operation, *purpose; /* list, call, parent, discover, identify */
   int64_t requests; /* first pages that nothing predicted before asks for; -1 =
                        not known: what it depends on has to be read first */
   const char *repeats; /* "pages", "per row of aws_iam_users", "" */
@@ -137,8 +138,7 @@ typedef struct cq_prediction { /* zero it; of all scans of one statement */
   size_t nseen, capseen;
 } cq_prediction;
 /* Appends what the scan would ask.  Makes no request: clients that are not
- * known yet appear as the steps that find them.  For a sync (use_cache 0) only
- * the kinds of requests are told. */
+ * known yet appear as the steps that find them. */
 int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err);
 void cq_prediction_clear(cq_prediction *p);
 

@@ -50,6 +50,12 @@ static int config_index(const cq_config *c, const char *name) {
   return -1;
 }
 
+int cq_config_is_secret(const cq_config *c, const char *name) {
+  int i = config_index(c, name);
+
+  return i >= 0 && c->in->config[i].secret;
+}
+
 static int config_unknown(const cq_config *c, const char *name, cq_error *err) {
   const char *names[256], *near;
   size_t n = 0;
