@@ -22,7 +22,7 @@ typedef struct group { /* of jobs: one client, its parent row or rows */
   cq_value **lists; /* values of each list */
   size_t total, at; /* jobs of the group; 0 = no group */
   int64_t from_us, to_us, step_us;
-  char *known;
+  int has_known; /* from_us comes from a stored cursor */
 } group;
 
 struct cq_enum {
@@ -463,9 +463,8 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
     if (cq_time_parse(from, strlen(from), &g->from_us))
       return cq_error_set(err, CQ_ERROR, "%s: stored cursor is not a time: %s",
                           e->t->name, from);
-    g->known = cq_arena_strndup(&g->arena, from, strlen(from));
     g->from_us -= d->lookback_us;
-    if (!g->known) return cq_error_nomem(err);
+    g->has_known = 1;
   } else if (d->start && (!e->o->use_cache || d->window_us)) {
     rc = cq_template_eval(d->start, &c, CQ_PLACE_PLAIN, &g->arena, &v, err);
     if (rc) return rc;
@@ -648,10 +647,7 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   j->parent_key =
       cq_arena_strndup(&j->arena, g->parent_key, strlen(g->parent_key));
   if (!j->parent_key) goto nomem;
-  if (g->known) {
-    j->known = cq_arena_strndup(&j->arena, g->known, strlen(g->known));
-    if (!j->known) goto nomem;
-  }
+  j->known_us = g->has_known ? g->from_us : 0;
   if (e->t->cursor.column >= 0) {
     int64_t from = g->from_us, to = g->to_us;
 

@@ -220,7 +220,7 @@ typedef struct cq_job { /* what one task asks for; all memory in its arena */
   size_t nparent;
   const char *parent_key;              /* for cursors; "" without a parent */
   const char *cursor_from, *cursor_to; /* as sent */
-  const char *known; /* canonical cursor that a feed stops at, or NULL */
+  int64_t known_us; /* a feed stops at rows older than this; 0 = none */
 } cq_job;
 int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
                  cq_enum **out, cq_error *err);

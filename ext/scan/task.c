@@ -204,7 +204,7 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
   t->job = job;
   cq_arena_init(&t->last_arena);
   cq_page_start(&sh->table->page, sh->page_size, &t->page);
-  if (job->known) cq_time_parse(job->known, strlen(job->known), &t->known_us);
+  t->known_us = job->known_us;
   rc = sh->table->request ? task_send(t, err) : task_local(t, err);
   if (rc) {
     cq_task_free(t);

@@ -35,6 +35,11 @@ class Sync:
             urllib.request.urlopen(urllib.request.Request(MOCK + '/-/reset', method='POST')).close()
         urllib.request.urlopen(urllib.request.Request(MOCK + '/-/routes', data=text.encode(), method='PUT')).close()
 
+    def log(self):
+        """What the mock was asked since its routes were replaced."""
+        with urllib.request.urlopen(MOCK + '/-/log') as r:
+            return [json.loads(line) for line in r]
+
     def asked(self, glob='*'):
         with urllib.request.urlopen(MOCK + '/-/count?path=' + urllib.request.quote(glob)) as r:
             return int(r.read())
