@@ -86,6 +86,11 @@ static int context_ms(const cq_ctx *c, const char *name) {
   return s >= CQ_MAX_WAIT_MS / 1000.0 ? CQ_MAX_WAIT_MS : (int)(s * 1000);
 }
 
+void cq_ctx_apply(cq_ctx *c) {
+  cq_cache_ttl(c->env.cache, context_ms(c, "cache_ttl"));
+  c->env.live_wait_ms = context_ms(c, "max_wait");
+}
+
 static const char *context_text(const cq_ctx *c, const char *name) {
   const char *s = cq_setting_get(c, name);
 
@@ -114,7 +119,7 @@ int cq_ctx_open(cq_ctx *c, cq_error *err) {
     cq_ctx_close(c);
     return rc;
   }
-  cq_cache_ttl(c->env.cache, context_ms(c, "cache_ttl"));
+  cq_ctx_apply(c);
   /* Cursors that are open already count as well. */
   for (int i = 0; i < c->scans; i++) cq_cache_enter(c->env.cache);
   c->opened = 1;

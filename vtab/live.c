@@ -334,7 +334,7 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
   o.constraints = bound.c;
   o.nconstraint = bound.n;
   o.wanted = cq_pushdown_wanted(v->table, p->used, a);
-  o.use_cache = 1;
+  o.live = 1;
   c->cap = o.cap;
   c->used = p->used;
   return o.wanted ? cq_scan_open(&o, &c->scan, err) : cq_error_nomem(err);

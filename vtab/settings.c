@@ -29,6 +29,10 @@ static const cq_setting settings[] = {
      'w', 0, 0, denied_words},
     {"max_connections", "64", "transfers at once, over all hosts", 'n', 0, 1,
      NULL},
+    {"max_wait", "60",
+     "seconds that a live query waits where a server asks for it; beyond, it "
+     "fails (a sync waits for an hour)",
+     's', 0, 0, NULL},
     {"progress", "auto", "what a sync shows on stderr: auto off bar log json",
      'w', 0, 0, progress_words},
     {"proxy", "", "URL of the proxy, which may hold a password", 't', 1, 1,
@@ -114,10 +118,7 @@ static int setting_set(cq_ctx *c, int i, const char *value, cq_error *err) {
   cq_free(c->settings[i]);
   c->settings[i] = copy;
   if (settings[i].transfer) cq_ctx_close(c);
-  if (c->opened && strcmp(settings[i].name, "cache_ttl") == 0)
-    cq_cache_ttl(
-        c->env.cache,
-        (int64_t)(strtod(cq_setting_get(c, "cache_ttl"), NULL) * 1000));
+  if (c->opened) cq_ctx_apply(c);
   return CQ_OK;
 }
 

@@ -60,6 +60,7 @@ int cq_ctx_configure(cq_ctx *c, const char *key, int has, const char *value,
 /* Drops what depends on the configuration of `integration` (NULL = all). */
 void cq_ctx_forget(cq_ctx *c, const char *integration);
 void cq_ctx_close(cq_ctx *c); /* undoes cq_ctx_open */
+void cq_ctx_apply(cq_ctx *c); /* settings that hold from now on, when open */
 
 /* ---- compat.c: calls that not every SQLite has ------------------------------ */
 int cq_compat_interrupted(sqlite3 *db);

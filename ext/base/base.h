@@ -143,6 +143,8 @@ void cq_time_format(int64_t us, char *out);
 int cq_time_parse(const char *s, size_t n, int64_t *us);
 /* "90s" "15m" "2h" "7d" "1w", ISO 8601 "PT5M", or plain seconds -> us. */
 int cq_duration_parse(const char *s, size_t n, int64_t *us);
+/* "2h05m", "1m20s", "7s": for people.  Returns out. */
+const char *cq_span_format(int64_t ms, char *out, size_t n);
 
 /* ---- hashes, encodings ------------------------------------------------ */
 void cq_sha256(const void *p, size_t n, unsigned char out[32]);

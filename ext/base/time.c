@@ -412,3 +412,16 @@ int cq_duration_parse(const char *s, size_t n, int64_t *us) {
   *us = total;
   return CQ_OK;
 }
+
+const char *cq_span_format(int64_t ms, char *out, size_t n) {
+  int64_t s = (ms + 500) / 1000;
+
+  if (s >= 3600)
+    snprintf(out, n, "%lldh%02lldm", (long long)(s / 3600),
+             (long long)(s / 60 % 60));
+  else if (s >= 60)
+    snprintf(out, n, "%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
+  else
+    snprintf(out, n, "%llds", (long long)s);
+  return out;
+}

@@ -50,6 +50,8 @@ typedef struct lite_table {
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err);
 /* sqlite3_mprintf's formats: %w and %Q quote. */
 int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...);
+/* The same, of a statement that changes a schema. */
+int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...);
 int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
                  ...);
 /* Steps a statement that gives no rows, and finalizes it. */
@@ -58,6 +60,10 @@ int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err);
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */
 int lite_commit(cq_lite *d, int force, cq_error *err);
+/* What the host's connection, interrupted, cannot do: ends its transaction and
+ * runs a last statement by another connection to the same file, if it has one
+ * that is free. */
+int lite_aside(cq_lite *d, const char *sql, cq_error *err);
 /* Runs an embedded file of sql/, {s} replaced by the schema. */
 int lite_script(cq_lite *d, const char *path, cq_error *err);
 

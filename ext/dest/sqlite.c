@@ -118,6 +118,31 @@ static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
   return rc ? lite_fail(d, rc, sql, err) : CQ_OK;
 }
 
+/* After an interrupt nothing can even be prepared, so it is done before, and
+ * again after each change of a schema or a rollback, since SQLite would prepare
+ * it anew. */
+static void lite_stopper(cq_lite *d) {
+  char *sql = sqlite3_mprintf("DELETE FROM \"%w\".cq_units WHERE 0", d->schema);
+
+  sqlite3_finalize(d->h->stopper);
+  d->h->stopper = NULL;
+  if (sql) sqlite3_prepare_v2(d->h->db, sql, -1, &d->h->stopper, NULL);
+  sqlite3_free(sql);
+}
+
+int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...) {
+  sqlite3_stmt *s;
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = lite_vprepare(d, &s, err, fmt, ap);
+  va_end(ap);
+  if (rc == CQ_OK) rc = lite_done(d, s, err);
+  if (rc == CQ_OK && d->h->open) lite_stopper(d);
+  return rc;
+}
+
 int lite_begin(cq_lite *d, cq_error *err) {
   lite_handle *h = d->h;
   int rc;
@@ -133,20 +158,10 @@ int lite_begin(cq_lite *d, cq_error *err) {
   rc = lite_locked(d, "BEGIN IMMEDIATE", err);
   if (rc) return rc;
   h->open = 1;
+  lite_stopper(d);
   h->rows = 0;
   h->since_ms = cq_mono_ms();
   return CQ_OK;
-}
-
-/* After an interrupt nothing can even be prepared, so it is done before. */
-static void lite_stopper(cq_lite *d) {
-  char *sql =
-      d->h->stopper
-          ? NULL
-          : sqlite3_mprintf("DELETE FROM \"%w\".cq_units WHERE 0", d->schema);
-
-  if (sql) sqlite3_prepare_v2(d->h->db, sql, -1, &d->h->stopper, NULL);
-  sqlite3_free(sql);
 }
 
 static void lite_rollback(cq_lite *d) {
@@ -160,6 +175,33 @@ static void lite_rollback(cq_lite *d) {
     sqlite3_reset(h->stopper);
   }
   h->open = 0;
+}
+
+int lite_aside(cq_lite *d, const char *sql, cq_error *err) {
+  const char *file;
+  sqlite3_vfs *vfs = NULL;
+  sqlite3 *db = NULL;
+  int rc;
+
+  if (d->h->nested) return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+  lite_rollback(d);
+  file = sqlite3_db_filename(d->h->db, d->schema);
+  sqlite3_file_control(d->h->db, d->schema, SQLITE_FCNTL_VFS_POINTER, &vfs);
+  if (!file || !*file || !vfs)
+    return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+  rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, vfs->zName);
+  if (rc == SQLITE_OK) {
+    char *own = sqlite3_mprintf("ATTACH %Q AS \"%w\"", file, d->schema);
+
+    /* The statement names the schema as the host does. */
+    rc = own && strcmp(d->schema, "main") != 0
+             ? sqlite3_exec(db, own, NULL, NULL, NULL)
+             : SQLITE_OK;
+    sqlite3_free(own);
+    if (rc == SQLITE_OK) rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+  }
+  sqlite3_close(db);
+  return rc ? cq_error_set(err, rc & 0xff, "interrupted") : CQ_OK;
 }
 
 int lite_commit(cq_lite *d, int force, cq_error *err) {

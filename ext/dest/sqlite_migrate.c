@@ -180,8 +180,8 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
                        ? ",\n  PRIMARY KEY (_cq_id, _cq_sync_group_id)"
                        : ",\n  PRIMARY KEY (_cq_id)");
   rc = b.rc ? cq_error_nomem(err)
-            : lite_exec(d, err, "CREATE TABLE \"%w\".\"%w\" (\n%s\n) STRICT",
-                        d->schema, name, b.data);
+            : lite_ddl(d, err, "CREATE TABLE \"%w\".\"%w\" (\n%s\n) STRICT",
+                       d->schema, name, b.data);
   cq_buf_clear(&b);
   return rc;
 }
@@ -191,15 +191,15 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
 static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
                         int keyed, cq_error *err) {
   if (!keyed)
-    return lite_exec(d, err,
-                     "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_group\" ON "
-                     "\"%w\" (_cq_sync_group_id)",
-                     d->schema, name, name);
+    return lite_ddl(d, err,
+                    "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_group\" ON "
+                    "\"%w\" (_cq_sync_group_id)",
+                    d->schema, name, name);
   if (!t->many) return CQ_OK;
-  return lite_exec(d, err,
-                   "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_client\" ON "
-                   "\"%w\" (_cq_client_id)",
-                   d->schema, name, name);
+  return lite_ddl(d, err,
+                  "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_client\" ON "
+                  "\"%w\" (_cq_client_id)",
+                  d->schema, name, name);
 }
 
 /* The view of the current rows.  A snapshot: each unit's rows of the run that
@@ -227,7 +227,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   if (b.rc)
     rc = cq_error_nomem(err);
   else if (t->incremental)
-    rc = lite_exec(
+    rc = lite_ddl(
         d, err,
         "CREATE VIEW \"%w\".\"%w\" AS " MADE_BY "\nSELECT %s FROM (\n"
         "  SELECT r.*, row_number() OVER (PARTITION BY r._cq_source_name, "
@@ -242,7 +242,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
         "WHERE _cq_newest = 1",
         d->schema, name, b.data, raw, name);
   else
-    rc = lite_exec(
+    rc = lite_ddl(
         d, err,
         "CREATE VIEW \"%w\".\"%w\" AS " MADE_BY "\nSELECT %s\n"
         "FROM \"%w\" AS r\n"
@@ -297,7 +297,7 @@ static int kept_one(cq_lite *d, const char *sql, cq_error *err) {
     size_t n = strlen(begin[i]);
 
     if (strncmp(sql, begin[i], n) == 0)
-      return lite_exec(d, err, "%s\"%w\".%s", begin[i], d->schema, sql + n);
+      return lite_ddl(d, err, "%s\"%w\".%s", begin[i], d->schema, sql + n);
   }
   return cq_error_set(err, CQ_ERROR, "destination %s: cannot keep: %.200s",
                       d->base.name, sql);
@@ -377,21 +377,21 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
   }
   /* Never by ALTER TABLE ... RENAME: that would check, and refuse because of,
    * people's views on a name that is gone for a moment. */
-  rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_migrate");
+  rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_migrate");
   if (rc == CQ_OK)
-    rc = lite_exec(d, err,
-                   "CREATE TEMP TABLE cq_migrate AS SELECT * FROM "
-                   "\"%w\".\"%w\"",
-                   d->schema, name);
+    rc = lite_ddl(d, err,
+                  "CREATE TEMP TABLE cq_migrate AS SELECT * FROM "
+                  "\"%w\".\"%w\"",
+                  d->schema, name);
   if (rc == CQ_OK)
-    rc = lite_exec(d, err, "DROP TABLE \"%w\".\"%w\"", d->schema, name);
+    rc = lite_ddl(d, err, "DROP TABLE \"%w\".\"%w\"", d->schema, name);
   if (rc == CQ_OK) rc = create_table(d, t, name, old, keyed, err);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
                    "INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s FROM "
                    "temp.cq_migrate",
                    d->schema, name, into.data, from.data);
-  if (rc == CQ_OK) rc = lite_exec(d, err, "DROP TABLE temp.cq_migrate");
+  if (rc == CQ_OK) rc = lite_ddl(d, err, "DROP TABLE temp.cq_migrate");
   if (rc == CQ_OK) rc = kept_make(d, &theirs, err);
 done:
   kept_clear(&theirs);
@@ -439,8 +439,8 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
     }
     rc = note(actions, err, "table %s: add column %s %s", name, column, type);
     if (rc == CQ_OK && !dry)
-      rc = lite_exec(d, err, "ALTER TABLE \"%w\".\"%w\" ADD COLUMN \"%w\" %s",
-                     d->schema, name, column, type);
+      rc = lite_ddl(d, err, "ALTER TABLE \"%w\".\"%w\" ADD COLUMN \"%w\" %s",
+                    d->schema, name, column, type);
   }
   return rc ? rc : clash ? CQ_ROW : CQ_OK;
 }
@@ -464,8 +464,8 @@ static int clear_way(cq_lite *d, const char *name, int want_view, present *p,
                           : "was synced with another write_mode than append");
   rc = note(actions, err, "drop %s %s", p->view ? "view" : "table", name);
   if (rc == CQ_OK && !dry)
-    rc = lite_exec(d, err, "DROP %s \"%w\".\"%w\"", p->view ? "VIEW" : "TABLE",
-                   d->schema, name);
+    rc = lite_ddl(d, err, "DROP %s \"%w\".\"%w\"", p->view ? "VIEW" : "TABLE",
+                  d->schema, name);
   if (rc == CQ_OK && !dry)
     rc = lite_exec(d, err, "DELETE FROM \"%w\".cq_units WHERE table_name = %Q",
                    d->schema, name);
@@ -500,7 +500,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
       (hidden || shown != (int64_t)now.n || newest != t->incremental)) {
     rc = kept_read(d, name, &k, err);
     if (rc == CQ_OK)
-      rc = lite_exec(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
+      rc = lite_ddl(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
     exists = 0;
   }
   if (rc == CQ_OK && !exists) rc = create_view(d, t, raw, &now, err);
@@ -577,7 +577,7 @@ int lite_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_change");
   if (rc) return rc;
   rc = lite_change(d, t, 0, actions, err);
-  if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_change");
+  if (rc) lite_ddl(d, NULL, "ROLLBACK TO cq_change");
   lite_exec(d, NULL, "RELEASE cq_change");
   return rc;
 }

@@ -311,10 +311,11 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
   char now[40];
   int rc = lite_begin(d, err);
 
+  char *sql;
+
   cq_time_format(cq_now_us(), now);
   if (rc) return rc;
-  return lite_exec(
-      d, err,
+  sql = sqlite3_mprintf(
       "UPDATE \"%w\".cq_syncs SET status = %Q, tables = %d, units = %lld, "
       "units_done = %lld, rows = %lld, errors = %lld, requests = %lld, retries "
       "= %lld, throttled_ms = %lld, bytes = %lld, updated = %Q, finished = %s, "
@@ -324,6 +325,12 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
       (long long)n->retries, (long long)n->throttled_ms, (long long)n->bytes,
       now, strcmp(status, "running") == 0 ? "NULL" : "updated", message,
       (long long)r->group, r->source);
+  if (!sql) return cq_error_nomem(err);
+  rc = lite_exec(d, err, "%s", sql);
+  if (rc == CQ_INTERRUPT && strcmp(status, "running") != 0)
+    rc = lite_aside(d, sql, err);
+  sqlite3_free(sql);
+  return rc;
 }
 
 /* ---- publish ------------------------------------------------------------------- */
@@ -433,9 +440,9 @@ static int prune_table(cq_lite *d, const char *name, int incremental,
                        int64_t keep, int64_t *removed, cq_error *err) {
   int rc;
 
-  rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+  rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
   if (rc == CQ_OK)
-    rc = lite_exec(
+    rc = lite_ddl(
         d, err,
         "CREATE TEMP TABLE cq_old AS SELECT source_name, client_id, "
         "sync_group_id FROM (SELECT source_name, client_id, sync_group_id, "
@@ -521,7 +528,7 @@ int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
     tables += removed > before;
   }
   if (rc == CQ_OK && n > 0)
-    rc = lite_exec(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+    rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
   if (rc == CQ_OK) rc = lite_commit(d, 1, err);
   for (size_t i = 0; i < n; i++) cq_free(names[i]);
   cq_free(names);

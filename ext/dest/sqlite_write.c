@@ -25,7 +25,7 @@ void lite_drop(cq_dest *base, cq_dest_table *t) {
   sqlite3_finalize(own->insert);
   /* Fails where the host reads; what stays is empty and temporary. */
   if (own->stage)
-    lite_exec((cq_lite *)base, NULL, "DROP TABLE temp.\"%w\"", own->stage);
+    lite_ddl((cq_lite *)base, NULL, "DROP TABLE temp.\"%w\"", own->stage);
   cq_free(own->stage);
   cq_free(own->target);
   cq_free(own->kinds);
@@ -41,7 +41,7 @@ static int make_stage(cq_lite *d, const cq_dest_table *t, const char *stage,
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   lite_add_columns(&b, t);
   rc = b.rc ? cq_error_nomem(err)
-            : lite_exec(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage, b.data);
+            : lite_ddl(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage, b.data);
   cq_buf_clear(&b);
   return rc;
 }

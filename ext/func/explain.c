@@ -299,7 +299,7 @@ static int explain_scan(program *p, size_t at, const cq_live *v, int number,
   o.table = t;
   o.constraints = bound.c;
   o.nconstraint = bound.n;
-  o.use_cache = 1;
+  o.live = 1;
   o.wanted = cq_pushdown_wanted(t, d.used, &p->arena);
   rc = o.wanted ? cq_scan_predict(&o, &p->steps, err) : cq_error_nomem(err);
   if (rc) cq_error_prefix(err, "cq_explain: ");

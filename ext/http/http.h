@@ -69,6 +69,8 @@ typedef struct cq_http_request {
   const char *modified;  /* sent as If-Modified-Since, or NULL */
   int64_t clock_skew_us; /* added to the signer's clock */
   int priority;          /* lower first among the waiting */
+  int64_t max_wait_ms;   /* fails with CQ_THROTTLED where limiters hold it back
+                            for longer; 0 = waits */
   int attempt;           /* 1 = first, for the log; 0 counts as 1 */
   /* for the request log only */
   const char *integration, *table, *client;

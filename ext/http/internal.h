@@ -45,7 +45,7 @@ struct cq_transfer {
   size_t nbody;
   cq_limiter *limiters[4];
   int nlimiter, allow_file, follow, priority;
-  int64_t skew_us;
+  int64_t skew_us, max_wait_ms;
   const char *integration, *table, *client;
   /* where it stands */
   cq_signer *signer;   /* [L] replaced only at rest */

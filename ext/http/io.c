@@ -525,6 +525,19 @@ static int io_room(const cq_io *io) {
          io->buffered + coming + io->expect <= io->http->o.max_buffered;
 }
 
+/* With the lock held: limiters are closed for longer than it would wait. */
+static void io_turn_away(cq_io *io, cq_transfer *t, int64_t ms) {
+  char span[24];
+
+  cq_transfer_unqueue(io, t);
+  cq_transfer_fail(t, CQ_THROTTLED,
+                   "not asked, since no more requests are wanted for %s",
+                   cq_span_format(ms, span, sizeof span));
+  t->state = CQ_T_FAILED;
+  io->news = 1;
+  cq_transfer_release(io, t);
+}
+
 /* Moves what may start from the queue into `active`, with easy still NULL.
  * Returns when to look again (monotonic ms). */
 static int64_t io_admit(cq_io *io, int64_t now) {
@@ -539,6 +552,10 @@ static int64_t io_admit(cq_io *io, int64_t now) {
       continue;
     }
     if (!cq_limiters_pass(t, now, &when, &throttled)) {
+      if (throttled && t->max_wait_ms && when - now > t->max_wait_ms) {
+        io_turn_away(io, t, when - now);
+        continue;
+      }
       next = when < next ? when : next;
       if (throttled && !t->gated_since) t->gated_since = now;
       continue;

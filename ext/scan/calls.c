@@ -125,7 +125,7 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   f.limits = &d->limits;
   f.page = &d->page;
   f.url = u->page.url;
-  f.use_cache = c->sh->o->use_cache;
+  f.live = c->sh->o->live;
   f.priority = 1;
   rc = cq_fetch_open(&f, &s, &u->fetch, err);
   if (rc == CQ_OK) c->sh->inflight_calls++;

@@ -253,7 +253,7 @@ static int enum_parent(cq_enum *e, cq_error *err) {
   o.nconstraint = e->nup;
   o.wanted = e->up_wanted;
   o.cap = -1;
-  o.use_cache = e->o->use_cache;
+  o.live = e->o->live;
   return cq_scan_open(&o, &e->scan, err);
 }
 
@@ -465,7 +465,7 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
                           e->t->name, from);
     g->from_us -= d->lookback_us;
     g->has_known = 1;
-  } else if (d->start && (!e->o->use_cache || d->window_us)) {
+  } else if (d->start && (!e->o->live || d->window_us)) {
     rc = cq_template_eval(d->start, &c, CQ_PLACE_PLAIN, &g->arena, &v, err);
     if (rc) return rc;
     if (v.kind == CQ_STR && cq_time_parse(v.u.s, v.len, &g->from_us) &&

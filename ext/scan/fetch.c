@@ -12,6 +12,10 @@
 
 enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000 };
 
+static const char max_wait_hint[] =
+    "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
+    "for up to an hour";
+
 typedef enum fetch_state {
   BEHIND, /* another fetch asks for the same */
   LOGIN,
@@ -58,6 +62,9 @@ static void fetch_limit_key(const cq_fetch *f, const cq_scope *s, cq_buf *key) {
     end = host + strcspn(host, "/?#");
     cq_buf_byte(key, '|');
     cq_buf_add(key, host, (size_t)(end - host));
+    /* A quota is a user's, and another's is not used up with it. */
+    if (f->identity && f->identity->cache_key)
+      cq_buf_printf(key, "|%s", f->identity->cache_key);
     return;
   }
   for (size_t i = 0; i < l->nscope; i++) {
@@ -184,7 +191,7 @@ static int fetch_known(cq_fetch *f, cq_error *err) {
   cq_block_unref(c->block);
   memset(c, 0, sizeof *c);
   s = cq_cache_get(f->def.env->cache, f->cache_key, c);
-  as_it_is = f->def.use_cache && s == CQ_CACHE_GOOD;
+  as_it_is = f->def.live && s == CQ_CACHE_GOOD;
   if (s == CQ_CACHE_NONE || (!as_it_is && !c->etag && !c->modified)) {
     memset(c, 0, sizeof *c);
     return CQ_OK;
@@ -244,11 +251,10 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (rc == CQ_OK) rc = fetch_limiters(f, scope, err);
   if (rc == CQ_OK) rc = fetch_patience(f, scope, err);
   if (rc == CQ_OK && d->env->cache && d->request->idempotent &&
-      (d->use_cache || strcmp(f->built.method, "GET") == 0))
+      (d->live || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);
   if (rc == CQ_OK && f->cache_key) rc = fetch_known(f, err);
-  if (rc == CQ_OK && f->cache_key && d->use_cache && !f->from_cache)
-    fetch_list(f);
+  if (rc == CQ_OK && f->cache_key && d->live && !f->from_cache) fetch_list(f);
   if (rc) {
     cq_fetch_close(f);
     return rc;
@@ -271,6 +277,13 @@ static int fetch_unconditional(const cq_fetch *f) {
         cq_str_ieq(f->built.headers[i].name, "if-modified-since"))
       return 0;
   return 1;
+}
+
+/* Nobody sits before a query for the hour that a sync has; 0 = no bound. */
+static int64_t fetch_max_wait(const cq_fetch *f) {
+  int64_t ms = f->def.env->live_wait_ms;
+
+  return !f->def.live ? 0 : ms > 0 ? ms : 1;
 }
 
 static cq_outcome fetch_send(cq_fetch *f) {
@@ -299,6 +312,7 @@ static cq_outcome fetch_send(cq_fetch *f) {
   r.allow_file = cq_source_integration(f->def.source)->allow_file;
   r.follow = 1;
   r.priority = f->def.priority;
+  r.max_wait_ms = fetch_max_wait(f);
   r.integration = cq_source_integration(f->def.source)->name;
   r.table = f->def.table;
   r.client = f->client;
@@ -339,13 +353,18 @@ static void fetch_drop_transfer(cq_fetch *f) {
   f->transfer = NULL;
 }
 
+/* What a server that wants fewer requests says holds for the others, too. */
+static void fetch_close_limits(cq_fetch *f, const cq_verdict *v) {
+  for (int i = 0; v->throttle && i < f->nlimiter; i++)
+    cq_limiter_throttled(f->def.env->http, f->limiters[i],
+                         v->after_ms >= 0 ? cq_mono_ms() + v->after_ms : 0);
+}
+
 /* Again, after a delay; the answer so far is forgotten. */
 static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   int64_t now = cq_mono_ms();
 
-  for (int i = 0; v->throttle && i < f->nlimiter; i++)
-    cq_limiter_throttled(f->def.env->http, f->limiters[i],
-                         v->after_ms >= 0 ? now + v->after_ms : 0);
+  fetch_close_limits(f, v);
   if (v->throttle) f->throttled_ms += wait;
   fetch_drop_transfer(f);
   if (f->held) cq_block_unref(f->held);
@@ -376,6 +395,15 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
   return fetch_end(f, CQ_F_ERROR);
 }
 
+static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
+  size_t n = strlen(v->reason);
+
+  snprintf(v->reason + n, sizeof v->reason - n, " (asks to wait for %s)", span);
+  if (!v->hint[0] && v->after_ms < CQ_MAX_WAIT_MS)
+    snprintf(v->hint, sizeof v->hint, "%s", max_wait_hint);
+  return fetch_refuse(f, v, CQ_THROTTLED);
+}
+
 static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   int64_t wait;
   int code = status == 401 || status == 403 ? CQ_AUTH
@@ -395,13 +423,14 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   case CQ_ACT_RETRY:
     if (!f->def.request->idempotent && !v->throttle)
       return fetch_refuse(f, v, code);
-    if (v->after_ms >= CQ_MAX_WAIT_MS) {
-      size_t n = strlen(v->reason);
+    if (v->after_ms >= CQ_MAX_WAIT_MS)
+      return fetch_too_long(f, v, "1h or more");
+    if (f->def.live && v->after_ms > fetch_max_wait(f)) {
+      char span[24];
 
-      snprintf(v->reason + n, sizeof v->reason - n,
-               " (asks to wait for %d minutes or more)",
-               CQ_MAX_WAIT_MS / 60000);
-      return fetch_refuse(f, v, CQ_THROTTLED);
+      fetch_close_limits(f, v);
+      return fetch_too_long(f, v,
+                            cq_span_format(v->after_ms, span, sizeof span));
     }
     if (f->attempt >= f->patience) {
       size_t n = strlen(v->reason);
@@ -463,7 +492,7 @@ static void fetch_remember(cq_fetch *f) {
   c.token = fetch_token(f);
   c.etag = cq_transfer_header(f->transfer, "etag");
   c.modified = fetch_modified(f);
-  if (f->def.use_cache || c.etag || c.modified)
+  if (f->def.live || c.etag || c.modified)
     cq_cache_put(f->def.env->cache, f->cache_key, &c);
 }
 
@@ -502,6 +531,13 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
       /* A file that is not there is not there a second later either. */
       cq_error_set(&f->error, failure.code, "%s: %s", f->def.table,
                    failure.text);
+      return fetch_end(f, CQ_F_ERROR);
+    }
+    if (failure.code == CQ_THROTTLED) { /* it was never sent */
+      f->requests--;
+      cq_error_set(&f->error, failure.code, "%s: %s", f->def.table,
+                   failure.text);
+      cq_error_hint(&f->error, "%s", max_wait_hint);
       return fetch_end(f, CQ_F_ERROR);
     }
     if (cq_classify(f->def.errors, 0, f->transfer, NULL, 0, &failure, &v))

@@ -55,7 +55,7 @@ typedef struct cq_fetch_def {
   const cq_limits_def *limits;
   const cq_page_def *page; /* names a header to keep, or NULL */
   const char *url;         /* next page's URL instead of the request's */
-  int use_cache;
+  int live;
   int priority;
 } cq_fetch_def;
 /* Evaluates the request in `scope` at once (the scope may go afterwards) and

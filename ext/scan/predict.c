@@ -139,7 +139,7 @@ static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
     } else
       rc = CQ_OK;
     if (rc) return rc;
-    *count += is_new || !o->use_cache;
+    *count += is_new || !o->live;
   }
   return rc == CQ_DONE ? CQ_OK : rc;
 }
@@ -280,7 +280,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
 
   memset(&dry, 0, sizeof dry);
   cq_arena_init(&a);
-  rc = cq_need_compute(t, o->wanted, o->use_cache, &need, err);
+  rc = cq_need_compute(t, o->wanted, o->live, &need, err);
   if (rc) return rc;
   if (!o->clients) {
     rc = cq_source_dry(o->source, t, &a, &dry, err);
@@ -298,7 +298,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
     self.clients = one;
     self.nclient = 1;
   }
-  if (o->use_cache || !asks) {
+  if (o->live || !asks) {
     rc = cq_enum_open(&self, &need, now_us, &e, err);
     if (rc) goto done;
     asks = cq_enum_asks_parent(e);

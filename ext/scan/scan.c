@@ -212,7 +212,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   s->sh.page_size = cq_scan_page_size(o->table, o->cap);
   rc = scan_copy(s, err);
   if (rc == CQ_OK)
-    rc = cq_need_compute(o->table, s->o.wanted, o->use_cache, &s->sh.need, err);
+    rc = cq_need_compute(o->table, s->o.wanted, o->live, &s->sh.need, err);
   /* A sync needs the key of the parent's rows, for _cq_parent_id. */
   for (size_t i = 0;
        rc == CQ_OK && o->parents && s->sh.need.parent && i < s->sh.parent->nkey;

@@ -20,6 +20,7 @@ typedef struct cq_env {
   cq_cache *cache;
   int (*interrupted)(void *user); /* polled at least every 100 ms, or NULL */
   void *user;
+  int64_t live_wait_ms;
   int syncing; /* a sync runs on this connection: no second one */
 } cq_env;
 
@@ -85,8 +86,9 @@ typedef struct cq_scan_options {
   int64_t cap;                 /* no more rows than this are needed; -1 = all */
   const char *cursor_from;     /* what cq_scan_stats.cursor was, or NULL */
   cq_rows
-      *parents;  /* or NULL: the parent table is scanned; closed by the scan */
-  int use_cache; /* live queries */
+      *parents; /* or NULL: the parent table is scanned; closed by the scan */
+  int live;     /* somebody waits: what was answered a moment ago serves, and a
+             * server that asks to wait for more than live_wait_ms is an error */
   /* 1: a client that fails ends the scan with its error (live); 0: never used
    * with several clients (a sync opens one scan per unit). */
 } cq_scan_options;

@@ -71,7 +71,7 @@ static int task_send(cq_task *t, cq_error *err) {
   f.limits = &table->limits;
   f.page = &table->page;
   f.url = t->page.url;
-  f.use_cache = t->sh->o->use_cache;
+  f.live = t->sh->o->live;
   return cq_fetch_open(&f, &s, &t->fetch, err);
 }
 

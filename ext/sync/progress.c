@@ -43,20 +43,6 @@ void cq_progress_free(cq_progress *p) {
   cq_free(p);
 }
 
-/* "1m20s" */
-static const char *span(int64_t ms, char *out, size_t n) {
-  int64_t s = (ms + 500) / 1000;
-
-  if (s >= 3600)
-    snprintf(out, n, "%lldh%02lldm", (long long)(s / 3600),
-             (long long)(s / 60 % 60));
-  else if (s >= 60)
-    snprintf(out, n, "%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
-  else
-    snprintf(out, n, "%llds", (long long)s);
-  return out;
-}
-
 /* Rows that units under way have given count as well. */
 static int64_t rows_of(const cq_run *r) {
   return r->n.rows + r->rows_open;
@@ -68,12 +54,12 @@ static void line_total(const cq_run *r, char *out, size_t n) {
   char took[32], left[32] = "?";
 
   if (done > 0 && r->n.units >= done)
-    span(ms * (r->n.units - done) / done, left, sizeof left);
+    cq_span_format(ms * (r->n.units - done) / done, left, sizeof left);
   snprintf(out, n,
            "%lld/%lld units  %lld rows  %lld rows/s  %lld errors  %s  ETA %s",
            (long long)done, (long long)r->n.units, (long long)rows,
            (long long)(ms > 0 ? rows * 1000 / ms : 0), (long long)r->errors_all,
-           span(ms, took, sizeof took), left);
+           cq_span_format(ms, took, sizeof took), left);
 }
 
 static void draw(cq_progress *p, const cq_run *r, int final) {
@@ -143,7 +129,8 @@ void cq_progress_table(cq_progress *p, const cq_run *r, const cq_run_source *s,
   if (p->kind == CQ_PROGRESS_LOG)
     fprintf(stderr, "cq_sync  %-44s %-8s %lld rows  %zu units  %s\n",
             t->table->name, o->status, (long long)o->n.rows, t->nclient,
-            span((o->finished_us - o->started_us) / 1000, took, sizeof took));
+            cq_span_format((o->finished_us - o->started_us) / 1000, took,
+                           sizeof took));
   else if (p->kind == CQ_PROGRESS_JSON)
     fprintf(stderr,
             "{\"event\":\"table\",\"source\":\"%s\",\"table\":\"%s\","

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/fault')
-from faults import Odd
+from faults import MOCK, Odd
 
 t = Odd(cache_ttl='0')
 
@@ -22,8 +22,29 @@ for name, value in (('in seconds', '0'), ('in parts of a second', '0.1'), ('as a
     t.is_(f'Retry-After {name}', (after(value), t.asked()), ([(1,)], 2))
 for value in ('99999999', 'Wed, 21 Oct 2199 07:28:00 GMT', '1e300', '86400'):
     seen = after(value)
-    t.has(f'Retry-After {value} is not waited for', seen, 'asks to wait for 60 minutes or more')
+    t.has(f'Retry-After {value} is not waited for', seen, 'asks to wait for 1h or more')
     t.is_(f'Retry-After {value}: one request', t.asked(), 1)
+
+# A query waits for max_wait; what it was told holds for the next ones too, which do not ask, but not for other users.
+t.rows("SELECT cq_config('max_wait', 2)")
+t.is_('less than max_wait is waited for', after('1'), [(1,)])
+t.has('more is not', after('600'), 'HTTP 429 (asks to wait for 10m00s)\nhint: cq_config')
+t.is_('one request', t.asked(), 1)
+t.has('nor asked for again', t.tries('SELECT id FROM odd_list'), 'odd_list: GET ' + MOCK + '/list: not asked, since no more requests are wanted for ')
+t.is_('no request', (t.asked(), t.rows('SELECT status FROM cq_requests ORDER BY id DESC LIMIT 1')), (1, [(429,)]))
+t.rows("SELECT cq_config('odd.token', 'another')")
+t.is_("another user's quota is another", (t.tries('SELECT id FROM odd_list'), t.asked()), ([(1,)], 2))
+t.rows("SELECT cq_config('odd.token', NULL)")
+t.has('the first one waits still', t.tries('SELECT id FROM odd_list'), 'not asked')
+t.db.close()
+t.open()
+# Requests that had been queued before one is told to wait end as well.
+t.rows("SELECT cq_config('max_wait', 0)")
+t.routes('GET /parents/3/*\n  status 429\n  header retry-after: 600\nGET /parents/*\n  delay 20\n  body [{"id":1}]\n'
+         'GET /parents\n  body [' + ','.join(f'{{"id":{i}}}' for i in range(40)) + ']\n')
+t.has('in the middle of many', t.tries('SELECT parent_id FROM odd_children'), '10m00s')
+t.db.close()
+t.open()
 
 t.routes('GET /list\n  status 500\n  times 3\n  next\n  body [{"id":1}]\n')
 t.is_('three times 500, then an answer', (t.tries('SELECT id FROM odd_list'), t.asked()), ([(1,)], 4))
