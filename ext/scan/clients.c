@@ -261,22 +261,14 @@ typedef struct step { /* one dimension being laid over the clients */
   growing out;
 } step;
 
-/* Attributes of record `row` go into a copy of `base`. */
-static int step_record(step *st, const cq_client *base, const cq_value *row,
-                       cq_client **out, cq_error *err) {
-  cq_client *c = client_extend(&st->source->arena, base, st->dim->nattr);
+/* Attributes that templates make of the others. */
+static int step_derive(step *st, cq_client *c, cq_error *err) {
   cq_scope scope;
   cq_context ctx;
   cq_arena tmp;
   int rc = CQ_OK;
 
-  *out = c;
-  if (!c) return cq_error_nomem(err);
   cq_arena_init(&tmp);
-  for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++)
-    if (row[i].kind != CQ_NULL &&
-        client_set(&st->source->arena, c, st->dim->attr[i].name, &row[i]))
-      rc = cq_error_nomem(err);
   for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++) {
     cq_value v;
 
@@ -291,6 +283,21 @@ static int step_record(step *st, const cq_client *base, const cq_value *row,
   }
   cq_arena_clear(&tmp);
   return rc;
+}
+
+/* Attributes of record `row` go into a copy of `base`. */
+static int step_record(step *st, const cq_client *base, const cq_value *row,
+                       cq_client **out, cq_error *err) {
+  cq_client *c = client_extend(&st->source->arena, base, st->dim->nattr);
+  int rc = CQ_OK;
+
+  *out = c;
+  if (!c) return cq_error_nomem(err);
+  for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++)
+    if (row[i].kind != CQ_NULL &&
+        client_set(&st->source->arena, c, st->dim->attr[i].name, &row[i]))
+      rc = cq_error_nomem(err);
+  return rc ? rc : step_derive(st, c, err);
 }
 
 static int step_keep(step *st, cq_client *c, const json_t *patterns, int *keep,
@@ -420,6 +427,15 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
     if (client_from_json(&st->source->arena, st->dim, base, item, &c)) {
       rc = cq_error_nomem(err);
       goto done;
+    }
+    /* Whoever is discovered or identified gets them then. */
+    if (!st->dim->discover && !st->dim->identify) {
+      int keep;
+
+      rc = step_derive(st, c, err);
+      if (rc == CQ_OK) rc = step_keep(st, c, NULL, &keep, err);
+      if (rc) goto done;
+      if (!keep) continue;
     }
     if ((rc = growing_add(&st->out, c, err)) != 0) goto done;
   }

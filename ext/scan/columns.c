@@ -69,6 +69,7 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
       const cq_value *cells = cq_batch_row(batch, row);
       cq_value raw;
 
+      if (c->source != CQ_FROM_VALUE && cells[i].kind != CQ_NULL) continue;
       scope->rows = &cells;
       scope->nrow = 1;
       rc = cq_template_eval(c->value, &ctx, CQ_PLACE_PLAIN, tmp, &raw, err);

@@ -81,18 +81,10 @@ static const cq_value *client_value(const cq_client *c, const char *name) {
   return NULL;
 }
 
-static int client_allowed(const cq_enum *e, const cq_client *c) {
-  const cq_table *top = cq_table_top(e->t);
+/* `only` as a map: which values of the clients' dimensions a table is for. */
+static int client_only(const cq_table *t, const cq_client *c) {
+  const cq_table *top = cq_table_top(t);
 
-  for (size_t k = 0; k < e->o->nconstraint; k++) {
-    const cq_constraint *w = &e->o->constraints[k];
-    const cq_column *col = &e->t->columns[w->column];
-    const cq_value *v = col->source == CQ_FROM_CLIENT && col->from
-                            ? client_value(c, col->from)
-                            : NULL;
-
-    if (v && !constraint_allows(w, v)) return 0;
-  }
   for (size_t k = 0; k < top->nonly; k++) {
     const cq_dimension *d = &top->integration->dims[top->only[k].dimension];
     const cq_value *v = client_value(c, d->id ? d->id : d->name);
@@ -105,6 +97,40 @@ static int client_allowed(const cq_enum *e, const cq_client *c) {
     if (!ok) return 0;
   }
   return 1;
+}
+
+int cq_source_concerns(cq_source *s, const cq_table *t, const cq_client *client,
+                       int *yes, cq_error *err) {
+  const cq_table *top = cq_table_top(t);
+  cq_scope scope;
+  cq_context c = cq_scope_context(&scope);
+  cq_arena a;
+  int rc;
+
+  *yes = client_only(t, client);
+  if (!*yes || !top->only_when || client->failed) return CQ_OK;
+  memset(&scope, 0, sizeof scope);
+  scope.config = s->config;
+  scope.client = client;
+  scope.table = top;
+  cq_arena_init(&a);
+  rc = cq_template_true(top->only_when, &c, &a, yes, err);
+  if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", top->name);
+  cq_arena_clear(&a);
+  return rc;
+}
+
+static int client_allowed(const cq_enum *e, const cq_client *c) {
+  for (size_t k = 0; k < e->o->nconstraint; k++) {
+    const cq_constraint *w = &e->o->constraints[k];
+    const cq_column *col = &e->t->columns[w->column];
+    const cq_value *v = col->source == CQ_FROM_CLIENT && col->from
+                            ? client_value(c, col->from)
+                            : NULL;
+
+    if (v && !constraint_allows(w, v)) return 0;
+  }
+  return client_only(e->t, c);
 }
 
 /* A client that lacks an optional attribute which the query names by = or IN:
@@ -594,12 +620,31 @@ static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t us,
   return *out ? CQ_OK : CQ_NOMEM;
 }
 
-/* Job number g->at of the group. */
+/* Is the job wanted at all, and is it one record that it asks for? */
+static int job_kind(cq_enum *e, cq_job *j, int *wanted, cq_error *err) {
+  cq_scope s = group_scope(e, &e->g);
+  cq_context c = cq_scope_context(&s);
+  int rc = CQ_OK;
+
+  s.where = j->where;
+  s.nwhere = j->nwhere;
+  s.each = j->each;
+  *wanted = 1;
+  if (e->t->only_when)
+    rc = cq_template_true(e->t->only_when, &c, &j->arena, wanted, err);
+  if (rc == CQ_OK && *wanted && e->t->get.request)
+    rc = cq_template_true(e->t->get.when, &c, &j->arena, &j->get, err);
+  if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", e->t->name);
+  return rc;
+}
+
+/* Job number g->at of the group; NULL where there is nothing to ask. */
 static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   group *g = &e->g;
   cq_job *j = cq_calloc(1, sizeof *j);
   size_t rest = g->at++, nd = e->nvariant + e->t->neach + 1;
   size_t *digit;
+  int rc, wanted;
 
   *out = NULL;
   if (!j) return cq_error_nomem(err);
@@ -659,6 +704,11 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
         sent_time(&j->arena, &e->t->cursor, to, &j->cursor_to))
       goto nomem;
   }
+  rc = job_kind(e, j, &wanted, err);
+  if (rc || !wanted) {
+    cq_job_free(j);
+    return rc;
+  }
   *out = j;
   return CQ_OK;
 nomem:
@@ -716,8 +766,7 @@ static int enum_parents(cq_enum *e, cq_error *err) {
   return rc ? rc : CQ_ROW;
 }
 
-int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
-  *out = NULL;
+static int enum_job(cq_enum *e, cq_job **out, cq_error *err) {
   while (e->g.at >= e->g.total) {
     const cq_client *c;
     int rc;
@@ -735,6 +784,15 @@ int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
   }
   int rc = group_job(e, out, err);
   return rc ? rc : CQ_ROW;
+}
+
+int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
+  int rc;
+
+  *out = NULL;
+  while ((rc = enum_job(e, out, err)) == CQ_ROW && !*out)
+    ;
+  return rc;
 }
 
 int cq_enum_asks_parent(const cq_enum *e) {

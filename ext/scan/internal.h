@@ -220,6 +220,7 @@ typedef struct cq_job { /* what one task asks for; all memory in its arena */
   size_t nparent;
   const char *parent_key;              /* for cursors; "" without a parent */
   const char *cursor_from, *cursor_to; /* as sent */
+  int get;                             /* table->get, not the list */
   int64_t known_us; /* a feed stops at rows older than this; 0 = none */
 } cq_job;
 int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
@@ -239,6 +240,7 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   cq_need need;
   const cq_decode_ops *decode;
   cq_program *program;
+  cq_program *get_program;    /* of table->get, or NULL */
   cq_program **call_programs; /* per call, NULL where not needed */
   cq_field *call_fields;      /* scratch of compiling */
   cq_ref **body_refs;

@@ -60,7 +60,7 @@ static void need_slot(const cq_table *t, int slot, cq_need *out, int *changed) {
   if (slot < t->ncol) {
     const cq_column *c = &t->columns[slot];
 
-    if (c->source == CQ_FROM_VALUE) need_template(t, c->value, out, changed);
+    need_template(t, c->value, out, changed);
     if (c->source == CQ_FROM_PARENT && c->parent_column >= 0 && out->parent &&
         !out->parent[c->parent_column])
       *changed = out->parent[c->parent_column] = 1;
@@ -92,13 +92,13 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
       size_t n, k;
       cq_ref *const *refs;
 
-      if (done[i] || !out->slot[i] || c->source != CQ_FROM_VALUE) continue;
+      if (done[i] || !out->slot[i] || !c->value) continue;
       refs = cq_template_refs(c->value, &n);
       for (k = 0; k < n; k++) {
         int s = refs[k]->root == CQ_R_ROW ? refs[k]->slot : -1;
 
-        if (s >= 0 && s < t->ncol && t->columns[s].source == CQ_FROM_VALUE &&
-            out->slot[s] && !done[s] && s != i)
+        if (s >= 0 && s < t->ncol && t->columns[s].value && out->slot[s] &&
+            !done[s] && s != i)
           break;
       }
       if (k < n) continue;
@@ -108,7 +108,7 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
     }
   } while (added);
   for (int i = 0; i < t->ncol; i++)
-    if (out->slot[i] && t->columns[i].source == CQ_FROM_VALUE && !done[i]) {
+    if (out->slot[i] && t->columns[i].value && !done[i]) {
       cq_free(done);
       return cq_error_set(err, CQ_ERROR,
                           "%s: column %s: its value depends on itself", t->name,
@@ -156,6 +156,8 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
       if (out->call[i]) need_call(t, (int)i, out, &changed);
   } while (changed);
   need_request(t, t->request, out, &changed);
+  need_request(t, t->get.request, out, &changed);
+  need_template(t, t->get.when, out, &changed);
   for (size_t i = 0; i < t->neach; i++)
     need_template(t, t->each[i].values, out, &changed);
   for (int i = 0; parent && i < parent->ncol; i++) {

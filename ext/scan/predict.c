@@ -101,7 +101,8 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   s.page = &page;
   s.run_us = now_us;
   cq_page_start(&t->page, cq_scan_page_size(t, o->cap), &page);
-  rc = cq_request_build(t->request, &s, NULL, &b, err);
+  rc =
+      cq_request_build(j->get ? t->get.request : t->request, &s, NULL, &b, err);
   cq_page_clear(&page);
   if (rc) return rc;
   *h = hash_text(b.method, hash_text(b.url, 0));
@@ -117,17 +118,80 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   return CQ_OK;
 }
 
+/* Jobs whose requests go to addresses of one form: the same request, and
+ * clients that have the same of the attributes which it names. */
+typedef struct form {
+  int get;
+  uint64_t has; /* bit per client attribute of url and path, in their order */
+  int64_t count;
+  const cq_client **clients;
+  size_t n, cap;
+} form;
+
+typedef struct forms {
+  form *v;
+  size_t n, cap;
+} forms;
+
+static void forms_clear(forms *f) {
+  for (size_t i = 0; i < f->n; i++) cq_free(f->v[i].clients);
+  cq_free(f->v);
+}
+
+static uint64_t form_has(const cq_request_def *r, const cq_client *c) {
+  const cq_template *const parts[] = {r->url, r->path};
+  uint64_t has = 0, bit = 1;
+
+  for (int k = 0; k < 2; k++) {
+    size_t n = 0;
+    cq_ref *const *refs = parts[k] ? cq_template_refs(parts[k], &n) : NULL;
+
+    for (size_t i = 0; i < n && bit; i++) {
+      if (refs[i]->root != CQ_R_CLIENT) continue;
+      for (size_t a = 0; c && a < c->n; a++)
+        if (strcmp(c->names[a], refs[i]->name) == 0 &&
+            c->values[a].kind != CQ_NULL)
+          has |= bit;
+      bit <<= 1;
+    }
+  }
+  return has;
+}
+
+/* Clients come in their order, so one that is there already is the last. */
+static int forms_add(forms *f, const cq_table *t, int get, const cq_client *c,
+                     int64_t count) {
+  uint64_t has = form_has(get ? t->get.request : t->request, c);
+  size_t i;
+  form *m;
+
+  for (i = 0; i < f->n && (f->v[i].get != get || f->v[i].has != has); i++)
+    ;
+  if (i == f->n) {
+    if (cq_grow(&f->v, &f->cap, f->n, sizeof *f->v)) return CQ_NOMEM;
+    memset(&f->v[f->n], 0, sizeof *f->v);
+    f->v[f->n].get = get;
+    f->v[f->n++].has = has;
+  }
+  m = &f->v[i];
+  m->count += count;
+  if (!c || (m->n && m->clients[m->n - 1] == c)) return CQ_OK;
+  if (cq_grow(&m->clients, &m->cap, m->n, sizeof *m->clients)) return CQ_NOMEM;
+  m->clients[m->n++] = c;
+  return CQ_OK;
+}
+
 static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
-                        int identified, cq_prediction *p, int64_t *count,
+                        int identified, cq_prediction *p, forms *f,
                         cq_error *err) {
   cq_job *j;
   int rc;
 
-  *count = 0;
   while ((rc = cq_enum_next(e, &j, err)) == CQ_ROW) {
     cq_error lacks = {0, ""};
     uint64_t h;
-    int is_new = 1;
+    int is_new = 1, get = j->get;
+    const cq_client *client = j->client;
 
     rc = job_hash(o, j, now_us, &h, &lacks);
     cq_job_free(j);
@@ -139,7 +203,8 @@ static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
     } else
       rc = CQ_OK;
     if (rc) return rc;
-    *count += is_new || !o->live;
+    if (forms_add(f, o->table, get, client, is_new || !o->live))
+      return cq_error_nomem(err);
   }
   return rc == CQ_DONE ? CQ_OK : rc;
 }
@@ -265,13 +330,31 @@ static int predict_list(const cq_scan_options *o, int asks_parent, int64_t n,
              : cq_error_nomem(err);
 }
 
+/* Requests that can be counted; none at all is told as well. */
+static int predict_forms(const cq_scan_options *o, const forms *f,
+                         const cq_preview *v, cq_prediction *p, cq_error *err) {
+  int rc = f->n ? CQ_OK : predict_list(o, 0, 0, v, p, err);
+
+  for (size_t i = 0; i < f->n && rc == CQ_OK; i++) {
+    cq_preview one = *v;
+
+    one.clients = f->v[i].clients;
+    one.nclient = f->v[i].n;
+    rc = f->v[i].get ? predict_add(p, &one, o->table, o->table->get.request,
+                                   "get", f->v[i].count, "", err)
+                     : predict_list(o, 0, f->v[i].count, &one, p, err);
+  }
+  return rc;
+}
+
 int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   static const cq_client nobody = {"", 0, NULL, NULL, 0, NULL};
   const cq_client *const one[] = {&nobody};
   const cq_table *t = o->table, *parent = t->parent.table;
   cq_scan_options self = *o; /* with the clients that can be had */
-  int64_t now_us = cq_now_us(), n = -1;
-  int rc, asks = parent && parent != t, known;
+  int64_t now_us = cq_now_us();
+  forms f = {NULL, 0, 0};
+  int rc, asks = parent && parent != t, known, counted = 0;
   cq_enum *e = NULL;
   cq_need need;
   cq_arena a;
@@ -307,14 +390,17 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
 
       for (size_t i = 0; i < dry.nstep; i++)
         identified &= dry.step[i].identify == 0;
-      rc = predict_jobs(&self, e, now_us, identified, p, &n, err);
+      rc = predict_jobs(&self, e, now_us, identified, p, &f, err);
+      if (rc == CQ_OK) rc = predict_forms(o, &f, &shown, p, err);
+      counted = 1;
     }
     cq_enum_close(e);
   }
   if (rc == CQ_OK && asks) rc = predict_parent(o, &need, p, err);
-  if (rc == CQ_OK) rc = predict_list(o, asks, n, &shown, p, err);
+  if (rc == CQ_OK && !counted) rc = predict_list(o, asks, -1, &shown, p, err);
   if (rc == CQ_OK) rc = predict_calls(t, &need, &shown, p, err);
 done:
+  forms_clear(&f);
   cq_free(dry.clients);
   cq_arena_clear(&a);
   cq_need_clear(&need);

@@ -146,6 +146,10 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   d.nslot = t->nslot + 1;
   d.nenvslot = 4 + (int)s->sh.nbody;
   rc = s->sh.decode->compile(&d, &s->sh.program, err);
+  if (rc == CQ_OK && t->get.request) {
+    d.rows = t->get.record ? t->get.record : &self;
+    rc = s->sh.decode->compile(&d, &s->sh.get_program, err);
+  }
   for (size_t k = 0; k < t->ncall && rc == CQ_OK; k++) {
     const cq_call *c = &t->calls[k];
 
@@ -427,6 +431,7 @@ void cq_scan_close(cq_scan *s) {
       s->sh.decode->program_free(s->sh.call_programs[k]);
   cq_free(s->sh.call_programs);
   if (s->sh.program) s->sh.decode->program_free(s->sh.program);
+  if (s->sh.get_program) s->sh.decode->program_free(s->sh.get_program);
   cq_free(s->sh.body_refs);
   cq_need_clear(&s->sh.need);
   json_decref(s->newest);

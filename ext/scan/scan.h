@@ -49,6 +49,10 @@ typedef struct cq_client {
 int cq_source_clients(cq_source *s, const cq_table *t,
                       const cq_client *const **out, size_t *n, cq_error *err);
 
+/* Has the table anything to do with this client (`only`)? */
+int cq_source_concerns(cq_source *s, const cq_table *t, const cq_client *client,
+                       int *yes, cq_error *err);
+
 /* ---- constraints ------------------------------------------------------- */
 typedef struct cq_constraint {
   int column;

@@ -34,6 +34,13 @@ struct cq_task {
   char newest[64];
 };
 
+/* One record has no pages. */
+static const cq_page_def *task_pages(const cq_task *t) {
+  static const cq_page_def none = {.by = CQ_PAGE_NONE};
+
+  return t->job->get ? &none : &t->sh->table->page;
+}
+
 static cq_scope task_scope(const cq_task *t) {
   cq_scope s;
 
@@ -66,10 +73,10 @@ static int task_send(cq_task *t, cq_error *err) {
   f.source = t->sh->source;
   f.table = table->name;
   f.service = table->service;
-  f.request = table->request;
+  f.request = t->job->get ? table->get.request : table->request;
   f.errors = &table->errors;
   f.limits = &table->limits;
-  f.page = &table->page;
+  f.page = task_pages(t);
   f.url = t->page.url;
   f.live = t->sh->o->live;
   return cq_fetch_open(&f, &s, &t->fetch, err);
@@ -203,9 +210,9 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
   t->sh = sh;
   t->job = job;
   cq_arena_init(&t->last_arena);
-  cq_page_start(&sh->table->page, sh->page_size, &t->page);
+  cq_page_start(task_pages(t), sh->page_size, &t->page);
   t->known_us = job->known_us;
-  rc = sh->table->request ? task_send(t, err) : task_local(t, err);
+  rc = sh->table->request || job->get ? task_send(t, err) : task_local(t, err);
   if (rc) {
     cq_task_free(t);
     return rc;
@@ -216,7 +223,7 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
 
 /* The page is complete: hand on its rows and ask for the next. */
 static int task_page(cq_task *t, cq_error *err) {
-  const cq_page_def *d = &t->sh->table->page;
+  const cq_page_def *d = task_pages(t);
   const cq_value *env = t->sh->decode->envelope(t->decoder);
   cq_page_seen seen;
   char *url = cq_strdup(cq_fetch_url(t->fetch));
@@ -260,8 +267,7 @@ static int task_page(cq_task *t, cq_error *err) {
 static int task_last(cq_task *t, cq_error *err) {
   const cq_value *row;
 
-  if (t->sh->table->page.by != CQ_PAGE_LAST || t->batch->nrow == 0)
-    return CQ_OK;
+  if (task_pages(t)->by != CQ_PAGE_LAST || t->batch->nrow == 0) return CQ_OK;
   row = cq_batch_row(t->batch, t->batch->nrow - 1);
   cq_arena_reset(&t->last_arena);
   return cq_value_copy(&t->last_arena, &row[t->sh->table->nslot], &t->last)
@@ -307,14 +313,15 @@ static int task_data(cq_task *t, cq_error *err) {
   }
   rc = task_batch(t, err);
   if (rc == CQ_OK && !t->decoder)
-    rc = sh->decode->open(sh->program, &t->decoder, err);
+    rc = sh->decode->open(t->job->get ? sh->get_program : sh->program,
+                          &t->decoder, err);
   if (rc) {
     if (piece) cq_block_unref(piece);
     return rc;
   }
   before = t->batch->nrow;
   if (final && piece && first)
-    cq_page_body(&sh->table->page, &t->page, piece->data, piece->len);
+    cq_page_body(task_pages(t), &t->page, piece->data, piece->len);
   rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
   if (rc) {
     cq_error_prefix(err, "%s: ", sh->table->name);

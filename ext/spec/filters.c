@@ -239,6 +239,99 @@ static int f_to_map(ARGS) {
   return give_json(a, map, out, err);
 }
 
+/* concat(lists...): one list of all; what is no list is one element. */
+static int f_concat(ARGS) {
+  json_t *all = json_array();
+
+  UNUSED;
+  for (size_t i = 0; i <= narg; i++) {
+    const cq_value *v = i ? &args[i - 1] : in;
+    json_t *j = v->kind == CQ_NULL ? NULL : as_json(v);
+
+    if (json_is_array(j)) {
+      json_array_extend(all, j);
+      json_decref(j);
+    } else if (j) {
+      json_array_append_new(all, j);
+    }
+  }
+  return give_json(a, all, out, err);
+}
+
+/* objects(key, ...): each element as an object that has it under these keys. */
+static int f_objects(ARGS) {
+  json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *all, *item;
+  size_t i;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_array(list)) {
+    json_decref(list);
+    return CQ_OK;
+  }
+  all = json_array();
+  json_array_foreach(list, i, item) {
+    json_t *o = json_object();
+
+    for (size_t k = 0; k < narg; k++) {
+      char *key = args[k].kind == CQ_STR
+                      ? cq_arena_strndup(a, args[k].u.s, args[k].len)
+                      : NULL;
+
+      if (key) json_object_set(o, key, item);
+    }
+    json_array_append_new(all, o);
+  }
+  json_decref(list);
+  return give_json(a, all, out, err);
+}
+
+/* find(key, value): the first object of a list whose member is this text. */
+static int f_find(ARGS) {
+  json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *item;
+  json_t *found = NULL;
+  char *key = NULL;
+  cq_value v;
+  size_t i;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (args[0].kind == CQ_STR)
+    key = cq_arena_strndup(a, args[0].u.s, args[0].len);
+  if (key && args[1].kind != CQ_NULL) {
+    if (text_of(a, &args[1], &v, err)) {
+      json_decref(list);
+      return CQ_NOMEM;
+    }
+    json_array_foreach(list, i, item) {
+      json_t *m = json_object_get(item, key);
+      char *d = !m || json_is_string(m) ? NULL : json_dumps(m, JSON_ENCODE_ANY);
+      const char *s = d ? d : json_string_value(m);
+      size_t n = d ? strlen(d) : json_string_length(m);
+
+      if (!found && s && n == v.len && memcmp(s, v.u.s, n) == 0)
+        found = json_incref(item);
+      free(d);
+    }
+  }
+  json_decref(list);
+  return found ? give_json(a, found, out, err) : CQ_OK;
+}
+
+/* get(key): a member of an object. */
+static int f_get(ARGS) {
+  json_t *o = in->kind == CQ_NULL ? NULL : as_json(in), *m = NULL;
+  char *key = args[0].kind == CQ_STR
+                  ? cq_arena_strndup(a, args[0].u.s, args[0].len)
+                  : NULL;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (key) m = json_incref(json_object_get(o, key));
+  json_decref(o);
+  return m ? give_json(a, m, out, err) : CQ_OK;
+}
+
 static int f_json(ARGS) {
   json_t *j;
   char *d;
@@ -587,6 +680,10 @@ static const cq_filter filters[] = {{"default", 1, 1, f_default},
                                     {"keys", 0, 0, f_keys},
                                     {"values", 0, 0, f_values},
                                     {"to_map", 0, 2, f_to_map},
+                                    {"concat", 1, 16, f_concat},
+                                    {"objects", 1, 16, f_objects},
+                                    {"find", 2, 2, f_find},
+                                    {"get", 1, 1, f_get},
                                     {"json", 0, 0, f_json},
                                     {"from_json", 0, 0, f_from_json},
                                     {"from_yaml", 0, 0, f_from_yaml},

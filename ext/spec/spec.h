@@ -292,7 +292,7 @@ typedef struct cq_column {
   const char *description;
   cq_source_kind source;
   cq_path *path;      /* PATH: in the record, or in the call's record */
-  cq_template *value; /* VALUE */
+  cq_template *value; /* VALUE; CLIENT: where the client lacks it (`else`) */
   const char *from;   /* CLIENT EACH CONFIG WHERE: attribute name */
   int parent_column;  /* PARENT: index in the parent table */
   int call;           /* index of the call that must run; -1 = list record */
@@ -402,6 +402,12 @@ struct cq_table {
   cq_request_def
       *request; /* NULL: rows come from the parent's record or each */
   cq_path *rows;
+  struct cq_get_def { /* asked instead where `when` holds: one request, whose
+                         answer is one record */
+    cq_request_def *request; /* NULL = none */
+    cq_template *when;
+    cq_path *record;
+  } get;
   size_t neach;
   struct {
     const char *name;
@@ -421,6 +427,7 @@ struct cq_table {
     size_t n;
     const char *const *values;
   } * only;
+  cq_template *only_when; /* over client, config, where; or NULL */
   cq_cursor_def cursor;
   size_t nkey;
   const int *key;          /* column indexes */

@@ -111,7 +111,7 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   }
   if (n->kind != CQ_N_MAP)
     return cq_tree_error(l->err, n, "%s: expected a type or a map", what);
-  CHECK(n, what, "type$", "path$", "value", "from$", "call$", "where$",
+  CHECK(n, what, "type$", "path$", "value", "from$", "else$", "call$", "where$",
         "exact?", "required?", "default$", "description$", "hidden?",
         "sensitive?", "shape$", "format$");
   s = load_text(cq_tree_get(n, "type"));
@@ -149,8 +149,11 @@ static int load_column(load *l, cq_column *c, const char *detail) {
     if (c->call < 0)
       return cq_tree_error(l->err, n, "%s: unknown call \"%s\"", what, call);
   }
-  if ((s = load_text(cq_tree_get(n, "from"))) != NULL)
-    return column_from(l, c, object, s);
+  s = load_text(cq_tree_get(n, "from"));
+  if (cq_tree_get(n, "else") && (!s || strncmp(s, "client.", 7) != 0))
+    return cq_tree_error(l->err, n, "%s: else: needs from: client.<name>",
+                         what);
+  if (s) return column_from(l, c, object, s);
   if (cq_tree_get(n, "value")) {
     c->source = CQ_FROM_VALUE;
     return CQ_OK; /* its template waits until all columns are known */
@@ -189,9 +192,11 @@ static int load_values(load *l) {
   for (int i = 0; i < t->ncol && rc == CQ_OK; i++) {
     cq_column *c = &t->columns[i];
 
-    if (c->source != CQ_FROM_VALUE) continue;
+    if (c->source != CQ_FROM_VALUE && c->source != CQ_FROM_CLIENT) continue;
     l->call = c->call;
-    rc = load_template(l, cq_tree_get(c->at, "value"), VALUE_ROOTS, &c->value);
+    rc = load_template(
+        l, cq_tree_get(c->at, c->source == CQ_FROM_VALUE ? "value" : "else"),
+        VALUE_ROOTS, &c->value);
   }
   l->call = -1;
   return rc;
@@ -416,6 +421,9 @@ static int load_over(load *l, const cq_node *n, const cq_node *only) {
   }
   t->over = over;
   t->nover = k;
+  if (load_text(only))
+    return load_template(l, only, ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE),
+                         &t->only_when);
   k = only && only->kind == CQ_N_MAP ? only->count : 0;
   t->only = cq_arena_alloc(l->a, (k + 1) * sizeof *t->only);
   if (!t->only) return cq_error_nomem(l->err);
@@ -467,6 +475,34 @@ static int load_keys(load *l, const cq_node *n) {
   }
   t->key = key;
   t->nkey = k;
+  return CQ_OK;
+}
+
+/* What it inherits is the default request, not its table's own. */
+static int load_get(load *l, const cq_node *n, const cq_node *request) {
+  struct cq_get_def *g = &l->table->get;
+  cq_node *merged;
+  char what[200];
+  int rc;
+
+  if (!n) return CQ_OK;
+  snprintf(what, sizeof what, "%s: get", l->table->name);
+  CHECK(n, what, "when$", "request{", "record$");
+  if (!cq_tree_get(n, "when") || !cq_tree_get(n, "request"))
+    return cq_tree_error(l->err, n, "%s: when and request are needed", what);
+  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
+                          l->err)) ||
+      (rc =
+           load_template(l, cq_tree_get(n, "when"), REQUEST_ROOTS, &g->when)) ||
+      (rc = load_path(l, cq_tree_get(n, "record"), &g->record)) ||
+      (rc = load_request(l, merged, what, REQUEST_ROOTS, &g->request)))
+    return rc;
+  if (l->table->request &&
+      strcmp(g->request->decode ? g->request->decode : "json",
+             l->table->request->decode ? l->table->request->decode : "json") !=
+          0)
+    return cq_tree_error(l->err, n, "%s: decode differs from the table's",
+                         what);
   return CQ_OK;
 }
 
@@ -598,10 +634,10 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   t->pub.cursor.column = -1;
   if (!own || own->kind != CQ_N_MAP)
     return cq_tree_error(err, own ? own : service, "%s: expected a map", name);
-  CHECK(own, name, "title$", "description$", "service$", "over*", "only{",
-        "request{", "rows$", "key*", "columns{", "each{", "page{", "errors[",
-        "error{", "limits{", "calls{", "parent~", "cursor{", "use~", "example$",
-        "permissions*", "paid?", "detail$");
+  CHECK(own, name, "title$", "description$", "service$", "over*", "only",
+        "get{", "request{", "rows$", "key*", "columns{", "each{", "page{",
+        "errors[", "error{", "limits{", "calls{", "parent~", "cursor{", "use~",
+        "example$", "permissions*", "paid?", "detail$");
   if (service != in->root && (rc = load_service(in, service, err)) != 0)
     return rc;
   if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
@@ -660,6 +696,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = load_keys(l, cq_tree_get(n, "key"))) ||
       (rc = load_cursor(l, cq_tree_get(n, "cursor"))) ||
       (rc = load_request(l, x, name, REQUEST_ROOTS, &t->pub.request)) ||
+      (rc = load_get(l, cq_tree_get(own, "get"), call_request)) ||
       (rc = load_path(l, cq_tree_get(n, "rows"), &t->pub.rows)) ||
       (rc = load_page(l, cq_tree_get(n, "page"), name, &t->pub.page)) ||
       (rc = load_limits(l, cq_tree_get(n, "limits"), name, &t->pub.limits)) ||
@@ -763,6 +800,8 @@ int load_link(own_table *own, const cq_table *parent, cq_error *err) {
   if (!parent) return CQ_OK;
   if ((rc = link_names(t, parent, err)) ||
       (rc = link_request(t, parent, t->request, err)) ||
+      (rc = link_request(t, parent, t->get.request, err)) ||
+      (rc = link_template(t, parent, t->get.when, err)) ||
       (rc = link_template(t, parent, t->parent.when, err)) ||
       (rc = link_template(t, parent, t->cursor.start, err)))
     return rc;

@@ -200,9 +200,20 @@ int cq_plan_select(cq_registry *r, const cq_spec_source *spec, cq_plan *out,
 
 int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   cq_plan_table *t = &p->tables[table];
-  int rc = cq_source_clients(s, t->table, &t->clients, &t->nclient, err);
+  const cq_client *const *all, **kept;
+  size_t n;
+  int rc = cq_source_clients(s, t->table, &all, &n, err), yes;
 
   if (rc) return rc;
+  kept = cq_arena_alloc(&p->arena, (n + 1) * sizeof *kept);
+  if (!kept) return cq_error_nomem(err);
+  t->nclient = 0;
+  for (size_t i = 0; i < n; i++) {
+    rc = cq_source_concerns(s, t->table, all[i], &yes, err);
+    if (rc) return rc;
+    if (yes) kept[t->nclient++] = all[i];
+  }
+  t->clients = kept;
   t->done = cq_arena_alloc(&p->arena, t->nclient + 1);
   if (!t->done) return cq_error_nomem(err);
   memset(t->done, 0, t->nclient + 1);

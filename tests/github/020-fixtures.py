@@ -50,6 +50,8 @@ answers = {(f'/orgs/{ORG}', None): exchange('get-organization', f'/orgs/{ORG}'),
            (assets + '/releases', None): {'response': [release]}}
 for page in '2345':
     answers['/repositories/1000/issues', page] = exchange('paginate-issues', '/repositories/1000/issues', page)
+for r in repositories:
+    answers[f"/repos/{r['full_name']}", None] = {'response': r}
 for name in ('hello-world', 'paginate-issues', 'release-assets'):
     for what in ('issues', 'releases'):
         answers.setdefault((f'/repos/{ORG}/{name}/{what}', None), {'response': []})
@@ -140,8 +142,8 @@ rows = read(f"SELECT * FROM github_repositories WHERE org = '{ORG}'")
 compare('the repositories', 'github_repositories', rows, repositories)
 rows = read(f"SELECT *, repository_full_name FROM github_issues WHERE org = '{ORG}' AND repository_full_name = '{ORG}/paginate-issues'")
 compare('issues over five linked pages', 'github_issues', rows, every, lambda r: {'org': ORG, 'repository_id': 1001})
-ok('one repository is asked', sorted(a[0].split('?')[0] for a in asked if 'issues' in a[0]),
-   sorted(['/repositories/1000/issues'] * 4 + [issues + '/issues']))
+ok('one repository is asked, and no list of them', sorted(a[0].split('?')[0] for a in asked),
+   sorted(['/repositories/1000/issues'] * 4 + [issues + '/issues', issues]))
 rows = read(f"SELECT number, title FROM github_issues WHERE repository_full_name = '{ORG}/paginate-issues'")
 ok('by name alone the organization is not asked', ([tuple(r) for r in rows], len(asked)), ([(r['number'], r['title']) for r in every], 5))
 rows = read(f"SELECT * FROM github_releases WHERE org = '{ORG}'")
@@ -150,7 +152,12 @@ rows = read(f"SELECT * FROM github_release_assets WHERE org = '{ORG}'")
 compare('release assets', 'github_release_assets', rows, release['assets'], lambda r: {'org': ORG, 'repository_id': 1002})
 ok('assets come with their releases', [a[0] for a in asked if 'assets/' in a[0] and '/releases' not in a[0]], [])
 
-ok('a name that is not there has no rows', [tuple(r) for r in read("SELECT count(*) FROM github_organizations WHERE org = 'nobody'")], [(0,)])
+try:
+    read("SELECT count(*) FROM github_organizations WHERE org = 'nobody'")
+except sqlite3.Error as e:
+    told = str(e)
+ok('a name that is not there is told', told.splitlines()[:2], [f'github_organizations (nobody): request to {url[7:]}: HTTP 404: Not Found',
+   "hint: there is no such organization, or the token may not see this of it; cq_config('denied', 'skip') leaves out what may not be read"])
 
 # The same in a sync, through CloudQuery's file.
 SPEC = f'''

@@ -26,11 +26,11 @@ WHERE = {
     'call': ('tables', 't_a', 'calls', 'c'), 'parent': ('tables', 't_a', 'parent'), 'page': ('tables', 't_a', 'page'),
     'cursor': ('tables', 't_a', 'cursor'), 'limits': ('tables', 't_a', 'limits'), 'error': ('tables', 't_a', 'error'),
     'rule': ('tables', 't_a', 'errors', 0), 'when': ('tables', 't_a', 'errors', 0, 'when'),
-    'join': ('tables', 't_a', 'calls', 'c', 'join'), 'discover': ('clients', 'org', 'discover'),
+    'get': ('tables', 't_a', 'get'), 'join': ('tables', 't_a', 'calls', 'c', 'join'), 'discover': ('clients', 'org', 'discover'),
     'identify': ('clients', 'org', 'identify'), 'service': (),
 }
 # What a map must have beside the key under test.
-BESIDE = {'auth': {'scheme': 'none'}, 'cursor': {'column': 'at'}, 'rule': {'when': {'status': 500}, 'then': 'retry'},
+BESIDE = {'get': {'when': '{{ where.name }}', 'request': {'path': '/a/1'}}, 'auth': {'scheme': 'none'}, 'cursor': {'column': 'at'}, 'rule': {'when': {'status': 500}, 'then': 'retry'},
           'when': {}, 'join': {'row': 'id', 'record': 'id'}, 'discover': {'request': {'path': '/d'}, 'rows': '[*]'},
           'identify': {'request': {'path': '/i'}}}
 TEXT, FLAG, WHOLE, NUMBER = 'text', 'true or false', 'a whole number', 'a number'
@@ -80,6 +80,11 @@ CASES = [
            calls=(MAP, {'c': {'request': {'path': '/c'}}}), cursor=(MAP, {'column': 'at'}), example=(TEXT, 'SELECT 1'),
            permissions=(WORDS, ['a:B']), paid=(FLAG, True), columns=(MAP, {'id': 'integer', 'name': 'text'})),
     ('table.only', {'org': ['x']}, {'ogr': ['x']}, 't_a: only: unknown client "ogr"'),
+    ('table.only', '{{ client.org }}', '{{ client.ogr }}',
+     'template: client.ogr is no client of this integration, nor an attribute of one\nhint: did you mean "client.org"?'),
+    ('table.get', {'when': '{{ where.name }}', 'request': {'path': '/a/1'}}, {'when': '{{ where.name }}'}, 't_a: get: when and request are needed'),
+    ('get.when', '{{ where.name }}', '{{ where.nam }}', 't_a: template: where.nam is not a column'),
+    *kinds('get', 't_a: get', request=(MAP, {'path': '/a/1'}), record=(TEXT, 'a')),
     ('table.rows', 'a[*]', 'a[', 'path "a[": expected [0], [*] or ["name"] at character 2'),
     ('table.key', ['id'], ['idd'], 't_a: key: no column "idd"\nhint: did you mean "id"?'),
     ('table.parent', 't_p', 't_x', 't_a: parent: no table "t_x"'),
@@ -95,6 +100,7 @@ CASES = [
     ('column.path', 'a.b', 'a..b', 'path "a..b": a name is missing at character 3'),
     ('column.value', "{{ row.id | default('x') }}", '{{ row.id | defalt }}', 'template: unknown filter "defalt"\nhint: did you mean "default"?'),
     ('column.from', 'client.org', 'clint.org', 't_a: column name: from: expected client., parent., each., config. or where., not "clint.org"'),
+    ('column.else', None, '{{ record.x }}', 't_a: column name: else: needs from: client.<name>'),
     ('column.call', 'c', 'd', 't_a: column name: unknown call "d"'),
     ('column.where', '= in < <= > >= like', 'is', 't_a: column name: where: expected some of = in < <= > >= like'),
     *kinds('column', 't_a: column name', exact=(FLAG, True), required=(FLAG, False), default=(TEXT, 'x'), description=(TEXT, 'x'),
