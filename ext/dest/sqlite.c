@@ -2,7 +2,7 @@
  * it, or another file by a connection of its own.
  *
  * Transactions.  On a connection that is not in one, rows gather in large
- * transactions that commit() ends when there are 10,000 rows or a second has
+ * transactions that commit() ends when there are 50,000 rows or a second has
  * passed.  Where the host is in a transaction, all happens in one savepoint of
  * it and becomes durable with the host's COMMIT.  Once sqlite3_interrupt has
  * been called, no statement runs until the outer one ends; a write that is

@@ -23,7 +23,7 @@ def session(body):
 
 
 def shell(typed, env, db='doc.db'):
-    p = subprocess.run([os.environ['CQ_SQLITE'], '-batch', os.path.abspath(db)], input='\n'.join(typed) + '\n', text=True,
+    p = subprocess.run([os.environ['CQ_SQLITE'], '-batch', db if db == ':memory:' else os.path.abspath(db)], input='\n'.join(typed) + '\n', text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **env})
     return p.stdout
 
@@ -46,6 +46,30 @@ def run(path, words, env=None, before=('.load ' + SO, '.mode box')):
         print(f'{"ok" if seen == shown else "not ok"} {count} - {typed[-1][:70]}')
         if seen != shown:
             for line in seen:
+                print('#', line)
+    print(f'1..{count}')
+    if not count or bad:
+        raise SystemExit(1)
+
+
+def runs(path, words, env=None, before=()):
+    """Types every block ```sql of a document; nothing may be an error. Then it is over: prints its TAP."""
+    text = open(os.path.join(ROOT, path), encoding='utf-8').read()
+    count = bad = 0
+    for name, body in re.findall(r'^```(?:sql|yaml) ?(.*)\n((?:.*\n)*?)```$', text, re.M):
+        for word, value in words.items():
+            body = body.replace(word, value)
+        if name:
+            with open(name, 'w', encoding='utf-8') as f:
+                f.write(body)
+            body = f"SELECT cq_validate('{name}');\n"
+        seen = shell(['.load ' + SO, '.bail off', *before, *body.splitlines()], env or {}, ':memory:')
+        wrong = re.search(r'error near|"status":"(?:partial|failed)"|incomplete', seen)
+        count += 1
+        bad += bool(wrong)
+        print(f'{"not ok" if wrong else "ok"} {count} - {body.splitlines()[0][:70]}')
+        if wrong:
+            for line in seen.splitlines():
                 print('#', line)
     print(f'1..{count}')
     if not count or bad:
