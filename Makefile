@@ -160,7 +160,7 @@ SAN_ENV_address = CQ_SANITIZE=address CQ_PRELOAD=$(call preload,asan) \
   LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
 SAN_ENV_undefined = CQ_SANITIZE=undefined UBSAN_OPTIONS=print_stacktrace=1
 SAN_ENV_thread = CQ_SANITIZE=thread CQ_PRELOAD=$(call preload,tsan) \
-  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
 
 #: make asan       the tests with AddressSanitizer and leak detection
 #: make ubsan      the tests with UndefinedBehaviorSanitizer

@@ -44,8 +44,10 @@ typedef struct cq_dest_run {
   const char *time; /* _cq_sync_time */
   const char *source, *integration;
   const char *sync_group; /* rendered text, or NULL */
-  int retry;              /* only what is missing since `base` */
-  int64_t base;           /* set by begin: the last full run, 0 = none */
+  int retry;              /* only what is missing since `base`; where `resume`
+                             is set and a run was cut off, begin sets it */
+  int resume;
+  int64_t base; /* set by begin: the last full run, 0 = none */
 } cq_dest_run;
 
 typedef struct cq_counts {

@@ -183,11 +183,18 @@ static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
 int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   cq_lite *d = (cq_lite *)base;
   char now[40];
+  int64_t cut = 0;
   int rc = lite_begin(d, err);
 
   if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_claim");
   if (rc) return rc;
-  rc = settle_all(d, r, err);
+  if (r->resume)
+    rc = lite_int(d, &cut, err,
+                  "SELECT count(*) FROM \"%w\".cq_syncs WHERE source_name = %Q "
+                  "AND unsettled = 1",
+                  d->schema, r->source);
+  r->retry |= cut > 0;
+  if (rc == CQ_OK) rc = settle_all(d, r, err);
   if (rc == CQ_OK && r->retry)
     rc = lite_int(d, &r->base, err,
                   "SELECT max(sync_group_id) FROM \"%w\".cq_syncs WHERE "

@@ -56,7 +56,7 @@ typedef struct cq_spec {
   cq_spec_source *sources;
   size_t ndest;
   cq_spec_dest *dests;
-  int strict, retry, no_migrate;
+  int strict, retry, resume, no_migrate;
   cq_progress_kind progress;
   size_t capsource, capdest;
   int64_t now_us; /* of ${time:} and of the run */

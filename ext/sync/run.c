@@ -245,7 +245,7 @@ static int unit_state(cq_run *r, unit *u, int *done, cq_error *err) {
     older_cursor(&u->cursor, st.cursor, first);
     first = 0;
   }
-  *done = all && !first && r->spec.retry;
+  *done = all && !first && (r->spec.retry || r->spec.resume);
   return rc;
 }
 
@@ -712,6 +712,7 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
     o->run.source = s->spec->name;
     o->run.integration = s->spec->integration->name;
     o->run.retry = r->spec.retry;
+    o->run.resume = r->spec.resume;
     if (o->spec->sync_group)
       o->run.sync_group =
           cq_spec_group(&r->spec.arena, o->spec->sync_group, id, r->started_us);

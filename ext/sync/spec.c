@@ -392,20 +392,19 @@ static int short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
 static int read_switches(cq_spec *s, const cq_node *map, cq_error *err) {
   static const char *const kinds[] = {"auto", "off", "bar", "log", "json"};
   const cq_node *retry = cq_tree_get(map, "retry");
-  int kind = (int)s->progress, resume = 0, rc;
+  int kind = (int)s->progress, rc;
 
   rc = spec_bool(map, "strict", &s->strict, err);
   if (rc == CQ_OK) rc = spec_bool(map, "no_migrate", &s->no_migrate, err);
   if (rc == CQ_OK) rc = spec_choice(map, "progress", WORDS(kinds), &kind, err);
   s->progress = (cq_progress_kind)kind;
-  if (rc == CQ_OK) rc = spec_bool(map, "resume", &resume, err);
+  if (rc == CQ_OK) rc = spec_bool(map, "resume", &s->resume, err);
   if (rc == CQ_OK && retry && retry->kind == CQ_N_SCALAR &&
       strcmp(retry->text, "failed") == 0)
-    resume = 1;
+    s->retry = 1;
   else if (rc == CQ_OK && retry && retry->kind != CQ_N_NULL)
     rc = cq_tree_error(err, retry, "retry: only failed is known: %s",
                        retry->kind == CQ_N_SCALAR ? retry->text : "");
-  s->retry |= resume;
   return rc;
 }
 

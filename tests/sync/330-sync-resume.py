@@ -61,12 +61,17 @@ t.is_('all is shown', t.rows('SELECT port, name FROM fleet_ships ORDER BY 1'), [
 t.is_('also of the other table', t.one('SELECT count(*) FROM fleet_notes'), 2)
 t.is_('the killed run is marked', t.rows('SELECT status, unsettled FROM cq_syncs ORDER BY sync_group_id'), [('interrupted', 0), ('success', 0)])
 
+t.routes(FAST)
+r = t.sync(SPEC, '{"resume": true}')
+t.is_('where nothing was cut off, resume is an ordinary run', (r['status'], r['rows'], t.asked('*ships*')), ('success', 4, 2))
+t.is_('and retry has nothing to do', t.sync(SPEC, '{"retry": "failed"}')['rows'], 0)
+
 t.routes(SLOW)
 kill(start())
 t.routes(FAST)
 r = t.sync(SPEC)
 t.is_('without resume: all again, nothing twice', (r['status'], r['rows'], t.asked('*ships*'), t.one('SELECT count(*) FROM fleet_ships')), ('success', 4, 2, 2))
-t.is_('rows of the killed run are gone', t.one('SELECT count(*) FROM raw_fleet_ships'), 4)
+t.is_('rows of the killed run are gone', t.one('SELECT count(*) FROM raw_fleet_ships'), 6)
 
 # Ctrl-C: prompt, no transaction left, the next run clears up
 t.routes(SLOW)
@@ -87,7 +92,7 @@ db.execute('CREATE TABLE others (x)')
 t.is_('the connection works on', db.execute('SELECT count(*) FROM fleet_ships').fetchall(), [(2,)])
 t.routes(FAST)
 r = db.execute("SELECT cq_sync(?) ->> 'status'", (SPEC,)).fetchall()
-t.is_('and syncs again', (r, t.one('SELECT count(*) FROM fleet_ships'), t.one('SELECT count(*) FROM raw_fleet_ships')), ([('success',)], 2, 6))
+t.is_('and syncs again', (r, t.one('SELECT count(*) FROM fleet_ships'), t.one('SELECT count(*) FROM raw_fleet_ships')), ([('success',)], 2, 8))
 db.close()
 
 # the same into a file of its own

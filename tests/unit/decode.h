@@ -195,6 +195,140 @@ static inline void decode_is(const cq_decode_ops *ops, const char *rows,
   test_str(rc ? d.err.text : decode_text(&d), want, text, "line", line);
   decode_close(&d);
 }
+
+/* ---- samples: an answer, and what is read of it ---------------------------- */
+typedef struct decode_sample {
+  const char *rows, *fields, *env, *text;
+} decode_sample;
+
+static inline uint64_t decode_random(void) {
+  static uint64_t seed = 42;
+
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  return seed ^= seed << 17;
+}
+
+/* Sizes of pieces up to *most, odd ones more often, so that `final` comes with
+ * the last piece and without one. */
+static inline size_t decode_piece(void *most) {
+  return (size_t)(decode_random() % *(uint64_t *)most) +
+         (decode_random() % 4 != 0);
+}
+
+/* An answer that ends after any of its bytes is refused: as cut off, where it
+ * cannot be told from garbage NULL. */
+static inline void decode_cuts(const cq_decode_ops *ops, const decode_sample *s,
+                               const char *as) {
+  decode d;
+
+  CHECK_INT(decode_open(&d, ops, s->rows, s->fields, s->env, 0), CQ_OK);
+  CHECK_INT(decode_feed(&d, s->text, strlen(s->text), NULL, NULL), CQ_OK);
+  for (size_t n = 0; n < strlen(s->text); n++) {
+    CHECK_INT(decode_feed(&d, s->text, n, NULL, NULL), CQ_ERROR);
+    if (as && strncmp(d.err.text, as, strlen(as)) != 0)
+      CHECK_STR(d.err.text, as);
+  }
+  decode_close(&d);
+}
+
+/* The same rows, wherever the pieces end. */
+static inline void decode_pieces(const cq_decode_ops *ops,
+                                 const decode_sample *s) {
+  decode d;
+  char *whole;
+
+  CHECK_INT(decode_open(&d, ops, s->rows, s->fields, s->env, 0), CQ_OK);
+  CHECK_INT(decode_feed(&d, s->text, strlen(s->text), NULL, NULL), CQ_OK);
+  whole = cq_strdup(decode_text(&d));
+  for (int k = 0; k < 2000; k++) {
+    uint64_t most = 1 + decode_random() % 60;
+
+    if (decode_feed(&d, s->text, strlen(s->text), decode_piece, &most)) {
+      CHECK_STR(d.err.text, "");
+      break;
+    }
+    if (strcmp(decode_text(&d), whole) != 0) {
+      CHECK_STR(decode_text(&d), whole);
+      break;
+    }
+  }
+  cq_free(whole);
+  decode_close(&d);
+}
+
+/* Bytes that were changed, doubled, dropped: an error or rows, in pieces the
+ * same as at once. */
+static inline void decode_mutations(const cq_decode_ops *ops,
+                                    const decode_sample *s) {
+  static const char odd[] = "\0\x01\x7f\x80\xc3\xff<>&;'\"[]{},:\\/\r\n -0e.";
+  size_t n = strlen(s->text);
+  char *text = cq_malloc(2 * n + 2);
+  decode d;
+
+  CHECK_INT(decode_open(&d, ops, s->rows, s->fields, s->env, 0), CQ_OK);
+  for (int k = 0; k < 3000 && text; k++) {
+    size_t len = n, times = 1 + decode_random() % 3;
+    uint64_t most = 1 + decode_random() % 60;
+    char *whole;
+    int rc;
+
+    memcpy(text, s->text, n);
+    for (size_t t = 0; t < times && len; t++) {
+      size_t at = decode_random() % len, part = decode_random() % (len - at);
+
+      switch (decode_random() % 3) {
+      case 0:
+        text[at] = odd[decode_random() % (sizeof odd - 1)];
+        break;
+      case 1:
+        memmove(text + at, text + at + part, len - at - part);
+        len -= part;
+        break;
+      default:
+        if (len + part > 2 * n) break;
+        memmove(text + at + part, text + at, len - at);
+        len += part;
+      }
+    }
+    rc = decode_feed(&d, text, len, NULL, NULL);
+    whole = cq_strdup(rc ? "" : decode_text(&d));
+    if (decode_feed(&d, text, len, decode_piece, &most) != rc ||
+        (!rc && strcmp(decode_text(&d), whole) != 0)) {
+      test_bad++;
+      printf("# differs in pieces: %.*s\n", (int)len, text);
+    }
+    cq_free(whole);
+  }
+  cq_free(text);
+  decode_close(&d);
+}
+
+/* Each allocation fails once: that is told, and nothing leaks. */
+static inline void decode_faults(const cq_decode_ops *ops,
+                                 const decode_sample *s) {
+  int hit = 1;
+
+  for (long n = 1; hit && n < 2000; n++) {
+    decode d;
+    int rc;
+
+    cq_fault_set(n);
+    rc = decode_open(&d, ops, s->rows, s->fields, s->env, 0);
+    if (rc == CQ_OK) {
+      uint64_t most = 9;
+
+      rc = decode_feed(&d, s->text, strlen(s->text), decode_piece, &most);
+      if (d.out.rc) rc = CQ_NOMEM;
+    }
+    hit = cq_fault_hit();
+    cq_fault_set(0);
+    CHECK_INT(rc, hit ? CQ_NOMEM : CQ_OK);
+    decode_close(&d);
+  }
+  CHECK(!hit);
+}
+
 #define DECODE(ops, rows, fields, env, text, want)                             \
   decode_is(&(ops), rows, fields, env, text, want, __LINE__)
 

@@ -302,13 +302,21 @@ static void test_host_connections_on_many_threads(void) {
   }
 }
 
+static void *nothing(void *user) {
+  return user;
+}
+
 int main(void) {
   static char path[512];
+  pthread_t first;
   const char *root = getenv("CQ_ROOT");
 
   snprintf(path, sizeof path, "%.400s/examples/data/people.csv",
            root ? root : ".");
   setenv("CQ_PEOPLE", path, 1);
+  /* ThreadSanitizer starts a thread of its own with the first one. */
+  if (pthread_create(&first, NULL, nothing, NULL) == 0)
+    pthread_join(first, NULL);
   snprintf(people, sizeof people, "SELECT count(*) FROM file_csv('%.200s')",
            path);
   CHECK(host_listen() > 0);
