@@ -74,7 +74,9 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
         i++;
       }
       from = i;
-      while (i < n && copy[i] != '.' && copy[i] != '[') i++;
+      while (i < n && !strchr(".[]", copy[i])) i++;
+      if (i < n && copy[i] == ']')
+        return path_fail(err, text, n, i, "a bracket that was not opened");
       s->name = copy + from;
       s->len = i - from;
       if (!s->len) return path_fail(err, text, n, from, "a name is missing");
@@ -87,41 +89,49 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
   return CQ_OK;
 }
 
+/* The first value below j that the steps from i on lead to, or NULL. */
+static json_t *path_find(cq_arena *a, const cq_path *p, int i, json_t *j,
+                         int *rc) {
+  const cq_step *s = &p->steps[i];
+  json_t *item, *found = NULL;
+  const char *key;
+  size_t k;
+
+  if (i == p->nstep || !j) return j;
+  switch (s->kind) {
+  case CQ_STEP_KEY: {
+    char *name = cq_arena_strndup(a, s->name, s->len);
+
+    if (!name) *rc = CQ_NOMEM;
+    return name ? path_find(a, p, i + 1, json_object_get(j, name), rc) : NULL;
+  }
+  case CQ_STEP_INDEX:
+    return path_find(a, p, i + 1, json_array_get(j, (size_t)s->index), rc);
+  case CQ_STEP_EACH:
+    json_array_foreach(j, k, item) {
+      if ((found = path_find(a, p, i + 1, item, rc)) != NULL) return found;
+    }
+    return NULL;
+  case CQ_STEP_VALUES:
+    json_object_foreach(j, key, item) {
+      if ((found = path_find(a, p, i + 1, item, rc)) != NULL) return found;
+    }
+    return NULL;
+  case CQ_STEP_MAPKEY:
+  case CQ_STEP_ATTR:
+    break;
+  }
+  return NULL;
+}
+
 int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
                 cq_value *out, cq_error *err) {
-  json_t *root = json_loadb(json, n, JSON_DECODE_ANY, NULL), *j = root;
+  json_t *root = json_loadb(json, n, JSON_DECODE_ANY, NULL), *j;
   int rc = CQ_OK;
 
   *out = cq_value_null();
-  for (int i = 0; j && i < p->nstep; i++) {
-    const cq_step *s = &p->steps[i];
-
-    switch (s->kind) {
-    case CQ_STEP_KEY: {
-      char *key = cq_strndup(s->name, s->len);
-
-      if (!key) rc = cq_error_nomem(err);
-      j = key ? json_object_get(j, key) : NULL;
-      cq_free(key);
-      break;
-    }
-    case CQ_STEP_INDEX:
-      j = json_array_get(j, (size_t)s->index);
-      break;
-    case CQ_STEP_EACH:
-      j = json_array_get(j, 0);
-      break;
-    case CQ_STEP_VALUES: {
-      void *it = json_object_iter(j);
-
-      j = it ? json_object_iter_value(it) : NULL;
-      break;
-    }
-    case CQ_STEP_MAPKEY:
-    case CQ_STEP_ATTR:
-      j = NULL;
-    }
-  }
+  j = path_find(a, p, 0, root, &rc);
+  if (rc) cq_error_nomem(err);
   if (j && json_is_string(j)) {
     char *t = cq_arena_strndup(a, json_string_value(j), json_string_length(j));
 

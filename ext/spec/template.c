@@ -65,6 +65,15 @@ static expr *expr_new(parser *p, expr_kind k) {
 
 static expr *parse_expr(parser *p);
 
+/* To the end of a path's [...], which may quote a name. */
+static void parse_bracket(parser *p) {
+  int quoted = 0;
+
+  while (p->s < p->end && (quoted || *p->s != ']'))
+    if (*p->s++ == '"') quoted = !quoted;
+  if (p->s < p->end) p->s++;
+}
+
 static expr *parse_name(parser *p) {
   const char *from = p->s, *word;
   size_t n;
@@ -110,8 +119,8 @@ static expr *parse_name(parser *p) {
       if (!r->name) return NULL;
     }
     word = p->s;
-    while (p->s < p->end && (is_word(*p->s) || strchr(".[]*@:\"", *p->s)))
-      p->s++;
+    while (p->s < p->end && (is_word(*p->s) || strchr(".[*@:", *p->s)))
+      if (*p->s++ == '[') parse_bracket(p);
     if (p->s > word) {
       if (*word == '.') word++;
       if (cq_path_parse(p->a, word, (size_t)(p->s - word), &r->path, p->err))
@@ -243,9 +252,16 @@ static expr *parse_filtered(parser *p) {
         n++;
       }
     if ((int)n < f->filter->min || (int)n > f->filter->max) {
+      int few = (int)n < f->filter->min;
+      int wanted = few ? f->filter->min : f->filter->max;
+
       cq_tree_error(p->err, p->at,
-                    "template: filter %s takes %d to %d arguments, not %d",
-                    f->filter->name, f->filter->min, f->filter->max, (int)n);
+                    "template: filter %s takes %s%d argument%s, not %d",
+                    f->filter->name,
+                    f->filter->min == f->filter->max ? ""
+                    : few                            ? "at least "
+                                                     : "at most ",
+                    wanted, wanted == 1 ? "" : "s", (int)n);
       return NULL;
     }
     f->a = e;

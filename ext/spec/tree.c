@@ -87,7 +87,7 @@ typedef struct items {
   cq_node **v;
   const char **k;
   int *lines;
-  size_t n, cap, kcap, lcap;
+  size_t n, cap, kcap, lcap; /* a line below 0: merged in */
 } items;
 
 static int items_add(loader *l, items *it, const char *key, int line,
@@ -127,6 +127,24 @@ static int items_take(loader *l, items *it, cq_node *n, int map) {
   return rc;
 }
 
+static size_t items_find(const items *it, const char *key) {
+  size_t i;
+
+  for (i = 0; i < it->n && strcmp(it->k[i], key) != 0; i++)
+    ;
+  return i;
+}
+
+/* What `<<` brings gives way to the map's own keys, wherever they stand. */
+static int tree_merged(loader *l, items *it, const cq_node *from, int line) {
+  int rc = CQ_OK;
+
+  for (size_t i = 0; i < from->count && rc == CQ_OK; i++)
+    if (items_find(it, from->keys[i]) == it->n)
+      rc = items_add(l, it, from->keys[i], -line, from->items[i]);
+  return rc;
+}
+
 static int tree_map(loader *l, cq_node *n) {
   items it;
   int rc = CQ_OK;
@@ -149,11 +167,12 @@ static int tree_map(loader *l, cq_node *n) {
     }
     key = cq_arena_strndup(l->a, (char *)k.data.scalar.value,
                            k.data.scalar.length);
-    for (size_t i = 0; key && i < it.n; i++)
-      if (strcmp(it.k[i], key) == 0 && strcmp(key, "<<") != 0)
-        rc = cq_error_set(l->err, CQ_ERROR, "%s:%d: key given twice: %.100s",
-                          l->file, (int)k.start_mark.line + 1, key);
-    if (!key) rc = cq_error_nomem(l->err);
+    size_t at = key ? items_find(&it, key) : 0;
+    if (!key)
+      rc = cq_error_nomem(l->err);
+    else if (at < it.n && it.lines[at] > 0 && strcmp(key, "<<") != 0)
+      rc = cq_error_set(l->err, CQ_ERROR, "%s:%d: key given twice: %.100s",
+                        l->file, (int)k.start_mark.line + 1, key);
     int line = (int)k.start_mark.line + 1;
     yaml_event_delete(&k);
     if (rc == CQ_OK && (rc = tree_next(l, &v)) == CQ_OK) {
@@ -162,13 +181,16 @@ static int tree_map(loader *l, cq_node *n) {
     }
     if (rc) break;
     if (strcmp(key, "<<") == 0 && value->kind == CQ_N_MAP) {
-      for (size_t i = 0; i < value->count && rc == CQ_OK; i++)
-        rc = items_add(l, &it, value->keys[i], line, value->items[i]);
-      continue;
+      rc = tree_merged(l, &it, value, line);
+    } else if (at < it.n) {
+      it.v[at] = value;
+      it.lines[at] = line;
+    } else {
+      rc = items_add(l, &it, key, line, value);
     }
-    /* An explicit key wins over a merged one of the same name. */
-    rc = items_add(l, &it, key, line, value);
   }
+  for (size_t i = 0; i < it.n; i++)
+    if (it.lines[i] < 0) it.lines[i] = -it.lines[i];
   if (rc) {
     cq_free(it.v);
     cq_free(it.k);
@@ -223,6 +245,10 @@ static int tree_node(loader *l, yaml_event_t *e, cq_node **out) {
       }
     return tree_fail(l, line, "an alias without its anchor");
   }
+  if ((e->type == YAML_SCALAR_EVENT && e->data.scalar.tag) ||
+      (e->type == YAML_MAPPING_START_EVENT && e->data.mapping_start.tag) ||
+      (e->type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.tag))
+    return tree_fail(l, line, "tags are not supported");
   if (++l->depth > CQ_MAX_SPEC_DEPTH)
     return tree_fail(l, line, "nested too deep");
   if (e->type == YAML_SCALAR_EVENT) {
@@ -346,6 +372,7 @@ int cq_tree_merge(cq_arena *a, const cq_node *base, const cq_node *over,
   return CQ_OK;
 }
 
+/* As JSON writes numbers. */
 static int number_like(const char *s) {
   const char *p = s;
 
@@ -355,6 +382,12 @@ static int number_like(const char *s) {
   while (*p >= '0' && *p <= '9') p++;
   if (*p == '.') {
     p++;
+    if (*p < '0' || *p > '9') return 0;
+    while (*p >= '0' && *p <= '9') p++;
+  }
+  if (*p == 'e' || *p == 'E') {
+    p++;
+    if (*p == '-' || *p == '+') p++;
     if (*p < '0' || *p > '9') return 0;
     while (*p >= '0' && *p <= '9') p++;
   }
