@@ -260,6 +260,8 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out,
 int cq_task_poll(cq_task *t, int ahead, cq_error *err);
 /* CQ_ROW: a finished batch (ownership moves), CQ_BUSY, CQ_DONE. */
 int cq_task_take(cq_task *t, cq_batch **out);
+/* What the request under way, or that failed, has cost. */
+void cq_task_stats(const cq_task *t, cq_scan_stats *add);
 const cq_job *cq_task_job(const cq_task *t);
 const char *cq_task_cursor(const cq_task *t); /* greatest seen, "" = none */
 void cq_task_free(cq_task *t);

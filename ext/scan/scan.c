@@ -453,5 +453,7 @@ void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out) {
   }
   *out = s->stats;
   out->cursor = s->cursor ? s->cursor : "";
+  for (int i = 0; i < s->n; i++)
+    cq_task_stats(s->window[(s->first + i) % CQ_WINDOW], out);
   if (s->jobs) cq_enum_stats(s->jobs, out);
 }

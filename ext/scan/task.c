@@ -415,6 +415,10 @@ int cq_task_take(cq_task *t, cq_batch **out) {
   return CQ_ROW;
 }
 
+void cq_task_stats(const cq_task *t, cq_scan_stats *add) {
+  if (t->fetch) cq_fetch_stats(t->fetch, add);
+}
+
 const cq_job *cq_task_job(const cq_task *t) {
   return t->job;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "sync/internal.h"
@@ -62,13 +63,20 @@ static void line_total(const cq_run *r, char *out, size_t n) {
            cq_span_format(ms, took, sizeof took), left);
 }
 
+/* A line that wraps could not be drawn over. */
+static int columns(void) {
+  struct winsize w;
+
+  return ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col - 1 : 200;
+}
+
 static void draw(cq_progress *p, const cq_run *r, int final) {
-  char line[256];
-  int lines = 1;
+  char line[256], table[256];
+  int lines = 1, width = columns();
 
   if (p->lines > 0) fprintf(stderr, "\033[%dA", p->lines);
   line_total(r, line, sizeof line);
-  fprintf(stderr, "\r\033[Jcq_sync  %s\n", line);
+  fprintf(stderr, "\r\033[Jcq_sync  %.*s\n", final ? 200 : width - 9, line);
   for (size_t i = 0; i < r->nsource && !final; i++) {
     const cq_run_source *s = &r->sources[i];
 
@@ -77,8 +85,10 @@ static void draw(cq_progress *p, const cq_run *r, int final) {
 
       if (!s->ndest || strcmp(s->dests[0].tables[k].status, "running") != 0)
         continue;
-      fprintf(stderr, "  %-44s %zu/%zu units  %lld rows\n", t->table->name,
-              t->ended, t->nclient, (long long)s->dests[0].tables[k].n.rows);
+      snprintf(table, sizeof table, "  %-44s %zu/%zu units  %lld rows",
+               t->table->name, t->ended, t->nclient,
+               (long long)s->dests[0].tables[k].n.rows);
+      fprintf(stderr, "%.*s\n", width, table);
       lines++;
     }
   }
@@ -118,6 +128,22 @@ void cq_progress_show(cq_progress *p, const cq_run *r, int final) {
   }
 }
 
+static void json_table(const cq_run_source *s, const cq_plan_table *t,
+                       const cq_dest_table *o) {
+  cq_buf b;
+
+  cq_buf_init(&b, 1 << 16);
+  cq_buf_str(&b, "{\"event\":\"table\",\"source\":");
+  cq_buf_json(&b, s->spec->name, strlen(s->spec->name));
+  cq_buf_printf(&b,
+                ",\"table\":\"%s\",\"status\":\"%s\",\"rows\":%lld,"
+                "\"units\":%zu,\"errors\":%lld}",
+                t->table->name, o->status, (long long)o->n.rows, t->nclient,
+                (long long)o->n.errors);
+  if (!b.rc) fprintf(stderr, "%s\n", b.data);
+  cq_buf_clear(&b);
+}
+
 void cq_progress_table(cq_progress *p, const cq_run *r, const cq_run_source *s,
                        int table) {
   const cq_plan_table *t = &s->plan.tables[table];
@@ -132,9 +158,5 @@ void cq_progress_table(cq_progress *p, const cq_run *r, const cq_run_source *s,
             cq_span_format((o->finished_us - o->started_us) / 1000, took,
                            sizeof took));
   else if (p->kind == CQ_PROGRESS_JSON)
-    fprintf(stderr,
-            "{\"event\":\"table\",\"source\":\"%s\",\"table\":\"%s\","
-            "\"status\":\"%s\",\"rows\":%lld,\"units\":%zu,\"errors\":%lld}\n",
-            s->spec->name, t->table->name, o->status, (long long)o->n.rows,
-            t->nclient, (long long)o->n.errors);
+    json_table(s, t, o);
 }
