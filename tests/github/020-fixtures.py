@@ -195,6 +195,7 @@ known = {'org': ORG, 'repository_id': 1001}
 ok('the comparison: as recorded', differences('github_issues', record, row, known), [])
 for column, value in (('title', 'x'), ('number', str(row['number'])), ('labels', '[1]'), ('created_at', '2001-02-03T04:05:06Z'), ('user', None)):
     ok(f'the comparison: another {column}', len(differences('github_issues', record, dict(row, **{column: value}), known)), 1)
+other.close()
 db.close()
 print(f'1..{count}')
 raise SystemExit(bad != 0)
