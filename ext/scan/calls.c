@@ -39,7 +39,9 @@ static int calls_when(cq_calls *c, const cq_call *d, int row, int *yes,
   int rc;
 
   *yes = 1;
-  if (!d->when) return CQ_OK;
+  for (size_t i = 0; i < d->nafter; i++)
+    if (cells[d->after[i]].kind == CQ_NULL) *yes = 0;
+  if (!*yes || !d->when) return CQ_OK;
   s.rows = &cells;
   s.nrow = 1;
   cq_arena_init(&tmp);

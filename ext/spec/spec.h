@@ -319,6 +319,8 @@ typedef struct cq_call {
   cq_errors_def errors;
   cq_limits_def limits;
   unsigned needs;   /* bit set of calls that must be done before */
+  size_t nafter;    /* their columns that the request names: it is made only */
+  int after[16];    /* where all of them have a value */
   const char *list; /* not NULL: all records become one JSON list/map column */
 } cq_call;
 

@@ -238,13 +238,17 @@ static int load_call_names(load *l, const cq_node *n) {
   return CQ_OK;
 }
 
-static void call_needs(load *l, cq_call *c, cq_ref *const *refs, size_t n) {
+static void call_needs(load *l, cq_call *c, cq_ref *const *refs, size_t n,
+                       int in_request) {
   for (size_t i = 0; i < n; i++)
     if (refs[i]->root == CQ_R_ROW && refs[i]->slot >= 0 &&
         refs[i]->slot < l->table->ncol) {
       int k = l->table->columns[refs[i]->slot].call;
 
-      if (k >= 0 && &l->table->calls[k] != c) c->needs |= 1u << k;
+      if (k < 0 || &l->table->calls[k] == c) continue;
+      c->needs |= 1u << k;
+      if (in_request && c->nafter < sizeof c->after / sizeof *c->after)
+        c->after[c->nafter++] = refs[i]->slot;
     }
 }
 
@@ -253,7 +257,7 @@ static void params_needs(load *l, cq_call *c, const cq_param *p, size_t n) {
     size_t k;
     cq_ref *const *refs = cq_template_refs(p[i].value, &k);
 
-    call_needs(l, c, refs, k);
+    call_needs(l, c, refs, k, 1);
   }
 }
 
@@ -319,15 +323,15 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
                                     : c->request->body;
 
     refs = cq_template_refs(t, &k);
-    call_needs(l, c, refs, k);
+    call_needs(l, c, refs, k, 1);
   }
   if (c->request->json) {
     refs = cq_json_tpl_refs(c->request->json, &k);
-    call_needs(l, c, refs, k);
+    call_needs(l, c, refs, k, 1);
   }
   if (c->when) {
     refs = cq_template_refs(c->when, &k);
-    call_needs(l, c, refs, k);
+    call_needs(l, c, refs, k, 0);
   }
   return CQ_OK;
 }
