@@ -88,6 +88,14 @@ int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
   return CQ_OK;
 }
 
+static int brings_key(const cq_table *t, const unit *u) {
+  int yes = 0;
+
+  for (size_t i = 0; i < t->nkey; i++)
+    yes |= t->columns[t->key[i]].call == u->call;
+  return yes && t->calls[u->call].batch <= 1;
+}
+
 static int unit_ready(const cq_calls *c, const unit *u) {
   const cq_call *d = &c->sh->table->calls[u->call];
 
@@ -294,6 +302,9 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
       snprintf(sh->stats->skip_reason, sizeof sh->stats->skip_reason, "%.250s",
                why.text);
     }
+    /* What nothing more is known of than that it was listed is no row. */
+    if (o != CQ_F_SKIP_ROW && brings_key(sh->table, u))
+      c->dropped[u->first] = 1;
     sh->stats->warnings += o == CQ_F_SKIP_CLIENT;
     unit_stop(c, u);
     u->done = 1;

@@ -18,3 +18,11 @@ SELECT name, arn, region, policy_status, creation_date FROM aws_s3_buckets ORDER
 SELECT name, type, ttl, resource_records FROM aws_route53_hosted_zone_resource_record_sets;
 -- refusals that mean "not here"
 SELECT count(*) FROM aws_kms_keys;
+-- a table whose description is denied: its tags, which need its ARN, are not asked for either
+SELECT cq_config('denied', 'skip') IS NULL;
+SELECT region, table_name, tags FROM aws_dynamodb_tables;
+SELECT count(*) FROM cq_requests WHERE table_name = 'aws_dynamodb_tables' AND error LIKE '%validation%';
+-- an account outside of an organization has no accounts of one; a policy that forbids to list them is told
+SELECT count(*) FROM aws_organizations_accounts;
+SELECT cq_config('denied', 'fail') IS NULL;
+SELECT count(*) FROM aws_organizations_accounts;
