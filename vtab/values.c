@@ -287,9 +287,14 @@ static uint64_t identity_add(uint64_t h, const cq_value *v) {
 
 uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
                          const char *client) {
-  uint64_t h = cq_hash64(client, strlen(client), 0);
-  int keyed = key_is_cheap(t);
+  int keyed = key_is_cheap(t), named = 0;
+  uint64_t h;
 
+  /* A key with the client's attribute tells clients apart itself, and gives the
+   * same row the same number whichever way the query came to it. */
+  for (size_t i = 0; keyed && i < t->nkey; i++)
+    named |= t->columns[t->key[i]].source == CQ_FROM_CLIENT;
+  h = named ? 0 : cq_hash64(client, strlen(client), 0);
   for (int i = 0; i < t->ncol; i++)
     if (keyed ? t->columns[i].key : is_used(used, i))
       h = identity_add(h, &row[i]);

@@ -148,8 +148,8 @@ int lite_begin(cq_lite *d, cq_error *err) {
   int rc;
 
   if (h->nested || h->open) {
-    /* An error may have rolled back what we had begun. */
-    if (h->nested || !sqlite3_get_autocommit(h->db)) return CQ_OK;
+    /* An error may have rolled back what we, or the host, had begun. */
+    if (!sqlite3_get_autocommit(h->db)) return CQ_OK;
     h->open = 0;
     return cq_error_set(err, CQ_IOERR,
                         "destination %s: the transaction was rolled back",
@@ -309,6 +309,33 @@ static char *lite_attached(sqlite3 *db, const char *path) {
   return found;
 }
 
+/* Two connections to one file would wait for each other. */
+static int lite_same_file(const cq_lite *peer, const char *path) {
+  const char *theirs =
+      peer->h->own ? sqlite3_db_filename(peer->h->db, "main") : NULL;
+  char *a = theirs && *theirs ? realpath(theirs, NULL) : NULL;
+  char *b = a ? realpath(path, NULL) : NULL;
+  int same = a && b && strcmp(a, b) == 0;
+
+  free(a);
+  free(b);
+  return same;
+}
+
+/* A file that is not there yet: is there a folder that could take it? */
+static int lite_could_make(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder;
+  int yes;
+
+  if (strncmp(path, "file:", 5) == 0 || access(path, F_OK) == 0) return 0;
+  folder =
+      slash ? cq_strndup(path, (size_t)(slash - path) + 1) : cq_strdup(".");
+  yes = folder && access(folder, W_OK) == 0;
+  cq_free(folder);
+  return yes;
+}
+
 /* The host's connection: is it inside a writing statement, or a transaction? */
 static int lite_join(cq_lite *d, cq_error *err) {
   lite_handle *h = d->h;
@@ -325,13 +352,20 @@ static int lite_join(cq_lite *d, cq_error *err) {
   return rc ? lite_fail(d, rc, "savepoint", err) : CQ_OK;
 }
 
-static int lite_connect(cq_lite *d, const cq_dest_def *def, cq_error *err) {
+static int lite_connect(cq_lite *d, const cq_dest_def *def, int make,
+                        cq_error *err) {
   lite_handle *h;
   int rc;
 
   if (def->path && !def->schema) d->schema = lite_attached(def->db, def->path);
   if (def->schema && !(d->schema = cq_strdup(def->schema)))
     return cq_error_nomem(err);
+  for (cq_dest *p = def->peers; p && !d->schema; p = p->next)
+    if (p->ops == &cq_dest_sqlite && lite_same_file((cq_lite *)p, def->path))
+      return cq_error_set(err, CQ_MISUSE,
+                          "destination %s: writes into the file of destination "
+                          "%s",
+                          d->base.name, p->name);
   for (cq_dest *p = def->peers; p && d->schema; p = p->next)
     if (p->ops == &cq_dest_sqlite && ((cq_lite *)p)->h->db == def->db) {
       d->h = ((cq_lite *)p)->h;
@@ -350,13 +384,19 @@ static int lite_connect(cq_lite *d, const cq_dest_def *def, cq_error *err) {
   d->schema = cq_strdup("main");
   h->own = 1;
   if (!d->schema) return cq_error_nomem(err);
-  rc = sqlite3_open_v2(
-      def->path, &h->db,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, NULL);
+  rc = sqlite3_open_v2(def->path, &h->db,
+                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI |
+                           (make ? SQLITE_OPEN_CREATE : 0),
+                       NULL);
+  if ((rc & 0xff) == SQLITE_CANTOPEN && !make && lite_could_make(def->path)) {
+    sqlite3_close(h->db);
+    rc = sqlite3_open(":memory:", &h->db);
+  }
   if (rc)
     return cq_error_set(err, rc & 0xff, "destination %s: %s: %s", d->base.name,
                         def->path,
                         h->db ? sqlite3_errmsg(h->db) : "out of memory");
+  if (!make) return CQ_OK;
   /* Readers go on while we write.  A file that cannot have a WAL is used with
    * the journal that it has. */
   sqlite3_exec(h->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
@@ -397,7 +437,7 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
   d->group_in_key = def->group_in_key;
   gethostname(host, sizeof host - 1);
   d->owner = cq_mprintf("%s:%ld:%p", host, (long)getpid(), (void *)def->db);
-  rc = d->base.name && d->owner ? lite_connect(d, def, err)
+  rc = d->base.name && d->owner ? lite_connect(d, def, make, err)
                                 : cq_error_nomem(err);
   if (rc == CQ_OK)
     rc = lite_int(d, &there, err,

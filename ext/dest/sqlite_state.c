@@ -342,15 +342,20 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
 
 /* ---- publish ------------------------------------------------------------------- */
 
-/* Clients that a whole run of the table no longer has. */
+/* Clients that a whole run of the table no longer has.  A client whose own
+ * clients could not be found out stands there by a shorter name. */
 static int forget_clients(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
                           cq_error *err) {
   const char *gone =
       "client_id NOT IN (SELECT u.client_id FROM \"%w\".cq_sync_units AS u "
       "WHERE u.table_name = %Q AND u.source_name = %Q AND u.sync_group_id = "
-      "%lld)";
+      "%lld) AND NOT EXISTS (SELECT 1 FROM \"%w\".cq_sync_units AS f WHERE "
+      "f.table_name = %Q AND f.source_name = %Q AND f.sync_group_id = %lld AND "
+      "f.status = 'failed' AND substr(cq_units.client_id, 1, "
+      "length(f.client_id) + 1) = f.client_id || ':')";
   char *where = sqlite3_mprintf(gone, d->schema, t->def->name, r->source,
-                                (long long)r->group);
+                                (long long)r->group, d->schema, t->def->name,
+                                r->source, (long long)r->group);
   int rc = where ? CQ_OK : cq_error_nomem(err);
 
   if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE) {

@@ -235,9 +235,14 @@ static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
   for (int r = 0; r < u->answer->nrow && rc == CQ_OK; r++) {
     const cq_value *rec = cq_batch_row(u->answer, r);
 
-    for (int i = u->first; i < u->first + u->nrow && rc == CQ_OK; i++)
-      if (cell_equal(&rec[t->nslot], &cq_batch_row(c->batch, i)[d->join_slot]))
-        rc = unit_copy(c, u->call, rec, i, err);
+    for (int i = u->first; i < u->first + u->nrow && rc == CQ_OK; i++) {
+      int yes;
+
+      if (!cell_equal(&rec[t->nslot], &cq_batch_row(c->batch, i)[d->join_slot]))
+        continue;
+      rc = calls_when(c, d, i, &yes, err);
+      if (rc == CQ_OK && yes) rc = unit_copy(c, u->call, rec, i, err);
+    }
   }
   return rc;
 }
@@ -279,7 +284,7 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   cq_scan_shared *sh = c->sh;
   cq_block *piece;
   cq_error why = {0, ""};
-  int first = !u->decoder, final, rc;
+  int first = !u->decoder, final, rc, yes;
   cq_outcome o = cq_fetch_poll(u->fetch);
 
   switch (o) {
@@ -288,8 +293,13 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   case CQ_F_ERROR:
     return cq_fetch_fail(u->fetch, err);
   case CQ_F_SKIP_ROW:
-    memset(c->dropped + u->first, 1, (size_t)u->nrow);
-    sh->stats->skipped_rows += u->nrow;
+    for (int i = u->first; i < u->first + u->nrow; i++) {
+      rc = calls_when(c, &sh->table->calls[u->call], i, &yes, err);
+      if (rc) return rc;
+      if (!yes || c->dropped[i]) continue;
+      c->dropped[i] = 1;
+      sh->stats->skipped_rows++;
+    }
     /* fall through */
   case CQ_F_SKIP_CLIENT:
   case CQ_F_DENIED:

@@ -11,6 +11,8 @@
 
 #include "scan/internal.h"
 
+enum { FAILED_MS = 10000 }; /* clients that failed are asked for again */
+
 int cq_source_new(cq_env *env, const cq_integration *in, cq_config *config,
                   cq_source **out, cq_error *err) {
   cq_source *s = cq_calloc(1, sizeof *s);
@@ -550,6 +552,17 @@ static unsigned long long table_dims(const cq_table *t) {
   return dims;
 }
 
+/* What is known of these dimensions, and holds.  A list that has failed clients
+ * is only old after a while: scans may still be reading it, so it stays. */
+static const cq_client_list *source_have(cq_source *s,
+                                         unsigned long long dims) {
+  int64_t now = cq_mono_ms();
+
+  for (cq_client_list *l = s->lists; l; l = l->next)
+    if (l->dims == dims && (!l->again_ms || now < l->again_ms)) return l;
+  return NULL;
+}
+
 /* The clients of a set of dimensions: the last laid over those of the others,
  * which are kept too, so that no dimension is asked for twice. */
 static int source_list(cq_source *s, unsigned long long dims,
@@ -560,8 +573,7 @@ static int source_list(cq_source *s, unsigned long long dims,
   cq_client_list *l;
   int last = -1, rc = CQ_OK;
 
-  for (*out = s->lists; *out && (*out)->dims != dims; *out = (*out)->next)
-    ;
+  *out = source_have(s, dims);
   if (*out) return CQ_OK;
   for (int i = 0; i < s->in->ndim; i++)
     if (dims >> i & 1) last = i;
@@ -584,6 +596,8 @@ static int source_list(cq_source *s, unsigned long long dims,
   l->dims = dims;
   l->clients = g.v;
   l->n = g.n;
+  for (size_t i = 0; i < l->n; i++)
+    if (l->clients[i]->failed) l->again_ms = cq_mono_ms() + FAILED_MS;
   l->next = s->lists;
   s->lists = l;
   *out = l;
@@ -615,6 +629,7 @@ int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
   out->known = 1;
   /* Begins with the list that knows most of the first dimensions. */
   for (const cq_client_list *l = s->lists; l; l = l->next) {
+    if (l != source_have(s, l->dims)) continue;
     unsigned long long rest = dims ^ l->dims;
 
     if ((l->dims & ~dims) == 0 && l->dims > have &&

@@ -42,7 +42,8 @@ struct cq_enum {
   cq_constraint *up; /* constraints handed to the parent's scan */
   size_t nup;
   unsigned char *up_wanted;
-  cq_value *given; /* product of given parent columns */
+  cq_value *given;                /* product of given parent columns */
+  const cq_client **given_client; /* whose each is; NULL: nobody's */
   size_t ngiven, given_at;
   int from_given, ended;
   uint64_t *seen; /* hashes of `distinct` values, open addressing */
@@ -100,7 +101,8 @@ static int client_only(const cq_table *t, const cq_client *c) {
 }
 
 int cq_source_concerns(cq_source *s, const cq_table *t, const cq_client *client,
-                       int *yes, cq_error *err) {
+                       const cq_constraint *where, size_t nwhere, int *yes,
+                       cq_error *err) {
   const cq_table *top = cq_table_top(t);
   cq_scope scope;
   cq_context c = cq_scope_context(&scope);
@@ -113,6 +115,8 @@ int cq_source_concerns(cq_source *s, const cq_table *t, const cq_client *client,
   scope.config = s->config;
   scope.client = client;
   scope.table = top;
+  scope.where = top == t ? where : NULL;
+  scope.nwhere = top == t ? nwhere : 0;
   cq_arena_init(&a);
   rc = cq_template_true(top->only_when, &c, &a, yes, err);
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", top->name);
@@ -176,31 +180,39 @@ static int client_named(cq_enum *e, const cq_client *c, const cq_constraint *w,
   return made->id ? CQ_OK : CQ_NOMEM;
 }
 
+/* Keeps the client, or those that the query's values make of it: one attribute
+ * that it lacks after the other, so each combination. */
+static int client_keep(cq_enum *e, const cq_client *c, size_t *cap) {
+  const cq_constraint *w = client_lacks(e, c);
+
+  if (!client_allowed(e, c)) return CQ_OK;
+  for (size_t k = 0; w && k < w->n; k++) {
+    const cq_client *made;
+
+    if (w->values[k].kind == CQ_NULL) continue;
+    if (client_named(e, c, w, &w->values[k], &made) ||
+        client_keep(e, made, cap))
+      return CQ_NOMEM;
+  }
+  if (w) return CQ_OK;
+  if (cq_grow(&e->own_clients, cap, e->nclient, sizeof *e->own_clients))
+    return CQ_NOMEM;
+  e->own_clients[e->nclient++] = c;
+  return CQ_OK;
+}
+
 static int enum_clients(cq_enum *e, cq_error *err) {
   const cq_client *const *all = e->o->clients;
-  size_t n = e->o->nclient, kept = 0, cap = 0;
+  size_t n = e->o->nclient, cap = 0;
   int rc = CQ_OK;
 
   if (!all) rc = cq_source_clients(e->o->source, e->t, &all, &n, err);
   if (rc) return rc;
-  for (size_t i = 0; i < n; i++) {
-    const cq_constraint *w = client_lacks(e, all[i]);
-
-    if (!client_allowed(e, all[i])) continue;
-    for (size_t k = 0; k < (w ? w->n : 1); k++) {
-      const cq_client *c = all[i];
-
-      if (w && w->values[k].kind == CQ_NULL) continue;
-      if ((w && client_named(e, all[i], w, &w->values[k], &c)) ||
-          cq_grow(&e->own_clients, &cap, kept, sizeof *e->own_clients))
-        return cq_error_nomem(err);
-      e->own_clients[kept++] = c;
-    }
-  }
+  for (size_t i = 0; i < n; i++)
+    if (client_keep(e, all[i], &cap)) return cq_error_nomem(err);
   if (!e->own_clients && !(e->own_clients = cq_malloc(sizeof *e->own_clients)))
     return cq_error_nomem(err);
   e->clients = e->own_clients;
-  e->nclient = kept;
   return CQ_OK;
 }
 
@@ -220,6 +232,32 @@ static int enum_up(cq_enum *e, cq_error *err) {
   for (int i = 0; i < e->parent->ncol; i++)
     e->up_wanted[i] = e->need->parent[i];
   return CQ_OK;
+}
+
+/* Whose row is each?  0 where that is not clear, and only the parent tells. */
+static int given_clients(cq_enum *e) {
+  for (size_t r = 0; r < e->ngiven; r++) {
+    const cq_value *row = &e->given[r * (size_t)e->parent->nslot];
+    size_t could = 0;
+
+    for (size_t k = 0; k < e->nclient; k++) {
+      int fits = 1;
+
+      for (int i = 0; i < e->parent->ncol && fits; i++) {
+        const cq_column *c = &e->parent->columns[i];
+        const cq_value *v = c->source == CQ_FROM_CLIENT && c->from
+                                ? client_value(e->clients[k], c->from)
+                                : NULL;
+
+        if (v && row[i].kind != CQ_NULL) fits = may_equal(v, &row[i]);
+      }
+      if (!fits) continue;
+      e->given_client[r] = e->clients[k];
+      could++;
+    }
+    if (could > 1) return 0;
+  }
+  return 1;
 }
 
 /* Can all wanted parent columns be had from constraints?  Then the parent is
@@ -252,13 +290,14 @@ static int enum_given(cq_enum *e, cq_error *err) {
   }
   if (n == 0) return CQ_OK;
   e->given = cq_calloc(total * (size_t)e->parent->nslot, sizeof *e->given);
-  if (!e->given) return cq_error_nomem(err);
+  e->given_client = cq_calloc(total, sizeof *e->given_client);
+  if (!e->given || !e->given_client) return cq_error_nomem(err);
   for (size_t r = 0; r < total; r++)
     for (size_t k = 0, rest = r; k < n; rest /= by[k]->n, k++)
       e->given[r * (size_t)e->parent->nslot + (size_t)col[k]] =
           by[k]->values[rest % by[k]->n];
   e->ngiven = total;
-  e->from_given = 1;
+  e->from_given = given_clients(e);
   return CQ_OK;
 }
 
@@ -337,6 +376,33 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
   return CQ_OK;
 }
 
+/* Of the rows that constraints gave, the next that the parent could have. */
+static int given_row(cq_enum *e, const cq_value **row, const cq_client **client,
+                     cq_error *err) {
+  int yes = 0, rc = CQ_OK;
+
+  while (!yes && rc == CQ_OK) {
+    cq_constraint where[16];
+    size_t n = 0;
+
+    if (e->given_at == e->ngiven) return CQ_DONE;
+    *row = &e->given[e->given_at * (size_t)e->parent->nslot];
+    *client = e->given_client[e->given_at++];
+    if (!*client) {
+      if (e->nclient) continue; /* none of them has such a row */
+      *client = &e->nobody;
+    }
+    if ((*client)->failed)
+      return cq_error_set(err, (*client)->failed, "%s", (*client)->error);
+    for (int i = 0; i < e->parent->ncol && n < 16; i++)
+      if ((*row)[i].kind != CQ_NULL)
+        where[n++] = (cq_constraint){i, CQ_W_EQ, 1, &(*row)[i], 0};
+    rc = cq_source_concerns(e->o->source, e->parent, *client, where, n, &yes,
+                            err);
+  }
+  return rc ? rc : CQ_ROW;
+}
+
 /* The next row of the parent, wherever it comes from. */
 static int enum_parent_row(cq_enum *e, const cq_value **row,
                            const cq_client **client, cq_error *err) {
@@ -347,10 +413,7 @@ static int enum_parent_row(cq_enum *e, const cq_value **row,
     return e->o->parents->next(e->o->parents->user, row, err);
   }
   if (e->from_given) {
-    if (e->given_at == e->ngiven) return CQ_DONE;
-    *row = &e->given[e->given_at++ * (size_t)e->parent->nslot];
-    *client = e->nclient && !e->clients[0]->failed ? e->clients[0] : &e->nobody;
-    return CQ_ROW;
+    return given_row(e, row, client, err);
   }
   while (!e->rows || e->row >= e->rows->nrow) {
     rc = cq_scan_poll(e->scan, &e->rows, &e->row_client, err);
@@ -365,9 +428,12 @@ static int enum_parent_row(cq_enum *e, const cq_value **row,
   return CQ_ROW;
 }
 
-static int seen_before(cq_enum *e, const cq_value *v, int *seen) {
-  uint64_t h = v->kind == CQ_STR ? cq_hash64(v->u.s, v->len, 1)
-                                 : cq_hash64(&v->u, sizeof v->u, v->kind);
+/* Each client asks for its own. */
+static int seen_before(cq_enum *e, const cq_client *client, const cq_value *v,
+                       int *seen) {
+  uint64_t of = cq_hash64(client->id, strlen(client->id), 0);
+  uint64_t h = v->kind == CQ_STR ? cq_hash64(v->u.s, v->len, of)
+                                 : cq_hash64(&v->u, sizeof v->u, of + v->kind);
 
   *seen = 0;
   h |= 1;
@@ -411,13 +477,7 @@ static int parent_wanted(cq_enum *e, const cq_value *row,
   *yes = 0;
   for (size_t i = 0; i < e->nup; i++)
     if (!constraint_allows(&e->up[i], &row[e->up[i].column])) return CQ_OK;
-  for (int i = 0; e->t->parent.distinct && i < e->parent->ncol; i++)
-    if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0) {
-      if (seen_before(e, &row[i], &seen)) return cq_error_nomem(err);
-      if (seen) return CQ_OK;
-    }
   *yes = 1;
-  if (!e->t->parent.when) return CQ_OK;
   memset(&s, 0, sizeof s);
   s.config = e->o->source->config;
   s.client = client;
@@ -426,8 +486,16 @@ static int parent_wanted(cq_enum *e, const cq_value *row,
   s.run_us = e->now_us;
   c = cq_scope_context(&s);
   cq_arena_init(&tmp);
-  rc = cq_template_true(e->t->parent.when, &c, &tmp, yes, err);
+  rc = e->t->parent.when
+           ? cq_template_true(e->t->parent.when, &c, &tmp, yes, err)
+           : CQ_OK;
   cq_arena_clear(&tmp);
+  for (int i = 0;
+       e->t->parent.distinct && *yes && rc == CQ_OK && i < e->parent->ncol; i++)
+    if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0) {
+      if (seen_before(e, client, &row[i], &seen)) return cq_error_nomem(err);
+      *yes = !seen;
+    }
   return rc;
 }
 
@@ -501,6 +569,53 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
   return CQ_OK;
 }
 
+/* The values of an `each`: a list of scalars, or one; nothing: none. */
+static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
+                     cq_value **out, size_t *n, cq_error *err) {
+  json_t *list = v->kind == CQ_STR && v->json
+                     ? json_loadb(v->u.s, v->len, JSON_DECODE_ANY, NULL)
+                     : NULL;
+  json_t *item;
+  size_t i;
+  int rc = CQ_OK;
+
+  if (list && !json_is_array(list)) {
+    json_t *one = json_pack("[o]", list); /* takes it, also where it fails */
+
+    list = one;
+    if (!list) return cq_error_nomem(err);
+  }
+  *n = list ? json_array_size(list) : v->kind != CQ_NULL;
+  *out = cq_arena_alloc(&g->arena, (*n + 1) * sizeof **out);
+  if (!*out) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && *n && !list) **out = *v;
+  json_array_foreach(list, i, item) {
+    cq_value one = cq_value_null();
+
+    if (rc) break;
+    if (json_is_string(item)) {
+      char *text = cq_arena_strndup(&g->arena, json_string_value(item),
+                                    json_string_length(item));
+
+      one = cq_value_str(text, json_string_length(item));
+      if (!text) rc = cq_error_nomem(err);
+    } else if (json_is_integer(item) || json_is_boolean(item)) {
+      one = cq_value_int(json_is_integer(item) ? json_integer_value(item)
+                                               : json_is_true(item));
+    } else if (json_is_real(item)) {
+      one = cq_value_real(json_real_value(item));
+    }
+    (*out)[i] = one;
+    if (json_is_object(item) || json_is_array(item) || json_is_null(item))
+      rc = CQ_MISUSE;
+  }
+  if (rc == CQ_MISUSE)
+    rc = cq_error_set(err, CQ_ERROR, "%s: each: %s: expected a list of words",
+                      e->t->name, e->t->each[each].name);
+  json_decref(list);
+  return rc;
+}
+
 /* Each IN list, each `each` list and the windows are one digit of the number
  * of the job within the group. */
 static int group_count(cq_enum *e, group *g, cq_error *err) {
@@ -517,35 +632,18 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
     g->total *= g->radix[i] = e->variants[i]->n;
   for (size_t i = 0; i < e->t->neach; i++) {
     cq_value v;
-    json_t *list, *item;
-    size_t k, kept = 0;
+    cq_value *list = NULL;
+    size_t nlist = 0, kept = 0;
     int rc = cq_template_eval(e->t->each[i].values, &c, CQ_PLACE_PLAIN,
                               &g->arena, &v, err);
 
+    if (rc == CQ_OK) rc = each_list(e, g, i, &v, &list, &nlist, err);
     if (rc) return rc;
-    list = v.kind == CQ_STR && v.json ? json_loadb(v.u.s, v.len, 0, NULL)
-                                      : json_array();
-    g->lists[i] = cq_arena_alloc(&g->arena, (json_array_size(list) + 1) *
-                                                sizeof(cq_value));
-    if (!list || !g->lists[i]) {
-      json_decref(list);
-      return cq_error_nomem(err);
-    }
-    json_array_foreach(list, k, item) {
-      cq_value one = cq_value_null();
+    g->lists[i] = list;
+    for (size_t k = 0; k < nlist; k++) {
+      cq_value one = list[k];
       int ok = 1;
 
-      if (json_is_string(item)) {
-        char *text = cq_arena_strndup(&g->arena, json_string_value(item),
-                                      json_string_length(item));
-        if (!text) {
-          json_decref(list);
-          return cq_error_nomem(err);
-        }
-        one = cq_value_str(text, json_string_length(item));
-      } else if (json_is_integer(item)) {
-        one = cq_value_int(json_integer_value(item));
-      }
       for (size_t w = 0; w < e->o->nconstraint; w++) {
         const cq_column *col = &e->t->columns[e->o->constraints[w].column];
 
@@ -553,9 +651,8 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
             strcmp(col->from, e->t->each[i].name) == 0)
           ok &= constraint_allows(&e->o->constraints[w], &one);
       }
-      if (ok) g->lists[i][kept++] = one;
+      if (ok) list[kept++] = one;
     }
-    json_decref(list);
     g->total *= g->radix[e->nvariant + i] = kept;
   }
   g->radix[n - 1] = 1;
@@ -621,7 +718,8 @@ static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t us,
 }
 
 /* Is the job wanted at all, and is it one record that it asks for? */
-static int job_kind(cq_enum *e, cq_job *j, int *wanted, cq_error *err) {
+static int job_kind(cq_enum *e, cq_job *j, int first, int *wanted,
+                    cq_error *err) {
   cq_scope s = group_scope(e, &e->g);
   cq_context c = cq_scope_context(&s);
   int rc = CQ_OK;
@@ -634,6 +732,8 @@ static int job_kind(cq_enum *e, cq_job *j, int *wanted, cq_error *err) {
     rc = cq_template_true(e->t->only_when, &c, &j->arena, wanted, err);
   if (rc == CQ_OK && *wanted && e->t->get.request)
     rc = cq_template_true(e->t->get.when, &c, &j->arena, &j->get, err);
+  /* One record is the same in each window of the cursor. */
+  if (j->get && !first) *wanted = 0;
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", e->t->name);
   return rc;
 }
@@ -704,7 +804,7 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
         sent_time(&j->arena, &e->t->cursor, to, &j->cursor_to))
       goto nomem;
   }
-  rc = job_kind(e, j, &wanted, err);
+  rc = job_kind(e, j, digit[nd - 1] == 0, &wanted, err);
   if (rc || !wanted) {
     cq_job_free(j);
     return rc;
@@ -826,6 +926,7 @@ void cq_enum_close(cq_enum *e) {
   cq_free(e->batch_rows);
   cq_free(e->own_clients);
   cq_free(e->variants);
+  cq_free(e->given_client);
   cq_free(e->seen);
   cq_free(e->given);
   cq_free(e->up);

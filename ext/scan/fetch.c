@@ -392,6 +392,7 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
                  n, host, v->reason);
   if (v->hint[0]) cq_error_hint(&f->error, "%s", v->hint);
   cq_auths_redact(f->def.env->auths, f->error.text);
+  cq_config_redact(f->def.source->config, f->error.text);
   return fetch_end(f, CQ_F_ERROR);
 }
 
@@ -547,13 +548,13 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   fetch_quota(f);
   /* file: URLs have no status */
   if (status == 0 && strncmp(f->built.url, "file:", 5) == 0) good = 1;
+  for (int i = 0; (good || status == 304) && i < f->nlimiter; i++)
+    cq_limiter_success(f->def.env->http, f->limiters[i]);
   if (st == CQ_T_STREAM && good) {
     f->state = READY;
     return CQ_F_DATA;
   }
   f->held = cq_transfer_take(f->transfer);
-  for (int i = 0; (good || status == 304) && i < f->nlimiter; i++)
-    cq_limiter_success(f->def.env->http, f->limiters[i]);
   if (status == 304 && f->asks) return fetch_unchanged(f);
   if (good) {
     if (f->held && cq_classify_ok_body(f->def.errors, f->transfer,

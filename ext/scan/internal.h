@@ -194,6 +194,7 @@ typedef struct cq_client_list {
   unsigned long long dims; /* bit set */
   cq_client **clients;
   size_t n;
+  int64_t again_ms; /* some failed: they are asked for again then; 0 = none */
 } cq_client_list;
 
 /* ---- need.c: what a scan must read for the columns that are wanted ------- */

@@ -158,6 +158,7 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
   need_request(t, t->request, out, &changed);
   need_request(t, t->get.request, out, &changed);
   need_template(t, t->get.when, out, &changed);
+  need_template(t, t->cursor.start, out, &changed);
   for (size_t i = 0; i < t->neach; i++)
     need_template(t, t->each[i].values, out, &changed);
   for (int i = 0; parent && i < parent->ncol; i++) {

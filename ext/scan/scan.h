@@ -49,10 +49,6 @@ typedef struct cq_client {
 int cq_source_clients(cq_source *s, const cq_table *t,
                       const cq_client *const **out, size_t *n, cq_error *err);
 
-/* Has the table anything to do with this client (`only`)? */
-int cq_source_concerns(cq_source *s, const cq_table *t, const cq_client *client,
-                       int *yes, cq_error *err);
-
 /* ---- constraints ------------------------------------------------------- */
 typedef struct cq_constraint {
   int column;
@@ -61,6 +57,12 @@ typedef struct cq_constraint {
   const cq_value *values;
   int unknown; /* prediction: there will be one, values hold its place */
 } cq_constraint;
+
+/* Has the table, or the one at the top of its parents, anything to do with this
+ * client, and with these constraints on it (`only`)? */
+int cq_source_concerns(cq_source *s, const cq_table *t, const cq_client *client,
+                       const cq_constraint *where, size_t nwhere, int *yes,
+                       cq_error *err);
 
 /* Rows of a parent table from somewhere else than a scan (a sync hands those
  * that it has just fetched).  Row values: one per column of the parent table

@@ -2,6 +2,7 @@
  * checked against the definitions, over environment and defaults.
  *
  * Secrets live here and nowhere else; they are wiped when the last user goes. */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,16 +185,41 @@ int cq_config_get(const cq_config *c, const char *name, cq_value *out) {
   return CQ_OK;
 }
 
+static void redact_one(char *text, const char *s) {
+  size_t n = strlen(s);
+  char *at;
+
+  while ((at = strstr(text, s)) != NULL) {
+    memset(at, '*', 3);
+    memmove(at + 3, at + n, strlen(at + n) + 1);
+  }
+}
+
+/* Of a secret list or map what is as long as keys are; shorter words in it are
+ * names, without which a message says nothing. */
+static void redact_parts(char *text, const json_t *j) {
+  const char *key;
+  json_t *item;
+  size_t i;
+
+  if (json_is_string(j) && json_string_length(j) >= 16)
+    redact_one(text, json_string_value(j));
+  json_array_foreach((json_t *)j, i, item) redact_parts(text, item);
+  json_object_foreach((json_t *)j, key, item) redact_parts(text, item);
+}
+
 void cq_config_redact(const cq_config *c, char *text) {
   for (int i = 0; i < c->in->nconfig; i++) {
     const char *s = c->text[i];
-    size_t n = s ? strlen(s) : 0;
-    char *at;
 
-    if (!c->in->config[i].secret || n < 4) continue;
-    while ((at = strstr(text, s)) != NULL) {
-      memset(at, '*', 3);
-      memmove(at + 3, at + n, strlen(at + n) + 1);
+    if (!c->in->config[i].secret || !s || strlen(s) < 4) continue;
+    if (c->in->config[i].is_list || c->in->config[i].is_map) {
+      json_t *j = json_loads(s, 0, NULL);
+
+      redact_parts(text, j);
+      json_decref(j);
+    } else {
+      redact_one(text, s);
     }
   }
 }

@@ -30,6 +30,7 @@ typedef struct known {
 struct cq_registry {
   int refs;
   known *list;
+  known *old;   /* replaced, and maybe still in use */
   char **names; /* of user tables, sorted after the embedded */
   known **owners;
   size_t nuser, capuser, capowner;
@@ -74,7 +75,6 @@ static known *registry_add(cq_registry *r, const char *name, int embedded) {
 int cq_registry_new(cq_registry **out, cq_error *err) {
   cq_registry *r = cq_calloc(1, sizeof *r);
   int rc = CQ_OK;
-  const char *path = getenv("CQ_PATH");
 
   *out = NULL;
   if (!r) return cq_error_nomem(err);
@@ -83,20 +83,21 @@ int cq_registry_new(cq_registry **out, cq_error *err) {
     if (cq_embedded_files[i].root && *cq_embedded_files[i].integration &&
         !registry_add(r, cq_embedded_files[i].integration, 1))
       rc = cq_error_nomem(err);
-  while (path && *path && rc == CQ_OK) {
-    size_t n = strcspn(path, ":");
-    char *one = cq_strndup(path, n);
-
-    rc = !one ? cq_error_nomem(err) : n ? cq_registry_load(r, one, err) : CQ_OK;
-    cq_free(one);
-    path += n + (path[n] == ':');
-  }
   if (rc) {
     cq_registry_unref(r);
     return rc;
   }
   *out = r;
   return CQ_OK;
+}
+
+static void known_free_all(known *k) {
+  while (k) {
+    known *next = k->next;
+
+    known_free(k);
+    k = next;
+  }
 }
 
 cq_registry *cq_registry_ref(cq_registry *r) {
@@ -106,12 +107,8 @@ cq_registry *cq_registry_ref(cq_registry *r) {
 
 void cq_registry_unref(cq_registry *r) {
   if (!r || --r->refs > 0) return;
-  while (r->list) {
-    known *k = r->list;
-
-    r->list = k->next;
-    known_free(k);
-  }
+  known_free_all(r->list);
+  known_free_all(r->old);
   for (size_t i = 0; i < r->nuser; i++) cq_free(r->names[i]);
   cq_free(r->names);
   cq_free(r->owners);
@@ -353,6 +350,12 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
       if (embedded_table(name))
         return cq_tree_error(err, tables->items[i],
                              "table %s: a built-in table has that name", name);
+      for (size_t u = 0; u < r->nuser; u++)
+        if (strcmp(r->names[u], name) == 0)
+          return cq_tree_error(err, tables->items[i],
+                               "table %s: integration %s has a table of that "
+                               "name",
+                               name, r->owners[u]->name);
       if (cq_grow(&r->names, &r->capuser, r->nuser, sizeof *r->names) ||
           cq_grow(&r->owners, &r->capowner, r->nuser, sizeof *r->owners) ||
           !(r->names[r->nuser] = cq_strdup(name)))
@@ -427,7 +430,11 @@ int cq_registry_load(cq_registry *r, const char *path, cq_error *err) {
   r->list = k;
   rc = user_names(r, k, err);
   if (rc == CQ_OK) {
-    if (old) known_free(old);
+    /* Tables that are open, and scans, go on with what they began with. */
+    if (old) {
+      old->next = r->old;
+      r->old = old;
+    }
     return CQ_OK;
   }
   user_unlink(r, k);

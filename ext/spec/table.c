@@ -377,6 +377,10 @@ static int load_cursor(load *l, const cq_node *n) {
   s = load_text(cq_tree_get(n, "column"));
   c->column = column_index(l->table, s);
   if (c->column < 0) return unknown_column(l, n, "cursor", s ? s : "");
+  if (l->table->parent.batch > 1)
+    return cq_tree_error(l->err, n,
+                         "%s: cursor: cannot be kept for parents in batches",
+                         l->table->name);
   l->table->columns[c->column].cursor = 1;
   s = load_text(cq_tree_get(n, "order"));
   c->order = 1;
@@ -425,9 +429,16 @@ static int load_over(load *l, const cq_node *n, const cq_node *only) {
   }
   t->over = over;
   t->nover = k;
+  if (only && t->parent.table_name)
+    return cq_tree_error(l->err, only,
+                         "%s: only: stands at the table of its parents' top",
+                         t->name);
   if (load_text(only))
     return load_template(l, only, ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE),
                          &t->only_when);
+  if (only && only->kind != CQ_N_MAP && only->kind != CQ_N_NULL)
+    return cq_tree_error(l->err, only, "%s: only: expected a map or a template",
+                         t->name);
   k = only && only->kind == CQ_N_MAP ? only->count : 0;
   t->only = cq_arena_alloc(l->a, (k + 1) * sizeof *t->only);
   if (!t->only) return cq_error_nomem(l->err);
@@ -491,6 +502,8 @@ static int load_get(load *l, const cq_node *n, const cq_node *request) {
 
   if (!n) return CQ_OK;
   snprintf(what, sizeof what, "%s: get", l->table->name);
+  if (l->table->neach)
+    return cq_tree_error(l->err, n, "%s: cannot be beside each", what);
   CHECK(n, what, "when$", "request{", "record$");
   if (!cq_tree_get(n, "when") || !cq_tree_get(n, "request"))
     return cq_tree_error(l->err, n, "%s: when and request are needed", what);
@@ -614,7 +627,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   const cq_node *root = cq_tree_get(in->root, "defaults");
   const cq_node *mid =
       service != in->root ? cq_tree_get(service, "defaults") : NULL;
-  const cq_node *lists[3], *x;
+  const cq_node *lists[4], *x, *preset_errors;
   own_table *t = cq_arena_alloc(&in->arena, sizeof *t);
   cq_node *base = (cq_node *)root, *n = NULL;
   load load_, *l = &load_;
@@ -650,6 +663,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   if (rc == CQ_OK)
     rc = use_presets(l, cq_tree_get(own, "use"), service, base, &n);
   x = n ? cq_tree_get(n, "request") : NULL;
+  preset_errors = n ? cq_tree_get(n, "errors") : NULL;
   const cq_node *call_request = base ? cq_tree_get(base, "request") : NULL;
   if (rc == CQ_OK) rc = cq_tree_merge(l->a, n, own, &n, err);
   if (rc) return rc;
@@ -692,8 +706,11 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   else
     x = cq_tree_get(n, "request");
   lists[0] = cq_tree_get(own, "errors");
-  lists[1] = mid ? cq_tree_get(mid, "errors") : NULL;
-  lists[2] = root ? cq_tree_get(root, "errors") : NULL;
+  lists[2] = mid ? cq_tree_get(mid, "errors") : NULL;
+  lists[3] = root ? cq_tree_get(root, "errors") : NULL;
+  lists[1] = preset_errors == lists[2] || preset_errors == lists[3]
+                 ? NULL
+                 : preset_errors;
   if ((rc = load_parent(l, cq_tree_get(n, "parent"))) ||
       (rc = load_each(l, cq_tree_get(n, "each"))) ||
       (rc = load_over(l, cq_tree_get(n, "over"), cq_tree_get(n, "only"))) ||
@@ -704,7 +721,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = load_path(l, cq_tree_get(n, "rows"), &t->pub.rows)) ||
       (rc = load_page(l, cq_tree_get(n, "page"), name, &t->pub.page)) ||
       (rc = load_limits(l, cq_tree_get(n, "limits"), name, &t->pub.limits)) ||
-      (rc = load_errors(l, cq_tree_get(n, "error"), lists, 3, name,
+      (rc = load_errors(l, cq_tree_get(n, "error"), lists, 4, name,
                         &t->pub.errors)) ||
       (rc = load_values(l)))
     goto done;
@@ -809,6 +826,8 @@ int load_link(own_table *own, const cq_table *parent, cq_error *err) {
       (rc = link_template(t, parent, t->parent.when, err)) ||
       (rc = link_template(t, parent, t->cursor.start, err)))
     return rc;
+  for (size_t i = 0; i < t->neach; i++)
+    if ((rc = link_template(t, parent, t->each[i].values, err)) != 0) return rc;
   for (size_t i = 0; i < t->ncall; i++)
     if ((rc = link_request(t, parent, t->calls[i].request, err)) ||
         (rc = link_template(t, parent, t->calls[i].when, err)))

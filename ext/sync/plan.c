@@ -209,7 +209,7 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   if (!kept) return cq_error_nomem(err);
   t->nclient = 0;
   for (size_t i = 0; i < n; i++) {
-    rc = cq_source_concerns(s, t->table, all[i], &yes, err);
+    rc = cq_source_concerns(s, t->table, all[i], NULL, 0, &yes, err);
     if (rc) return rc;
     if (yes) kept[t->nclient++] = all[i];
   }

@@ -462,6 +462,9 @@ static int unit_done(cq_run *r, unit *u, const cq_scan_stats *st,
                 &why);
     u->source->warnings += st->warnings;
   }
+  /* One cursor for several requests stays where one of them got nothing. */
+  if ((st->denied || st->skipped_client) && cursor && cursor[0] != '{')
+    cursor = u->cursor;
   if (plan_of(u)->table->cursor.column >= 0 && cursor) {
     capped = cap_cursor(r, cursor);
     if (!capped) return cq_error_nomem(err);

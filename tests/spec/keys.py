@@ -22,7 +22,7 @@ BASE = {
 }
 WHERE = {
     'root': (), 'config': ('config', 'names'), 'auth': ('auth',), 'client': ('clients', 'org'), 'defaults': ('defaults',),
-    'table': ('tables', 't_a'), 'request': ('tables', 't_a', 'request'), 'column': ('tables', 't_a', 'columns', 'name'),
+    'table': ('tables', 't_a'), 'top': ('tables', 't_p'), 'request': ('tables', 't_a', 'request'), 'column': ('tables', 't_a', 'columns', 'name'),
     'call': ('tables', 't_a', 'calls', 'c'), 'parent': ('tables', 't_a', 'parent'), 'page': ('tables', 't_a', 'page'),
     'cursor': ('tables', 't_a', 'cursor'), 'limits': ('tables', 't_a', 'limits'), 'error': ('tables', 't_a', 'error'),
     'rule': ('tables', 't_a', 'errors', 0), 'when': ('tables', 't_a', 'errors', 0, 'when'),
@@ -79,8 +79,10 @@ CASES = [
            page=(MAP, {'by': 'link'}), errors=(LIST, []), error=(MAP, {}), limits=(MAP, {}), each=(MAP, {'x': ['a', 'b']}),
            calls=(MAP, {'c': {'request': {'path': '/c'}}}), cursor=(MAP, {'column': 'at'}), example=(TEXT, 'SELECT 1'),
            permissions=(WORDS, ['a:B']), paid=(FLAG, True), columns=(MAP, {'id': 'integer', 'name': 'text'})),
-    ('table.only', {'org': ['x']}, {'ogr': ['x']}, 't_a: only: unknown client "ogr"'),
-    ('table.only', '{{ client.org }}', '{{ client.ogr }}',
+    ('top.only', {'org': ['x']}, {'ogr': ['x']}, 't_p: only: unknown client "ogr"'),
+    ('top.only', {'org': ['x']}, ['x'], 't_p: only: expected a map or a template'),
+    ('table.only', None, {'org': ['x']}, "t_a: only: stands at the table of its parents' top"),
+    ('top.only', '{{ client.org }}', '{{ client.ogr }}',
      'template: client.ogr is no client of this integration, nor an attribute of one\nhint: did you mean "client.org"?'),
     ('table.get', {'when': '{{ where.name }}', 'request': {'path': '/a/1'}}, {'when': '{{ where.name }}'}, 't_a: get: when and request are needed'),
     ('get.when', '{{ where.name }}', '{{ where.nam }}', 't_a: template: where.nam is not a column'),
