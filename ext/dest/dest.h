@@ -84,6 +84,8 @@ typedef struct cq_dest_unit {
   int64_t rows;     /* written so far */
   int64_t warnings; /* values that no column could hold */
   int64_t started_us;
+  const char *keep; /* JSON list of _cq_parent_id: what may not be read now
+                       stays as it was; or NULL */
 } cq_dest_unit;
 
 typedef struct cq_dest_state {

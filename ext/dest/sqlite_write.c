@@ -290,10 +290,66 @@ static int merge(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
       !u->table->incremental) {
     rc = lite_exec(d, err,
                    "DELETE FROM \"%w\".\"%w\" WHERE _cq_client_id = %Q AND "
-                   "_cq_source_name = %Q AND _cq_sync_group_id <> %lld",
-                   d->schema, name, u->client, r->source, (long long)r->group);
+                   "_cq_source_name = %Q AND _cq_sync_group_id <> %lld AND "
+                   "(_cq_parent_id IS NULL OR _cq_parent_id NOT IN (SELECT "
+                   "value FROM json_each(%Q)))",
+                   d->schema, name, u->client, r->source, (long long)r->group,
+                   u->keep ? u->keep : "[]");
     if (rc == CQ_OK) n->deleted += sqlite3_changes(d->h->db);
+    if (rc == CQ_OK && u->keep)
+      rc = lite_int(d, &n->kept, err,
+                    "SELECT count(*) FROM \"%w\".\"%w\" WHERE _cq_client_id = "
+                    "%Q AND _cq_source_name = %Q AND _cq_sync_group_id <> %lld",
+                    d->schema, name, u->client, r->source, (long long)r->group);
   }
+  return rc;
+}
+
+/* Append: the rows of parents below which nothing may be read now, out of the
+ * unit's newest published run into this one; their _cq_sync_time stays. */
+static int carry_over(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                      cq_counts *n, cq_error *err) {
+  const char *name = u->table->def->name;
+  cq_buf cols, from;
+  int rc;
+
+  cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
+  lite_add_columns(&cols, u->table);
+  for (int i = 0; i < LITE_META; i++)
+    if (strcmp(lite_meta[i], "_cq_sync_group_id") == 0)
+      cq_buf_printf(&from, "%s%lld", i ? ", " : "", (long long)r->group);
+    else
+      cq_buf_printf(&from, "%s%s", i ? ", " : "", lite_meta[i]);
+  for (int i = 0; i < u->table->ncol; i++) {
+    char *q = sqlite3_mprintf(", \"%w\"",
+                              u->table->def->columns[u->table->cols[i]].name);
+
+    if (!q)
+      from.rc = CQ_NOMEM;
+    else
+      cq_buf_str(&from, q);
+    sqlite3_free(q);
+  }
+  rc = cols.rc || from.rc
+           ? cq_error_nomem(err)
+           : lite_exec(
+                 d, err,
+                 "INSERT INTO \"%w\".\"raw_%w\" (%s) SELECT %s FROM "
+                 "\"%w\".\"raw_%w\" WHERE _cq_sync_group_id = (SELECT "
+                 "sync_group_id FROM \"%w\".cq_units WHERE table_name = %Q AND "
+                 "source_name = %Q AND client_id = %Q) AND _cq_source_name = "
+                 "%Q AND _cq_client_id = %Q AND _cq_parent_id IN (SELECT value "
+                 "FROM json_each(%Q)) AND _cq_id NOT IN (SELECT _cq_id FROM "
+                 "\"%w\".\"raw_%w\" WHERE _cq_sync_group_id = %lld AND "
+                 "_cq_source_name = %Q AND _cq_client_id = %Q)",
+                 d->schema, name, cols.data, from.data, d->schema, name,
+                 d->schema, name, r->source, u->client, r->source, u->client,
+                 u->keep, d->schema, name, (long long)r->group, r->source,
+                 u->client);
+  if (rc == CQ_OK) n->kept = sqlite3_changes(d->h->db);
+  cq_buf_clear(&cols);
+  cq_buf_clear(&from);
   return rc;
 }
 
@@ -340,6 +396,7 @@ int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
     rc = merge(d, r, u, &n, err);
   } else {
     n.inserted = u->rows;
+    if (u->keep && !u->table->incremental) rc = carry_over(d, r, u, &n, err);
   }
   if (rc == CQ_OK) rc = journal(d, r, u, status, ok ? cursor : NULL, err);
   if (rc) {

@@ -250,6 +250,9 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   int64_t page_size;
   int64_t now_us;
   int inflight_calls;
+  cq_arena denied_arena; /* rows of parents below which nothing may be read */
+  const cq_value **denied;
+  size_t ndenied, capdenied;
   cq_scan_stats *stats;
 } cq_scan_shared;
 /* Rows of a page: the table's, or fewer where a cap allows that. */

@@ -202,6 +202,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   if (!s) return cq_error_nomem(err);
   s->o = *o;
   cq_arena_init(&s->arena);
+  cq_arena_init(&s->sh.denied_arena);
   cq_source_ref(o->source);
   s->stats.cursor = "";
   s->sh.o = &s->o;
@@ -418,6 +419,11 @@ const cq_value *cq_scan_parent(const cq_scan *s) {
   return j && j->nparent == 1 ? j->parents[0] : NULL;
 }
 
+const cq_value *const *cq_scan_denied(const cq_scan *s, size_t *n) {
+  *n = s->sh.ndenied;
+  return s->sh.denied;
+}
+
 void cq_scan_close(cq_scan *s) {
   if (!s) return;
   for (int i = 0; i < s->n; i++)
@@ -433,6 +439,8 @@ void cq_scan_close(cq_scan *s) {
   if (s->sh.program) s->sh.decode->program_free(s->sh.program);
   if (s->sh.get_program) s->sh.decode->program_free(s->sh.get_program);
   cq_free(s->sh.body_refs);
+  cq_free(s->sh.denied);
+  cq_arena_clear(&s->sh.denied_arena);
   cq_need_clear(&s->sh.need);
   json_decref(s->newest);
   cq_free(s->cursor);

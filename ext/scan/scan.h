@@ -111,6 +111,9 @@ int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,
 /* The parent's row that the batch given last belongs to (with its key, where
  * cq_scan_options.parents gave it); NULL where there is none, or several. */
 const cq_value *cq_scan_parent(const cq_scan *s);
+/* Of the parents' rows that cq_scan_options.parents gave, those below which
+ * nothing may be read. */
+const cq_value *const *cq_scan_denied(const cq_scan *s, size_t *n);
 void cq_scan_close(cq_scan *s); /* cancels; NULL is fine */
 
 typedef struct cq_scan_stats {

@@ -152,6 +152,10 @@ static int parent_id(cq_ids *o, const cq_value *row, const cq_client *client,
   return digest(o, out);
 }
 
+int cq_ids_parent(cq_ids *o, const cq_value *parent, char out[37]) {
+  return parent_id(o, NULL, NULL, parent, out);
+}
+
 int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
                 const cq_value *parent, const char **ids, const char **parents,
                 cq_error *err) {

@@ -117,6 +117,9 @@ int cq_ids_make(cq_ids *i, const cq_batch *b, const cq_client *client,
                 const cq_value *parent, const char **ids, const char **parents,
                 cq_error *err);
 
+/* The _cq_parent_id that rows below this row of the parent have. */
+int cq_ids_parent(cq_ids *i, const cq_value *parent, char out[37]);
+
 /* ---- run.c ---- */
 typedef struct cq_run_dest { /* a destination of one source */
   cq_dest *dest;

@@ -30,6 +30,7 @@ typedef struct unit {
   unsigned char *live; /* this destination still takes rows */
   int64_t rows;
   char *cursor; /* where it began */
+  char *keep;   /* see cq_dest_unit */
 } unit;
 
 typedef struct loop {
@@ -54,6 +55,7 @@ static void unit_free(unit *u) {
   cq_free(u->to);
   cq_free(u->live);
   cq_free(u->cursor);
+  cq_free(u->keep);
   cq_free(u);
 }
 
@@ -428,6 +430,33 @@ static char *cap_cursor(const cq_run *r, const char *cursor) {
   return out;
 }
 
+/* Whose rows the unit could not read: as the destinations are told. */
+static int unit_keep(cq_run *r, unit *u, cq_error *err) {
+  cq_ids **ids = &u->source->ids[u->table];
+  const cq_value *const *rows;
+  size_t n;
+  cq_buf b;
+  int rc = CQ_OK;
+
+  (void)r;
+  rows = u->scan ? cq_scan_denied(u->scan, &n) : NULL;
+  if (!rows || !n || !plan_of(u)->table->parent.table->nkey) return CQ_OK;
+  if (!*ids) rc = cq_ids_new(plan_of(u)->table, ids, err);
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
+    char id[37];
+
+    if (cq_ids_parent(*ids, rows[i], id)) rc = cq_error_nomem(err);
+    cq_buf_printf(&b, "%s\"%s\"", i ? "," : "[", id);
+  }
+  cq_buf_byte(&b, ']');
+  if (rc == CQ_OK && b.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK) u->keep = cq_buf_take(&b);
+  cq_buf_clear(&b);
+  for (size_t d = 0; d < u->source->ndest; d++) u->to[d].keep = u->keep;
+  return rc;
+}
+
 /* The scan has ended well. */
 static int unit_done(cq_run *r, unit *u, const cq_scan_stats *st,
                      cq_error *err) {
@@ -444,6 +473,8 @@ static int unit_done(cq_run *r, unit *u, const cq_scan_stats *st,
       return unit_fail(r, u, CQ_END_FAILED, "denied", &why, err);
     cq_run_note(r, u->source, NULL, table_name(u), u->client_id, "denied",
                 &why);
+    rc = unit_keep(r, u, err);
+    if (rc) return rc;
   }
   if (st->skipped_client || st->skipped_rows || st->skip_reason[0]) {
     cq_error_set(&why, CQ_AUTH, "%s",

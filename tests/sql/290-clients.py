@@ -33,7 +33,7 @@ tables:
     request: {{path: "/cranes/{{{{ parent.name }}}}/loads"}}
     rows: "[*]"
     key: [crane, id]
-    errors: [{{when: {{status: 404}}, then: empty}}]
+    errors: [{{when: {{status: 404}}, then: empty}}, {{when: {{status: 403}}, then: denied}}]
     columns: {{crane: {{from: parent.name}}, id: integer}}
   yard_kinds:
     parent: {{table: yard_cranes, distinct: kind, when: "{{{{ parent.id > 1 }}}}"}}
@@ -105,6 +105,23 @@ for mode in ('append', 'overwrite-delete-stale'):
     t.routes('GET /b/regions\n  body [{"name":"r1"}]\n' + BOTH + ZONES)
     t.sync(spec)
     t.is_(f'{mode}: a region that is gone takes its rows along', other.execute('SELECT account, count(*) FROM yard_zones GROUP BY 1').fetchall(), [('a', 4), ('b', 2)])
+    other.close()
+# A parent below which nothing may be read any more keeps what there was below it; others lose what is gone.
+NAMES = 'GET /a/cranes\n  body [{"id":1,"name":"a1"},{"id":2,"name":"a2"},{"id":3,"name":"a3"}]\nGET /b/cranes\n  body []\n'
+for mode in ('append', 'overwrite-delete-stale'):
+    spec = f'{{source: yard, name: {mode}-loads, tables: [yard_loads], destination: {{path: {mode}.db, write_mode: {mode}}}}}'
+    other = sqlite3.connect(f'{mode}.db')
+    look = 'SELECT crane, id FROM yard_loads ORDER BY 1, 2'
+    t.routes(NAMES + 'GET /cranes/*/loads\n  body [{"id":1},{"id":2}]\n')
+    t.sync(spec)
+    t.routes(NAMES + 'GET /cranes/a2/loads\n  status 403\nGET /cranes/*/loads\n  body [{"id":2}]\n')
+    want = [('a1', 2), ('a2', 1), ('a2', 2), ('a3', 2)]
+    for again in ('', ', and again'):
+        r = t.sync(spec)
+        t.is_(f'{mode}: denied below one of three{again}', (r['status'], [e['kind'] for e in r['errors']], other.execute(look).fetchall(),
+                                                      r['destinations'][0]['kept']), ('partial', ['denied'], want, 2))
+    t.routes(NAMES + 'GET /cranes/*/loads\n  body [{"id":2}]\n')
+    t.is_(f'{mode}: then allowed', (t.sync(spec)['status'], other.execute(look).fetchall()), ('success', [('a1', 2), ('a2', 2), ('a3', 2)]))
     other.close()
 t.routes('GET /*/regions\n  status 403\n  times 2\n  next\n  body [{"name":"r1"}]\n' + ZONES)
 t.has('live: it is told', t.raises('SELECT count(*) FROM yard_zones'), 'HTTP 403')
