@@ -89,6 +89,14 @@ static int publish_units(cq_lite *d, int64_t group, const char *source,
 /* Rows of the run in one table that no published unit covers. */
 static int remove_rows(cq_lite *d, int64_t group, const char *source,
                        const char *table, cq_error *err) {
+  int64_t ours = 0;
+  int rc =
+      lite_int(d, &ours, err,
+               "SELECT count(*) FROM pragma_table_info('raw_%q', %Q) WHERE "
+               "name = '_cq_sync_group_id'",
+               table, d->schema);
+
+  if (rc || !ours) return rc;
   return lite_exec(
       d, err,
       "DELETE FROM \"%w\".\"raw_%w\" AS r WHERE r._cq_sync_group_id = %lld AND "

@@ -49,7 +49,11 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
     fields[k].type = CQ_TEXT;
     fields[k].slot = (int)k;
   }
-  cq_program_def def = {&self, 1, fields, (int)nf, NULL, 0, (int)nf, 0};
+  cq_program_def def = {.rows = &self,
+                        .optional_rows = 1,
+                        .fields = fields,
+                        .nfield = (int)nf,
+                        .nslot = (int)nf};
   if (ops->compile(&def, &p, &err) || ops->open(p, &d, &err) ||
       !(batch = cq_batch_new((int)nf)) || !(block = cq_block_new(n + 64)))
     goto done;

@@ -261,6 +261,8 @@ typedef struct step { /* one dimension being laid over the clients */
   cq_source *source;
   const cq_dimension *dim;
   growing out;
+  json_t *matched; /* pattern: whether it kept anything */
+  int failed;      /* some could not be asked */
 } step;
 
 /* Attributes that templates make of the others. */
@@ -324,8 +326,12 @@ static int step_keep(step *st, cq_client *c, const json_t *patterns, int *keep,
         continue;
       memcpy(text, c->values[i].u.s, c->values[i].len);
       text[c->values[i].len] = 0;
-      json_array_foreach((json_t *)patterns, k, p) *keep |=
-          json_is_string(p) && cq_glob(json_string_value(p), text);
+      json_array_foreach((json_t *)patterns, k, p) {
+        if (!json_is_string(p) || !cq_glob(json_string_value(p), text))
+          continue;
+        *keep = 1;
+        json_object_set_new(st->matched, json_string_value(p), json_true());
+      }
     }
   }
   if (*keep && st->dim->when) {
@@ -344,6 +350,7 @@ static int step_discovered(void *user, asking *a, const cq_error *failure,
   if (failure) {
     cq_client *c = client_extend(&st->source->arena, a->client, 0);
 
+    st->failed = 1;
     if (!c || client_fail(&st->source->arena, c, failure))
       return cq_error_nomem(err);
     return growing_add(&st->out, c, err);
@@ -420,7 +427,10 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
 
     if (is_pattern(item) && st->dim->discover) {
       if (!patterns) patterns = json_array();
-      if (!patterns || json_array_append(patterns, item)) {
+      if (!patterns || json_array_append(patterns, item) ||
+          (!json_object_get(st->matched, json_string_value(item)) &&
+           json_object_set_new(st->matched, json_string_value(item),
+                               json_false()))) {
         rc = cq_error_nomem(err);
         goto done;
       }
@@ -461,18 +471,31 @@ static void asks_free(asking *asks, size_t n) {
   cq_free(asks);
 }
 
+/* A pattern that fits nothing anywhere is a slip, not a wish for nothing. */
+static int step_unmatched(const step *st, cq_error *err) {
+  const char *pattern;
+  json_t *yes;
+
+  json_object_foreach(st->matched, pattern, yes) if (
+      !json_is_true(yes)) return cq_error_set(err, CQ_NOTFOUND,
+                                              "%s: no %s matches \"%s\"",
+                                              st->source->in->name,
+                                              st->dim->name, pattern);
+  return CQ_OK;
+}
+
 /* Lays dimension `d` over `in`; the result replaces it.  dry: makes no request
  * and tells how many there would be. */
 static int step_run(cq_source *s, const cq_dimension *d, growing *in,
                     cq_dry_step *dry, cq_error *err) {
-  step st = {s, d, {NULL, 0, 0}};
+  step st = {s, d, {NULL, 0, 0}, json_object(), 0};
   size_t cap = in->n ? in->n : 1, nask = 0;
   asking *asks = cq_calloc(cap, sizeof *asks);
   cq_field *fields = cq_calloc(d->nattr + 1, sizeof *fields);
   static const cq_path self = {".", 0, NULL};
   int rc = CQ_OK, nfield = 0;
 
-  if (!asks || !fields) {
+  if (!asks || !fields || !st.matched) {
     rc = cq_error_nomem(err);
     goto done;
   }
@@ -498,6 +521,7 @@ static int step_run(cq_source *s, const cq_dimension *d, growing *in,
   if (rc == CQ_OK && nask)
     rc = ask_all(s, d, d->discover, d->rows, &d->page, fields, nfield, asks,
                  nask, step_discovered, &st, err);
+  if (rc == CQ_OK && !st.failed) rc = step_unmatched(&st, err);
   if (rc == CQ_OK && d->identify && st.out.n) {
     asks_free(asks, nask);
     asks = cq_calloc(st.out.n, sizeof *asks);
@@ -511,6 +535,7 @@ static int step_run(cq_source *s, const cq_dimension *d, growing *in,
   }
 done:
   asks_free(asks, nask);
+  json_decref(st.matched);
   cq_free(fields);
   cq_free(in->v);
   *in = st.out;

@@ -19,6 +19,7 @@ typedef struct cq_field {
 typedef struct cq_program_def {
   const cq_path *rows; /* where records stand; "." = the body is one record */
   int optional_rows;   /* a missing rows path is no rows, not an error */
+  int one_for_list; /* an object where [*] expects a list is its one element */
   const cq_field *fields; /* within a record */
   int nfield;
   const cq_field *envelope; /* within the whole body, outside of records */

@@ -138,6 +138,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   if (rc) goto done;
   d.rows = t->rows ? t->rows : &self;
   d.optional_rows = 1;
+  d.one_for_list = t->integration->allow_file;
   d.fields = fields;
   d.nfield = scan_fields(s, -1, fields);
   if (t->page.by == CQ_PAGE_LAST && t->page.token)

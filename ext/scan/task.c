@@ -293,6 +293,19 @@ static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
   return CQ_OK;
 }
 
+/* Is an answer of no bytes wrong?  It has no rows where its status says that
+ * nothing is there, or where nothing is a document of its kind. */
+static int task_empty(cq_task *t, cq_error *err) {
+  cq_transfer *answer = cq_fetch_transfer(t->fetch);
+  int status = answer ? cq_transfer_status(answer) : 0;
+
+  if (status == 204 || status == 205 || t->sh->decode == &cq_decode_csv ||
+      t->sh->decode == &cq_decode_ndjson)
+    return 0;
+  return cq_error_set(err, CQ_ERROR, "%s: the answer is empty",
+                      t->sh->table->name);
+}
+
 static int task_data(cq_task *t, cq_error *err) {
   cq_scan_shared *sh = t->sh;
   cq_block *piece;
@@ -310,6 +323,10 @@ static int task_data(cq_task *t, cq_error *err) {
     if (!final) return CQ_OK;
     piece = t->collected;
     t->collected = NULL;
+  }
+  if (first && final && (!piece || piece->len == 0) && task_empty(t, err)) {
+    if (piece) cq_block_unref(piece);
+    return err->code;
   }
   rc = task_batch(t, err);
   if (rc == CQ_OK && !t->decoder)

@@ -112,12 +112,27 @@ static int digest(cq_ids *o, char out[37]) {
   return cq_sha_uuid5(o->sha, sum, sizeof sum, out);
 }
 
+/* Does the record say which it is?  Rows that do not would all be one. */
+static int has_key(const cq_ids *o, const cq_value *row) {
+  int own = 0, some = 0;
+
+  for (size_t i = 0; i < o->nkey; i++) {
+    cq_source_kind from = o->table->columns[o->key[i]].source;
+
+    if (from != CQ_FROM_PATH && from != CQ_FROM_VALUE) continue;
+    own = 1;
+    some |= row[o->key[i]].kind != CQ_NULL;
+  }
+  return some || !own;
+}
+
 static int row_id(cq_ids *o, const cq_value *row, char out[37]) {
   if (o->nkey == 0) {
     cq_uuid4(out);
     return CQ_OK;
   }
   cq_buf_reset(&o->text);
+  if (!has_key(o, row)) return CQ_CONSTRAINT;
   for (size_t i = 0; i < o->nkey; i++) {
     const cq_column *c = &o->table->columns[o->key[i]];
 
@@ -182,6 +197,12 @@ int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
   }
   *ids = o->ids;
   *parents = with_parent ? o->parents : NULL;
+  if (rc == CQ_CONSTRAINT)
+    return cq_error_set(
+        err, CQ_ERROR,
+        "%s: a record without its key (%s)\nhint: the answer is "
+        "not what the table's definition expects",
+        o->table->name, o->table->columns[o->key[0]].name);
   return rc ? cq_error_set(err, rc, "%s: _cq_id cannot be made", o->table->name)
             : CQ_OK;
 }

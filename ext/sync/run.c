@@ -89,6 +89,22 @@ static int takes(const cq_run_source *s, size_t d, int table) {
 }
 
 /* The unit is over: in the plan, in each destination's journal. */
+/* Are the table's units all that there are?  Not where a client failed before
+ * it had a name, nor where nothing succeeded: what is not among them may be
+ * there all the same. */
+static int all_found(const unit *u) {
+  const cq_plan_table *t = plan_of(u);
+  const char *nameless = u->source->spec->integration->name;
+  size_t failed = 0;
+
+  for (size_t i = 0; i < t->nclient; i++) {
+    if (t->clients[i]->failed && strcmp(t->clients[i]->id, nameless) == 0)
+      return 0;
+    failed += t->done[i] == CQ_END_FAILED;
+  }
+  return failed < t->nclient;
+}
+
 static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
                     cq_error *err) {
   static const char *const words[] = {"", "ok", "failed", "skipped", "ok"};
@@ -134,7 +150,7 @@ static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
       cq_dest_table *dt = &o->tables[u->table];
 
       dt->finished_us = cq_now_us();
-      dt->complete = 1;
+      dt->complete = all_found(u);
       dt->status = cq_run_table_status(dt);
       if (!o->dest) continue; /* could not be opened */
       o->dest->ops->drop(o->dest, dt);

@@ -66,6 +66,7 @@ static inline int decode_open(decode *d, const cq_decode_ops *ops,
   if (rc) return rc;
   d->def.rows = p;
   d->def.optional_rows = optional;
+  d->def.one_for_list = 1;
   d->def.fields = d->fields;
   d->def.nfield = d->def.nslot = decode_fields(d, fields, d->fields);
   d->def.envelope = d->env;

@@ -37,6 +37,18 @@ static void test_json_rows_that_are_not_there(void) {
   CHECK_INT(decode_feed(&d, text, strlen(text), NULL, NULL), CQ_OK);
   CHECK_INT(decode_feed(&d, "", 0, NULL, NULL), CQ_OK);
   CHECK_INT(d.nrow, 0);
+  CHECK_INT(decode_feed(&d, "{\"a\":null}", 10, NULL, NULL), CQ_OK);
+  CHECK_INT(d.nrow, 0);
+  CHECK_INT(decode_feed(&d, "null", 4, NULL, NULL), CQ_ERROR);
+  decode_close(&d);
+  decode_open(&d, &cq_decode_json, "[*]", "x any", "", 1);
+  CHECK_INT(decode_feed(&d, "null", 4, NULL, NULL), CQ_ERROR);
+  d.ops->program_free(d.program);
+  d.def.one_for_list = 0;
+  d.ops->compile(&d.def, &d.program, &d.err);
+  CHECK_INT(decode_feed(&d, "{\"x\":5}", 7, NULL, NULL), CQ_ERROR);
+  CHECK_STR(d.err.text,
+            "answer is not JSON: the rows' path expects a list at byte 0");
   decode_close(&d);
 }
 

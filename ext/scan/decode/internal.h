@@ -173,7 +173,7 @@ struct cq_program {
   const cq_decode_ops *ops;
   cq_arena arena;
   cq_path rows; /* a copy */
-  int optional_rows;
+  int optional_rows, one_for_list;
   int nslot, nenvslot;
   cq_picks record, env;
   int whole; /* the envelope looks into the rows: the answer is collected */

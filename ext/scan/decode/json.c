@@ -226,13 +226,14 @@ static const char *json_value(json_decoder *d, const char *p, cq_batch *batch) {
       d->step = JSON_FIRST;
       return p + 1;
     }
-    if (*p == 'n') {
+    if (*p == 'n' && d->depth > 0) {
       p = cq_js_word(j, p, "null");
       if (p) json_up(d);
       return p;
     }
     /* A document that is one object where a list is expected: a list of one. */
-    if (d->nlevel > 1 || s->kind != CQ_STEP_EACH || *p != '{')
+    if (!d->p->one_for_list || d->nlevel > 1 || s->kind != CQ_STEP_EACH ||
+        *p != '{')
       return cq_js_refuse(j, p,
                           s->kind == CQ_STEP_EACH || s->kind == CQ_STEP_INDEX
                               ? "the rows' path expects a list"
