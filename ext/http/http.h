@@ -72,6 +72,8 @@ typedef struct cq_http_request {
   int64_t max_wait_ms;   /* fails with CQ_THROTTLED where limiters hold it back
                             for longer; 0 = waits */
   int attempt;           /* 1 = first, for the log; 0 counts as 1 */
+  const char *shown;     /* the URL as messages and the log show it; NULL: as it
+                        is, up to its query */
   /* for the request log only */
   const char *integration, *table, *client;
 } cq_http_request;

@@ -47,6 +47,7 @@ struct cq_transfer {
   int nlimiter, allow_file, follow, priority;
   int64_t skew_us, max_wait_ms;
   const char *integration, *table, *client;
+  const char *shown; /* instead of url in messages and the log, or NULL */
   /* where it stands */
   cq_signer *signer;   /* [L] replaced only at rest */
   char *url;           /* [I] effective, unsigned; owned */

@@ -426,13 +426,13 @@ static int io_redirect(cq_io *io, cq_transfer *t) {
                             "would lose the body",
                             t->status);
   if (++t->redirects > CQ_MAX_REDIRECTS)
-    return cq_transfer_fail(t, CQ_IOERR, "redirected too often: %d times",
+    return cq_transfer_fail(t, CQ_ERROR, "redirected too often: %d times",
                             t->redirects);
   cq_buf_init(&url, CQ_MAX_URL);
   ok = cq_url_join(t->url, to, strlen(to), &url) == CQ_OK;
   if (ok && !cq_url_same_origin(t->url, url.data)) {
     cq_url_split(url.data, url.len, &u);
-    cq_transfer_fail(t, CQ_IOERR, "redirected to another server: %.*s://%.*s",
+    cq_transfer_fail(t, CQ_ERROR, "redirected to another server: %.*s://%.*s",
                      (int)(u.nscheme < 16 ? u.nscheme : 16),
                      u.scheme ? u.scheme : "",
                      (int)(u.nhost + u.nport + 1 < 200

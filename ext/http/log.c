@@ -37,8 +37,14 @@ static void log_text(char *out, size_t size, const char *s) {
   log_copy(out, size, s, s ? strlen(s) : 0);
 }
 
+/* An error without its hint: one line. */
+static void log_line(char *to, size_t size, const char *text) {
+  log_copy(to, size, text, strcspn(text, "\n"));
+}
+
 void cq_log_add(cq_io *io, const cq_transfer *t, int64_t ms) {
   cq_http_entry *e = log_slot(io);
+  const char *url = t->shown ? t->shown : t->url;
   cq_url_parts u;
 
   io->log_id++;
@@ -53,11 +59,11 @@ void cq_log_add(cq_io *io, const cq_transfer *t, int64_t ms) {
   log_text(e->table, sizeof e->table, t->table);
   log_text(e->client, sizeof e->client, t->client);
   log_text(e->method, sizeof e->method, t->method);
-  cq_url_split(t->url, strlen(t->url), &u);
+  cq_url_split(url, strlen(url), &u);
   log_copy(e->host, sizeof e->host, u.host,
            u.nhost + (u.nport ? u.nport + 1 : 0));
   log_copy(e->path, sizeof e->path, u.path, u.npath);
-  log_text(e->error, sizeof e->error, t->error.code ? t->error.text : NULL);
+  log_line(e->error, sizeof e->error, t->error.code ? t->error.text : "");
 }
 
 int cq_http_log(cq_http *h, cq_http_entry **out, size_t *n, cq_error *err) {

@@ -82,18 +82,20 @@ void cq_transfer_release(cq_io *io, cq_transfer *t) {
 
 int cq_transfer_fail(cq_transfer *t, int code, const char *fmt, ...) {
   char text[600];
+  const char *url;
   cq_url_parts u;
   va_list ap;
 
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  cq_url_split(t->url, strlen(t->url), &u);
+  url = t->shown ? t->shown : t->url;
+  cq_url_split(url, strlen(url), &u);
   /* from the scheme to the path: a query may hold a key */
   return cq_error_set(
       &t->error, code, "%s %.*s: %s", t->method,
-      (int)(u.path + u.npath - t->url > 300 ? 300 : u.path + u.npath - t->url),
-      t->url, text);
+      (int)(u.path + u.npath - url > 300 ? 300 : u.path + u.npath - url), url,
+      text);
 }
 
 /* ---- the caller's thread ----------------------------------------------- */
@@ -143,6 +145,7 @@ static int transfer_copy(cq_transfer *t, const cq_http_request *r,
   t->table = transfer_text(t, r->table, &rc);
   t->client = transfer_text(t, r->client, &rc);
   t->url = cq_strdup(r->url);
+  if (r->shown) t->shown = transfer_text(t, r->shown, &rc);
   if (r->body) {
     t->body = cq_arena_strndup(&t->arena, r->body, r->nbody);
     t->nbody = r->nbody;

@@ -264,8 +264,7 @@ static int unit_page(cq_calls *c, unit *u, cq_error *err) {
   seen.header = cq_fetch_header(
       u->fetch, d->page.token_header ? d->page.token_header : "link");
   rc = cq_page_next(&d->page, &u->page, &seen, &go, err);
-  if (rc == CQ_OK && go && u->page.url && !cq_url_same_origin(url, u->page.url))
-    rc = cq_error_set(err, CQ_ERROR, "the next page is on another host");
+  if (rc == CQ_OK && go) rc = cq_fetch_may_follow(u->fetch, u->page.url, err);
   unit_stop(c, u);
   u->before = u->answer->nrow;
   if (rc)

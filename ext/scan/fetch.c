@@ -10,7 +10,7 @@
 
 #include "scan/internal.h"
 
-enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000 };
+enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000, UNREACHED_TRIES = 3 };
 
 static const char max_wait_hint[] =
     "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
@@ -302,6 +302,7 @@ static cq_outcome fetch_send(cq_fetch *f) {
   memset(&r, 0, sizeof r);
   r.method = f->built.method;
   r.url = f->built.url;
+  r.shown = f->built.shown;
   r.headers = f->built.headers;
   r.nheader = f->built.nheader;
   r.body = f->built.body;
@@ -378,18 +379,25 @@ static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
 
 static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
   const char *host = strstr(f->built.url, "://");
+  size_t method = strlen(f->built.method);
   int n;
 
   host = host ? host + 3 : f->built.url;
   n = (int)strcspn(host, "/?#");
-  if (f->def.request->operation)
+  /* A broken transfer tells method and URL itself. */
+  if (strncmp(v->reason, f->built.method, method) == 0 &&
+      v->reason[method] == ' ')
+    cq_error_set(&f->error, code, "%s%s%s%s: %s", f->def.table,
+                 f->client[0] ? " (" : "", f->client, f->client[0] ? ")" : "",
+                 v->reason);
+  else if (f->def.request->operation)
     cq_error_set(&f->error, code, "%s%s%s%s: %s from %.*s: %s", f->def.table,
                  f->client[0] ? " (" : "", f->client, f->client[0] ? ")" : "",
                  f->def.request->operation, n, host, v->reason);
   else
-    cq_error_set(&f->error, code, "%s%s%s%s: request to %.*s: %s", f->def.table,
+    cq_error_set(&f->error, code, "%s%s%s%s: %s %.300s: %s", f->def.table,
                  f->client[0] ? " (" : "", f->client, f->client[0] ? ")" : "",
-                 n, host, v->reason);
+                 f->built.method, f->built.shown, v->reason);
   if (v->hint[0]) cq_error_hint(&f->error, "%s", v->hint);
   cq_auths_redact(f->def.env->auths, f->error.text);
   cq_config_redact(f->def.source->config, f->error.text);
@@ -433,7 +441,10 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       return fetch_too_long(f, v,
                             cq_span_format(v->after_ms, span, sizeof span));
     }
-    if (f->attempt >= f->patience) {
+    /* Who cannot be reached now will not be in a minute, which nobody waits. */
+    if (f->attempt >= f->patience ||
+        (status == 0 && (f->def.live || !f->def.limits) &&
+         f->attempt >= UNREACHED_TRIES)) {
       size_t n = strlen(v->reason);
 
       snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
@@ -651,6 +662,19 @@ const char *cq_fetch_url(const cq_fetch *f) {
 
 cq_transfer *cq_fetch_transfer(const cq_fetch *f) {
   return f->from_cache ? NULL : f->transfer;
+}
+
+int cq_fetch_may_follow(const cq_fetch *f, const char *next, cq_error *err) {
+  const char *host;
+
+  if (!next || cq_url_same_origin(cq_fetch_url(f), next)) return CQ_OK;
+  host = strstr(next, "://");
+  return cq_error_set(
+      err, CQ_ERROR,
+      "the next page is on another host (%.*s), where our "
+      "credentials do not go",
+      host ? (int)(strcspn(host + 3, "/?#") + 3) + (int)(host - next) : 60,
+      next);
 }
 
 int cq_fetch_fail(const cq_fetch *f, cq_error *err) {

@@ -32,6 +32,7 @@ typedef struct cq_scope {
   const char *cursor_from, *cursor_to; /* already in the cursor's format */
   const cq_page_state *page;
   int64_t run_us; /* run.time */
+  int masked;     /* secrets of the configuration read as *** */
 } cq_scope;
 cq_context cq_scope_context(cq_scope *s);
 
@@ -69,6 +70,8 @@ const char *cq_fetch_header(const cq_fetch *f, const char *name);
 const char *cq_fetch_url(const cq_fetch *f);
 cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */
+/* Credentials go only where they went: a next page elsewhere is an error. */
+int cq_fetch_may_follow(const cq_fetch *f, const char *next, cq_error *err);
 int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
 /* Counts a request that was denied; the first one's reason is kept. */
@@ -81,6 +84,7 @@ void cq_fetch_close(cq_fetch *f);
 typedef struct cq_built {
   cq_arena arena;
   const char *method, *url, *body;
+  const char *shown; /* the URL up to its query, without secrets */
   size_t nbody;
   cq_header *headers;
   size_t nheader;

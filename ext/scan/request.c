@@ -150,6 +150,64 @@ static int request_body(const cq_request_def *r, cq_scope *s, cq_built *out,
   return rc;
 }
 
+static int names_secret(const cq_template *t, const cq_config *c) {
+  size_t n = 0;
+  cq_ref *const *refs = t ? cq_template_refs(t, &n) : NULL;
+
+  for (size_t i = 0; i < n; i++)
+    if (refs[i]->root == CQ_R_CONFIG && cq_config_is_secret(c, refs[i]->name))
+      return 1;
+  return 0;
+}
+
+/* The stars of a masked value were percent-encoded with what is around them. */
+static void stars(char *s) {
+  char *to = s;
+
+  for (; *s; s++) {
+    *to++ = strncmp(s, "%2A", 3) == 0 ? '*' : *s;
+    if (strncmp(s, "%2A", 3) == 0) s += 2;
+  }
+  *to = 0;
+}
+
+/* What messages and cq_requests may show of the URL. */
+static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
+                         cq_built *out, cq_error *err) {
+  int secret = s->config && (names_secret(r->url, s->config) ||
+                             names_secret(r->path, s->config));
+  cq_built other;
+  char *shown;
+  int rc = CQ_OK;
+
+  memset(&other, 0, sizeof other);
+  cq_arena_init(&other.arena);
+  if (secret && !url) {
+    s->masked = 1;
+    rc = request_url(r, s, NULL, &other, err);
+    s->masked = 0;
+  }
+  if (rc == CQ_OK) {
+    const char *from = other.url ? other.url : out->url;
+    const char *host = strstr(from, "://");
+    size_t n = strcspn(from, "?#");
+
+    /* A page's address that the server gave may hold it in any form. */
+    if (secret && url)
+      shown = cq_arena_printf(
+          &out->arena, "%.*s/***",
+          host ? (int)(host - from + 3 + (long)strcspn(host + 3, "/?#")) : 0,
+          from);
+    else
+      shown = cq_arena_strndup(&out->arena, from, n);
+    if (shown && secret) stars(shown);
+    out->shown = shown;
+    if (!shown) rc = cq_error_nomem(err);
+  }
+  cq_arena_clear(&other.arena);
+  return rc;
+}
+
 int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
                      cq_built *out, cq_error *err) {
   const char *type = NULL;
@@ -159,6 +217,7 @@ int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
   cq_arena_init(&out->arena);
   out->method = r->method ? r->method : "GET";
   rc = request_url(r, scope, url, out, err);
+  if (rc == CQ_OK) rc = request_shown(r, scope, url, out, err);
   if (rc == CQ_OK) rc = request_body(r, scope, out, &type, err);
   if (rc) goto done;
   out->headers =

@@ -157,6 +157,9 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
   switch (ref->root) {
   case CQ_R_CONFIG:
     cq_config_get(s->config, ref->name, out);
+    if (s->masked && out->kind != CQ_NULL &&
+        cq_config_is_secret(s->config, ref->name))
+      *out = cq_value_text("***");
     return CQ_OK;
   case CQ_R_CLIENT:
     scope_attribute(s->client, ref->name, out);

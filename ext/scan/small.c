@@ -119,9 +119,10 @@ static int reader_next(cq_reader *r, int before, cq_error *err) {
                                                 : "link");
     rc = cq_page_next(r->def.page, &r->page, &seen, &go, err);
   }
-  if (rc == CQ_OK && go && r->page.url && !cq_url_same_origin(url, r->page.url))
-    rc = cq_error_set(err, CQ_ERROR, "%s: the next page is on another host",
-                      r->def.fetch.table);
+  if (rc == CQ_OK && go) {
+    rc = cq_fetch_may_follow(r->fetch, r->page.url, err);
+    if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
+  }
   r->ops->close(r->decoder);
   r->decoder = NULL;
   cq_fetch_stats(r->fetch, &r->stats);

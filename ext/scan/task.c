@@ -240,10 +240,7 @@ static int task_page(cq_task *t, cq_error *err) {
   seen.header =
       cq_fetch_header(t->fetch, d->token_header ? d->token_header : "link");
   rc = cq_page_next(d, &t->page, &seen, &go, err);
-  if (rc == CQ_OK && go && t->page.url && !cq_url_same_origin(url, t->page.url))
-    rc = cq_error_set(err, CQ_ERROR,
-                      "the next page is on another host, where our credentials "
-                      "do not go");
+  if (rc == CQ_OK && go) rc = cq_fetch_may_follow(t->fetch, t->page.url, err);
   if (rc) cq_error_prefix(err, "%s: ", t->sh->table->name);
   if (rc == CQ_OK) rc = task_emit(t, env, err);
   t->sh->decode->close(t->decoder);

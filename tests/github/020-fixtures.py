@@ -156,7 +156,7 @@ try:
     read("SELECT count(*) FROM github_organizations WHERE org = 'nobody'")
 except sqlite3.Error as e:
     told = str(e)
-ok('a name that is not there is told', told.splitlines()[:2], [f'github_organizations (nobody): request to {url[7:]}: HTTP 404: Not Found',
+ok('a name that is not there is told', told.splitlines()[:2], [f'github_organizations (nobody): GET {url}/orgs/nobody: HTTP 404: Not Found',
    "hint: there is no such organization, or the token may not see this of it; cq_config('denied', 'skip') leaves out what may not be read"])
 
 # The same in a sync, through CloudQuery's file.

@@ -627,7 +627,7 @@ static void test_http_follows_on_the_same_host_only(void) {
 
   t = get(h, "/to/302?http://localhost:9/x");
   CHECK_INT(finish(h, t), CQ_T_FAILED);
-  CHECK_INT(cq_transfer_error(t, &err), CQ_IOERR);
+  CHECK_INT(cq_transfer_error(t, &err), CQ_ERROR);
   CHECK(strstr(err.text, "redirected to another server: http://localhost:9\n"));
   cq_transfer_free(t);
 
