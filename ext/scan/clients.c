@@ -135,11 +135,29 @@ static int json_scalar(cq_arena *a, const json_t *j, cq_value *out) {
   return CQ_OK;
 }
 
+/* May a configured value have this member? */
+static int client_member(const cq_dimension *d, const char *key,
+                         cq_error *err) {
+  const char *names[128], *near;
+  size_t n = 0;
+
+  names[n++] = d->name;
+  for (size_t i = 0; i < d->nextra && n < 128; i++) names[n++] = d->extra[i];
+  for (size_t i = 0; i < d->nattr && n < 128; i++)
+    names[n++] = d->attr[i].name;
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(names[i], key) == 0) return CQ_OK;
+  cq_error_set(err, CQ_ERROR, "%s: unknown key \"%.100s\"", d->name, key);
+  near = cq_nearest(key, names, n);
+  if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
+  return CQ_ERROR;
+}
+
 /* One configured value: a scalar is the dimension's own attribute, a map is
  * several. */
 static int client_from_json(cq_arena *a, const cq_dimension *d,
                             const cq_client *base, const json_t *j,
-                            cq_client **out) {
+                            cq_client **out, cq_error *err) {
   size_t more = json_is_object(j) ? json_object_size(j) : 1;
   cq_client *c = client_extend(a, base, more + d->nattr);
   const char *key;
@@ -154,6 +172,7 @@ static int client_from_json(cq_arena *a, const cq_dimension *d,
   json_object_foreach((json_t *)j, key, item) {
     char *name = cq_arena_strndup(a, key, strlen(key));
 
+    if (client_member(d, key, err)) return CQ_ERROR;
     if (!name || json_scalar(a, item, &v) ||
         (v.kind != CQ_NULL && client_set(a, c, name, &v)))
       return CQ_NOMEM;
@@ -436,8 +455,9 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
       }
       continue;
     }
-    if (client_from_json(&st->source->arena, st->dim, base, item, &c)) {
-      rc = cq_error_nomem(err);
+    rc = client_from_json(&st->source->arena, st->dim, base, item, &c, err);
+    if (rc) {
+      if (rc == CQ_NOMEM) cq_error_nomem(err);
       goto done;
     }
     /* Whoever is discovered or identified gets them then. */

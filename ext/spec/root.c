@@ -174,6 +174,8 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
         (rc = load_path(l, cq_tree_get(x, "record"), &d->record)))
       return rc;
   }
+  rc = load_words(l, cq_tree_get(n, "attributes"), &d->extra, &d->nextra);
+  if (rc) return rc;
   x = cq_tree_get(n, "columns");
   size_t k = x && x->kind == CQ_N_MAP ? x->count : 0;
   d->attr = cq_arena_alloc(l->a, (k + 1) * sizeof *d->attr);

@@ -363,7 +363,9 @@ typedef struct cq_dimension { /* of the multiplex */
     cq_path *path;
     cq_template *value;
   } * attr;
-  cq_template *when; /* discovered ones kept where true (record.*) */
+  size_t nextra;     /* further members that the maps of `values` may have */
+  const char *const *extra;
+  cq_template *when; /* those are kept where true */
   const char *id;    /* attribute that names the value in _cq_client_id */
   cq_page_def page;
   cq_errors_def errors;

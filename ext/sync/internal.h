@@ -84,6 +84,7 @@ typedef struct cq_plan_table {
   size_t ended;        /* units that are over */
   int listed;          /* clients are known */
   int paid;            /* left out: costs money */
+  cq_counts open;      /* of units under way, as of the last look */
 } cq_plan_table;
 typedef struct cq_plan {
   cq_arena arena;

@@ -5,7 +5,7 @@
 
 #include "sync/internal.h"
 
-enum { BEAT_US = 2000000 }; /* between two signs of life */
+enum { BEAT_US = 1000000 }; /* between two signs of life */
 
 static void redact(cq_run *r, const cq_run_source *s, char *text) {
   if (s && s->config) cq_config_redact(s->config, text);
@@ -93,6 +93,26 @@ static void sum(cq_run_source *s, cq_run_dest *o) {
   }
 }
 
+/* Adds (sign 1), or takes away again, what units under way have come to. */
+static void add_open(cq_counts *n, const cq_counts *open, int sign) {
+  n->rows += sign * open->rows;
+  n->requests += sign * open->requests;
+  n->retries += sign * open->retries;
+  n->throttled_ms += sign * open->throttled_ms;
+  n->bytes += sign * open->bytes;
+}
+
+static void beat_table(cq_run_source *s, cq_run_dest *o, int k) {
+  cq_dest_table *t = &o->tables[k];
+  const cq_counts *open = &s->plan.tables[k].open;
+
+  add_open(&o->n, open, 1);
+  if (strcmp(t->status, "running") != 0) return;
+  add_open(&t->n, open, 1);
+  o->dest->ops->put_table(o->dest, &o->run, t, NULL);
+  add_open(&t->n, open, -1);
+}
+
 void cq_run_beat(cq_run *r, int force) {
   int64_t now = cq_now_us();
 
@@ -106,9 +126,7 @@ void cq_run_beat(cq_run *r, int force) {
 
       sum(s, o);
       if (!o->begun || o->broken || o->ended) continue;
-      for (int k = 0; k < s->plan.n; k++)
-        if (strcmp(o->tables[k].status, "running") == 0)
-          o->dest->ops->put_table(o->dest, &o->run, &o->tables[k], NULL);
+      for (int k = 0; k < s->plan.n; k++) beat_table(s, o, k);
       o->dest->ops->put_run(o->dest, &o->run, "running", &o->n, s->plan.n, NULL,
                             NULL);
       if (force) o->dest->ops->commit(o->dest, 1, NULL);

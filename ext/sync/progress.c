@@ -87,7 +87,7 @@ static void draw(cq_progress *p, const cq_run *r, int final) {
         continue;
       snprintf(table, sizeof table, "  %-44s %zu/%zu units  %lld rows",
                t->table->name, t->ended, t->nclient,
-               (long long)s->dests[0].tables[k].n.rows);
+               (long long)(s->dests[0].tables[k].n.rows + t->open.rows));
       fprintf(stderr, "%.*s\n", width, table);
       lines++;
     }

@@ -16,6 +16,7 @@ enum {
   UNITS_OPEN = 32,     /* scans at once */
   UNITS_BLOCKED = 256, /* made, and waiting for their parent's unit */
   POLLS_AT_ONCE = 4,   /* batches of one unit before the next has its turn */
+  COUNT_MS = 100,
   WAIT_MS = 50
 };
 
@@ -573,6 +574,23 @@ static int loop_try(loop *l, unit *u, cq_error *err) {
   return rc == CQ_DONE ? CQ_OK : rc;
 }
 
+/* What the units under way have come to so far, for those who watch. */
+static void loop_count(const loop *l, cq_run_source *s) {
+  for (int i = 0; i < s->plan.n; i++)
+    memset(&s->plan.tables[i].open, 0, sizeof s->plan.tables[i].open);
+  for (int i = 0; i < l->nopen; i++) {
+    cq_counts *n = &plan_of(l->open[i])->open;
+    cq_scan_stats st;
+
+    cq_scan_stats_get(l->open[i]->scan, &st);
+    n->rows += l->open[i]->rows;
+    n->requests += st.requests;
+    n->retries += st.retries;
+    n->throttled_ms += st.throttled_ms;
+    n->bytes += st.bytes;
+  }
+}
+
 static int loop_fill(loop *l, cq_run_source *s, cq_error *err) {
   int n = l->nblocked, rc = CQ_OK;
   unit *waiting[UNITS_BLOCKED];
@@ -625,12 +643,13 @@ static int loop_commit(cq_run *r, cq_run_source *s, cq_error *err) {
 static int run_units(cq_run *r, cq_run_source *s, cq_error *err) {
   cq_env *env = r->call->env;
   loop *l = cq_calloc(1, sizeof *l);
+  int64_t counted = 0;
   int rc = CQ_OK;
 
   if (!l) return cq_error_nomem(err);
   l->run = r;
   for (;;) {
-    int moved = 0;
+    int moved = 0, ended = 0;
 
     rc = loop_fill(l, s, err);
     if (rc || (l->nopen == 0 && l->nblocked == 0)) break;
@@ -644,6 +663,7 @@ static int run_units(cq_run *r, cq_run_source *s, cq_error *err) {
       if (rc == CQ_DONE) {
         unit_free(l->open[i]);
         l->open[i--] = l->open[--l->nopen];
+        ended = 1;
         rc = CQ_OK;
       }
     }
@@ -651,11 +671,17 @@ static int run_units(cq_run *r, cq_run_source *s, cq_error *err) {
     if (rc == CQ_OK && env->interrupted && env->interrupted(env->user))
       rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
     if (rc) break;
+    if (ended || cq_mono_ms() - counted >= COUNT_MS) {
+      loop_count(l, s);
+      counted = cq_mono_ms();
+    }
     cq_run_beat(r, 0);
     cq_progress_show(r->progress, r, 0);
     if (!moved && l->nopen) cq_http_wait(env->http, WAIT_MS);
   }
   for (int i = 0; i < l->nopen; i++) unit_free(l->open[i]);
+  l->nopen = 0;
+  loop_count(l, s);
   for (int i = 0; i < l->nblocked; i++) unit_free(l->blocked[i]);
   cq_free(l);
   return rc;

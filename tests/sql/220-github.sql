@@ -11,6 +11,8 @@ SELECT org, repository_id, number, state FROM github_issues WHERE org = 'acme';
 -- a rate limit is waited for
 SELECT name, commit_sha FROM github_tags WHERE repository_full_name = 'acme/one';
 SELECT status, attempt FROM cq_requests WHERE path LIKE '%/tags';
+-- a repository that is not there is told as well
+SELECT number FROM github_issues WHERE repository_full_name = 'acme/none';
 -- what may not be seen is told
 SELECT count(*) FROM github_teams WHERE org = 'acme';
 SELECT id FROM github_hooks WHERE org = 'acme';

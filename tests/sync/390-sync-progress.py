@@ -75,5 +75,41 @@ t.is_('of the table', [{k: e[k] for k in ('source', 'table', 'status', 'rows', '
       [{'source': NAME, 'table': 'fleet_ships', 'status': 'partial', 'rows': 2, 'units': 2, 'errors': 1}])
 t.is_('of the whole', {k: events[-1][k] for k in ('units', 'units_done', 'rows', 'errors', 'requests')},
       {'units': 4, 'units_done': 4, 'rows': 4, 'errors': 1, 'requests': 4})
+
+# In the run tables, too, a unit of many pages moves while it goes.
+import sqlite3
+import threading
+import time
+from synctest import connect
+PAGES = 40
+t.routes(''.join(f'GET /oslo/ships?page={p}\n  delay 100\n  body [{{"id":{3 * p},"name":"a"}},{{"id":{3 * p + 1},"name":"b"}},{{"id":{3 * p + 2},"name":"c"}}]\n' for p in range(1, PAGES))
+         + f'GET /oslo/ships?page={PAGES}\n  body []\n')
+done = []
+
+
+def sync():
+    db = connect('long.db')
+    done.append(db.execute("SELECT cq_sync('{source: fleet, tables: [fleet_ships], spec: {ports: [oslo]}}') ->> 'rows'").fetchone()[0])
+    db.close()
+
+
+thread = threading.Thread(target=sync)
+thread.start()
+watch = sqlite3.connect('long.db')
+seen = []
+while thread.is_alive():
+    try:
+        seen += watch.execute("SELECT t.rows, t.requests > 0, s.rows, s.bytes > 0 FROM cq_sync_tables AS t JOIN cq_syncs AS s USING (sync_group_id) "
+                              "WHERE t.status = 'running'").fetchall()
+    except sqlite3.OperationalError:
+        pass
+    time.sleep(0.1)
+thread.join()
+total = 3 * (PAGES - 1)
+t.is_('rows are seen as they come', (len({r[0] for r in seen if 0 < r[0] < total}) >= 1, (1, 1) in {(r[1], r[3]) for r in seen}), (True, True))
+t.is_('never too many', max(max(r[0], r[2]) for r in seen) <= total, True)
+t.is_('in the end all', (done, watch.execute('SELECT t.rows, s.rows, s.requests FROM cq_sync_tables AS t JOIN cq_syncs AS s USING (sync_group_id)').fetchall()),
+      ([total], [(total, total, PAGES)]))
+watch.close()
 t.has('another word', t.raises("SELECT cq_config('progress', 'loud')"), 'expected auto, off, bar, log or json, not "loud"')
 t.done()
