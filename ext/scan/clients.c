@@ -143,8 +143,7 @@ static int client_member(const cq_dimension *d, const char *key,
 
   names[n++] = d->name;
   for (size_t i = 0; i < d->nextra && n < 128; i++) names[n++] = d->extra[i];
-  for (size_t i = 0; i < d->nattr && n < 128; i++)
-    names[n++] = d->attr[i].name;
+  for (size_t i = 0; i < d->nattr && n < 128; i++) names[n++] = d->attr[i].name;
   for (size_t i = 0; i < n; i++)
     if (strcmp(names[i], key) == 0) return CQ_OK;
   cq_error_set(err, CQ_ERROR, "%s: unknown key \"%.100s\"", d->name, key);

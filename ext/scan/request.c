@@ -3,6 +3,7 @@
  * A parameter whose template has no value is not sent; a URL or path that
  * lacks one is an error.  Query values are percent-encoded here, once; RFC
  * 3986's unreserved characters stay (AWS signs exactly that form). */
+#include <stdio.h>
 #include <string.h>
 
 #include "scan/internal.h"
@@ -71,6 +72,71 @@ static int request_pairs(const cq_param *p, size_t n, cq_scope *s, char sep,
   return CQ_OK;
 }
 
+/* The settings that give a dimension its values, as "a or b". */
+static void lacks_settings(const cq_integration *in, const char *client,
+                           char *out, size_t max) {
+  size_t n = 0, k;
+
+  *out = 0;
+  for (int d = 0; d < in->ndim; d++) {
+    size_t nref = 0;
+    cq_ref *const *refs =
+        in->dims[d].values ? cq_template_refs(in->dims[d].values, &nref) : NULL;
+
+    if (strcmp(in->dims[d].name, client) != 0) continue;
+    for (k = 0; k < nref && n < max; k++)
+      if (refs[k]->root == CQ_R_CONFIG)
+        n += (size_t)snprintf(out + n, max - n, "%scq_config('%s.%s', ...)",
+                              n ? " or " : "", in->name, refs[k]->name);
+  }
+}
+
+/* What the query or the configuration would have to give. */
+static int request_lacks(const char *what, const cq_template *t, cq_scope *s,
+                         cq_error *err) {
+  size_t n;
+  cq_ref *const *refs = cq_template_refs(t, &n);
+  cq_context c = cq_scope_context(s);
+  const cq_table *table = s->table;
+  char settings[300];
+  cq_arena a;
+
+  cq_arena_init(&a);
+  for (size_t i = 0; table && i < n; i++) {
+    cq_value v = cq_value_null();
+    int by;
+
+    if (refs[i]->root != CQ_R_CLIENT && refs[i]->root != CQ_R_WHERE &&
+        refs[i]->root != CQ_R_CONFIG)
+      continue;
+    if (c.get(c.user, refs[i], &a, &v, NULL) || v.kind != CQ_NULL) continue;
+    if (refs[i]->root == CQ_R_CONFIG) {
+      cq_error_set(err, CQ_CONSTRAINT,
+                   "%s is not set\nhint: cq_config('%s.%s', ...)",
+                   refs[i]->name, table->integration->name, refs[i]->name);
+      goto done;
+    }
+    for (by = 0; by < table->ncol; by++)
+      if (refs[i]->root == CQ_R_WHERE
+              ? strcmp(table->columns[by].name, refs[i]->name) == 0
+              : table->columns[by].source == CQ_FROM_CLIENT &&
+                    strcmp(table->columns[by].from, refs[i]->name) == 0)
+        break;
+    if (by == table->ncol) continue;
+    cq_error_set(err, CQ_CONSTRAINT, "no %s is named", table->columns[by].name);
+    lacks_settings(table->integration, refs[i]->name, settings,
+                   sizeof settings);
+    cq_error_hint(err, "WHERE %s = '...'%s%s", table->columns[by].name,
+                  settings[0] ? ", or for all queries " : "", settings);
+    goto done;
+  }
+  cq_error_set(err, CQ_CONSTRAINT, "%s has no value: %s", what,
+               cq_template_text(t));
+done:
+  cq_arena_clear(&a);
+  return err ? err->code : CQ_CONSTRAINT;
+}
+
 static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
                        cq_built *out, cq_error *err) {
   cq_buf b;
@@ -83,22 +149,14 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
   } else {
     rc = request_text(r->url, s, CQ_PLACE_PLAIN, &out->arena, &v, err);
     if (rc == CQ_OK && v.kind == CQ_NULL)
-      rc = cq_error_set(err, CQ_CONSTRAINT,
-                        "url has no value: %s\nhint: give the value by "
-                        "cq_config(), or by WHERE on the column that is named "
-                        "there",
-                        cq_template_text(r->url));
+      rc = request_lacks("url", r->url, s, err);
     if (rc) goto done;
     while (r->path && v.len && v.u.s[v.len - 1] == '/') v.len--;
     cq_buf_add(&b, v.u.s, v.len);
     if (r->path) {
       rc = request_text(r->path, s, CQ_PLACE_PATH, &out->arena, &v, err);
       if (rc == CQ_OK && v.kind == CQ_NULL)
-        rc = cq_error_set(err, CQ_CONSTRAINT,
-                          "path lacks a value: %s\nhint: give the value by "
-                          "cq_config(), or by WHERE on the column that is "
-                          "named there",
-                          cq_template_text(r->path));
+        rc = request_lacks("path", r->path, s, err);
       if (rc) goto done;
       if (!v.len || v.u.s[0] != '/') cq_buf_byte(&b, '/');
       cq_buf_add(&b, v.u.s, v.len);
