@@ -711,17 +711,49 @@ int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
   return rc;
 }
 
+static int test_done(void *user, asking *a, const cq_error *failure,
+                     cq_error *err) {
+  cq_source *s = user;
+  cq_error none = {CQ_NOTFOUND, "not found"};
+
+  if (!failure) return CQ_OK;
+  return client_fail(&s->arena, a->client, failure->code ? failure : &none)
+             ? cq_error_nomem(err)
+             : CQ_OK;
+}
+
+/* One request for each client that is known, as the definition's `test` says. */
+static int source_ask(cq_source *s, const growing *g, cq_error *err) {
+  static const cq_path self = {".", 0, NULL};
+  asking *asks = cq_calloc(g->n + 1, sizeof *asks);
+  cq_field none;
+  size_t n = 0;
+  int rc;
+
+  if (!asks) return cq_error_nomem(err);
+  memset(&none, 0, sizeof none);
+  for (size_t i = 0; i < g->n; i++)
+    if (!g->v[i]->failed) asks[n++].client = g->v[i];
+  rc = ask_all(s, s->in->test, s->in->test->identify, &self, NULL, &none, 0,
+               asks, n, test_done, s, err);
+  asks_free(asks, n);
+  return rc;
+}
+
 int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
   growing g = {NULL, 0, 0};
   cq_client *none = cq_arena_alloc(&s->arena, sizeof *none);
-  int rc = none ? CQ_OK : cq_error_nomem(err);
+  int rc = none ? CQ_OK : cq_error_nomem(err), asked = s->in->test != NULL;
 
+  for (int i = 0; i < s->in->ndim; i++)
+    asked |= s->in->dims[i].identify || s->in->dims[i].discover;
   if (none) {
     memset(none, 0, sizeof *none);
     rc = growing_add(&g, none, err);
   }
   for (int i = 0; i < s->in->ndim && rc == CQ_OK; i++)
     rc = step_run(s, &s->in->dims[i], &g, NULL, err);
+  if (rc == CQ_OK && s->in->test) rc = source_ask(s, &g, err);
   cq_buf_byte(json, '[');
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++) {
     const cq_client *c = g.v[i];
@@ -735,11 +767,12 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
       cq_buf_json(json, c->values[k].u.s, c->values[k].len);
     }
     cq_buf_str(json, c->failed ? "},\"ok\":false,\"message\":"
-                               : "},\"ok\":true,\"message\":");
+                     : asked   ? "},\"ok\":true,\"message\":"
+                               : "},\"ok\":null,\"message\":");
     if (c->failed)
       cq_buf_json(json, c->error, strlen(c->error));
     else
-      cq_buf_str(json, "null");
+      cq_buf_str(json, asked ? "null" : "\"nothing was asked\"");
     cq_buf_byte(json, '}');
   }
   cq_buf_byte(json, ']');

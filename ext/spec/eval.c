@@ -180,6 +180,22 @@ static void add_encoded(cq_buf *b, const cq_value *v, cq_place place) {
     cq_buf_add(b, v->u.s, v->len);
 }
 
+/* Would the value, which may come from anybody's data, lead the request to
+ * another place than its template says? */
+static int steps_away(const cq_value *v) {
+  const char *p = v->u.s, *end = p + v->len;
+
+  while (p < end) {
+    const char *slash = memchr(p, '/', (size_t)(end - p));
+    size_t n = (size_t)((slash ? slash : end) - p);
+
+    if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+      return 1;
+    p += n + 1;
+  }
+  return 0;
+}
+
 int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
                      cq_arena *a, cq_value *out, cq_error *err) {
   eval x = {c, a, err};
@@ -215,6 +231,10 @@ int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
     }
     if (cq_value_to_text(a, &v, &s))
       rc = cq_error_nomem(err);
+    else if (place == CQ_PLACE_PATH && steps_away(&s))
+      rc = cq_error_set(err, CQ_CONSTRAINT,
+                        "a value with . or .. as a step of a path: %.*s",
+                        (int)(s.len < 200 ? s.len : 200), s.u.s);
     else
       add_encoded(&b, &s, place);
   }

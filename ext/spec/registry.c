@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -336,6 +337,19 @@ static int folder_add(cq_arena *a, known *k, const char *path, cq_error *err) {
   return rc;
 }
 
+static int taken_name(const char *name) {
+  static const char *const begin[] = {"cq_",     "live_", "raw_", "sqlite_",
+                                      "pragma_", "fts",   "rtree"};
+  static const char *const whole[] = {"json_each", "json_tree",
+                                      "generate_series", "dbstat", "carray"};
+
+  for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+    if (strncasecmp(name, begin[i], strlen(begin[i])) == 0) return 1;
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+    if (cq_str_ieq(name, whole[i])) return 1;
+  return 0;
+}
+
 static int user_names(cq_registry *r, known *k, cq_error *err) {
   for (struct file *f = k->files; f; f = f->next) {
     const cq_node *tables = cq_tree_get(f->tree, "tables");
@@ -347,6 +361,12 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
          i++) {
       const char *name = tables->keys[i];
 
+      if (taken_name(name))
+        return cq_tree_error(
+            err, tables->items[i],
+            "table %s: names with cq_, live_, raw_ or sqlite_, "
+            "and those of SQLite's own tables, are taken",
+            name);
       if (embedded_table(name))
         return cq_tree_error(err, tables->items[i],
                              "table %s: a built-in table has that name", name);

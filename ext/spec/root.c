@@ -197,6 +197,33 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
                      &d->errors);
 }
 
+/* What cq_test asks of each client; a dimension of its own, as it were. */
+static int root_test(load *l, const cq_node *n) {
+  const cq_node *defaults = cq_tree_get(l->in->root, "defaults"), *lists[1];
+  cq_dimension *d;
+  cq_node *merged;
+  int rc;
+
+  if (!n) return CQ_OK;
+  CHECK(n, "test", "request{");
+  d = cq_arena_alloc(l->a, sizeof *d);
+  if (!d) return cq_error_nomem(l->err);
+  memset(d, 0, sizeof *d);
+  d->at = n;
+  d->name = "test";
+  lists[0] = cq_tree_get(defaults, "errors");
+  if ((rc = cq_tree_merge(l->a, cq_tree_get(defaults, "request"),
+                          cq_tree_get(n, "request"), &merged, l->err)) ||
+      (rc = load_request(l, merged, "test",
+                         ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN),
+                         &d->identify)) ||
+      (rc = load_errors(l, cq_tree_get(defaults, "error"), lists, 1, "test",
+                        &d->errors)))
+    return rc;
+  l->in->pub.test = d;
+  return CQ_OK;
+}
+
 static int root_clients(load *l, const cq_node *n) {
   cq_integration *in = &l->in->pub;
   size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
@@ -242,8 +269,8 @@ int load_root(own_integration *in, cq_error *err) {
   if (!n || n->kind != CQ_N_MAP)
     return cq_tree_error(err, n, "an integration is a map");
   CHECK(n, "integration", "format#", "integration$", "title$", "description$",
-        "aliases*", "allow_file?", "config{", "auth", "clients{", "defaults{",
-        "presets{", "shapes{", "tables{", "service$");
+        "aliases*", "allow_file?", "config{", "auth", "clients{", "test{",
+        "defaults{", "presets{", "shapes{", "tables{", "service$");
   if (load_int(cq_tree_get(n, "format"), 0) != 1)
     return cq_tree_error(err, n, "format: expected 1");
   in->pub.name = load_text(cq_tree_get(n, "integration"));
@@ -267,5 +294,6 @@ int load_root(own_integration *in, cq_error *err) {
   rc = root_config(l, cq_tree_get(n, "config"));
   if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
   if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));
+  if (rc == CQ_OK) rc = root_test(l, cq_tree_get(n, "test"));
   return rc;
 }

@@ -363,7 +363,7 @@ typedef struct cq_dimension { /* of the multiplex */
     cq_path *path;
     cq_template *value;
   } * attr;
-  size_t nextra;     /* further members that the maps of `values` may have */
+  size_t nextra; /* further members that the maps of `values` may have */
   const char *const *extra;
   cq_template *when; /* those are kept where true */
   const char *id;    /* attribute that names the value in _cq_client_id */
@@ -457,6 +457,7 @@ struct cq_integration {
   cq_auth_def *auth;
   int ndim;
   cq_dimension *dims;
+  cq_dimension *test;  /* its `identify` is what cq_test asks, or NULL */
   int allow_file;      /* may read file:// URLs */
   const char *aliases; /* CloudQuery plugin path, "cloudquery/aws" */
 };

@@ -179,6 +179,16 @@ static int load_columns(load *l, const cq_node *n, const char *detail) {
     if (n->items[i]->kind == CQ_N_NULL) continue;
     t->columns[t->ncol].name = n->keys[i];
     t->columns[t->ncol].at = n->items[i];
+    for (int k = 0; k < t->ncol && rc == CQ_OK; k++)
+      if (cq_str_ieq(t->columns[k].name, n->keys[i]))
+        rc = cq_tree_error(l->err, n->items[i],
+                           "%s: column %s: the same name as %s in SQL", t->name,
+                           n->keys[i], t->columns[k].name);
+    if (rc == CQ_OK && strncmp(n->keys[i], "_cq_", 4) == 0)
+      rc = cq_tree_error(l->err, n->items[i],
+                         "%s: column %s: names with _cq_ are a sync's own",
+                         t->name, n->keys[i]);
+    if (rc) break;
     rc = load_column(l, &t->columns[t->ncol], detail);
     if (rc == CQ_OK) t->ncol++;
   }
@@ -705,6 +715,12 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     x = NULL;
   else
     x = cq_tree_get(n, "request");
+  if (!cq_tree_get(own, "request") && !cq_tree_get(own, "use") &&
+      !cq_tree_get(x, "path") && !cq_tree_get(own, "parent") &&
+      !cq_tree_get(own, "each")) {
+    rc = cq_tree_error(err, own, "%s: request is missing", name);
+    goto done;
+  }
   lists[0] = cq_tree_get(own, "errors");
   lists[2] = mid ? cq_tree_get(mid, "errors") : NULL;
   lists[3] = root ? cq_tree_get(root, "errors") : NULL;

@@ -223,6 +223,30 @@ static int read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
 
 /* ---- destinations ---------------------------------------------------------------- */
 
+static const char *const group_word[] = {"{{SYNC_ID}}", "{{YEAR}}",
+                                         "{{MONTH}}",   "{{DAY}}",
+                                         "{{HOUR}}",    "{{MINUTE}}"};
+
+/* A word of sync_group_id that is none would stand there as it is. */
+static int group_words(const cq_node *map, const cq_spec_dest *o,
+                       cq_error *err) {
+  for (const char *p = strstr(o->sync_group, "{{"); p;
+       p = strstr(p + 2, "{{")) {
+    const char *end = strstr(p, "}}");
+    size_t k;
+
+    for (k = 0; k < 6; k++)
+      if (strncmp(p, group_word[k], strlen(group_word[k])) == 0) break;
+    if (k < 6) continue;
+    return cq_tree_error(err, map,
+                         "destination %s: sync_group_id: unknown word "
+                         "%.*s\nhint: {{SYNC_ID}} {{YEAR}} {{MONTH}} {{DAY}} "
+                         "{{HOUR}} {{MINUTE}}",
+                         o->name, end ? (int)(end + 2 - p) : 20, p);
+  }
+  return CQ_OK;
+}
+
 static int dest_modes(cq_spec_dest *o, const cq_node *map, cq_error *err) {
   static const char *const modes[] = {"append", "overwrite",
                                       "overwrite-delete-stale"};
@@ -244,6 +268,7 @@ static int dest_modes(cq_spec_dest *o, const cq_node *map, cq_error *err) {
                        "destination %s: sync_group_id cannot go with "
                        "write_mode overwrite-delete-stale",
                        o->name);
+  if (rc == CQ_OK && o->sync_group) rc = group_words(map, o, err);
   o->def.group_in_key = o->sync_group && o->def.mode == CQ_MODE_OVERWRITE;
   return rc;
 }
@@ -695,8 +720,6 @@ void cq_spec_clear(cq_spec *s) {
 }
 
 char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us) {
-  static const char *const words[] = {"{{SYNC_ID}}", "{{YEAR}}", "{{MONTH}}",
-                                      "{{DAY}}",     "{{HOUR}}", "{{MINUTE}}"};
   static const int from[] = {0, 0, 5, 8, 11, 14}, len[] = {0, 4, 2, 2, 2, 2};
   char t[40], *out;
   cq_buf b;
@@ -707,7 +730,7 @@ char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us) {
     size_t k;
 
     for (k = 0; k < 6; k++)
-      if (strncmp(text, words[k], strlen(words[k])) == 0) break;
+      if (strncmp(text, group_word[k], strlen(group_word[k])) == 0) break;
     if (k == 6) {
       cq_buf_byte(&b, *text++);
       continue;
@@ -716,7 +739,7 @@ char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us) {
       cq_buf_str(&b, id);
     else
       cq_buf_add(&b, t + from[k], (size_t)len[k]);
-    text += strlen(words[k]);
+    text += strlen(group_word[k]);
   }
   out = b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
   cq_buf_clear(&b);

@@ -83,6 +83,18 @@ t.is_('the plan', [(s['purpose'], s['url'].removeprefix(MOCK), s['requests']) fo
 for name in ('orgs', 'users', 'repos', 'base_url'):
     setting(name, None)
 
+# ---- cq_test asks each of them --------------------------------------------------
+def test(owners, token='t0ken'):
+    r = json.loads(t.one('SELECT cq_test(?)', f'{{source: github, tables: [github_teams], spec: {{{owners}, access_token: {token}, base_url: "{MOCK}"}}}}'))
+    return [(c['ok'], (c['message'] or '').split('\n')[0].replace(MOCK, '')) for c in r['sources'][0]['clients']]
+
+
+t.routes(get('/users/acme', {'login': 'acme'}, '  need authorization: Bearer t0ken\n') + get('/repos/b/y', {'id': 1}) +
+         'GET /users/typo\n  status 404\n  body {"message":"Not Found"}\nGET /*\n  status 401\n  body {"message":"Bad credentials"}\n')
+t.is_('cq_test: well', test('orgs: [acme], repos: [b/y]'), [(True, ''), (True, '')])
+t.is_('cq_test: a name that is not there', test('orgs: [typo]'), [(False, 'test: GET /users/typo: HTTP 404: Not Found')])
+t.is_('cq_test: a wrong token', [(ok, m.split(': ', 1)[1]) for ok, m in test('orgs: [acme]', 'wrong')], [(False, 'GET /users/acme: HTTP 401: Bad credentials')])
+
 # ---- CloudQuery's spec: Apps, an Enterprise Server, options --------------------
 for name in ('a', 'b'):
     subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', f'{name}.pem'], check=True, stderr=subprocess.DEVNULL)

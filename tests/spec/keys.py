@@ -54,6 +54,7 @@ CASES = [
     *kinds('root', 'integration', title=(TEXT, 'T'), description=(TEXT, 'T'), aliases=(WORDS, ['cloudquery/t']), allow_file=(FLAG, True),
            presets=(MAP, {'p': {'rows': '[*]'}}), shapes=(MAP, {'S': {'A': 'text'}}), service=(TEXT, 's')),
     ('root.config', {'url': {}, 'names': {'type': 'list'}}, 'x', wants('integration', 'config', MAP, 'x')),
+    ('root.test', {'request': {'path': '/me'}}, 'x', wants('integration', 'test', MAP, 'x')),
     ('root.clients', {}, ['x'], wants('integration', 'clients', MAP, ['x'])),
     ('root.defaults', {'request': {'url': 'http://127.0.0.1:1'}}, 'x', wants('integration', 'defaults', MAP, 'x')),
     ('root.tables', BASE['tables'], 'x', wants('integration', 'tables', MAP, 'x')),

@@ -112,6 +112,7 @@ for name, spec, says in (
         ('unknown mode', S + ', write_mode: apend}', 'write_mode: unknown value: apend\nhint: append'),
         ('unknown migrate mode', S + ', migrate_mode: force}', 'migrate_mode: unknown value: force\nhint: forced'),
         ('group and stale', S + ', write_mode: overwrite-delete-stale, sync_group_id: x}', 'sync_group_id cannot go with'),
+        ('no such word', S + ', sync_group_id: "{{YEAR}}-{{FOO}}"}', 'sync_group_id: unknown word {{FOO}}'),
         ('no such database', S + ', destination: nowhere}', 'destination nowhere: no database of that name is attached'),
         ('retry what', S + ', retry: all}', 'retry: only failed is known: all'),
         ('strict what', S + ', strict: 7}', 'strict: neither true nor false'),

@@ -1,0 +1,39 @@
+# Definitions that would only go wrong later are refused when they are loaded; values that would lead a request elsewhere, when
+# they come.
+import os
+import sys
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
+from synctest import MOCK, Sync
+
+t = Sync()
+HEAD = f'format: 1\nintegration: x\ndefaults: {{request: {{url: "{MOCK}"}}}}\ntables:\n'
+GOOD = '{request: {path: /a}, rows: "[*]", key: [id], columns: {id: integer}}'
+
+
+def load(tables):
+    with open('x.yml', 'w', encoding='utf-8') as f:
+        f.write(HEAD + tables)
+    return t.raises("SELECT cq_load('x.yml')")
+
+
+t.is_('a good one', load(f'  x_a: {GOOD}\n'), None)
+for name, tables, says in (
+        ('no request', '  x_a: {rows: "[*]", columns: {id: integer}}\n', 'x.yml:5: x_a: request is missing'),
+        ('a column twice', '  x_a: {request: {path: /a}, columns: {id: integer, ID: text}}\n', 'x.yml:5: x_a: column ID: the same name as id in SQL'),
+        ("a sync's column", '  x_a: {request: {path: /a}, columns: {_cq_id: text}}\n', 'x.yml:5: x_a: column _cq_id: names with _cq_ are a sync\'s own'),
+        *((f'the name {n}', f'  {n}: {GOOD}\n', f'x.yml:5: table {n}: names with cq_, live_, raw_ or sqlite_') for n in
+          ('cq_tables', 'live_x', 'raw_x', 'sqlite_master', 'JSON_EACH')),
+        ('cursor of parents in batches', f'  x_p: {GOOD}\n  x_a: {{parent: {{table: x_p, batch: 5}}, request: {{path: /b}}, rows: "[*]", cursor: {{column: at}}, columns: {{at: timestamp}}}}\n',
+         'x_a: cursor: cannot be kept for parents in batches'),
+        ('get beside each', '  x_a: {request: {path: /a}, each: {k: [1, 2]}, get: {when: "{{ where.id }}", request: {path: /b}}, columns: {id: {type: integer, where: "="}}}\n',
+         'x_a: get: cannot be beside each')):
+    t.has(name, load(tables), says)
+t.is_('what was loaded stays', t.one("SELECT count(*) FROM cq_tables WHERE name = 'x_a'"), 1)
+
+load('  x_a: {request: {path: "/a/{{ where.name }}/b"}, rows: "[*]", columns: {name: {from: where.name, where: "="}, id: {type: integer}}}\n')
+t.routes('GET /a/*/b\n  body [{"id":1}]\nGET /*\n  body [{"id":2}]\n')
+t.is_('a value is one step or several', [t.one('SELECT id FROM x_a WHERE name = ?', v) for v in ('n', 'a b', 'n/m', '..n', 'n..')], [1] * 5)
+for v in ('..', '../c', 'n/../../c', './c', 'n/.'):
+    t.has(f'{v} is not', t.raises('SELECT id FROM x_a WHERE name = ?', v), 'a value with . or .. as a step of a path: ' + v)
+t.done()
