@@ -324,12 +324,10 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
                  cq_error *err) {
   cq_lite *d = (cq_lite *)base;
   char now[40];
+  char *sql;
   int rc = lite_begin(d, err);
 
-  char *sql;
-
   cq_time_format(cq_now_us(), now);
-  if (rc) return rc;
   sql = sqlite3_mprintf(
       "UPDATE \"%w\".cq_syncs SET status = %Q, tables = %d, units = %lld, "
       "units_done = %lld, rows = %lld, errors = %lld, requests = %lld, retries "
@@ -341,7 +339,7 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
       now, strcmp(status, "running") == 0 ? "NULL" : "updated", message,
       (long long)r->group, r->source);
   if (!sql) return cq_error_nomem(err);
-  rc = lite_exec(d, err, "%s", sql);
+  if (rc == CQ_OK) rc = lite_exec(d, err, "%s", sql);
   if (rc == CQ_INTERRUPT && strcmp(status, "running") != 0)
     rc = lite_aside(d, sql, err);
   sqlite3_free(sql);

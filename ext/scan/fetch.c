@@ -655,6 +655,10 @@ const char *cq_fetch_header(const cq_fetch *f, const char *name) {
   return f->cached.token;
 }
 
+const char *cq_fetch_shown(const cq_fetch *f) {
+  return f->built.told ? f->built.told : f->built.shown;
+}
+
 const char *cq_fetch_url(const cq_fetch *f) {
   if (f->from_cache && f->cached.url) return f->cached.url;
   return f->built.url;

@@ -260,7 +260,10 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
       shown = cq_arena_strndup(&out->arena, from, n);
     if (shown && secret) stars(shown);
     out->shown = shown;
-    if (!shown) rc = cq_error_nomem(err);
+    out->told = shown
+                    ? cq_arena_printf(&out->arena, "%s %s", out->method, shown)
+                    : NULL;
+    if (!out->told) rc = cq_error_nomem(err);
   }
   cq_arena_clear(&other.arena);
   return rc;

@@ -32,7 +32,8 @@ static void test_csv_quotes_as_rfc_4180_has_them(void) {
 static void test_csv_lines_that_are_odd(void) {
   CSV("a any; b any", "a,b\n\n1,2\n\n", "\"1\" \"2\"\n");
   CSV("c any; a any", "a,b\n1,2\n", "- \"1\"\n");
-  CSV("a any", "a,a\n1,2\n", "\"2\"\n");
+  CSV("a any; a_2 any; all json .", "a,a,a_2\n1,2,3\n",
+      "\"1\" \"2\" <{\"a\":\"1\",\"a_2\":\"2\",\"a_2_2\":\"3\"}>\n");
   CSV("a any; b any", "a,b\n1\n", "\"1\" -\n"); /* as spreadsheets leave them */
   CSV("a any; b any", "a,b\n1,2,3\n",
       "answer is not CSV: line 2: 3 cells, the header has 2, at byte 4");

@@ -15,8 +15,7 @@ typedef struct csv_cell {
 typedef struct csv_column {
   char *name;
   size_t n;
-  const cq_edge *edge; /* NULL: not wanted, or a later column's name */
-  int last;            /* no later column has this name */
+  const cq_edge *edge; /* NULL: not wanted */
 } csv_column;
 
 typedef struct csv_decoder {
@@ -167,6 +166,15 @@ static int csv_text(cq_arena *a, const csv_cell *c, cq_value *out,
   return CQ_OK;
 }
 
+static int csv_taken(const csv_decoder *d, size_t before, const csv_column *c) {
+  for (size_t k = 0; k < before; k++)
+    if (d->columns[k].n == c->n &&
+        memcmp(d->columns[k].name, c->name, c->n) == 0)
+      return 1;
+  return 0;
+}
+
+/* A name that stands there again is a, a_2, a_3, ...: no cell is lost. */
 static int csv_header(csv_decoder *d) {
   const cq_trie *t = d->walk.picks->self.child;
   int64_t odd = 0;
@@ -180,16 +188,13 @@ static int csv_header(csv_decoder *d) {
     if (csv_text(&d->arena, &d->cells[i], &name, &odd)) return CQ_NOMEM;
     c->n = name.len;
     c->name = cq_arena_strndup(&d->arena, name.u.s, name.len);
+    for (int again = 2; c->name && csv_taken(d, i, c); again++) {
+      c->name =
+          cq_arena_printf(&d->arena, "%.*s_%d", (int)name.len, name.u.s, again);
+      c->n = c->name ? strlen(c->name) : 0;
+    }
     if (!c->name) return CQ_NOMEM;
     c->edge = t ? cq_trie_find(t, c->name, c->n) : NULL;
-    c->last = 1;
-    for (size_t k = 0; k < i; k++) {
-      if (d->columns[k].n == c->n &&
-          memcmp(d->columns[k].name, c->name, c->n) == 0) {
-        d->columns[k].edge = NULL;
-        d->columns[k].last = 0;
-      }
-    }
   }
   d->ncolumn = d->ncell;
   return CQ_OK;
@@ -216,7 +221,6 @@ static int csv_object(csv_decoder *d) {
   cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
   cq_buf_byte(&b, '{');
   for (size_t i = 0; i < d->ncell && rc == CQ_OK; i++) {
-    if (!d->columns[i].last) continue;
     rc = csv_text(a, &d->cells[i], &v, &odd);
     if (rc) break;
     if (put++) cq_buf_byte(&b, ',');
