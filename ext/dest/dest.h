@@ -83,6 +83,7 @@ typedef struct cq_dest_unit {
   const char *client;
   int64_t rows;     /* written so far */
   int64_t warnings; /* values that no column could hold */
+  char odd[160];    /* the first of them: "column: value" */
   int64_t started_us;
   const char *keep; /* JSON list of _cq_parent_id: what may not be read now
                        stays as it was; or NULL */

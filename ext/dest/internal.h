@@ -75,7 +75,7 @@ typedef struct lite_feed {
   const cq_dest_table *table;
   const char *kinds; /* lite_table.kinds */
   int first, last;
-  int64_t *warnings; /* counts values that their column cannot hold */
+  cq_dest_unit *unit; /* counts values that their column cannot hold */
 } lite_feed;
 #define LITE_FEED_TYPE "cq_batch"
 

@@ -121,6 +121,20 @@ static int feed_fits(char kind, const cq_value *v) {
   }
 }
 
+static void feed_odd(const lite_feed *f, int i, const cq_value *v) {
+  cq_dest_unit *u = f->unit;
+  const char *name = f->table->def->columns[f->table->cols[i]].name;
+
+  if (u->warnings++) return;
+  if (v->kind == CQ_STR)
+    snprintf(u->odd, sizeof u->odd, "%s: %.*s", name,
+             (int)(v->len < 60 ? v->len : 60), v->u.s);
+  else if (v->kind == CQ_DOUBLE)
+    snprintf(u->odd, sizeof u->odd, "%s: %.17g", name, v->u.r);
+  else
+    snprintf(u->odd, sizeof u->odd, "%s", name);
+}
+
 static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
                        int column) {
   const feed_cursor *c = (const feed_cursor *)base;
@@ -142,7 +156,7 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
   if (i >= f->table->ncol) return SQLITE_OK;
   v = cq_batch_row(f->rows->batch, c->row) + f->table->cols[i];
   if (v->kind != CQ_NULL && !feed_fits(f->kinds[i], v)) {
-    if (f->warnings) ++*f->warnings;
+    feed_odd(f, i, v);
     return SQLITE_OK;
   }
   switch ((cq_kind)v->kind) {

@@ -138,7 +138,7 @@ static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
 int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err) {
   cq_lite *d = (cq_lite *)base;
-  lite_feed feed = {rows, u->table, NULL, 0, rows->batch->nrow, &u->warnings};
+  lite_feed feed = {rows, u->table, NULL, 0, rows->batch->nrow, u};
   lite_table *own;
   int rc = lite_begin(d, err);
 

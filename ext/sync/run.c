@@ -127,8 +127,8 @@ static int unit_end(cq_run *r, unit *u, cq_unit_end how, const char *cursor,
       if (rc == CQ_OK && u->to[d].warnings) {
         cq_error_set(&why, CQ_MISUSE,
                      "%s: %lld values do not fit their columns' type and are "
-                     "NULL",
-                     table_name(u), (long long)u->to[d].warnings);
+                     "NULL; the first: %s",
+                     table_name(u), (long long)u->to[d].warnings, u->to[d].odd);
         cq_run_note(r, u->source, o, table_name(u), u->client_id, "warning",
                     &why);
       }
