@@ -170,17 +170,10 @@ static int table_clients(const cq_table *t, cq_batch *out, cq_value *cell) {
 
 static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
                      cq_error *err) {
-  const cq_table *t, *parent;
+  const cq_table *t;
   cq_buf b;
   int rc = cq_registry_table(c->registry, name, &t, err);
 
-  parent = t;
-  for (int i = 0; rc == CQ_OK && parent && i < CQ_MAX_PARENT_DEPTH; i++) {
-    const cq_table *up = NULL;
-
-    rc = cq_registry_parent(c->registry, parent, &up, err);
-    parent = up == parent ? NULL : up;
-  }
   if (rc) return rc;
   row[T_INCREMENTAL] = cq_value_int(t->cursor.column >= 0);
   row[T_PAID] = cq_value_int(t->paid != 0);

@@ -52,21 +52,6 @@ static int live_declare(sqlite3 *db, const cq_table *t, int *client_column) {
   return rc;
 }
 
-/* The table's definition, and those of its parents, which plans look into. */
-static int live_define(cq_registry *r, const char *name, const cq_table **out,
-                       cq_error *err) {
-  const cq_table *t, *parent;
-  int rc = cq_registry_table(r, name, out, err);
-
-  t = rc ? NULL : *out;
-  for (int i = 0; rc == CQ_OK && t && i < CQ_MAX_PARENT_DEPTH; i++) {
-    parent = NULL;
-    rc = cq_registry_parent(r, t, &parent, err);
-    t = parent == t ? NULL : parent;
-  }
-  return rc;
-}
-
 static int live_connect(sqlite3 *db, void *aux, int argc,
                         const char *const *argv, sqlite3_vtab **out,
                         char **message) {
@@ -81,7 +66,7 @@ static int live_connect(sqlite3 *db, void *aux, int argc,
     *message = sqlite3_mprintf("%s: a live table takes no arguments", argv[0]);
     return SQLITE_ERROR;
   }
-  rc = live_define(m->ctx->registry, m->table, &t, &err);
+  rc = cq_registry_table(m->ctx->registry, m->table, &t, &err);
   if (rc) {
     *message = sqlite3_mprintf("%s", err.text);
     return rc == CQ_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;

@@ -2,6 +2,7 @@
  * is set up, and what it has asked of others. */
 #include <string.h>
 
+#include "dest/dest.h"
 #include "vtab/context.h"
 
 /* ---- cq_settings ----------------------------------------------------------- */
@@ -100,16 +101,16 @@ const cq_fixed cq_fixed_settings = {
 static int fill_destinations(cq_ctx *c, uint64_t used, const char *only,
                              cq_batch *out, cq_error *err) {
   size_t n;
-  const cq_dest_info *d = cq_dest_list(&n);
+  const cq_dest_ops *const *d = cq_dest_kinds(&n);
 
   (void)c, (void)used, (void)only;
   for (size_t i = 0; i < n; i++) {
     cq_value *row = cq_batch_add(out);
 
-    if (!row || cq_fixed_text(out, &row[0], d[i].name) ||
-        cq_fixed_text(out, &row[1], d[i].title) ||
-        cq_fixed_text(out, &row[2], d[i].options) ||
-        cq_fixed_text(out, &row[3], d[i].capabilities))
+    if (!row || cq_fixed_text(out, &row[0], d[i]->name) ||
+        cq_fixed_text(out, &row[1], d[i]->title) ||
+        cq_fixed_text(out, &row[2], d[i]->options) ||
+        cq_fixed_text(out, &row[3], d[i]->capabilities))
       return cq_error_nomem(err);
   }
   return CQ_OK;

@@ -700,11 +700,6 @@ void cq_stats_denied(cq_scan_stats *st, const cq_error *why) {
     snprintf(st->denied_reason, sizeof st->denied_reason, "%s", why->text);
 }
 
-uint64_t cq_fetch_hash(const cq_fetch *f) {
-  return cq_hash64(f->built.body ? f->built.body : "", f->built.nbody,
-                   cq_hash64(f->built.url, strlen(f->built.url), 0));
-}
-
 void cq_fetch_close(cq_fetch *f) {
   if (!f) return;
   fetch_unlist(f);

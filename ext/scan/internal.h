@@ -78,8 +78,6 @@ int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
 /* Counts a request that was denied; the first one's reason is kept. */
 void cq_stats_denied(cq_scan_stats *st, const cq_error *why);
-/* Was sent before with the same request? (`url` and body, for page guards) */
-uint64_t cq_fetch_hash(const cq_fetch *f);
 void cq_fetch_close(cq_fetch *f);
 
 /* ---- request.c ---------------------------------------------------------- */
@@ -150,7 +148,6 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
 int cq_reader_poll(cq_reader *r, cq_error *err);
 const cq_batch *cq_reader_rows(const cq_reader *r);
 int cq_reader_skipped(const cq_reader *r); /* ended by a skip or empty rule */
-void cq_reader_stats(const cq_reader *r, cq_scan_stats *add);
 void cq_reader_close(cq_reader *r);
 
 /* What `page` reads beside the records: slots 0 token, 1 more, 2 total; room

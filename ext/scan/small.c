@@ -182,13 +182,6 @@ int cq_reader_skipped(const cq_reader *r) {
   return r->skipped;
 }
 
-void cq_reader_stats(const cq_reader *r, cq_scan_stats *add) {
-  add->requests += r->stats.requests;
-  add->retries += r->stats.retries;
-  add->bytes += r->stats.bytes;
-  if (r->fetch) cq_fetch_stats(r->fetch, add);
-}
-
 void cq_reader_close(cq_reader *r) {
   if (!r) return;
   if (r->decoder) r->ops->close(r->decoder);

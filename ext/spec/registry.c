@@ -101,11 +101,6 @@ static void known_free_all(known *k) {
   }
 }
 
-cq_registry *cq_registry_ref(cq_registry *r) {
-  r->refs++;
-  return r;
-}
-
 void cq_registry_unref(cq_registry *r) {
   if (!r || --r->refs > 0) return;
   known_free_all(r->list);
@@ -258,13 +253,6 @@ static int registry_get(cq_registry *r, const char *name, int depth,
 int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
                       cq_error *err) {
   return registry_get(r, name, 0, out, err);
-}
-
-int cq_registry_parent(cq_registry *r, const cq_table *t, const cq_table **out,
-                       cq_error *err) {
-  (void)r, (void)err;
-  *out = t->parent.table;
-  return CQ_OK;
 }
 
 const char *cq_registry_table_name(const cq_registry *r, size_t i,

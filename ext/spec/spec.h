@@ -466,7 +466,6 @@ struct cq_integration {
 typedef struct cq_registry cq_registry;
 /* Knows the embedded names; parses nothing. */
 int cq_registry_new(cq_registry **out, cq_error *err);
-cq_registry *cq_registry_ref(cq_registry *r);
 void cq_registry_unref(cq_registry *r);
 /* Adds a user's file or folder; replaces an integration of the same name that
  * was added before, refuses the name of a built-in one. */
@@ -481,9 +480,6 @@ int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
                       cq_error *err);
 int cq_registry_integration(cq_registry *r, const char *name,
                             const cq_integration **out, cq_error *err);
-/* Parent of a table, loading its file when needed; *out NULL where none. */
-int cq_registry_parent(cq_registry *r, const cq_table *t, const cq_table **out,
-                       cq_error *err);
 
 /* ---- configuration of a source ----------------------------------------- */
 /* Values of `config:` for one source: from a spec tree (or NULL), checked

@@ -35,11 +35,11 @@ static int load(select_state *s, candidate *c, cq_error *err) {
 
 static int parent_of(select_state *s, candidate *c, candidate **out,
                      cq_error *err) {
-  const cq_table *p = NULL;
+  const cq_table *p;
   int rc = load(s, c, err);
 
   *out = NULL;
-  if (rc == CQ_OK) rc = cq_registry_parent(s->registry, c->table, &p, err);
+  p = rc ? NULL : c->table->parent.table;
   if (rc || !p || p == c->table) return rc;
   *out = find(s, p->name);
   if (!*out)

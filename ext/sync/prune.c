@@ -66,15 +66,3 @@ int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out,
   for (int i = 0; i < n; i++) cq_free(names[i]);
   return rc ? rc : out->rc ? cq_error_nomem(err) : CQ_OK;
 }
-
-const cq_dest_info *cq_dest_list(size_t *n) {
-  static const cq_dest_info list[] = {
-      {"sqlite", "SQLite: this database, an attached one, or another file",
-       "{\"connection_string\":\"path of the file, or file: URI\",\"path\":"
-       "\"the same\",\"schema\":\"main, or the name of an attached database\"}",
-       "[\"transactions\",\"upsert\",\"delete\",\"append\",\"overwrite\","
-       "\"overwrite-delete-stale\",\"views\"]"}};
-
-  *n = sizeof list / sizeof *list;
-  return list;
-}

@@ -34,10 +34,4 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err);
  * ones of each unit. */
 int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out, cq_error *err);
 
-/* Destinations for cq_destinations: name, options as JSON, capabilities. */
-typedef struct cq_dest_info {
-  const char *name, *title, *options, *capabilities;
-} cq_dest_info;
-const cq_dest_info *cq_dest_list(size_t *n);
-
 #endif
