@@ -213,6 +213,16 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
                     cq_need *out, cq_error *err);
 void cq_need_clear(cq_need *n);
 
+/* ---- select.c: which clients --------------------------------------------- */
+/* Of the options' clients, or all of the source's; *out is the caller's, freed
+ * with cq_free, clients that the query's values make are in `own`. */
+int cq_clients_select(const cq_scan_options *o, cq_arena *own,
+                      const cq_client ***out, size_t *n, cq_error *err);
+/* Could SQL's = hold?  Only a clear no is a no. */
+int cq_may_equal(const cq_value *a, const cq_value *b);
+int cq_constraint_allows(const cq_constraint *c, const cq_value *v);
+const cq_value *cq_client_value(const cq_client *c, const char *name);
+
 /* ---- enumerate.c: which requests ---------------------------------------- */
 typedef struct cq_enum cq_enum;
 typedef struct cq_job { /* what one task asks for; all memory in its arena */

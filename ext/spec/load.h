@@ -42,6 +42,11 @@ int load_root(own_integration *in, cq_error *err);
 int load_service(own_integration *in, const cq_node *service, cq_error *err);
 int load_table(own_integration *in, const cq_node *service, const char *name,
                own_table **out, cq_error *err);
+/* preset.c: `base` with the presets that `use` names over it. */
+int load_presets(load *l, const cq_node *use, const cq_node *service,
+                 cq_node *base, cq_node **out);
+int load_column_index(const cq_table *t, const char *name); /* or -1 */
+/* link.c */
 int load_link(own_table *t, const cq_table *parent, cq_error *err);
 int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
                  cq_request_def **out);

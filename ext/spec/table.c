@@ -212,7 +212,7 @@ static int load_values(load *l) {
   return rc;
 }
 
-static int column_index(const cq_table *t, const char *name) {
+int load_column_index(const cq_table *t, const char *name) {
   for (int i = 0; name && i < t->ncol; i++)
     if (strcmp(t->columns[i].name, name) == 0) return i;
   return -1;
@@ -306,7 +306,7 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
     const char *row = load_text(cq_tree_get(x, "row"));
 
     CHECK(x, what, "row$", "record$");
-    c->join_slot = column_index(l->table, row);
+    c->join_slot = load_column_index(l->table, row);
     if (c->join_slot < 0) return unknown_column(l, x, "join", row ? row : "");
     rc = load_path(l, cq_tree_get(x, "record"), &c->join_record);
     if (rc == CQ_OK && !c->join_record)
@@ -385,7 +385,7 @@ static int load_cursor(load *l, const cq_node *n) {
   CHECK(n, l->table->name, "column$", "order$", "start$", "lookback$",
         "window$", "format$");
   s = load_text(cq_tree_get(n, "column"));
-  c->column = column_index(l->table, s);
+  c->column = load_column_index(l->table, s);
   if (c->column < 0) return unknown_column(l, n, "cursor", s ? s : "");
   if (l->table->parent.batch > 1)
     return cq_tree_error(l->err, n,
@@ -494,7 +494,7 @@ static int load_keys(load *l, const cq_node *n) {
   for (size_t i = 0; i < k; i++) {
     const char *name = load_text(n->items[i]);
 
-    key[i] = column_index(t, name);
+    key[i] = load_column_index(t, name);
     if (key[i] < 0) return unknown_column(l, n, "key", name ? name : "");
     t->columns[key[i]].key = 1;
   }
@@ -530,91 +530,6 @@ static int load_get(load *l, const cq_node *n, const cq_node *request) {
           0)
     return cq_tree_error(l->err, n, "%s: decode differs from the table's",
                          what);
-  return CQ_OK;
-}
-
-/* ---- presets: {{ use.x }} is replaced in the tree --------------------------- */
-static int use_expand(load *l, const cq_node *n, const cq_node *args,
-                      cq_node **out) {
-  cq_node *copy;
-
-  *out = NULL;
-  if (n->kind == CQ_N_SCALAR && strstr(n->text, "{{ use.")) {
-    const char *s = strstr(n->text, "{{ use."), *end = strstr(s, "}}");
-    char name[64];
-    size_t k = 0;
-    const cq_node *v;
-    cq_buf b;
-
-    for (s += 7; end && s + k < end && s[k] != ' ' && k < 63; k++)
-      name[k] = s[k];
-    name[k] = 0;
-    v = cq_tree_get(args, name);
-    if (!v) return CQ_OK; /* removed */
-    if (end && strncmp(n->text, "{{ use.", 7) == 0 && end[2] == 0) {
-      *out = (cq_node *)v;
-      return CQ_OK;
-    }
-    if (!load_text(v))
-      return cq_tree_error(l->err, v, "use.%s must be text here", name);
-    cq_buf_init(&b, CQ_MAX_TEMPLATE);
-    cq_buf_add(&b, n->text, (size_t)(strstr(n->text, "{{ use.") - n->text));
-    cq_buf_str(&b, v->text);
-    cq_buf_str(&b, end ? end + 2 : "");
-    copy = cq_arena_alloc(l->a, sizeof *copy);
-    if (copy) {
-      *copy = *n;
-      copy->text = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
-    }
-    cq_buf_clear(&b);
-    if (!copy || !copy->text) return cq_error_nomem(l->err);
-    return use_expand(l, copy, args, out); /* further placeholders */
-  }
-  if (n->kind != CQ_N_MAP && n->kind != CQ_N_LIST) {
-    *out = (cq_node *)n;
-    return CQ_OK;
-  }
-  copy = cq_arena_alloc(l->a, sizeof *copy);
-  if (!copy) return cq_error_nomem(l->err);
-  *copy = *n;
-  copy->items = cq_arena_alloc(l->a, (n->count + 1) * sizeof *copy->items);
-  copy->keys = n->keys
-                   ? cq_arena_alloc(l->a, (n->count + 1) * sizeof *copy->keys)
-                   : NULL;
-  if (!copy->items || (n->keys && !copy->keys)) return cq_error_nomem(l->err);
-  copy->count = 0;
-  for (size_t i = 0; i < n->count; i++) {
-    cq_node *v;
-
-    if (use_expand(l, n->items[i], args, &v)) return CQ_ERROR;
-    if (!v) continue;
-    copy->items[copy->count] = v;
-    if (n->keys) copy->keys[copy->count] = n->keys[i];
-    copy->count++;
-  }
-  *out = copy;
-  return CQ_OK;
-}
-
-static int use_presets(load *l, const cq_node *use, const cq_node *service,
-                       cq_node *base, cq_node **out) {
-  *out = base;
-  if (!use) return CQ_OK;
-  for (size_t i = 0; i < (use->kind == CQ_N_MAP ? use->count : 1); i++) {
-    const char *name = use->kind == CQ_N_MAP ? use->keys[i] : load_text(use);
-    const cq_node *args = use->kind == CQ_N_MAP ? use->items[i] : NULL;
-    const cq_node *p =
-        name ? cq_tree_get(cq_tree_get(service, "presets"), name) : NULL;
-    cq_node *made;
-
-    if (!p && name) p = cq_tree_get(cq_tree_get(l->in->root, "presets"), name);
-    if (!p)
-      return cq_tree_error(l->err, use, "unknown preset \"%s\"",
-                           name ? name : "");
-    if (use_expand(l, p, args, &made) ||
-        cq_tree_merge(l->a, *out, made, out, l->err))
-      return CQ_ERROR;
-  }
   return CQ_OK;
 }
 
@@ -669,9 +584,9 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     return rc;
   if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
   if (rc == CQ_OK && service != in->root)
-    rc = use_presets(l, cq_tree_get(service, "use"), service, base, &base);
+    rc = load_presets(l, cq_tree_get(service, "use"), service, base, &base);
   if (rc == CQ_OK)
-    rc = use_presets(l, cq_tree_get(own, "use"), service, base, &n);
+    rc = load_presets(l, cq_tree_get(own, "use"), service, base, &n);
   x = n ? cq_tree_get(n, "request") : NULL;
   preset_errors = n ? cq_tree_get(n, "errors") : NULL;
   const cq_node *call_request = base ? cq_tree_get(base, "request") : NULL;
@@ -757,108 +672,4 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
 done:
   cq_free(l->slots.v);
   return rc;
-}
-
-static int link_refs(const cq_table *t, const cq_table *parent,
-                     const cq_node *at, cq_ref *const *refs, size_t n,
-                     cq_error *err) {
-  for (size_t i = 0; i < n; i++) {
-    if (refs[i]->root != CQ_R_PARENT) continue;
-    refs[i]->slot = column_index(parent, refs[i]->name);
-    if (refs[i]->slot < 0)
-      return cq_tree_error(err, at, "%s: parent.%s is not a column of %s",
-                           t->name, refs[i]->name, parent->name);
-  }
-  return CQ_OK;
-}
-
-static int link_template(const cq_table *t, const cq_table *p,
-                         const cq_template *tpl, cq_error *err) {
-  size_t n;
-  cq_ref *const *refs = cq_template_refs(tpl, &n);
-
-  return tpl ? link_refs(t, p, t->at, refs, n, err) : CQ_OK;
-}
-
-static int link_request(const cq_table *t, const cq_table *p,
-                        const cq_request_def *r, cq_error *err) {
-  const cq_param *lists[4];
-  size_t counts[4], n;
-  cq_ref *const *refs;
-  int rc;
-
-  if (!r) return CQ_OK;
-  lists[0] = r->query, counts[0] = r->nquery;
-  lists[1] = r->header, counts[1] = r->nheader;
-  lists[2] = r->form, counts[2] = r->nform;
-  lists[3] = r->auth, counts[3] = r->nauth;
-  if ((rc = link_template(t, p, r->url, err)) ||
-      (rc = link_template(t, p, r->path, err)) ||
-      (rc = link_template(t, p, r->body, err)))
-    return rc;
-  for (int k = 0; k < 4; k++)
-    for (size_t i = 0; i < counts[k]; i++)
-      if ((rc = link_template(t, p, lists[k][i].value, err)) != 0) return rc;
-  if (!r->json) return CQ_OK;
-  refs = cq_json_tpl_refs(r->json, &n);
-  return link_refs(t, p, t->at, refs, n, err);
-}
-
-static int link_name(const cq_table *t, const cq_table *p, const char *key,
-                     const char *name, cq_error *err) {
-  const char *names[CQ_MAX_COLUMNS], *near;
-
-  if (!name || column_index(p, name) >= 0) return CQ_OK;
-  for (int i = 0; i < p->ncol; i++) names[i] = p->columns[i].name;
-  cq_tree_error(err, t->at, "%s: parent: %s: %s has no column \"%s\"", t->name,
-                key, p->name, name);
-  near = cq_nearest(name, names, (size_t)p->ncol);
-  if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
-  return CQ_ERROR;
-}
-
-/* The columns of the parent that `parent:` itself names. */
-static int link_names(const cq_table *t, const cq_table *p, cq_error *err) {
-  int rc = link_name(t, p, "distinct", t->parent.distinct, err);
-
-  if (rc == CQ_OK) rc = link_name(t, p, "rows", t->parent.rows, err);
-  for (size_t i = 0; i < t->parent.ngiven && rc == CQ_OK; i++)
-    rc = link_name(t, p, "given", t->parent.given[i], err);
-  return rc;
-}
-
-int load_link(own_table *own, const cq_table *parent, cq_error *err) {
-  cq_table *t = &own->pub;
-  int rc;
-
-  if (own->linked) return CQ_OK;
-  own->linked = 1;
-  t->parent.table = parent;
-  if (!parent) return CQ_OK;
-  if ((rc = link_names(t, parent, err)) ||
-      (rc = link_request(t, parent, t->request, err)) ||
-      (rc = link_request(t, parent, t->get.request, err)) ||
-      (rc = link_template(t, parent, t->get.when, err)) ||
-      (rc = link_template(t, parent, t->parent.when, err)) ||
-      (rc = link_template(t, parent, t->cursor.start, err)))
-    return rc;
-  for (size_t i = 0; i < t->neach; i++)
-    if ((rc = link_template(t, parent, t->each[i].values, err)) != 0) return rc;
-  for (size_t i = 0; i < t->ncall; i++)
-    if ((rc = link_request(t, parent, t->calls[i].request, err)) ||
-        (rc = link_template(t, parent, t->calls[i].when, err)))
-      return rc;
-  for (int i = 0; i < t->ncol; i++) {
-    cq_column *c = &t->columns[i];
-
-    if ((rc = link_template(t, parent, c->value, err)) != 0) return rc;
-    if (c->source != CQ_FROM_PARENT) continue;
-    c->parent_column = column_index(parent, c->from);
-    if (c->parent_column < 0)
-      return cq_tree_error(err, c->at, "%s: column %s: %s has no column \"%s\"",
-                           t->name, c->name, parent->name, c->from);
-    if (!cq_tree_get(c->at, "type"))
-      c->type = parent->columns[c->parent_column].type;
-  }
-  return CQ_OK;
 }
