@@ -340,7 +340,8 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
       (long long)r->group, r->source);
   if (!sql) return cq_error_nomem(err);
   if (rc == CQ_OK) rc = lite_exec(d, err, "%s", sql);
-  if (rc == CQ_INTERRUPT && strcmp(status, "running") != 0)
+  /* Whatever it says: the write that was interrupted has rolled all back. */
+  if (rc && !d->h->own && strcmp(status, "interrupted") == 0)
     rc = lite_aside(d, sql, err);
   sqlite3_free(sql);
   return rc;

@@ -165,6 +165,11 @@ static int client_from_json(cq_arena *a, const cq_dimension *d,
 
   *out = c;
   if (!c) return CQ_NOMEM;
+  if (!json_is_object(j) &&
+      (json_is_null(j) || json_is_array(j) ||
+       (d->nextra && d->identify && d->id && strcmp(d->id, d->name) != 0)))
+    return cq_error_set(err, CQ_ERROR, "%s: expected %s", d->name,
+                        d->nextra ? "maps, as in [{...}]" : "words");
   if (!json_is_object(j))
     return json_scalar(a, j, &v) || client_set(a, c, d->name, &v) ? CQ_NOMEM
                                                                   : CQ_OK;
@@ -588,6 +593,30 @@ static int client_name(cq_source *s, unsigned long long dims, cq_client *c,
   return c->id ? CQ_OK : cq_error_nomem(err);
 }
 
+/* Values that name the same (a pattern and a word, two profiles of one account)
+ * are one client: it is asked once.  Those that failed may share a name. */
+static int growing_unique(growing *g, cq_error *err) {
+  size_t cap = 16, kept = 0;
+  cq_client **seen;
+
+  while (cap < 2 * g->n) cap *= 2;
+  seen = cq_calloc(cap, sizeof *seen);
+  if (!seen) return cq_error_nomem(err);
+  for (size_t i = 0; i < g->n; i++) {
+    cq_client *c = g->v[i];
+    size_t at = cq_hash64(c->id, strlen(c->id), 0) & (cap - 1);
+
+    while (seen[at] && strcmp(seen[at]->id, c->id) != 0)
+      at = (at + 1) & (cap - 1);
+    if (seen[at] && !seen[at]->failed && !c->failed) continue;
+    if (!seen[at] || seen[at]->failed) seen[at] = c;
+    g->v[kept++] = c;
+  }
+  g->n = kept;
+  cq_free(seen);
+  return CQ_OK;
+}
+
 static unsigned long long table_dims(const cq_table *t) {
   unsigned long long dims = 0;
 
@@ -632,6 +661,7 @@ static int source_list(cq_source *s, unsigned long long dims,
     rc = step_run(s, &s->in->dims[last], &g, NULL, err);
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++)
     rc = client_name(s, dims, g.v[i], err);
+  if (rc == CQ_OK) rc = growing_unique(&g, err);
   l = rc ? NULL : cq_calloc(1, sizeof *l);
   if (!l) {
     cq_free(g.v);
@@ -666,7 +696,7 @@ int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
   cq_arena own = s->arena; /* what is found here is the caller's */
   growing g = {NULL, 0, 0};
   cq_client none;
-  int rc = CQ_OK;
+  int rc = CQ_OK, named = 1;
 
   memset(out, 0, sizeof *out);
   memset(&none, 0, sizeof none);
@@ -704,6 +734,10 @@ int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
   }
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++)
     rc = client_name(s, dims, g.v[i], err);
+  /* Before they are identified, different ones may have one name. */
+  for (size_t i = 0; i < out->nstep && rc == CQ_OK; i++)
+    if (out->step[i].identify || out->step[i].discover) named = 0;
+  if (rc == CQ_OK && named) rc = growing_unique(&g, err);
   *a = s->arena;
   s->arena = own;
   out->clients = g.v;

@@ -10,7 +10,7 @@
 
 #include "scan/internal.h"
 
-enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000, UNREACHED_TRIES = 3 };
+enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000, UNREACHED_TRIES = 1 };
 
 static const char max_wait_hint[] =
     "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
@@ -47,6 +47,7 @@ struct cq_fetch {
   cq_fetch *before;         /* BEHIND: who asks; NULL = it is gone */
   cq_fetch *next, **listed; /* those with a key, see fetch_list */
   cq_error error;
+  int64_t waited_ms;          /* between tries, so far */
   int64_t patience, pause_ms; /* tries after the first, and between them */
   char client[96];
   int64_t requests, retries, bytes, throttled_ms;
@@ -407,7 +408,12 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
 static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
   size_t n = strlen(v->reason);
 
-  snprintf(v->reason + n, sizeof v->reason - n, " (asks to wait for %s)", span);
+  if (span)
+    snprintf(v->reason + n, sizeof v->reason - n, " (asks to wait for %s)",
+             span);
+  else
+    snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
+             f->attempt + 1);
   if (!v->hint[0] && v->after_ms < CQ_MAX_WAIT_MS)
     snprintf(v->hint, sizeof v->hint, "%s", max_wait_hint);
   return fetch_refuse(f, v, CQ_THROTTLED);
@@ -434,7 +440,8 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       return fetch_refuse(f, v, code);
     if (v->after_ms >= CQ_MAX_WAIT_MS)
       return fetch_too_long(f, v, "1h or more");
-    if (f->def.live && v->after_ms > fetch_max_wait(f)) {
+    if (f->def.live && v->after_ms >= 0 &&
+        f->waited_ms + v->after_ms > fetch_max_wait(f)) {
       char span[24];
 
       fetch_close_limits(f, v);
@@ -455,6 +462,10 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
         v->after_ms >= 0
             ? v->after_ms + cq_backoff_ms(0, BACKOFF_BASE_MS, BACKOFF_BASE_MS)
             : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, f->pause_ms);
+    if (f->def.live && f->attempt &&
+        f->waited_ms + wait > fetch_max_wait(f) + BACKOFF_BASE_MS)
+      return fetch_too_long(f, v, NULL);
+    f->waited_ms += wait;
     return fetch_again(f, v, wait);
   case CQ_ACT_EMPTY:
   case CQ_ACT_SKIP_ROW:

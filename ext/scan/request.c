@@ -236,14 +236,23 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
                              names_secret(r->path, s->config));
   cq_built other;
   char *shown;
-  int rc = CQ_OK;
+  int rc = CQ_OK, hidden = 0;
 
   memset(&other, 0, sizeof other);
   cq_arena_init(&other.arena);
   if (secret && !url) {
+    cq_error odd = {0, ""};
+
+    /* Stars may not go through what the template makes of a secret. */
     s->masked = 1;
-    rc = request_url(r, s, NULL, &other, err);
+    rc = request_url(r, s, NULL, &other, &odd);
     s->masked = 0;
+    if (rc == CQ_NOMEM) cq_error_nomem(err);
+    if (rc && rc != CQ_NOMEM) {
+      other.url = NULL;
+      hidden = 1;
+      rc = CQ_OK;
+    }
   }
   if (rc == CQ_OK) {
     const char *from = other.url ? other.url : out->url;
@@ -251,7 +260,7 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
     size_t n = strcspn(from, "?#");
 
     /* A page's address that the server gave may hold it in any form. */
-    if (secret && url)
+    if (hidden || (secret && url))
       shown = cq_arena_printf(
           &out->arena, "%.*s/***",
           host ? (int)(host - from + 3 + (long)strcspn(host + 3, "/?#")) : 0,

@@ -127,6 +127,10 @@ static int client_named(selecting *e, const cq_client *c,
   made->n = c->n + 1;
   made->names = names;
   made->values = values;
+  /* A name is shown and stored; the query of a URL may be a credential. */
+  if (memchr(text.u.s, ':', text.len) && memchr(text.u.s, '?', text.len))
+    text.len =
+        (size_t)((const char *)memchr(text.u.s, '?', text.len) - text.u.s);
   if (c->n == 0)
     made->id = cq_arena_strndup(e->own, text.u.s, text.len);
   else

@@ -195,17 +195,27 @@ static void redact_one(char *text, const char *s) {
   }
 }
 
-/* Of a secret list or map what is as long as keys are; shorter words in it are
- * names, without which a message says nothing. */
+/* Members of a secret map that say whose it is, without which a message says
+ * nothing. */
+static int names_only(const char *key) {
+  size_t n = strlen(key);
+
+  return strcmp(key, "org") == 0 || strcmp(key, "name") == 0 ||
+         strcmp(key, "id") == 0 || (n > 3 && strcmp(key + n - 3, "_id") == 0) ||
+         (n > 5 && strcmp(key + n - 5, "_path") == 0);
+}
+
 static void redact_parts(char *text, const json_t *j) {
   const char *key;
   json_t *item;
   size_t i;
 
-  if (json_is_string(j) && json_string_length(j) >= 16)
+  if (json_is_string(j) && json_string_length(j) >= 4)
     redact_one(text, json_string_value(j));
   json_array_foreach((json_t *)j, i, item) redact_parts(text, item);
-  json_object_foreach((json_t *)j, key, item) redact_parts(text, item);
+  json_object_foreach((json_t *)j, key, item) {
+    if (!names_only(key)) redact_parts(text, item);
+  }
 }
 
 void cq_config_redact(const cq_config *c, char *text) {

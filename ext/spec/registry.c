@@ -196,7 +196,7 @@ int cq_registry_integration(cq_registry *r, const char *name,
 
 static const cq_embedded_table *embedded_table(const char *name) {
   for (int i = 0; i < cq_embedded_ntable; i++)
-    if (strcmp(cq_embedded_tables[i].name, name) == 0)
+    if (cq_str_ieq(cq_embedded_tables[i].name, name))
       return &cq_embedded_tables[i];
   return NULL;
 }
@@ -328,8 +328,9 @@ static int folder_add(cq_arena *a, known *k, const char *path, cq_error *err) {
 static int taken_name(const char *name) {
   static const char *const begin[] = {"cq_",     "live_", "raw_", "sqlite_",
                                       "pragma_", "fts",   "rtree"};
-  static const char *const whole[] = {"json_each", "json_tree",
-                                      "generate_series", "dbstat", "carray"};
+  static const char *const whole[] = {
+      "json_each", "json_tree", "generate_series",
+      "dbstat",    "carray",    "cloudquery_sync_summaries"};
 
   for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
     if (strncasecmp(name, begin[i], strlen(begin[i])) == 0) return 1;
@@ -359,7 +360,7 @@ static int user_names(cq_registry *r, known *k, cq_error *err) {
         return cq_tree_error(err, tables->items[i],
                              "table %s: a built-in table has that name", name);
       for (size_t u = 0; u < r->nuser; u++)
-        if (strcmp(r->names[u], name) == 0)
+        if (cq_str_ieq(r->names[u], name))
           return cq_tree_error(err, tables->items[i],
                                "table %s: integration %s has a table of that "
                                "name",

@@ -2,6 +2,7 @@
  * and cursor, all checked. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "spec/load.h"
 
@@ -184,7 +185,7 @@ static int load_columns(load *l, const cq_node *n, const char *detail) {
         rc = cq_tree_error(l->err, n->items[i],
                            "%s: column %s: the same name as %s in SQL", t->name,
                            n->keys[i], t->columns[k].name);
-    if (rc == CQ_OK && strncmp(n->keys[i], "_cq_", 4) == 0)
+    if (rc == CQ_OK && strncasecmp(n->keys[i], "_cq_", 4) == 0)
       rc = cq_tree_error(l->err, n->items[i],
                          "%s: column %s: names with _cq_ are a sync's own",
                          t->name, n->keys[i]);
@@ -496,6 +497,9 @@ static int load_keys(load *l, const cq_node *n) {
 
     key[i] = load_column_index(t, name);
     if (key[i] < 0) return unknown_column(l, n, "key", name ? name : "");
+    if (t->columns[key[i]].key)
+      return cq_tree_error(l->err, n, "%s: key: %s stands there twice", t->name,
+                           name);
     t->columns[key[i]].key = 1;
   }
   t->key = key;

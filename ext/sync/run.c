@@ -535,8 +535,8 @@ static int unit_poll(cq_run *r, unit *u, cq_error *err) {
     rc = cq_scan_poll(u->scan, &batch, &client, &why);
     if (rc != CQ_ROW) break;
     moved = 1;
-    rc = unit_rows(r, u, batch, err);
-    if (rc && rc != CQ_DONE) return rc;
+    rc = unit_rows(r, u, batch, &why);
+    if (rc && rc != CQ_DONE) break; /* a record that is none */
     if (rc == CQ_DONE) {
       cq_error_set(&why, CQ_ERROR, "%s: no destination takes its rows",
                    table_name(u));
@@ -741,8 +741,7 @@ static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
       if (said[i].code)
         dt->status = kind;
       else if (t->nclient == 0) {
-        dt->status = "success";
-        dt->complete = 1;
+        dt->status = "success"; /* and what is there stays */
       }
     }
   }
@@ -984,6 +983,7 @@ static int run_all(cq_run *r, cq_error *err) {
       *err = why;
     } else {
       if (!first.code) first = why;
+      s->failed = 1;
       cq_run_publish(r, s);
       rc = CQ_OK;
     }

@@ -77,9 +77,14 @@ static int github_key(github_identity *g, const char *given, cq_error *err) {
     n = (size_t)(w - text);
   } else {
     rc = cq_file_read(given, GITHUB_KEY_MAX, &text, &n, err);
+    /* Never the text itself: it may be the key, badly pasted. */
+    if (rc == CQ_NOMEM) return rc;
     if (rc) {
-      cq_error_prefix(err, "auth github_app: private_key");
-      return rc;
+      cq_error_set(err, CQ_AUTH,
+                   "auth github_app: private_key is neither a key in PEM form "
+                   "nor the path of a file that can be read");
+      cq_error_hint(err, "give the .pem file that GitHub made, or its text");
+      return CQ_AUTH;
     }
   }
   bio = BIO_new_mem_buf(text, (int)n);
