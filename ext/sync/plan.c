@@ -200,7 +200,8 @@ int cq_plan_select(cq_registry *r, const cq_spec_source *spec, cq_plan *out,
 
 int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   cq_plan_table *t = &p->tables[table];
-  const cq_client *const *all, **kept;
+  const cq_client *const *all;
+  const cq_client **kept;
   size_t n;
   int rc = cq_source_clients(s, t->table, &all, &n, err), yes;
 
