@@ -85,7 +85,8 @@ int lite_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
 /* The columns that cq adds, in their order. */
 enum { LITE_META = 6 };
 extern const char *const lite_meta[LITE_META];
-int lite_add_columns(cq_buf *b, const cq_dest_table *t); /* "a", "b", ... */
+/* "a", "b", ...; a group other than 0 stands instead of _cq_sync_group_id */
+int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group);
 
 /* ---- sqlite_write.c ---- */
 int lite_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,

@@ -73,15 +73,21 @@ int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err) {
   return rc;
 }
 
-int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
+static int lite_vexec(cq_lite *d, cq_error *err, const char *fmt, va_list ap) {
   sqlite3_stmt *s;
+  int rc = lite_vprepare(d, &s, err, fmt, ap);
+
+  return rc ? rc : lite_done(d, s, err);
+}
+
+int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
   va_list ap;
   int rc;
 
   va_start(ap, fmt);
-  rc = lite_vprepare(d, &s, err, fmt, ap);
+  rc = lite_vexec(d, err, fmt, ap);
   va_end(ap);
-  return rc ? rc : lite_done(d, s, err);
+  return rc;
 }
 
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
@@ -131,14 +137,12 @@ static void lite_stopper(cq_lite *d) {
 }
 
 int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...) {
-  sqlite3_stmt *s;
   va_list ap;
   int rc;
 
   va_start(ap, fmt);
-  rc = lite_vprepare(d, &s, err, fmt, ap);
+  rc = lite_vexec(d, err, fmt, ap);
   va_end(ap);
-  if (rc == CQ_OK) rc = lite_done(d, s, err);
   if (rc == CQ_OK && d->h->open) lite_stopper(d);
   return rc;
 }

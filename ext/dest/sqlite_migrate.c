@@ -109,10 +109,13 @@ static void add_name(cq_buf *b, const char *name) {
   cq_buf_byte(b, '"');
 }
 
-int lite_add_columns(cq_buf *b, const cq_dest_table *t) {
+int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group) {
   for (int i = 0; i < LITE_META; i++) {
     if (i) cq_buf_str(b, ", ");
-    add_name(b, lite_meta[i]);
+    if (group && strcmp(lite_meta[i], "_cq_sync_group_id") == 0)
+      cq_buf_printf(b, "%lld", (long long)group);
+    else
+      add_name(b, lite_meta[i]);
   }
   for (int i = 0; i < t->ncol; i++) {
     cq_buf_str(b, ", ");
@@ -212,7 +215,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   int rc;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&b, t);
+  lite_add_columns(&b, t, 0);
   for (size_t i = 0; i < have->n; i++) {
     int known = 0;
 

@@ -39,7 +39,7 @@ static int make_stage(cq_lite *d, const cq_dest_table *t, const char *stage,
   int rc;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&b, t);
+  lite_add_columns(&b, t, 0);
   rc = b.rc ? cq_error_nomem(err)
             : lite_ddl(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage, b.data);
   cq_buf_clear(&b);
@@ -84,7 +84,7 @@ static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
   }
   if (rc == CQ_OK) {
     cq_buf_printf(&b, "INSERT INTO %s (", own->target);
-    lite_add_columns(&b, t);
+    lite_add_columns(&b, t, 0);
     cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
     for (int i = 0; i < t->ncol; i++) cq_buf_printf(&b, ", b.c%d", i);
     cq_buf_str(&b, " FROM cq_batch(?5) AS b");
@@ -232,7 +232,7 @@ static int upsert(cq_lite *d, const cq_dest_table *t, const char *stage,
 
   cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&set, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&cols, t);
+  lite_add_columns(&cols, t, 0);
   for (int i = 0; i < LITE_META; i++)
     if (strcmp(lite_meta[i], "_cq_id") != 0)
       cq_buf_printf(&set, "%s\"%s\" = excluded.\"%s\"", i ? ", " : "",
@@ -315,22 +315,8 @@ static int carry_over(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
 
   cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&cols, u->table);
-  for (int i = 0; i < LITE_META; i++)
-    if (strcmp(lite_meta[i], "_cq_sync_group_id") == 0)
-      cq_buf_printf(&from, "%s%lld", i ? ", " : "", (long long)r->group);
-    else
-      cq_buf_printf(&from, "%s%s", i ? ", " : "", lite_meta[i]);
-  for (int i = 0; i < u->table->ncol; i++) {
-    char *q = sqlite3_mprintf(", \"%w\"",
-                              u->table->def->columns[u->table->cols[i]].name);
-
-    if (!q)
-      from.rc = CQ_NOMEM;
-    else
-      cq_buf_str(&from, q);
-    sqlite3_free(q);
-  }
+  lite_add_columns(&cols, u->table, 0);
+  lite_add_columns(&from, u->table, r->group);
   rc = cols.rc || from.rc
            ? cq_error_nomem(err)
            : lite_exec(

@@ -500,11 +500,11 @@ static int step_unmatched(const step *st, cq_error *err) {
   const char *pattern;
   json_t *yes;
 
-  json_object_foreach(st->matched, pattern, yes) if (
-      !json_is_true(yes)) return cq_error_set(err, CQ_NOTFOUND,
-                                              "%s: no %s matches \"%s\"",
-                                              st->source->in->name,
-                                              st->dim->name, pattern);
+  json_object_foreach(st->matched, pattern, yes) {
+    if (!json_is_true(yes))
+      return cq_error_set(err, CQ_NOTFOUND, "%s: no %s matches \"%s\"",
+                          st->source->in->name, st->dim->name, pattern);
+  }
   return CQ_OK;
 }
 
@@ -606,10 +606,10 @@ static int growing_unique(growing *g, cq_error *err) {
     cq_client *c = g->v[i];
     size_t at = cq_hash64(c->id, strlen(c->id), 0) & (cap - 1);
 
-    while (seen[at] && strcmp(seen[at]->id, c->id) != 0)
+    while (!c->failed && seen[at] && strcmp(seen[at]->id, c->id) != 0)
       at = (at + 1) & (cap - 1);
-    if (seen[at] && !seen[at]->failed && !c->failed) continue;
-    if (!seen[at] || seen[at]->failed) seen[at] = c;
+    if (!c->failed && seen[at]) continue;
+    if (!c->failed) seen[at] = c;
     g->v[kept++] = c;
   }
   g->n = kept;

@@ -666,8 +666,9 @@ const char *cq_fetch_header(const cq_fetch *f, const char *name) {
   return f->cached.token;
 }
 
-const char *cq_fetch_shown(const cq_fetch *f) {
-  return f->built.told ? f->built.told : f->built.shown;
+void cq_fetch_prefix(const cq_fetch *f, cq_error *err) {
+  cq_error_prefix(err, "%s: %s %s: ", f->def.table, f->built.method,
+                  f->built.shown);
 }
 
 const char *cq_fetch_url(const cq_fetch *f) {

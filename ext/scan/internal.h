@@ -67,8 +67,8 @@ cq_outcome cq_fetch_poll(cq_fetch *f);
 /* Next piece (reference moves out; NULL = none now); *final = all taken. */
 int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err);
 const char *cq_fetch_header(const cq_fetch *f, const char *name);
-const char *
-cq_fetch_shown(const cq_fetch *f); /* for messages: "GET https://..." */
+/* Puts table, method and address before a message about the answer. */
+void cq_fetch_prefix(const cq_fetch *f, cq_error *err);
 const char *cq_fetch_url(const cq_fetch *f);
 cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */
@@ -85,7 +85,6 @@ typedef struct cq_built {
   cq_arena arena;
   const char *method, *url, *body;
   const char *shown; /* the URL up to its query, without secrets */
-  const char *told;  /* the method and that */
   size_t nbody;
   cq_header *headers;
   size_t nheader;

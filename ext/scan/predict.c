@@ -141,6 +141,7 @@ static void forms_clear(forms *f) {
 static uint64_t form_has(const cq_request_def *r, const cq_client *c) {
   const cq_template *const parts[] = {r->url, r->path};
   uint64_t has = 0, bit = 1;
+  const cq_value *v;
 
   for (int k = 0; k < 2; k++) {
     size_t n = 0;
@@ -148,10 +149,8 @@ static uint64_t form_has(const cq_request_def *r, const cq_client *c) {
 
     for (size_t i = 0; i < n && bit; i++) {
       if (refs[i]->root != CQ_R_CLIENT) continue;
-      for (size_t a = 0; c && a < c->n; a++)
-        if (strcmp(c->names[a], refs[i]->name) == 0 &&
-            c->values[a].kind != CQ_NULL)
-          has |= bit;
+      v = c ? cq_client_value(c, refs[i]->name) : NULL;
+      if (v && v->kind != CQ_NULL) has |= bit;
       bit <<= 1;
     }
   }

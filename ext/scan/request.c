@@ -269,10 +269,7 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
       shown = cq_arena_strndup(&out->arena, from, n);
     if (shown && secret) stars(shown);
     out->shown = shown;
-    out->told = shown
-                    ? cq_arena_printf(&out->arena, "%s %s", out->method, shown)
-                    : NULL;
-    if (!out->told) rc = cq_error_nomem(err);
+    if (!shown) rc = cq_error_nomem(err);
   }
   cq_arena_clear(&other.arena);
   return rc;

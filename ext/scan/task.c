@@ -299,8 +299,9 @@ static int task_empty(cq_task *t, cq_error *err) {
   if (status == 204 || status == 205 || t->sh->decode == &cq_decode_csv ||
       t->sh->decode == &cq_decode_ndjson)
     return 0;
-  return cq_error_set(err, CQ_ERROR, "%s: %s: the answer is empty",
-                      t->sh->table->name, cq_fetch_shown(t->fetch));
+  cq_error_set(err, CQ_ERROR, "the answer is empty");
+  cq_fetch_prefix(t->fetch, err);
+  return CQ_ERROR;
 }
 
 static int task_data(cq_task *t, cq_error *err) {
@@ -338,7 +339,7 @@ static int task_data(cq_task *t, cq_error *err) {
     cq_page_body(task_pages(t), &t->page, piece->data, piece->len);
   rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
   if (rc) {
-    cq_error_prefix(err, "%s: %s: ", sh->table->name, cq_fetch_shown(t->fetch));
+    cq_fetch_prefix(t->fetch, err);
     return rc;
   }
   t->page_rows += t->batch->nrow - before;
