@@ -3,7 +3,9 @@
  * subst.c     ${ENV}, ${file:}, ${time:} in a spec's text
  * spec.c      a spec's documents -> sources and destinations, checked
  * plan.c      which tables of a source, in which order; units, made lazily
- * run.c       the run: several units' scans at once, rows to destinations
+ * run.c       the run, from its spec to its result
+ * unit.c      a unit: made, opened, ended
+ * pull.c      several units' scans at once, rows to destinations
  * journal.c   what happened, into the result and the run tables
  * publish.c   the end of a run: state, summary, status
  * cqid.c      _cq_id and _cq_parent_id
@@ -178,6 +180,46 @@ int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err);
 int cq_run_open(cq_run *r, int make, cq_error *err); /* the destinations */
 void cq_run_clear(cq_run *r);
 
+/* Ends the whole run, whatever else can still be done. */
+static inline int cq_fatal(int rc) {
+  return rc == CQ_INTERRUPT || rc == CQ_NOMEM;
+}
+
+/* ---- unit.c ---- */
+typedef struct cq_unit {
+  cq_run_source *source;
+  int table; /* in the plan */
+  size_t client;
+  const char *client_id;
+  cq_scan *scan;
+  cq_rows parents;     /* the scan reads them, and closes them */
+  cq_dest_unit *to;    /* parallel to source->dests */
+  unsigned char *live; /* this destination still takes rows */
+  int64_t rows;
+  char *cursor; /* where it began */
+  char *keep;   /* see cq_dest_unit */
+} cq_unit;
+int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
+                cq_error *err);
+/* Opens the unit's scan.  CQ_BUSY: its parent's unit is not over.  CQ_DONE: the
+ * unit is over already, for whatever reason. */
+int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err);
+/* The unit is over: in the plan, in each destination's journal. */
+int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
+                 cq_error *err);
+/* The same, with a note of that kind that tells why. */
+int cq_unit_fail(cq_run *r, cq_unit *u, cq_unit_end how, const char *kind,
+                 const cq_error *why, cq_error *err);
+void cq_unit_free(cq_unit *u);
+cq_plan_table *cq_unit_plan(const cq_unit *u);
+const char *cq_unit_table(const cq_unit *u); /* its name */
+/* Does this destination still take rows of the table (index in the plan)? */
+int cq_run_takes(const cq_run_source *s, size_t d, int table);
+
+/* ---- pull.c ---- */
+/* Works off all units of the source. */
+int cq_run_units(cq_run *r, cq_run_source *s, cq_error *err);
+
 /* ---- journal.c ---- */
 enum { CQ_RUN_ERRORS = 100 }; /* that the result lists; the table has all */
 /* Records an error of a unit or table: in the result, and in one destination
@@ -191,6 +233,10 @@ int cq_run_result(cq_run *r, cq_buf *out);
 /* A destination failed in a way that its rows cannot be trusted. */
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
                   const cq_error *why);
+/* A destination could not take something of this table: it is not published
+ * there.  What says that the file itself is unusable ends it altogether. */
+int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
+                       const char *client, const cq_error *why);
 
 /* ---- publish.c ---- */
 void cq_run_publish(cq_run *r, cq_run_source *s);

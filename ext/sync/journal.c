@@ -67,6 +67,22 @@ void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
   d->n.errors++;
 }
 
+int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
+                       const char *client, const cq_error *why) {
+  cq_run_dest *o = &s->dests[d];
+
+  if (cq_fatal(why->code)) return why->code;
+  o->tables[table].failed = 1;
+  if (why->code == CQ_IOERR || why->code == CQ_FULL ||
+      why->code == CQ_READONLY || why->code == CQ_BUSY || why->code == 11 ||
+      why->code == 26)
+    cq_run_break(r, s, o, why);
+  else
+    cq_run_note(r, s, o, s->plan.tables[table].table->name, client,
+                "destination", why);
+  return CQ_OK;
+}
+
 /* A source's sums in one destination. */
 static void sum(cq_run_source *s, cq_run_dest *o) {
   int64_t errors = o->n.errors;
