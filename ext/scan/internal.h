@@ -153,7 +153,54 @@ void cq_reader_close(cq_reader *r);
  * for 3 fields in env. */
 int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n);
 
-/* ---- clients.c / source.c ------------------------------------------------ */
+/* ---- clients.c: a client's attributes and name ---------------------------- */
+struct json_t;
+/* Clients under construction. */
+typedef struct cq_growing {
+  cq_client **v;
+  size_t n, cap;
+} cq_growing;
+int cq_growing_add(cq_growing *g, cq_client *c, cq_error *err);
+/* Values that name the same (a pattern and a word, two profiles of one account)
+ * are one client: it is asked once.  Those that failed may share a name. */
+int cq_growing_unique(cq_growing *g, cq_error *err);
+/* A copy of `base` with room for `more` further attributes. */
+cq_client *cq_client_extend(cq_arena *a, const cq_client *base, size_t more);
+/* Sets an attribute of a client made by cq_client_extend. */
+int cq_client_set(cq_arena *a, cq_client *c, const char *name,
+                  const cq_value *v);
+int cq_client_fail(cq_arena *a, cq_client *c, const cq_error *e);
+/* One configured value: a scalar is the dimension's own attribute, a map is
+ * several. */
+int cq_client_configured(cq_arena *a, const cq_dimension *d,
+                         const cq_client *base, const struct json_t *j,
+                         cq_client **out, cq_error *err);
+/* _cq_client_id: the id attributes of the dimensions, joined by ':'. */
+int cq_client_name(cq_source *s, unsigned long long dims, cq_client *c,
+                   cq_error *err);
+
+/* ---- discover.c: a dimension's values ------------------------------------- */
+/* The requests that finding the clients of `t` would take, none being made: per
+ * dimension, -1 = not known before others are answered. */
+typedef struct cq_dry_step {
+  const cq_dimension *dim;
+  int64_t discover, identify;
+} cq_dry_step;
+/* Lays dimension `d` over `in`; the result replaces it.  dry: makes no request
+ * and tells how many there would be. */
+int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_growing *in,
+                     cq_dry_step *dry, cq_error *err);
+/* One request for each client that is known, as the definition's `test` says. */
+int cq_clients_test(cq_source *s, const cq_growing *g, cq_error *err);
+
+/* ---- source.c: the clients that are known --------------------------------- */
+typedef struct cq_client_list {
+  struct cq_client_list *next;
+  unsigned long long dims; /* bit set */
+  cq_client **clients;
+  size_t n;
+  int64_t again_ms; /* some failed: they are asked for again then; 0 = none */
+} cq_client_list;
 /* The dimensions that a table runs over: its own, or its first ancestor's. */
 const cq_table *cq_table_top(const cq_table *t);
 struct cq_source {
@@ -161,15 +208,9 @@ struct cq_source {
   cq_env *env;
   const cq_integration *in;
   cq_config *config;
-  cq_arena arena;               /* clients live here */
-  struct cq_client_list *lists; /* one per set of dimensions */
+  cq_arena arena;        /* clients live here */
+  cq_client_list *lists; /* one per set of dimensions */
 };
-/* The requests that finding the clients of `t` would take, none being made: per
- * dimension, -1 = not known before others are answered. */
-typedef struct cq_dry_step {
-  const cq_dimension *dim;
-  int64_t discover, identify;
-} cq_dry_step;
 typedef struct cq_dry {
   cq_dry_step step[64];
   size_t nstep;
@@ -180,6 +221,7 @@ typedef struct cq_dry {
 } cq_dry;
 int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
                   cq_error *err);
+
 /* ---- preview.c: a request's address before it is made --------------------- */
 typedef struct cq_preview {
   const cq_source *source;
@@ -191,14 +233,6 @@ typedef struct cq_preview {
  * secret.  Never with the query, whose values differ from request to request. */
 int cq_preview_url(const cq_preview *p, const cq_request_def *r, cq_arena *a,
                    char **out, cq_error *err);
-
-typedef struct cq_client_list {
-  struct cq_client_list *next;
-  unsigned long long dims; /* bit set */
-  cq_client **clients;
-  size_t n;
-  int64_t again_ms; /* some failed: they are asked for again then; 0 = none */
-} cq_client_list;
 
 /* ---- need.c: what a scan must read for the columns that are wanted ------- */
 typedef struct cq_need {
