@@ -130,6 +130,15 @@ char *cq_buf_take(cq_buf *b); /* ownership leaves; NULL on failure */
 void cq_buf_reset(cq_buf *b); /* keeps the memory */
 void cq_buf_clear(cq_buf *b);
 
+/* Set of hashes; all zero = empty.  Two with the same hash are one. */
+typedef struct cq_set {
+  uint64_t *slots; /* 0 = free */
+  size_t n, cap;
+} cq_set;
+/* CQ_NOMEM leaves the set, and *is_new, as they were. */
+int cq_set_add(cq_set *s, uint64_t h, int *is_new) CQ_CHECKED;
+void cq_set_clear(cq_set *s);
+
 /* ---- time ------------------------------------------------------------ */
 int64_t cq_now_us(void);  /* wall clock, microseconds since 1970, UTC */
 int64_t cq_mono_ms(void); /* monotonic milliseconds */

@@ -46,8 +46,7 @@ struct cq_enum {
   const cq_client **given_client; /* whose each is; NULL: nobody's */
   size_t ngiven, given_at;
   int from_given, ended;
-  uint64_t *seen; /* hashes of `distinct` values, open addressing */
-  size_t nseen, capseen;
+  cq_set seen;                    /* `distinct` values */
   json_t *cursors;                /* {parent key: value}, or NULL */
   const cq_constraint **variants; /* IN lists asked value by value */
   size_t nvariant;
@@ -274,41 +273,15 @@ static int enum_parent_row(cq_enum *e, const cq_value **row,
 }
 
 /* Each client asks for its own. */
-static int seen_before(cq_enum *e, const cq_client *client, const cq_value *v,
-                       int *seen) {
+static int first_of(cq_enum *e, const cq_client *client, const cq_value *v,
+                    int *is_first) {
   uint64_t of = cq_hash64(client->id, strlen(client->id), 0);
-  uint64_t h = v->kind == CQ_STR ? cq_hash64(v->u.s, v->len, of)
-                                 : cq_hash64(&v->u, sizeof v->u, of + v->kind);
 
-  *seen = 0;
-  h |= 1;
-  if ((e->nseen + 1) * 2 > e->capseen) {
-    size_t cap = e->capseen ? e->capseen * 2 : 256;
-    uint64_t *grown = cq_calloc(cap, sizeof *grown);
-
-    if (!grown) return CQ_NOMEM;
-    for (size_t i = 0; i < e->capseen; i++)
-      if (e->seen[i]) {
-        size_t at = e->seen[i] % cap;
-
-        while (grown[at]) at = (at + 1) % cap;
-        grown[at] = e->seen[i];
-      }
-    cq_free(e->seen);
-    e->seen = grown;
-    e->capseen = cap;
-  }
-  for (size_t at = h % e->capseen;; at = (at + 1) % e->capseen) {
-    if (e->seen[at] == h) {
-      *seen = 1;
-      return CQ_OK;
-    }
-    if (!e->seen[at]) {
-      e->seen[at] = h;
-      e->nseen++;
-      return CQ_OK;
-    }
-  }
+  return cq_set_add(&e->seen,
+                    v->kind == CQ_STR
+                        ? cq_hash64(v->u.s, v->len, of)
+                        : cq_hash64(&v->u, sizeof v->u, of + v->kind),
+                    is_first);
 }
 
 /* Does this parent row lead to requests? */
@@ -317,7 +290,7 @@ static int parent_wanted(cq_enum *e, const cq_value *row,
   cq_scope s;
   cq_context c;
   cq_arena tmp;
-  int rc, seen;
+  int rc;
 
   *yes = 0;
   for (size_t i = 0; i < e->nup; i++)
@@ -337,10 +310,9 @@ static int parent_wanted(cq_enum *e, const cq_value *row,
   cq_arena_clear(&tmp);
   for (int i = 0;
        e->t->parent.distinct && *yes && rc == CQ_OK && i < e->parent->ncol; i++)
-    if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0) {
-      if (seen_before(e, client, &row[i], &seen)) return cq_error_nomem(err);
-      *yes = !seen;
-    }
+    if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0 &&
+        first_of(e, client, &row[i], yes))
+      return cq_error_nomem(err);
   return rc;
 }
 
@@ -772,7 +744,7 @@ void cq_enum_close(cq_enum *e) {
   cq_free(e->own_clients);
   cq_free(e->variants);
   cq_free(e->given_client);
-  cq_free(e->seen);
+  cq_set_clear(&e->seen);
   cq_free(e->given);
   cq_free(e->up);
   cq_free(e->up_wanted);

@@ -14,7 +14,7 @@
 
 void cq_prediction_clear(cq_prediction *p) {
   cq_free(p->steps);
-  cq_free(p->seen);
+  cq_set_clear(&p->seen);
   cq_arena_clear(&p->arena);
   memset(p, 0, sizeof *p);
 }
@@ -41,35 +41,6 @@ static int predict_add(cq_prediction *p, const cq_preview *v, const cq_table *t,
   rc = cq_preview_url(v, r, &p->arena, &url, err);
   s->url = url;
   return rc;
-}
-
-/* Is this the first request of its kind in the statement? */
-static int predict_new(cq_prediction *p, uint64_t h, int *is_new) {
-  size_t at;
-
-  h |= 1;
-  if ((p->nseen + 1) * 2 > p->capseen) {
-    size_t cap = p->capseen ? p->capseen * 2 : 256;
-    uint64_t *grown = cq_calloc(cap, sizeof *grown);
-
-    if (!grown) return CQ_NOMEM;
-    for (size_t i = 0; i < p->capseen; i++) {
-      if (!p->seen[i]) continue;
-      for (at = p->seen[i] & (cap - 1); grown[at]; at = (at + 1) & (cap - 1))
-        ;
-      grown[at] = p->seen[i];
-    }
-    cq_free(p->seen);
-    p->seen = grown;
-    p->capseen = cap;
-  }
-  for (at = h & (p->capseen - 1); p->seen[at] && p->seen[at] != h;
-       at = (at + 1) & (p->capseen - 1))
-    ;
-  *is_new = !p->seen[at];
-  p->nseen += (size_t)*is_new;
-  p->seen[at] = h;
-  return CQ_OK;
 }
 
 static uint64_t hash_text(const char *s, uint64_t h) {
@@ -195,7 +166,7 @@ static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
     rc = job_hash(o, j, now_us, &h, &lacks);
     cq_job_free(j);
     if (rc == CQ_OK)
-      rc = predict_new(p, h, &is_new) ? cq_error_nomem(err) : CQ_OK;
+      rc = cq_set_add(&p->seen, h, &is_new) ? cq_error_nomem(err) : CQ_OK;
     else if (rc == CQ_NOMEM || identified) {
       if (err) *err = lacks;
       if (rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", o->table->name);
@@ -223,7 +194,7 @@ static int predict_clients(const cq_scan_options *o, const cq_preview *v,
       int is_new, rc;
 
       if (!n) continue;
-      if (predict_new(p, h, &is_new)) return cq_error_nomem(err);
+      if (cq_set_add(&p->seen, h, &is_new)) return cq_error_nomem(err);
       if (!is_new) continue;
       rc = predict_add(p, v, o->table, k ? d->dim->identify : d->dim->discover,
                        k ? "identify" : "discover", n,

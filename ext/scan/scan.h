@@ -145,8 +145,7 @@ typedef struct cq_prediction { /* zero it; of all scans of one statement */
   cq_arena arena;
   cq_plan_step *steps;
   size_t n, cap;
-  uint64_t *seen; /* hashes of the requests so far, open addressing */
-  size_t nseen, capseen;
+  cq_set seen; /* the requests so far */
 } cq_prediction;
 /* Appends what the scan would ask.  Makes no request: clients that are not
  * known yet appear as the steps that find them. */

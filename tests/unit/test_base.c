@@ -254,6 +254,63 @@ static void test_buf_survives_faults(void) {
   CHECK(n > 5);
 }
 
+/* ---- set -------------------------------------------------------------------- */
+static void test_set_tells_what_is_new(void) {
+  cq_set s = {NULL, 0, 0};
+  int is_new;
+  uint64_t i;
+
+  for (i = 0; i < 5000; i++) {
+    is_new = -1;
+    CHECK_INT(cq_set_add(&s, i * 512, &is_new), CQ_OK); /* all collide */
+    CHECK_INT(is_new, 1);
+  }
+  for (i = 0; i < 5000; i++) {
+    is_new = -1;
+    CHECK_INT(cq_set_add(&s, i * 512, &is_new), CQ_OK);
+    CHECK_INT(is_new, 0);
+  }
+  CHECK_INT(s.n, 5000);
+  CHECK(2 * s.n <= s.cap);
+  CHECK_INT(cq_set_add(&s, UINT64_MAX, &is_new), CQ_OK);
+  CHECK_INT(is_new, 1);
+  cq_set_clear(&s);
+  CHECK(s.slots == NULL && s.n == 0 && s.cap == 0);
+  CHECK_INT(cq_set_add(&s, 512, &is_new), CQ_OK);
+  CHECK_INT(is_new, 1);
+  cq_set_clear(&s);
+}
+
+/* A set that could not grow still knows what it had, and grows later. */
+static void test_set_survives_faults(void) {
+  cq_set s = {NULL, 0, 0};
+  int is_new = -1, refused = 0;
+  uint64_t i;
+
+  for (i = 1; i <= 2000; i++) {
+    size_t n = s.n;
+
+    cq_fault_set(1);
+    is_new = -1;
+    if (cq_set_add(&s, i, &is_new) == CQ_NOMEM) {
+      CHECK(cq_fault_hit());
+      CHECK_INT(is_new, -1);
+      CHECK_INT(s.n, n);
+      refused++;
+      cq_fault_set(0);
+      CHECK_INT(cq_set_add(&s, i, &is_new), CQ_OK);
+    }
+    cq_fault_set(0);
+    CHECK_INT(is_new, 1);
+  }
+  CHECK_INT(refused, 5); /* 256 places, then twice as many: 512 ... 4096 */
+  for (i = 1; i <= 2000; i++) {
+    CHECK_INT(cq_set_add(&s, i, &is_new), CQ_OK);
+    CHECK_INT(is_new, 0);
+  }
+  cq_set_clear(&s);
+}
+
 /* ---- time ---------------------------------------------------------------------- */
 static const char *time_round(const char *s) {
   static char out[40];
@@ -775,6 +832,8 @@ int main(void) {
   RUN(test_buf_take_of_nothing_is_empty);
   RUN(test_buf_json_escapes);
   RUN(test_buf_survives_faults);
+  RUN(test_set_tells_what_is_new);
+  RUN(test_set_survives_faults);
   RUN(test_time_reads_rfc3339);
   RUN(test_time_leap_second_stays_in_its_minute);
   RUN(test_time_reads_zone_names);
