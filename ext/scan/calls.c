@@ -250,21 +250,10 @@ static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
 static int unit_page(cq_calls *c, unit *u, cq_error *err) {
   const cq_call *d = &c->sh->table->calls[u->call];
   const cq_value *env = c->sh->decode->envelope(u->decoder);
-  cq_page_seen seen;
-  char *url = cq_strdup(cq_fetch_url(u->fetch));
-  int go = 0, rc;
+  int go = 0;
+  int rc = cq_page_follow(&d->page, &u->page, u->fetch,
+                          u->answer->nrow - u->before, env, NULL, &go, err);
 
-  if (!url) return cq_error_nomem(err);
-  memset(&seen, 0, sizeof seen);
-  seen.rows = u->answer->nrow - u->before;
-  seen.token = &env[0];
-  seen.more = &env[1];
-  seen.total = &env[2];
-  seen.url = url;
-  seen.header = cq_fetch_header(
-      u->fetch, d->page.token_header ? d->page.token_header : "link");
-  rc = cq_page_next(&d->page, &u->page, &seen, &go, err);
-  if (rc == CQ_OK && go) rc = cq_fetch_may_follow(u->fetch, u->page.url, err);
   unit_stop(c, u);
   u->before = u->answer->nrow;
   if (rc)
@@ -275,7 +264,6 @@ static int unit_page(cq_calls *c, unit *u, cq_error *err) {
     rc = unit_apply(c, u, err);
     u->done = 1;
   }
-  cq_free(url);
   return rc;
 }
 

@@ -680,19 +680,6 @@ cq_transfer *cq_fetch_transfer(const cq_fetch *f) {
   return f->from_cache ? NULL : f->transfer;
 }
 
-int cq_fetch_may_follow(const cq_fetch *f, const char *next, cq_error *err) {
-  const char *host;
-
-  if (!next || cq_url_same_origin(cq_fetch_url(f), next)) return CQ_OK;
-  host = strstr(next, "://");
-  return cq_error_set(
-      err, CQ_ERROR,
-      "the next page is on another host (%.*s), where our "
-      "credentials do not go",
-      host ? (int)(strcspn(host + 3, "/?#") + 3) + (int)(host - next) : 60,
-      next);
-}
-
 int cq_fetch_fail(const cq_fetch *f, cq_error *err) {
   if (err) *err = f->error;
   return f->error.code ? f->error.code : CQ_ERROR;

@@ -72,8 +72,6 @@ void cq_fetch_prefix(const cq_fetch *f, cq_error *err);
 const char *cq_fetch_url(const cq_fetch *f);
 cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */
-/* Credentials go only where they went: a next page elsewhere is an error. */
-int cq_fetch_may_follow(const cq_fetch *f, const char *next, cq_error *err);
 int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
 /* Counts a request that was denied; the first one's reason is kept. */
@@ -131,6 +129,17 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v);
 /* The head of fetch.c's list of fetches whose answers may be shared. */
 cq_fetch **cq_cache_fetches(cq_cache *c);
 
+/* ---- follow.c: from one page to the next --------------------------------- */
+/* What `page` reads beside the records: slots 0 token, 1 more, 2 total; room
+ * for 3 fields in env. */
+int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n);
+/* A page of `rows` records is complete; env: its envelope's slots, last: of the
+ * last record, or NULL.  *go 1: another follows, `s` describes it, and our
+ * credentials may go there.  Errors tell the fact alone. */
+int cq_page_follow(const cq_page_def *d, cq_page_state *s, const cq_fetch *f,
+                   int64_t rows, const cq_value *env, const cq_value *last,
+                   int *go, cq_error *err);
+
 /* ---- small.c: a whole answer read at once (discovery, identify) ---------- */
 /* Runs one fetch's pages and gives rows of `nfield` cells each; polls. */
 typedef struct cq_reader cq_reader;
@@ -148,10 +157,6 @@ int cq_reader_poll(cq_reader *r, cq_error *err);
 const cq_batch *cq_reader_rows(const cq_reader *r);
 int cq_reader_skipped(const cq_reader *r); /* ended by a skip or empty rule */
 void cq_reader_close(cq_reader *r);
-
-/* What `page` reads beside the records: slots 0 token, 1 more, 2 total; room
- * for 3 fields in env. */
-int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n);
 
 /* ---- clients.c: a client's attributes and name ---------------------------- */
 struct json_t;

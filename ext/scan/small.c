@@ -16,41 +16,7 @@ struct cq_reader {
   cq_arena arena;
   cq_field envelope[3];
   int skipped, done;
-  cq_scan_stats stats;
 };
-
-/* path + one more key. */
-static cq_path *path_below(cq_arena *a, const cq_path *p, const char *key) {
-  cq_path *out = cq_arena_alloc(a, sizeof *out);
-  cq_step *steps = cq_arena_alloc(a, ((size_t)p->nstep + 1) * sizeof *steps);
-
-  if (!out || !steps) return NULL;
-  if (p->nstep) memcpy(steps, p->steps, (size_t)p->nstep * sizeof *steps);
-  memset(&steps[p->nstep], 0, sizeof *steps);
-  steps[p->nstep].kind = CQ_STEP_KEY;
-  steps[p->nstep].name = key;
-  steps[p->nstep].len = strlen(key);
-  out->text = key;
-  out->nstep = p->nstep + 1;
-  out->steps = steps;
-  return out;
-}
-
-int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n) {
-  const cq_path *token = d->token, *more = d->more;
-
-  *n = 0;
-  if (d->by == CQ_PAGE_GRAPHQL && token) {
-    more = path_below(a, token, "hasNextPage");
-    token = path_below(a, token, "endCursor");
-    if (!more || !token) return CQ_NOMEM;
-  }
-  if (d->by != CQ_PAGE_LAST && token)
-    env[(*n)++] = (cq_field){token, 0, NULL, NULL, 0};
-  if (more) env[(*n)++] = (cq_field){more, 0, NULL, NULL, 1};
-  if (d->total) env[(*n)++] = (cq_field){d->total, CQ_INTEGER, NULL, NULL, 2};
-  return CQ_OK;
-}
 
 static int reader_send(cq_reader *r, cq_error *err) {
   cq_fetch_def d = r->def.fetch;
@@ -102,33 +68,16 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
 /* The page is complete: go on, or end. */
 static int reader_next(cq_reader *r, int before, cq_error *err) {
   const cq_value *env = r->ops->envelope(r->decoder);
-  cq_page_seen seen;
   int go = 0, rc = CQ_OK;
-  char *url = NULL;
 
-  memset(&seen, 0, sizeof seen);
-  seen.rows = r->rows->nrow - before;
-  seen.token = &env[0];
-  seen.more = &env[1];
-  seen.total = &env[2];
-  seen.url = url = cq_strdup(cq_fetch_url(r->fetch));
-  if (!url) return cq_error_nomem(err);
-  if (r->def.page) {
-    seen.header = cq_fetch_header(r->fetch, r->def.page->token_header
-                                                ? r->def.page->token_header
-                                                : "link");
-    rc = cq_page_next(r->def.page, &r->page, &seen, &go, err);
-  }
-  if (rc == CQ_OK && go) {
-    rc = cq_fetch_may_follow(r->fetch, r->page.url, err);
-    if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
-  }
+  if (r->def.page)
+    rc = cq_page_follow(r->def.page, &r->page, r->fetch, r->rows->nrow - before,
+                        env, NULL, &go, err);
+  if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
   r->ops->close(r->decoder);
   r->decoder = NULL;
-  cq_fetch_stats(r->fetch, &r->stats);
   cq_fetch_close(r->fetch);
   r->fetch = NULL;
-  cq_free(url);
   if (rc == CQ_OK && go)
     rc = reader_send(r, err);
   else

@@ -223,24 +223,11 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
 
 /* The page is complete: hand on its rows and ask for the next. */
 static int task_page(cq_task *t, cq_error *err) {
-  const cq_page_def *d = task_pages(t);
   const cq_value *env = t->sh->decode->envelope(t->decoder);
-  cq_page_seen seen;
-  char *url = cq_strdup(cq_fetch_url(t->fetch));
-  int go = 0, rc;
+  int go = 0;
+  int rc = cq_page_follow(task_pages(t), &t->page, t->fetch, t->page_rows, env,
+                          &t->last, &go, err);
 
-  if (!url) return cq_error_nomem(err);
-  memset(&seen, 0, sizeof seen);
-  seen.rows = t->page_rows;
-  seen.token = &env[0];
-  seen.more = &env[1];
-  seen.total = &env[2];
-  seen.last = &t->last;
-  seen.url = url;
-  seen.header =
-      cq_fetch_header(t->fetch, d->token_header ? d->token_header : "link");
-  rc = cq_page_next(d, &t->page, &seen, &go, err);
-  if (rc == CQ_OK && go) rc = cq_fetch_may_follow(t->fetch, t->page.url, err);
   if (rc) cq_error_prefix(err, "%s: ", t->sh->table->name);
   if (rc == CQ_OK) rc = task_emit(t, env, err);
   t->sh->decode->close(t->decoder);
@@ -256,7 +243,6 @@ static int task_page(cq_task *t, cq_error *err) {
     rc = task_send(t, err);
   else
     t->done = 1;
-  cq_free(url);
   return rc;
 }
 

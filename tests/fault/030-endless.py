@@ -39,6 +39,22 @@ fails('the same page for ever, by offset', 'offsets',
 fails('more without records', 'offsets', 'GET /offsets\n  body {"items":[],"more":true}\n', 'more follows', 1)
 fails('more without a token is the end', 'tokens', 'GET /tokens\n  body {"items":[{"id":1}],"more":true}\n', '', 1)
 
+# The list that finds the clients goes round as well, and says whose it is.
+with open('maze.yml', 'w') as f:
+    f.write(f'''format: 1
+integration: maze
+clients:
+  hall:
+    discover: {{request: {{path: /halls, query: {{token: "{{{{ page.token }}}}"}}}}, rows: "items[*]", page: {{by: token, token: next}}}}
+    columns: {{hall: name}}
+defaults: {{request: {{url: "{MOCK}"}}, page: {{by: none}}}}
+tables:
+  maze_doors: {{request: {{path: "/{{{{ client.hall }}}}"}}, rows: "[*]", key: [id], columns: {{id: integer}}}}
+''')
+t.rows("SELECT cq_load('maze.yml')")
+t.routes('GET /halls\n  body {"items":[{"name":"a"}],"next":"a"}\n')
+t.has('the list of clients', t.tries('SELECT * FROM maze_doors'), 'hall: endless pages')
+
 # Another host: what comes there, and with what?
 seen = []
 other = socket.create_server(('127.0.0.1', 0))
