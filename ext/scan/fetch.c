@@ -405,6 +405,14 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
   return fetch_end(f, CQ_F_ERROR);
 }
 
+/* After the reason: how often it was tried. */
+static void fetch_say_tries(const cq_fetch *f, cq_verdict *v) {
+  size_t n = strlen(v->reason);
+
+  snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
+           f->attempt + 1);
+}
+
 static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
   size_t n = strlen(v->reason);
 
@@ -412,8 +420,7 @@ static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
     snprintf(v->reason + n, sizeof v->reason - n, " (asks to wait for %s)",
              span);
   else
-    snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
-             f->attempt + 1);
+    fetch_say_tries(f, v);
   if (!v->hint[0] && v->after_ms < CQ_MAX_WAIT_MS)
     snprintf(v->hint, sizeof v->hint, "%s", max_wait_hint);
   return fetch_refuse(f, v, CQ_THROTTLED);
@@ -452,10 +459,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
     if (f->attempt >= f->patience ||
         (status == 0 && (f->def.live || !f->def.limits) &&
          f->attempt >= UNREACHED_TRIES)) {
-      size_t n = strlen(v->reason);
-
-      snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
-               f->attempt + 1);
+      fetch_say_tries(f, v);
       return fetch_refuse(f, v, v->throttle ? CQ_THROTTLED : code);
     }
     wait =
