@@ -1,5 +1,5 @@
 /* ext/scan/fetch.c: one request from its definition to an answer that can be
- * decoded: login, limits, retries, error rules.
+ * decoded: login, retries, error rules.
  *
  * A page is tried again as a whole or not at all: once a piece has been handed
  * out, a broken transfer is an error of the list.  The body of an answer that
@@ -10,7 +10,7 @@
 
 #include "scan/internal.h"
 
-enum { BACKOFF_BASE_MS = 250, BACKOFF_CAP_MS = 20000, UNREACHED_TRIES = 1 };
+enum { BACKOFF_BASE_MS = 250, UNREACHED_TRIES = 1 };
 
 static const char max_wait_hint[] =
     "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
@@ -30,8 +30,7 @@ struct cq_fetch {
   cq_built built;
   cq_identity *identity; /* borrowed from the store; NULL = none */
   cq_auth_params params; /* in built.arena */
-  cq_limiter *limiters[4];
-  int nlimiter;
+  cq_limits limits;
   cq_transfer *transfer;
   fetch_state state;
   cq_outcome outcome; /* when ENDED */
@@ -47,91 +46,10 @@ struct cq_fetch {
   cq_fetch *before;         /* BEHIND: who asks; NULL = it is gone */
   cq_fetch *next, **listed; /* those with a key, see fetch_list */
   cq_error error;
-  int64_t waited_ms;          /* between tries, so far */
-  int64_t patience, pause_ms; /* tries after the first, and between them */
+  int64_t waited_ms; /* between tries, so far */
   char client[96];
   int64_t requests, retries, bytes, throttled_ms;
 };
-
-static void fetch_limit_key(const cq_fetch *f, const cq_scope *s, cq_buf *key) {
-  const cq_limits_def *l = f->def.limits;
-  const char *host = strstr(f->built.url, "://"), *end;
-
-  cq_buf_str(key, cq_source_integration(f->def.source)->name);
-  if (!l || l->nscope == 0) {
-    host = host ? host + 3 : f->built.url;
-    end = host + strcspn(host, "/?#");
-    cq_buf_byte(key, '|');
-    cq_buf_add(key, host, (size_t)(end - host));
-    /* A quota is a user's, and another's is not used up with it. */
-    if (f->identity && f->identity->cache_key)
-      cq_buf_printf(key, "|%s", f->identity->cache_key);
-    return;
-  }
-  for (size_t i = 0; i < l->nscope; i++) {
-    cq_buf_byte(key, '|');
-    if (strcmp(l->scope[i], "service") == 0)
-      cq_buf_str(key, f->def.service ? f->def.service : "");
-    else if (strcmp(l->scope[i], "operation") == 0)
-      cq_buf_str(key,
-                 f->def.request->operation ? f->def.request->operation : "");
-    for (size_t k = 0; s->client && k < s->client->n; k++)
-      if (strcmp(s->client->names[k], l->scope[i]) == 0 &&
-          s->client->values[k].kind == CQ_STR)
-        cq_buf_add(key, s->client->values[k].u.s, s->client->values[k].len);
-  }
-}
-
-static int fetch_limiters(cq_fetch *f, const cq_scope *s, cq_error *err) {
-  const cq_limits_def *l = f->def.limits;
-  cq_buf key;
-  int rc;
-
-  cq_buf_init(&key, CQ_MAX_URL);
-  fetch_limit_key(f, s, &key);
-  rc = key.rc ? cq_error_nomem(err)
-              : cq_http_limiter(f->def.env->http, key.data, l ? l->rate : 0,
-                                l ? l->burst : 0, l ? l->concurrency : 0,
-                                &f->limiters[0], err);
-  if (rc == CQ_OK) f->nlimiter = 1;
-  cq_buf_clear(&key);
-  return rc;
-}
-
-/* A whole number that the limits give as a template over config. */
-static int fetch_number(cq_fetch *f, cq_scope *s, const cq_template *t,
-                        int64_t most, int64_t *out, cq_error *err) {
-  cq_context c = cq_scope_context(s);
-  cq_value v, number;
-  int rc;
-
-  if (!t) return CQ_OK;
-  rc = cq_template_eval(t, &c, CQ_PLACE_PLAIN, &f->built.arena, &v, err);
-  if (rc || v.kind == CQ_NULL) return rc;
-  number = v;
-  if (v.kind == CQ_STR && cq_number_parse(v.u.s, v.len, &number))
-    number = cq_value_null();
-  if (number.kind != CQ_INT || number.u.i < 0)
-    return cq_error_set(err, CQ_ERROR,
-                        "%s: limits: expected a whole number: %s", f->def.table,
-                        cq_template_text(t));
-  *out = number.u.i < most ? number.u.i : most;
-  return CQ_OK;
-}
-
-/* How often, and how long at most, a request that failed waits for its turn. */
-static int fetch_patience(cq_fetch *f, cq_scope *s, cq_error *err) {
-  const cq_limits_def *l = f->def.limits;
-  int64_t pause = BACKOFF_CAP_MS / 1000;
-  int rc = CQ_OK;
-
-  f->patience = CQ_MAX_RETRIES;
-  if (l) rc = fetch_number(f, s, l->retries, 100, &f->patience, err);
-  if (l && rc == CQ_OK)
-    rc = fetch_number(f, s, l->max_pause, CQ_MAX_WAIT_MS / 1000, &pause, err);
-  f->pause_ms = pause * 1000;
-  return rc;
-}
 
 static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
   const char *scheme;
@@ -249,8 +167,9 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   rc = cq_request_build(d->request, scope, d->url, &f->built, err);
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
   if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
-  if (rc == CQ_OK) rc = fetch_limiters(f, scope, err);
-  if (rc == CQ_OK) rc = fetch_patience(f, scope, err);
+  if (rc == CQ_OK)
+    rc = cq_limits_open(&f->def, f->built.url, f->identity, scope,
+                        &f->built.arena, &f->limits, err);
   if (rc == CQ_OK && d->env->cache && d->request->idempotent &&
       (d->live || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);
@@ -309,8 +228,8 @@ static cq_outcome fetch_send(cq_fetch *f) {
   r.body = f->built.body;
   r.nbody = f->built.nbody;
   r.signer = signer;
-  memcpy(r.limiters, f->limiters, sizeof r.limiters);
-  r.nlimiter = f->nlimiter;
+  r.limiters[0] = f->limits.limiter;
+  r.nlimiter = 1;
   r.allow_file = cq_source_integration(f->def.source)->allow_file;
   r.follow = 1;
   r.priority = f->def.priority;
@@ -341,9 +260,8 @@ static void fetch_quota(cq_fetch *f) {
   reset = l->reset ? cq_transfer_header(f->transfer, l->reset) : NULL;
   if (!left) return;
   int64_t ms = reset ? cq_http_after_ms(reset, cq_now_us()) : -1;
-  for (int i = 0; i < f->nlimiter; i++)
-    cq_limiter_quota(f->def.env->http, f->limiters[i], atoll(left),
-                     ms >= 0 ? cq_mono_ms() + ms : 0);
+  cq_limiter_quota(f->def.env->http, f->limits.limiter, atoll(left),
+                   ms >= 0 ? cq_mono_ms() + ms : 0);
 }
 
 static void fetch_drop_transfer(cq_fetch *f) {
@@ -357,8 +275,8 @@ static void fetch_drop_transfer(cq_fetch *f) {
 
 /* What a server that wants fewer requests says holds for the others, too. */
 static void fetch_close_limits(cq_fetch *f, const cq_verdict *v) {
-  for (int i = 0; v->throttle && i < f->nlimiter; i++)
-    cq_limiter_throttled(f->def.env->http, f->limiters[i],
+  if (v->throttle)
+    cq_limiter_throttled(f->def.env->http, f->limits.limiter,
                          v->after_ms >= 0 ? cq_mono_ms() + v->after_ms : 0);
 }
 
@@ -456,7 +374,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
                             cq_span_format(v->after_ms, span, sizeof span));
     }
     /* Who cannot be reached now will not be in a minute, which nobody waits. */
-    if (f->attempt >= f->patience ||
+    if (f->attempt >= f->limits.retries ||
         (status == 0 && (f->def.live || !f->def.limits) &&
          f->attempt >= UNREACHED_TRIES)) {
       fetch_say_tries(f, v);
@@ -465,7 +383,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
     wait =
         v->after_ms >= 0
             ? v->after_ms + cq_backoff_ms(0, BACKOFF_BASE_MS, BACKOFF_BASE_MS)
-            : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, f->pause_ms);
+            : cq_backoff_ms(f->attempt, BACKOFF_BASE_MS, f->limits.pause_ms);
     if (f->def.live && f->attempt &&
         f->waited_ms + wait > fetch_max_wait(f) + BACKOFF_BASE_MS)
       return fetch_too_long(f, v, NULL);
@@ -574,8 +492,8 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   fetch_quota(f);
   /* file: URLs have no status */
   if (status == 0 && strncmp(f->built.url, "file:", 5) == 0) good = 1;
-  for (int i = 0; (good || status == 304) && i < f->nlimiter; i++)
-    cq_limiter_success(f->def.env->http, f->limiters[i]);
+  if (good || status == 304)
+    cq_limiter_success(f->def.env->http, f->limits.limiter);
   if (st == CQ_T_STREAM && good) {
     f->state = READY;
     return CQ_F_DATA;
