@@ -2,9 +2,9 @@
  * made lazily: clients x parent rows x values of IN lists and `each` x windows
  * of the cursor.
  *
- * Constraints prune here: on a client's attribute, on an `each` value and on a
- * parent's column they save requests; what an API takes itself stays in the
- * job's `where`.  Pruning drops only what SQL's = would drop as well. */
+ * Constraints prune here: on a client's attribute, on an `each` value and, in
+ * parents.c, on a parent's column they save requests; what an API takes itself
+ * stays in the job's `where`.  Pruning drops only what SQL's = would drop. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,21 +32,10 @@ struct cq_enum {
   int64_t now_us;
   const cq_client *const *clients;
   size_t nclient, ci;
-  const cq_client **own_clients; /* the pruned list */
-  cq_arena own;                  /* clients made from constraints */
-  cq_client nobody;
-  cq_scan *scan;        /* of the parent table */
-  const cq_batch *rows; /* its batch */
-  int row;
-  const cq_client *row_client;
-  cq_constraint *up; /* constraints handed to the parent's scan */
-  size_t nup;
-  unsigned char *up_wanted;
-  cq_value *given;                /* product of given parent columns */
-  const cq_client **given_client; /* whose each is; NULL: nobody's */
-  size_t ngiven, given_at;
-  int from_given, ended;
-  cq_set seen;                    /* `distinct` values */
+  const cq_client **own_clients;  /* the pruned list */
+  cq_arena own;                   /* clients made from constraints */
+  cq_parents *parents;            /* rows of the parent table, or NULL */
+  int ended;                      /* no more of them */
   json_t *cursors;                /* {parent key: value}, or NULL */
   const cq_constraint **variants; /* IN lists asked value by value */
   size_t nvariant;
@@ -57,112 +46,6 @@ struct cq_enum {
   cq_arena batch_arena;
   cq_scan_stats stats;
 };
-
-/* Constraints on columns that come from the parent, as the parent sees them. */
-static int enum_up(cq_enum *e, cq_error *err) {
-  e->up = cq_calloc(e->o->nconstraint + 1, sizeof *e->up);
-  e->up_wanted = cq_calloc((size_t)e->parent->ncol + 1, 1);
-  if (!e->up || !e->up_wanted) return cq_error_nomem(err);
-  for (size_t i = 0; i < e->o->nconstraint; i++) {
-    const cq_constraint *w = &e->o->constraints[i];
-    const cq_column *c = &e->t->columns[w->column];
-
-    if (c->source != CQ_FROM_PARENT || c->parent_column < 0) continue;
-    e->up[e->nup] = *w;
-    e->up[e->nup++].column = c->parent_column;
-  }
-  for (int i = 0; i < e->parent->ncol; i++)
-    e->up_wanted[i] = e->need->parent[i];
-  return CQ_OK;
-}
-
-/* Whose row is each?  0 where that is not clear, and only the parent tells. */
-static int given_clients(cq_enum *e) {
-  for (size_t r = 0; r < e->ngiven; r++) {
-    const cq_value *row = &e->given[r * (size_t)e->parent->nslot];
-    size_t could = 0;
-
-    for (size_t k = 0; k < e->nclient; k++) {
-      int fits = 1;
-
-      for (int i = 0; i < e->parent->ncol && fits; i++) {
-        const cq_column *c = &e->parent->columns[i];
-        const cq_value *v = c->source == CQ_FROM_CLIENT && c->from
-                                ? cq_client_value(e->clients[k], c->from)
-                                : NULL;
-
-        if (v && row[i].kind != CQ_NULL) fits = cq_may_equal(v, &row[i]);
-      }
-      if (!fits) continue;
-      e->given_client[r] = e->clients[k];
-      could++;
-    }
-    if (could > 1) return 0;
-  }
-  return 1;
-}
-
-/* Can all wanted parent columns be had from constraints?  Then the parent is
- * not asked: its rows are the product of their values. */
-static int enum_given(cq_enum *e, cq_error *err) {
-  const cq_constraint *by[16];
-  int col[16];
-  size_t n = 0, total = 1;
-
-  for (int i = 0; i < e->parent->ncol; i++) {
-    size_t k;
-
-    if (e->need->parent[i] != 1) /* 2: only `when` asks for it */
-      continue;
-    for (k = 0; k < e->t->parent.ngiven &&
-                strcmp(e->t->parent.given[k], e->parent->columns[i].name) != 0;
-         k++)
-      ;
-    if (k == e->t->parent.ngiven || n == 16) return CQ_OK;
-    for (k = 0;
-         k < e->nup && !(e->up[k].column == i &&
-                         (e->up[k].op == CQ_W_EQ || e->up[k].op == CQ_W_IN));
-         k++)
-      ;
-    if (k == e->nup || e->up[k].n == 0 || total > 100000 / e->up[k].n)
-      return CQ_OK;
-    by[n] = &e->up[k];
-    col[n++] = i;
-    total *= e->up[k].n;
-  }
-  if (n == 0) return CQ_OK;
-  e->given = cq_calloc(total * (size_t)e->parent->nslot, sizeof *e->given);
-  e->given_client = cq_calloc(total, sizeof *e->given_client);
-  if (!e->given || !e->given_client) return cq_error_nomem(err);
-  for (size_t r = 0; r < total; r++)
-    for (size_t k = 0, rest = r; k < n; rest /= by[k]->n, k++)
-      e->given[r * (size_t)e->parent->nslot + (size_t)col[k]] =
-          by[k]->values[rest % by[k]->n];
-  e->ngiven = total;
-  e->from_given = given_clients(e);
-  return CQ_OK;
-}
-
-static int enum_parent(cq_enum *e, cq_error *err) {
-  cq_scan_options o;
-  int rc = enum_up(e, err);
-
-  if (rc || e->o->parents) return rc;
-  rc = enum_given(e, err);
-  if (rc || e->from_given) return rc;
-  memset(&o, 0, sizeof o);
-  o.env = e->o->env;
-  o.source = e->o->source;
-  o.table = e->parent;
-  o.clients = e->clients;
-  o.nclient = e->nclient;
-  o.constraints = e->up;
-  o.nconstraint = e->nup;
-  o.wanted = e->up_wanted;
-  o.cap = -1;
-  o.live = e->o->live;
-  return cq_scan_open(&o, &e->scan, err);
-}
 
 static int enum_required(const cq_enum *e, cq_error *err) {
   for (int i = 0; i < e->t->ncol; i++) {
@@ -194,7 +77,6 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
   e->parent = o->table->parent.table;
   e->need = need;
   e->now_us = now_us;
-  e->nobody.id = o->table->integration->name;
   cq_arena_init(&e->batch_arena);
   cq_arena_init(&e->own);
   e->variants = cq_calloc(o->nconstraint + 1, sizeof *e->variants);
@@ -211,109 +93,15 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
   e->clients = e->own_clients;
   if (rc == CQ_OK && o->cursor_from && o->cursor_from[0] == '{')
     e->cursors = json_loads(o->cursor_from, 0, NULL);
-  if (rc == CQ_OK && e->parent) rc = enum_parent(e, err);
+  if (rc == CQ_OK && e->parent)
+    rc = cq_parents_open(o, need, e->clients, e->nclient, now_us, &e->parents,
+                         err);
   if (rc) {
     cq_enum_close(e);
     return rc;
   }
   *out = e;
   return CQ_OK;
-}
-
-/* Of the rows that constraints gave, the next that the parent could have. */
-static int given_row(cq_enum *e, const cq_value **row, const cq_client **client,
-                     cq_error *err) {
-  int yes = 0, rc = CQ_OK;
-
-  while (!yes && rc == CQ_OK) {
-    cq_constraint where[16];
-    size_t n = 0;
-
-    if (e->given_at == e->ngiven) return CQ_DONE;
-    *row = &e->given[e->given_at * (size_t)e->parent->nslot];
-    *client = e->given_client[e->given_at++];
-    if (!*client) {
-      if (e->nclient) continue; /* none of them has such a row */
-      *client = &e->nobody;
-    }
-    if ((*client)->failed)
-      return cq_error_set(err, (*client)->failed, "%s", (*client)->error);
-    for (int i = 0; i < e->parent->ncol && n < 16; i++)
-      if ((*row)[i].kind != CQ_NULL)
-        where[n++] = (cq_constraint){i, CQ_W_EQ, 1, &(*row)[i], 0};
-    rc = cq_source_concerns(e->o->source, e->parent, *client, where, n, &yes,
-                            err);
-  }
-  return rc ? rc : CQ_ROW;
-}
-
-/* The next row of the parent, wherever it comes from. */
-static int enum_parent_row(cq_enum *e, const cq_value **row,
-                           const cq_client **client, cq_error *err) {
-  int rc;
-
-  if (e->o->parents) {
-    *client = e->nclient ? e->clients[0] : &e->nobody;
-    return e->o->parents->next(e->o->parents->user, row, err);
-  }
-  if (e->from_given) {
-    return given_row(e, row, client, err);
-  }
-  while (!e->rows || e->row >= e->rows->nrow) {
-    rc = cq_scan_poll(e->scan, &e->rows, &e->row_client, err);
-    if (rc != CQ_ROW) {
-      e->rows = NULL;
-      return rc;
-    }
-    e->row = 0;
-  }
-  *row = cq_batch_row(e->rows, e->row++);
-  *client = e->row_client;
-  return CQ_ROW;
-}
-
-/* Each client asks for its own. */
-static int first_of(cq_enum *e, const cq_client *client, const cq_value *v,
-                    int *is_first) {
-  uint64_t of = cq_hash64(client->id, strlen(client->id), 0);
-
-  return cq_set_add(&e->seen,
-                    v->kind == CQ_STR
-                        ? cq_hash64(v->u.s, v->len, of)
-                        : cq_hash64(&v->u, sizeof v->u, of + v->kind),
-                    is_first);
-}
-
-/* Does this parent row lead to requests? */
-static int parent_wanted(cq_enum *e, const cq_value *row,
-                         const cq_client *client, int *yes, cq_error *err) {
-  cq_scope s;
-  cq_context c;
-  cq_arena tmp;
-  int rc;
-
-  *yes = 0;
-  for (size_t i = 0; i < e->nup; i++)
-    if (!cq_constraint_allows(&e->up[i], &row[e->up[i].column])) return CQ_OK;
-  *yes = 1;
-  memset(&s, 0, sizeof s);
-  s.config = e->o->source->config;
-  s.client = client;
-  s.parent_rows = &row;
-  s.nparent = 1;
-  s.run_us = e->now_us;
-  c = cq_scope_context(&s);
-  cq_arena_init(&tmp);
-  rc = e->t->parent.when
-           ? cq_template_true(e->t->parent.when, &c, &tmp, yes, err)
-           : CQ_OK;
-  cq_arena_clear(&tmp);
-  for (int i = 0;
-       e->t->parent.distinct && *yes && rc == CQ_OK && i < e->parent->ncol; i++)
-    if (strcmp(e->parent->columns[i].name, e->t->parent.distinct) == 0 &&
-        first_of(e, client, &row[i], yes))
-      return cq_error_nomem(err);
-  return rc;
 }
 
 static void group_clear(group *g) {
@@ -645,16 +433,13 @@ static int enum_parents(cq_enum *e, cq_error *err) {
   while (!e->ended) {
     const cq_value *row;
     const cq_client *client;
-    int yes, rc = enum_parent_row(e, &row, &client, err);
+    int rc = cq_parents_next(e->parents, &row, &client, err);
 
     if (rc == CQ_DONE) {
       e->ended = 1;
       break;
     }
     if (rc != CQ_ROW) return rc;
-    rc = parent_wanted(e, row, client, &yes, err);
-    if (rc) return rc;
-    if (!yes) continue;
     if (e->nbatch && e->batch_client != client) {
       /* The batch ends here; this row begins the next one. */
       rc = group_start(e, e->batch_client, e->batch_rows, e->nbatch, err);
@@ -713,14 +498,15 @@ int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err) {
 }
 
 int cq_enum_asks_parent(const cq_enum *e) {
-  return e->scan != NULL;
+  return cq_parents_scan(e->parents) != NULL;
 }
 
 void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
+  const cq_scan *scan = cq_parents_scan(e->parents);
   cq_scan_stats s;
 
-  if (!e->scan) return;
-  cq_scan_stats_get(e->scan, &s);
+  if (!scan) return;
+  cq_scan_stats_get(scan, &s);
   add->requests += s.requests;
   add->retries += s.retries;
   add->bytes += s.bytes;
@@ -733,7 +519,7 @@ void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
 
 void cq_enum_close(cq_enum *e) {
   if (!e) return;
-  cq_scan_close(e->scan);
+  cq_parents_close(e->parents);
   if (e->o->parents && e->o->parents->close)
     e->o->parents->close(e->o->parents->user);
   json_decref(e->cursors);
@@ -743,11 +529,6 @@ void cq_enum_close(cq_enum *e) {
   cq_free(e->batch_rows);
   cq_free(e->own_clients);
   cq_free(e->variants);
-  cq_free(e->given_client);
-  cq_set_clear(&e->seen);
-  cq_free(e->given);
-  cq_free(e->up);
-  cq_free(e->up_wanted);
   cq_free(e);
 }
 

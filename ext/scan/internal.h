@@ -271,6 +271,18 @@ int cq_may_equal(const cq_value *a, const cq_value *b);
 int cq_constraint_allows(const cq_constraint *c, const cq_value *v);
 const cq_value *cq_client_value(const cq_client *c, const char *name);
 
+/* ---- parents.c: the parent's rows that lead to requests ------------------ */
+typedef struct cq_parents cq_parents;
+int cq_parents_open(const cq_scan_options *o, const cq_need *need,
+                    const cq_client *const *clients, size_t nclient,
+                    int64_t now_us, cq_parents **out, cq_error *err);
+/* CQ_ROW (borrowed until the next call), CQ_BUSY, CQ_DONE or an error. */
+int cq_parents_next(cq_parents *p, const cq_value **row,
+                    const cq_client **client, cq_error *err);
+/* The scan of the parent; NULL where it is not asked.  p may be NULL. */
+const cq_scan *cq_parents_scan(const cq_parents *p);
+void cq_parents_close(cq_parents *p);
+
 /* ---- enumerate.c: which requests ---------------------------------------- */
 typedef struct cq_enum cq_enum;
 typedef struct cq_job { /* what one task asks for; all memory in its arena */
