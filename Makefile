@@ -38,7 +38,7 @@ CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
 TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
 .PHONY: all help install clean deps demo demo-run tests check check-run asan \
-        ubsan tsan bench bench-run soak soak-run coverage docs format lint lint-run \
+        ubsan tsan bench bench-run bench-instructions soak soak-run coverage docs format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
@@ -172,21 +172,30 @@ asan ubsan tsan:
 	tools/deps.sh build check
 	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) SANITIZE=$(sanitizer) CC=gcc
 
-#: make bench      what .load takes; cq beside loops that a person would write; BENCH="--rows 200000"
+FLOORS = $(addprefix $(BUILD)/bench/floor_,simdjson jansson)
+#: make bench      cq beside loops that a person would write; BENCH="--case items-1e5"
 bench:
 	tools/deps.sh build bench
 	$(MAKE) bench-run
-bench-run: all $(BUILD)/bench/floor $(BUILD)/bench/floor_simdjson $(BUILD)/bench/load $(BUILD)/bench/empty.so
+#: make bench-instructions  the same by instruction counts, which neighbours do not disturb
+bench-instructions:
+	tools/deps.sh build bench
+	$(MAKE) bench-run BENCH="--instructions $(BENCH)"
+bench-run: all $(FLOORS) $(BUILD)/bench/load $(BUILD)/bench/empty.so
 	$(BUILD)/bench/load 41 $(BUILD)/cq.so $(BUILD)/bench/empty.so
 	bench/run.py --build $(BUILD) $(BENCH)
-$(BUILD)/bench/%: bench/%.c
+BENCH_CFLAGS = -D_DEFAULT_SOURCE $(CFLAGS) -Wall -Wextra $(if $(WERROR),-Werror)
+$(BUILD)/bench/load: bench/load.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_DEFAULT_SOURCE $(CFLAGS) $(WARN) -o $@ $< \
-	  $$(pkg-config --cflags --libs libcurl jansson sqlite3)
-$(BUILD)/bench/floor_simdjson: bench/floor_simdjson.cc
+	$(CC) -std=c11 $(BENCH_CFLAGS) -o $@ $< -lsqlite3
+$(BUILD)/bench/%.o: bench/%.c bench/floor.h
 	@mkdir -p $(@D)
-	$(CXX) -std=c++17 $(CFLAGS) -Wall -Wextra -o $@ $< \
-	  $$(pkg-config --cflags --libs libcurl simdjson sqlite3)
+	$(CC) -std=c11 $(BENCH_CFLAGS) $$(pkg-config --cflags libcurl jansson sqlite3) -c -o $@ $<
+$(BUILD)/bench/%.o: bench/%.cc bench/floor.h
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(BENCH_CFLAGS) $$(pkg-config --cflags simdjson sqlite3) -c -o $@ $<
+$(BUILD)/bench/floor_%: $(BUILD)/bench/floor_%.o $(BUILD)/bench/floor.o
+	$(CXX) -o $@ $^ $$(pkg-config --libs libcurl jansson simdjson sqlite3)
 $(BUILD)/bench/empty.so: bench/empty.c
 	@mkdir -p $(@D)
 	$(CC) $(CQ_CFLAGS) $(CQ_LDFLAGS) $(SO_LDFLAGS) -Wl,--no-as-needed -o $@ $< \

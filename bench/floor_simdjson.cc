@@ -1,57 +1,32 @@
-// bench/floor_simdjson.cc: the fastest loop that a person would write: the same
-// as floor.c, with simdjson's on-demand parser instead of trees.
+// bench/floor_simdjson.cc: the floor: the fastest loop that a person would
+// write (floor.h), with simdjson's on-demand parser.
 //
-//   floor_simdjson URL FILE.db
-//
-// JSON columns are taken as the text that came. One thread, one transaction,
-// default journal. Prints the rows, nothing else.
-#include <cstdio>
-#include <cstdlib>
+// JSON columns are taken as the text that came. Which column a member is, is
+// remembered by its place in the record: one comparison a member.
 #include <cstring>
-#include <strings.h>
-
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
-#include <curl/curl.h>
 #include <simdjson.h>
-#include <sqlite3.h>
+
+#include "floor.h"
 
 namespace sj = simdjson::ondemand;
 
-struct page {
-  char *data = nullptr;
-  size_t size = 0, cap = 0;
-  std::string next;
+static_assert(FLOOR_PADDING >= simdjson::SIMDJSON_PADDING,
+              "bytes behind a page");
+
+struct target {
+  std::string key;
+  std::vector<int> columns; // of this key, or of keys in its object
 };
 
-[[noreturn]] static void die(const char *what, const char *why) {
-  fprintf(stderr, "floor: %s: %s\n", what, why);
-  exit(1);
-}
-
-static size_t on_body(char *p, size_t size, size_t n, void *arg) {
-  page *g = static_cast<page *>(arg);
-  n *= size;
-  if (g->size + n + simdjson::SIMDJSON_PADDING > g->cap) {
-    g->cap = (g->size + n + simdjson::SIMDJSON_PADDING) * 2;
-    g->data = static_cast<char *>(realloc(g->data, g->cap));
-    if (!g->data) die("memory", "exhausted");
-  }
-  memcpy(g->data + g->size, p, n);
-  g->size += n;
-  return n;
-}
-
-static size_t on_header(char *p, size_t size, size_t n, void *arg) {
-  page *g = static_cast<page *>(arg);
-  n *= size;
-  if (n > 7 && strncasecmp(p, "link: <", 7) == 0) {
-    const char *end = static_cast<const char *>(memchr(p, '>', n));
-    if (end) g->next.assign(p + 7, static_cast<size_t>(end - p) - 7);
-  }
-  return n;
-}
+static sj::parser parser;
+static std::unordered_map<std::string_view, target> targets;
+static std::vector<const target *> places; // of the members of the last record
+static bool constants; // some columns are bound once for many records
 
 static void bind_text(sqlite3_stmt *s, int i, std::string_view v) {
   sqlite3_bind_text(s, i, v.data(), static_cast<int>(v.size()), SQLITE_STATIC);
@@ -67,86 +42,80 @@ static void bind(sqlite3_stmt *s, int i, sj::value v) {
       sqlite3_bind_double(s, i, n.as_double());
     break;
   }
-  case sj::json_type::string: bind_text(s, i, v.get_string()); break;
-  case sj::json_type::boolean: sqlite3_bind_int(s, i, v.get_bool()); break;
-  case sj::json_type::null: sqlite3_bind_null(s, i); break;
-  default: bind_text(s, i, simdjson::to_json_string(v).value());
+  case sj::json_type::string:
+    bind_text(s, i, v.get_string());
+    break;
+  case sj::json_type::boolean:
+    sqlite3_bind_int(s, i, v.get_bool());
+    break;
+  case sj::json_type::null:
+    sqlite3_bind_null(s, i);
+    break;
+  default:
+    bind_text(s, i, simdjson::to_json_string(v).value());
   }
 }
 
-// In the order of the columns; the keys of a record come in another.
-static const char *const columns[] = {
-    "id",      "name",        "full_name",  "owner",
-    "private", "description", "language",   "stargazers_count",
-    "size",    "created_at",  "updated_at", "topics"};
-enum { NCOLUMN = sizeof(columns) / sizeof(columns[0]) };
+// Keys that no column wants are remembered as well, without columns.
+static const target *find(std::string_view key, size_t place) {
+  if (place < places.size() && places[place]->key == key) return places[place];
+  auto it = targets.find(key);
+  if (it == targets.end()) {
+    auto *own = new std::string(key); // kept as long as the program runs
+    it = targets.emplace(*own, target{*own, {}}).first;
+  }
+  if (places.size() <= place) places.resize(place + 1, &it->second);
+  places[place] = &it->second;
+  return &it->second;
+}
 
-static int column(std::string_view key) {
-  for (int i = 0; i < NCOLUMN; i++)
-    if (key == columns[i]) return i;
-  return -1;
+static void compile(const floor_t *f) {
+  targets.clear();
+  places.clear();
+  constants = false;
+  for (int i = 0; i < f->ncolumn; i++) {
+    if (f->column[i].key[0] == '{') {
+      constants = true;
+      continue;
+    }
+    target &t = targets[f->column[i].key];
+    t.key = f->column[i].key;
+    t.columns.push_back(i);
+  }
+}
+
+// The bindings of the last record are replaced by this one's; a member that
+// this one lacks is NULL.
+static void record(floor_t *f, sj::object row) {
+  size_t place = 0;
+  if (!constants) sqlite3_clear_bindings(f->insert);
+  for (int i = 0; constants && i < f->ncolumn; i++)
+    if (f->column[i].key[0] != '{') sqlite3_bind_null(f->insert, i + 1);
+  for (auto field : row) {
+    const target *t = find(field.unescaped_key(), place++);
+    if (t->columns.empty()) continue;
+    int first = t->columns[0];
+    if (!f->column[first].below) {
+      bind(f->insert, first + 1, field.value());
+      continue;
+    }
+    for (auto inner : field.value().get_object()) {
+      std::string_view key = inner.unescaped_key();
+      for (int i : t->columns)
+        if (key == f->column[i].below) bind(f->insert, i + 1, inner.value());
+    }
+  }
+  floor_row(f);
+}
+
+static void page(floor_t *f, int columns_changed) {
+  if (columns_changed) compile(f);
+  sj::document doc = parser.iterate(f->body, f->size, f->cap);
+  for (sj::object row : doc.get_array()) record(f, row);
 }
 
 int main(int argc, char **argv) try {
-  page g;
-  sqlite3 *db;
-  sqlite3_stmt *insert;
-  sj::parser parser;
-  long rows = 0;
-  if (argc != 3) die("usage", "floor_simdjson URL FILE.db");
-  CURL *curl = curl_easy_init();
-  if (!curl) die("curl", "cannot start");
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &g);
-  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &g);
-  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 65536L);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  if (sqlite3_open(argv[2], &db) != SQLITE_OK ||
-      sqlite3_exec(db,
-                   "CREATE TABLE items(id INTEGER, name TEXT, full_name TEXT,"
-                   " owner_login TEXT, private INTEGER, description TEXT,"
-                   " language TEXT, stargazers_count INTEGER, size INTEGER,"
-                   " created_at TEXT, updated_at TEXT, topics TEXT);"
-                   "BEGIN",
-                   nullptr, nullptr, nullptr) != SQLITE_OK ||
-      sqlite3_prepare_v2(db,
-                         "INSERT INTO items VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-                         -1, &insert, nullptr) != SQLITE_OK)
-    die("sqlite", sqlite3_errmsg(db));
-  g.next = argv[1];
-  while (!g.next.empty()) {
-    std::string url;
-    url.swap(g.next);
-    curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    g.size = 0;
-    CURLcode code = curl_easy_perform(curl);
-    if (code != CURLE_OK) die("curl", curl_easy_strerror(code));
-    sj::document doc = parser.iterate(g.data, g.size, g.cap);
-    for (sj::object row : doc.get_array()) {
-      sqlite3_clear_bindings(insert);
-      for (auto field : row) {
-        int i = column(field.unescaped_key());
-        if (i < 0) continue;
-        if (i == 3)
-          bind(insert, i + 1, field.value()["login"]);
-        else
-          bind(insert, i + 1, field.value());
-      }
-      if (sqlite3_step(insert) != SQLITE_DONE)
-        die("sqlite", sqlite3_errmsg(db));
-      sqlite3_reset(insert);
-      rows++;
-    }
-  }
-  sqlite3_finalize(insert);
-  if (sqlite3_exec(db, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK)
-    die("sqlite", sqlite3_errmsg(db));
-  sqlite3_close(db);
-  curl_easy_cleanup(curl);
-  free(g.data);
-  printf("%ld\n", rows);
-  return 0;
+  return floor_main(argc, argv, page);
 } catch (const simdjson::simdjson_error &e) {
-  die("json", e.what());
+  floor_die("json", e.what());
 }

@@ -1,198 +1,167 @@
 #!/usr/bin/python3
 """Measures cq beside the loops that a person would write: `make bench`.
 
-  bench/run.py --build build [--rows 50000] [--rounds 3] [--json FILE]
+  bench/run.py --build build [--case NAME]... [--program NAME]...
 
-nginx serves the same pages of GitHub-like records (1.95 kB, 24 keys, 100 a
-page, next page by Link header) to four programs: the loop of libcurl, simdjson
-and a prepared insert (bench/floor_simdjson.cc, the floor), the same with
-jansson's trees (bench/floor.c), a live SELECT of the same 12 columns, and a
-sync of them into a file. All are whole processes, so that start and end count.
-Each round runs all four; the least CPU of the rounds is shown, and its wall
-time and peak memory.
+One nginx serves page files to all programs (server.py, pages.py): the floors
+(floor.h), live queries and syncs of cq in the sqlite3 shell. Programs are whole
+processes, so that start and end count. Rounds are interleaved; the least CPU of
+a program's rounds is shown, and its wall time and peak memory. Instructions are
+counted by callgrind, per row, with what one page takes taken off, and without
+the kernel's; they do not depend on what else the machine does.
+
+cases.py lists cases and programs, report.py prints, and writes docs.
 """
 import argparse
 import json
 import os
-import random
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-COLUMNS = ('id name full_name owner_login private description language stargazers_count size created_at updated_at '
-           'topics').split()
-PAGE = 100
+import cases
+import measure
+import report
+import server
 
 
-def record(i, rnd):
-    """A repository as GitHub lists it, cut to 24 keys; about 1.95 kB."""
-    words = 'fast small library for reading writing cloud tables data stream parser in pure safe simple'.split()
-    owner, name = f'owner-{i % 997}', f'repository-{i}'
-    api, web = f'https://api.github.com/repos/{owner}/{name}', f'https://github.com/{owner}/{name}'
-    user = f'https://api.github.com/users/{owner}'
-    return {
-        'id': 10_000_000 + i, 'node_id': f'MDEwOlJlcG9zaXRvcnkx{i:09d}', 'name': name, 'full_name': f'{owner}/{name}',
-        'private': i % 7 == 0,
-        'owner': {'login': owner, 'id': 1000 + i % 997, 'node_id': f'MDQ6VXNlcjE{i % 997:04d}',
-                  'avatar_url': f'https://avatars.githubusercontent.com/u/{1000 + i % 997}?v=4', 'url': user,
-                  'html_url': f'https://github.com/{owner}', 'followers_url': user + '/followers',
-                  'following_url': user + '/following{/other_user}', 'gists_url': user + '/gists{/gist_id}',
-                  'starred_url': user + '/starred{/owner}{/repo}', 'subscriptions_url': user + '/subscriptions',
-                  'organizations_url': user + '/orgs', 'repos_url': user + '/repos',
-                  'events_url': user + '/events{/privacy}', 'received_events_url': user + '/received_events',
-                  'gravatar_id': '', 'type': 'User',
-                  'site_admin': False},
-        'html_url': web, 'description': None if i % 11 == 0 else ' '.join(rnd.choices(words, k=9)) + (' é' if i % 5 == 0 else ''),
-        'fork': i % 3 == 0, 'url': api, 'archive_url': api + '/{archive_format}{/ref}',
-        'branches_url': api + '/branches{/branch}', 'clone_url': web + '.git', 'hooks_url': api + '/hooks',
-        'issues_url': api + '/issues{/number}', 'created_at': f'20{10 + i % 14}-0{1 + i % 9}-1{i % 10}T08:00:{i % 60:02d}Z',
-        'updated_at': f'2024-0{1 + i % 9}-2{i % 9}T10:20:{i % 60:02d}Z', 'size': rnd.randrange(10 ** 6),
-        'stargazers_count': rnd.randrange(10 ** 5), 'language': ('C', 'Go', 'Rust', 'Python', None)[i % 5],
-        'topics': rnd.sample(words, 4), 'license': {'key': 'apache-2.0', 'name': 'Apache License 2.0', 'spdx_id': 'Apache-2.0'},
-        'permissions': {'admin': False, 'push': False, 'pull': True}, 'default_branch': 'main',
-    }
+class Bench:
+    """One run: a folder with pages and databases, a server, and how to call each program."""
+
+    def __init__(self, build, keep=None):
+        self.build = build.resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix='cq-bench-'))
+        self.keep = keep
+        self.server = None
+        self.seeds = {}
+
+    def start(self, chosen):
+        (self.folder / 'pages').mkdir()
+        self.sizes = cases.write_pages(self.folder / 'pages', chosen)
+        self.server = server.Server(self.folder, etag='on')
+        self.env = {'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'TMPDIR': str(self.folder), 'TZ': 'UTC',
+                    'LANG': 'C.UTF-8', 'CQ_PATH': cases.write_definitions(self.folder), 'BENCH_URL': self.server.url}
+
+    def stop(self):
+        if self.server:
+            self.server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def command(self, case, program, db):
+        if program.name in cases.FLOORS:
+            return [str(self.build / 'bench' / cases.FLOORS[program.name])] + \
+                [str(a) for a in case.floor(self.server.url, db, program.mode)], ''
+        shell = ['sqlite3', '-batch', '-bail', '-cmd', f'.load {self.build}/cq', str(db)]
+        return shell, case.live() if program.name == 'live' else case.sync(program.mode)
+
+    def check(self, case, program, text):
+        """Whoever did not do the work is not measured."""
+        if program.name in cases.FLOORS:
+            got, want = int(text), case.total
+        elif program.name == 'live':
+            got, want = int(text.split('\n')[-2].split('|')[0]), case.rows
+        else:
+            result = json.loads(text)
+            got, want = result['rows'], case.total
+            if result['status'] != 'success':
+                sys.exit(f'bench: {case.name}: {program.name}: {text[:2000]}')
+        if got != want:
+            sys.exit(f'bench: {case.name}: {program.name}: {got} rows, not {want}')
+
+    def database(self, case, program):
+        """A new file, or a copy of what the program begins with, which is made once per case."""
+        db = self.folder / f'{program.name}.db'
+        db.unlink(missing_ok=True)
+        if program.seed:
+            seed = self.folder / f'{program.seed}.seed'
+            if self.seeds.get(program.seed) != (case.name, case.total):
+                first = cases.PROGRAMS[program.seed]
+                made = self.database(case, first)
+                argv, stdin = self.command(case, first, made)
+                self.check(case, first, measure.run(argv, self.env, stdin)['text'])
+                made.rename(seed)
+                self.seeds[program.seed] = (case.name, case.total)
+            shutil.copyfile(seed, db)
+        return db
+
+    def once(self, case, program, count=None):
+        db = self.database(case, program)
+        argv, stdin = self.command(case, program, db)
+        took = measure.count(argv, self.env, stdin, count) if count else measure.run(argv, self.env, stdin)
+        self.check(case, program, took.pop('text'))
+        db.unlink(missing_ok=True)
+        return took
+
+    def time(self, case, programs, rounds):
+        best = {}
+        for _ in range(rounds):
+            for p in programs:
+                took = self.once(case, p)
+                if p.name not in best or took['cpu'] < best[p.name]['cpu']:
+                    best[p.name] = took
+        return best
+
+    def count(self, case, programs):
+        """Instructions per row, without those of a run over one page."""
+        per_row = {}
+        small = case.smaller()
+        for p in (p for p in programs if p.counted):
+            out = (self.keep or self.folder) / f'callgrind.{case.name}.{p.name}'
+            few = self.once(small, p, f'{out}.small')['instructions']
+            many = self.once(case, p, out)['instructions']
+            rows = case.rows - small.rows if p.name == 'live' else case.total - small.total
+            per_row[p.name] = (many - few) / rows
+        return per_row
 
 
-def write_pages(folder, rows):
-    rnd, size = random.Random(1), 0
-    pages = -(-rows // PAGE)
-    for p in range(pages):
-        text = json.dumps([record(i, rnd) for i in range(p * PAGE, min(rows, (p + 1) * PAGE))], separators=(',', ':'),
-                          ensure_ascii=False).encode()
-        (folder / f'{p + 1}.json').write_bytes(text)
-        size += len(text)
-    return pages, size
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
-def start_nginx(folder, pages):
-    port = free_port()
-    links = '\n'.join(f'    {p} "<http://127.0.0.1:{port}/items?page={p + 1}>; rel=\\"next\\"";' for p in range(1, pages))
-    (folder / 'nginx.conf').write_text(f'''
-daemon off;
-master_process off;
-error_log {folder}/error.log;
-pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-  access_log off;
-  sendfile on;
-  keepalive_requests 1000000;
-  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-  types {{ application/json json; }}
-  map_hash_max_size 65536;
-  map_hash_bucket_size 256;
-  map $arg_page $page {{ default $arg_page; "" 1; }}
-  map $page $next {{
-    default "";
-{links}
-  }}
-  server {{
-    listen 127.0.0.1:{port};
-    location = /items {{
-      root {folder}/pages;
-      add_header Link $next;
-      try_files /$page.json =404;
-    }}
-  }}
-}}
-''')
-    nginx = shutil.which('nginx', path=os.environ.get('PATH', '') + ':/usr/sbin') or sys.exit('bench: nginx is missing')
-    proc = subprocess.Popen([nginx, '-p', folder, '-c', folder / 'nginx.conf'], stderr=subprocess.DEVNULL)
-    for _ in range(200):
-        with socket.socket() as s:
-            if s.connect_ex(('127.0.0.1', port)) == 0:
-                return proc, f'http://127.0.0.1:{port}'
-        time.sleep(0.02)
-    proc.kill()
-    sys.exit('bench: nginx did not start: ' + (folder / 'error.log').read_text()[-300:])
-
-
-def run(argv, env, stdin=''):
-    """(CPU seconds, wall seconds, peak bytes, output) of a whole process."""
-    t = time.monotonic()
-    with tempfile.TemporaryFile() as out:
-        proc = subprocess.Popen([str(a) for a in argv], env=env, stdin=subprocess.PIPE, stdout=out)
-        proc.stdin.write(stdin.encode())
-        proc.stdin.close()
-        _, status, usage = os.wait4(proc.pid, 0)
-        wall = time.monotonic() - t
-        proc.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read().decode()
-    if proc.returncode != 0:
-        sys.exit(f'bench: {argv[0]}: exit status {proc.returncode}\n{text}')
-    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, text
+def choose(args):
+    chosen = [c for c in cases.CASES if any(n in c.name for n in args.case)] if args.case else \
+        [c for c in cases.CASES if args.full or not c.full]
+    if args.instructions:
+        chosen = [c for c in chosen if c.instructions]
+    unknown = [n for n in args.program if n not in cases.PROGRAMS]
+    if not chosen or unknown:
+        sys.exit(f'bench: no such case or program; cases: {" ".join(c.name for c in cases.CASES)}; '
+                 f'programs: {" ".join(cases.PROGRAMS)}')
+    return chosen
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--build', type=Path, default=Path('build'))
-    ap.add_argument('--rows', type=int, default=50000)
-    ap.add_argument('--rounds', type=int, default=3)
-    ap.add_argument('--json', type=Path)
+    ap.add_argument('--case', action='append', default=[], help='cases whose names hold this')
+    ap.add_argument('--program', action='append', default=[], help='this program and the floor')
+    ap.add_argument('--rounds', type=int, help='instead of each case\'s own number')
+    ap.add_argument('--instructions', action='store_true', help='count instructions, take no times')
+    ap.add_argument('--times', action='store_true', help='take times, count no instructions')
+    ap.add_argument('--keep', type=Path, help="folder for callgrind's files, for callgrind_annotate")
+    ap.add_argument('--full', action='store_true', help='the largest cases as well')
+    ap.add_argument('--json', type=Path, help='write all figures there')
     args = ap.parse_args()
-    build = args.build.resolve()
-    folder = Path(tempfile.mkdtemp(prefix='cq-bench-'))
-    (folder / 'pages').mkdir()
-    nginx = None
+    chosen = choose(args)
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
+    bench = Bench(args.build, args.keep)
+    results = []
     try:
-        pages, size = write_pages(folder / 'pages', args.rows)
-        nginx, url = start_nginx(folder, pages)
-        env = {'PATH': os.environ['PATH'], 'HOME': str(folder), 'TMPDIR': str(folder), 'TZ': 'UTC', 'LANG': 'C.UTF-8',
-               'CQ_PATH': str(HERE / 'bench.yml'), 'BENCH_URL': url}
-        shell = ['sqlite3', '-batch', '-bail', '-cmd', f'.load {build}/cq']
-        counts = ', '.join(f'count({c})' for c in COLUMNS)
-        spec = '{source: bench, tables: [bench_items], progress: off}'
-
-        def loop(program):
-            return lambda db: ([build / 'bench' / program, url + '/items', db], '', lambda text: int(text))
-
-        def live(db):
-            return shell + [':memory:'], f'SELECT count(*), {counts} FROM bench_items;', lambda text: int(text.split('|')[0])
-
-        def sync(db):
-            return shell + [db], (f"SELECT cq_sync('{spec}') IS NULL;\nSELECT count(*) FROM bench_items;\n"), \
-                lambda text: int(text.split()[-1])
-
-        best = {}
-        for n in range(args.rounds):
-            for name, make in (('floor', loop('floor_simdjson')), ('trees', loop('floor')), ('live', live), ('sync', sync)):
-                db = folder / f'{name}-{n}.db'
-                argv, stdin, rows = make(db)
-                cpu, wall, peak, text = run(argv, env, stdin)
-                if rows(text) != args.rows:
-                    sys.exit(f'bench: {name}: {rows(text)} rows, not {args.rows}')
-                db.unlink(missing_ok=True)
-                if name not in best or cpu < best[name]['cpu']:
-                    best[name] = {'cpu': cpu, 'wall': wall, 'peak': peak}
-        base = best['floor']
-        print(f'{args.rows} rows of {size / args.rows / 1000:.2f} kB, 12 columns, {args.rounds} rounds')
-        print(f'{"":22}{"CPU x floor":>12}{"wall x floor":>14}{"CPU ms/1000":>13}{"wall s":>9}{"peak MiB":>10}')
-        for name, label in (('floor', 'curl+simdjson+insert'), ('trees', 'curl+jansson+insert'), ('live', 'cq live'),
-                            ('sync', 'cq sync')):
-            b = best[name]
-            b['rows'], b['cpu_per_1000_ms'] = args.rows, b['cpu'] * 1e6 / args.rows
-            print(f'{label:22}{b["cpu"] / base["cpu"]:12.2f}{b["wall"] / base["wall"]:14.2f}{b["cpu_per_1000_ms"]:13.2f}'
-                  f'{b["wall"]:9.2f}{b["peak"] / 2 ** 20:10.1f}')
-        if args.json:
-            args.json.write_text(json.dumps(best, indent=1) + '\n')
+        bench.start(chosen)
+        for case in chosen:
+            programs = [cases.PROGRAMS[n] for n in case.programs if not args.program or n in args.program + [case.base]]
+            figures = {p.name: {} for p in programs}
+            if not args.instructions:
+                for name, took in bench.time(case, programs, args.rounds or case.rounds).items():
+                    figures[name].update(took)
+            if case.instructions and not args.times:
+                for name, per_row in bench.count(case, programs).items():
+                    figures[name]['instructions_per_row'] = per_row
+            results.append(report.result(case, programs, figures))
+            print(report.text(results[-1]), flush=True)
     finally:
-        if nginx:
-            nginx.terminate()
-            nginx.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        bench.stop()
+    if args.json:
+        args.json.write_text(json.dumps({'cases': results}, indent=1) + '\n')
 
 
-main()
+if __name__ == '__main__':
+    main()
