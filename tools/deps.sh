@@ -10,7 +10,8 @@ build='gcc|clang libc6-dev binutils make pkg-config|pkgconf libsqlite3-dev
   libexpat1-dev zlib1g-dev libzstd-dev libssl-dev'
 demo='sqlite3 python3 python3-venv ca-certificates'
 check="$demo curl diffutils procps"
-bench="$check nginx-light|nginx g++ libsimdjson-dev"
+bench="$check nginx libnginx-mod-http-echo g++ libsimdjson-dev
+  valgrind"
 lint='clang clang-format cppcheck shellcheck'
 
 wanted=
