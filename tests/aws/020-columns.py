@@ -1,8 +1,12 @@
 # Every column that CloudQuery has, in its order and of its type, its keys, and an example per table.
 import glob
 import os
+import sys
 
 import yaml
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap
 
 root = os.environ['CQ_ROOT']
 TYPES = {'utf8': 'text', 'int64': 'integer', 'float64': 'real', 'bool': 'boolean', 'timestamp[us, tz=UTC]': 'timestamp',
@@ -21,15 +25,8 @@ tables = {}
 for path in glob.glob(os.path.join(root, 'vtab', 'aws', '*.yml')):
     with open(path, encoding='utf-8') as f:
         tables.update(yaml.safe_load(f).get('tables') or {})
-count = 0
-
-
-def ok(name, wrong):
-    global count
-    count += 1
-    print(f'{"not ok" if wrong else "ok"} {count} - {name}')
-    for w in wrong:
-        print('#', w)
+tap = Tap()
+ok = tap.none
 
 
 def kind(column):
@@ -52,4 +49,4 @@ for table in sorted(set(wanted) & set(tables)):
     wrong += [f'no {k}' for k in ('title', 'example', 'permissions') if not t.get(k)]
     wrong += [f'the example reads another table: {t["example"]}'] if table not in t['example'] else []
     ok(table, wrong)
-print(f'1..{count}')
+tap.done()

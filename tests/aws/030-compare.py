@@ -5,22 +5,19 @@ import json
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.environ['CQ_ROOT'], 'tests', 'aws'))
-import compare                                              # noqa: E402
+sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/aws']
+import compare
+from shared import Tap
 
 info = json.load(open(os.environ['CQ_MOTO_FILE'], encoding='utf-8'))
 c = compare.Compare(info, os.environ['CQ_ROOT'], os.environ['CQ_SO'], os.environ['CQ_SQLITE'], others=[1])
 only = os.environ.get('TABLES', '').split()
-count = 0
+tap = Tap()
 for table in compare.READ:
     if only and table not in only:
         continue
     rows, fields, wrong = c.table(table)
     if not rows:
         wrong.append('botocore finds no rows: nothing was compared')
-    count += 1
-    print(f'{"not ok" if wrong else "ok"} {count} - {table}: {rows} rows, {fields} fields')
-    for w in wrong:
-        print('#', w.replace('\n', ' '))
-    sys.stdout.flush()
-print(f'1..{count}')
+    tap.none(f'{table}: {rows} rows, {fields} fields', wrong)
+tap.done()

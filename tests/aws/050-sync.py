@@ -7,26 +7,20 @@ import os
 import sqlite3
 import sys
 
-count = 0
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+import shared
+
+tap = shared.Tap()
+ok = tap.none
 moto = json.load(open(os.environ['CQ_MOTO_FILE'], encoding='utf-8'))
 USERS = {name: moto[name] for name in ('admin', 'some', 'denied')}
 os.environ.update(AWS_ENDPOINT_URL=os.environ['CQ_MOTO_URL'], AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null',
                   AWS_EC2_METADATA_DISABLED='true')
 
 
-def ok(name, wrong):
-    global count
-    count += 1
-    print(f'{"not ok" if wrong else "ok"} {count} - {name}', flush=True)
-    for w in wrong:
-        print('#', str(w).replace('\n', ' ')[:600])
-
-
 def connect(user, path):
     os.environ.update(AWS_ACCESS_KEY_ID=USERS[user]['access_key_id'], AWS_SECRET_ACCESS_KEY=USERS[user]['secret_access_key'])
-    db = sqlite3.connect(path, isolation_level=None)
-    db.enable_load_extension(True)
-    db.load_extension(os.environ['CQ_SO'][:-3])
+    db = shared.connect(path)
     db.execute("SELECT cq_config('cache_ttl', 0)")
     return db
 
@@ -114,4 +108,4 @@ except sqlite3.Error as e:
 ok('a user without any right', [] if '"status":"failed"' in r or 'not authorized' in r.lower() or 'AccessDenied' in r else [r])
 text = b''.join(open(f, 'rb').read() for f in ('aws.db', 'other.db', 'denied.db'))
 ok('no secret in any file', [u for u, k in USERS.items() if k['secret_access_key'].encode() in text])
-print(f'1..{count}')
+tap.done()

@@ -6,20 +6,16 @@
 import json
 import os
 import sqlite3
+import sys
 
 import boto3
 
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap, connect
+
 moto = json.load(open(os.environ['CQ_MOTO_FILE'], encoding='utf-8'))
-count = 0
-
-
-def ok(name, wrong):
-    global count
-    count += 1
-    print(f'{"not ok" if wrong else "ok"} {count} - {name}', flush=True)
-    for w in wrong:
-        print('#', str(w).replace('\n', ' ')[:600])
-
+tap = Tap()
+ok = tap.none
 
 iam = boto3.client('iam', endpoint_url=os.environ['CQ_MOTO_URL'], region_name='us-east-1', aws_access_key_id=moto['admin']['access_key_id'],
                    aws_secret_access_key=moto['admin']['secret_access_key'])
@@ -27,9 +23,7 @@ iam.create_user(UserName='least')
 key = iam.create_access_key(UserName='least')['AccessKey']
 os.environ.update(AWS_ENDPOINT_URL=os.environ['CQ_MOTO_URL'], AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null',
                   AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID=key['AccessKeyId'], AWS_SECRET_ACCESS_KEY=key['SecretAccessKey'])
-db = sqlite3.connect(':memory:', isolation_level=None)
-db.enable_load_extension(True)
-db.load_extension(os.environ['CQ_SO'][:-3])
+db = connect(':memory:')
 # Regions that are named are not asked for, so that ec2:DescribeRegions is needed by its own table only.
 db.execute("SELECT cq_config('cache_ttl', 0), cq_config('aws.regions', ?), cq_config('aws.max_retries', '0')", (json.dumps(moto['regions'][:1]),))
 actions = {name: json.loads(p) for name, p in db.execute("SELECT name, permissions FROM cq_tables WHERE integration = 'aws'")}
@@ -78,4 +72,4 @@ for k in iam.list_access_keys(UserName='least')['AccessKeyMetadata']:
     iam.delete_access_key(UserName='least', AccessKeyId=k['AccessKeyId'])
 iam.delete_user_policy(UserName='least', PolicyName='p')
 iam.delete_user(UserName='least')
-print(f'1..{count}')
+tap.done()

@@ -5,6 +5,10 @@ import os
 import re
 import sqlite3
 import subprocess
+import sys
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap
 
 root, so = os.environ['CQ_ROOT'], os.environ['CQ_SO'][:-3]
 text = open(root + '/docs/reference.md', encoding='utf-8').read()
@@ -12,16 +16,8 @@ db = sqlite3.connect(':memory:')
 db.enable_load_extension(True)
 before = {r[0] for r in db.execute("SELECT name FROM pragma_function_list")}
 db.load_extension(so)
-count = bad = 0
-
-
-def same(name, seen, wanted):
-    global count, bad
-    count += 1
-    bad += seen != wanted
-    print(f'{"ok" if seen == wanted else "not ok"} {count} - {name}')
-    if seen != wanted:
-        print(f'#   {seen!r}\n# not\n#   {wanted!r}')
+tap = Tap()
+same = tap.is_
 
 
 def rows(heading):
@@ -44,5 +40,4 @@ subprocess.run([os.environ['CQ_PYTHON'], root + '/tools/tables.py', so, 'tables'
 seen = filecmp.dircmp(root + '/docs/tables', 'tables')
 same('docs/tables is what `make docs` writes', (seen.left_only, seen.right_only, filecmp.cmpfiles(
     root + '/docs/tables', 'tables', seen.common_files, shallow=False)[1:]), ([], [], ([], [])))
-print(f'1..{count}')
-raise SystemExit(bad != 0)
+tap.done()

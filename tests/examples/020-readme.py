@@ -4,20 +4,18 @@
 import os
 import re
 import subprocess
+import sys
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap
 
 root, so = os.environ['CQ_ROOT'], os.environ['CQ_SO'][:-3]
 text = open(root + '/README.md', encoding='utf-8').read()
-count = bad = 0
+tap = Tap()
 
 
 def ok(name, good, notes=''):
-    global count, bad
-    count += 1
-    bad += not good
-    print(f'{"ok" if good else "not ok"} {count} - {name}')
-    if not good:
-        for line in notes.splitlines():
-            print('#', line)
+    tap.none(name, [] if good else [notes])
 
 
 def shell(lines, env=None, db='readme.db'):
@@ -48,4 +46,4 @@ ok('AWS', 'error' not in seen.lower().replace('"errors":[],"errors_total":0', ''
 
 for name in re.findall(r'\]\((?!http)([^)#]+)\)', text):
     ok(f'{name} is there', os.path.exists(os.path.join(root, name)))
-print(f'1..{count}')
+tap.done()

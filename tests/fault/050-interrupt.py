@@ -4,7 +4,6 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,42 +11,24 @@ import threading
 import time
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/fault')
-from faults import SPEC, Odd
+from faults import SPEC, Odd, Server
 
 
-class Hanging:
-    """Sends `start`, then nothing more; tells when it was asked, and when the other side went."""
+class Hanging(Server):
+    """Sends `start`, then nothing more; tells when it was asked, and when the other side went. `calm`: what it answers instead."""
 
     def __init__(self, start):
         self.start, self.calm = start, None
         self.asked, self.gone = threading.Event(), threading.Event()
-        self.sock = socket.create_server(('127.0.0.1', 0))
-        self.url = f'http://127.0.0.1:{self.sock.getsockname()[1]}'
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        while True:
-            c, _ = self.sock.accept()
-            threading.Thread(target=self.answer, args=(c,), daemon=True).start()
-
-    def answer(self, c):
-        head = b''
-        while b'\r\n\r\n' not in head:
-            more = c.recv(65536)
-            if not more:
-                return
-            head += more
+    def answer(self, c, head):
         if self.calm is not None:
             c.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' % (len(self.calm), self.calm))
-            c.close()
             return
         c.sendall(self.start)
         self.asked.set()
-        try:
-            while c.recv(65536):
-                pass
-        except OSError:
-            pass
+        self.wait(c)
         self.gone.set()
 
 

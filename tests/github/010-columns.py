@@ -2,22 +2,18 @@
 # The comparison itself is tried on definitions that are wrong.
 import os
 import sqlite3
+import sys
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap, connect
 
 root = os.environ['CQ_ROOT']
 TYPES = {'utf8': 'text', 'int64': 'integer', 'float64': 'real', 'bool': 'boolean', 'timestamp[us, tz=UTC]': 'timestamp',
          'json': 'json', 'list<item: utf8, nullable>': 'list of text'}
 OWN_TABLES = {'github_commits', 'github_pull_requests', 'github_tags'}   # CloudQuery has none of that name
 OWN_COLUMNS = {'repository_full_name', 'branch'}
-count = bad = 0
-
-
-def ok(name, wrong):
-    global count, bad
-    count += 1
-    bad += bool(wrong)
-    print(f'{"not ok" if wrong else "ok"} {count} - {name}')
-    for w in wrong:
-        print('#', w)
+tap = Tap()
+ok = tap.none
 
 
 def differences(wanted, wanted_key, have, key):
@@ -41,9 +37,7 @@ with open(root + '/tests/github/columns.tsv', encoding='utf-8') as f:
         if pk == '1':
             keys[table].add(column)
 
-db = sqlite3.connect(':memory:')
-db.enable_load_extension(True)
-db.load_extension(os.environ['CQ_SO'][:-3])
+db = connect(':memory:')
 tables = {n: (key, example) for n, key, example in
           db.execute("SELECT name, key, example FROM cq_tables WHERE integration = 'github'")}
 columns = {}
@@ -75,5 +69,4 @@ cases = {'as wanted': (have, ['a'], 0), 'a column is missing': (have[:2], ['a'],
 for name, (columns_, key, number) in cases.items():
     seen = differences(right, {'a'}, columns_, key)
     ok('the comparison: ' + name, [] if len(seen) == number else seen + [f'{number} are wanted'])
-print(f'1..{count}')
-raise SystemExit(bad != 0)
+tap.done()

@@ -6,22 +6,17 @@ import http.server
 import json
 import os
 import sqlite3
+import sys
 import threading
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap, connect
 
 ROOT = os.environ['CQ_ROOT']
 ORG = 'octokit-fixture-org'
-count = bad = 0
+tap = Tap()
+ok = tap.is_
 asked = []
-
-
-def ok(name, seen, wanted=True):
-    global count, bad
-    count += 1
-    bad += seen != wanted
-    print(f'{"ok" if seen == wanted else "not ok"} {count} - {name}')
-    if seen != wanted:
-        print(f'# seen   {str(seen)[:600]}\n# wanted {str(wanted)[:600]}')
-
 
 recorded = {}
 for path in sorted(glob.glob(os.environ['CQ_GITHUB'] + '/scenarios/api.github.com/*/normalized-fixture.json')):
@@ -119,10 +114,8 @@ def compare(name, table, rows, records, known=None):
     ok(name, wrong, [])
 
 
-db = sqlite3.connect('test.db', isolation_level=None)
+db = connect()
 db.row_factory = sqlite3.Row
-db.enable_load_extension(True)
-db.load_extension(os.environ['CQ_SO'][:-3])
 db.execute("SELECT cq_config('github.base_url', ?), cq_config('github.access_token', 's3cret'), cq_config('cache_ttl', '0')", (url,))
 
 
@@ -197,5 +190,4 @@ for column, value in (('title', 'x'), ('number', str(row['number'])), ('labels',
     ok(f'the comparison: another {column}', len(differences('github_issues', record, dict(row, **{column: value}), known)), 1)
 other.close()
 db.close()
-print(f'1..{count}')
-raise SystemExit(bad != 0)
+tap.done()

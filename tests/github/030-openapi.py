@@ -4,8 +4,12 @@ import glob
 import json
 import os
 import re
+import sys
 
 import yaml
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap
 
 # CloudQuery's tables whose paths the document no longer has, or has only for other editions of GitHub.
 GONE = {'github_billing_action': '/orgs/{}/settings/billing/actions', 'github_billing_package': '/orgs/{}/settings/billing/packages',
@@ -14,17 +18,8 @@ TYPES = {'text': {'string'}, 'integer': {'integer', 'number'}, 'real': {'number'
          'json': {'object', 'array'}, 'list of text': {'array'}}
 # The document says of these another type than GitHub answers with (a permission's name; an epoch or a text).
 ODD = set()
-count = bad = 0
-
-
-def ok(name, wrong):
-    global count, bad
-    count += 1
-    bad += bool(wrong)
-    print(f'{"not ok" if wrong else "ok"} {count} - {name}')
-    for w in wrong:
-        print('#', w)
-
+tap = Tap()
+ok = tap.none
 
 with open(os.environ['CQ_GITHUB'] + '/openapi.json', encoding='utf-8') as f:
     api = json.load(f)
@@ -153,5 +148,4 @@ for table, d in sorted(definitions.items()):
             wrong.append(f'{name}: {kind}, in the document {sorted(has)}')
     ok(table, wrong)
 ok('most columns are in the document', [] if matched >= 500 else [f'{matched} columns'])
-print(f'1..{count}')
-raise SystemExit(bad != 0)
+tap.done()

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import sys
 import time
 from unittest import mock
 
@@ -11,8 +12,12 @@ import botocore.auth
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap
+
 info = json.load(open(os.environ['CQ_MOTO_FILE']))
-count = 0
+tap = Tap()
+ok = tap.is_
 
 
 def client(service, user='admin', region='us-east-1', **over):
@@ -20,14 +25,6 @@ def client(service, user='admin', region='us-east-1', **over):
     keys = {'aws_' + k: v for k, v in keys.items()}
     return boto3.client(service, endpoint_url=info['url'], region_name=region,
                         config=Config(parameter_validation=False, retries={'total_max_attempts': 1}), **{**keys, **over})
-
-
-def ok(name, seen, wanted):
-    global count
-    count += 1
-    print(f'{"ok" if seen == wanted else "not ok"} {count} - {name}')
-    if seen != wanted:
-        print(f'# {seen!r}, not {wanted!r}')
 
 
 def code(call, **args):
@@ -105,4 +102,4 @@ time.sleep(1.5)
 ok('a session that is over: ec2', code(client('ec2', **short).describe_vpcs), 'RequestExpired')
 ok('a session that is over: s3', code(client('s3', **short).list_buckets), 'ExpiredToken')
 ok('a session that is over: kms', code(client('kms', **short).list_keys), 'ExpiredTokenException')
-print(f'1..{count}')
+tap.done()

@@ -10,19 +10,13 @@ import sys
 import jsonschema
 import yaml
 
-sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/spec')
+sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/spec']
 import keys
+from shared import Tap
 
 root, so = os.environ['CQ_ROOT'], os.environ['CQ_SO'][:-3]
-count = 0
-
-
-def ok(name, wrong):
-    global count
-    count += 1
-    print(f'{"not ok" if wrong else "ok"} {count} - {name}')
-    for w in wrong:
-        print('#', *str(w).splitlines(), sep='\n# ' if '\n' in str(w) else ' ')
+tap = Tap()
+ok = tap.none
 
 
 def load(folder, files):
@@ -101,4 +95,4 @@ out = subprocess.run([os.environ['CQ_SQLITE'], '-batch', '-cmd', '.load ' + so, 
                       'SELECT count(DISTINCT table_name) = (SELECT count(*) FROM cq_tables) FROM cq_columns'], text=True,
                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
 ok('every built-in table loads', [] if out.strip() == '1' else [out])
-print(f'1..{count}')
+tap.done()

@@ -5,16 +5,13 @@ import os
 import re
 import sqlite3
 import sys
-import urllib.request
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import MOCK, Mocked, connect
 
 ROOT = os.environ['CQ_ROOT']
 TABLES = ('zoo_animals', 'zoo_visits', 'zoo_food', 'zoo_log', 'wide_rows')
-os.environ['ZOO_URL'] = os.environ['CQ_MOCK_URL']
-
-
-def routes(path):
-    for method, what, data in (('POST', 'reset', b''), ('PUT', 'routes', open(path, 'rb').read())):
-        urllib.request.urlopen(urllib.request.Request(f'{os.environ["CQ_MOCK_URL"]}/-/{what}', data, method=method)).close()
+os.environ['ZOO_URL'] = MOCK
 
 
 def answer(db, sql):
@@ -26,14 +23,12 @@ def answer(db, sql):
     return rows if re.search(r'ORDER BY [^)]*$', sql) else sorted(rows)
 
 
-n = bad = ran = 0
+tap, ran = Mocked(), 0
 for path in sorted(glob.glob(f'{ROOT}/tests/sql/23[1-9]-*.sql') + glob.glob(f'{ROOT}/tests/sql/240-*.sql')):
     if path.endswith('230-aws.sql') or '236-' in path:            # 236 has a server that never answers
         continue
-    routes(path[:-4] + '.routes')
-    live = sqlite3.connect(':memory:', isolation_level=None)
-    live.enable_load_extension(True)
-    live.load_extension(os.environ['CQ_SO'][:-3])
+    tap.routes(open(path[:-4] + '.routes').read())
+    live = connect(':memory:')
     copy = sqlite3.connect(':memory:', isolation_level=None)
     for name in ('zoo', 'wide'):
         live.execute('SELECT cq_load(?)', (f'{ROOT}/tests/sql/fixtures/{name}.yml',))
@@ -54,12 +49,7 @@ for path in sorted(glob.glob(f'{ROOT}/tests/sql/23[1-9]-*.sql') + glob.glob(f'{R
                 continue
             ran += 1
             if one != two and not (' LIMIT ' in sql and 'ORDER BY' not in sql and len(one) == len(two)):
-                differ.append((sql, one, two))
-    n += 1
-    bad += bool(differ)
-    print(f'{"not " if differ else ""}ok {n} - {os.path.basename(path)[:-4]}')
-    for d in differ:
-        print(f'# {d[0]}\n#   live {d[1]}\n#   copy {d[2]}')
-n += 1
-print(f'{"" if ran >= 40 else "not "}ok {n} - {ran} statements were compared')
-print(f'1..{n}')
+                differ.append(f'{sql}\n  live {one}\n  copy {two}')
+    tap.none(os.path.basename(path)[:-4], differ)
+tap.is_(f'{ran} statements were compared', ran >= 40)
+tap.done()

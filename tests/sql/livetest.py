@@ -11,8 +11,12 @@ import json
 import os
 import random
 import sqlite3
+import sys
 import threading
 import urllib.parse
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import connect
 
 ROOT = os.environ['CQ_ROOT']
 PAGE = 5
@@ -176,9 +180,7 @@ class Pair:
 
     def __init__(self, lab, root, env):
         os.environ.update(env)
-        self.db = sqlite3.connect(':memory:', isolation_level=None)
-        self.db.enable_load_extension(True)
-        self.db.load_extension(os.environ['CQ_SO'][:-3])
+        self.db = connect(':memory:')
         for yml in ('lab', 'wide'):
             self.db.execute('SELECT cq_load(?)', (f'{root}/tests/sql/fixtures/{yml}.yml',))
         self.db.execute("SELECT cq_config('cache_ttl', 0)")
