@@ -113,6 +113,11 @@ void cq_arena_reset(cq_arena *a) {
   }
 }
 
+void cq_arena_wipe(cq_arena *a) {
+  for (arena_block *b = a->head; b; b = b->next) cq_wipe(b->data, b->used);
+  cq_arena_clear(a);
+}
+
 void cq_arena_clear(cq_arena *a) {
   arena_block *b, *next;
   for (b = a->head; b; b = next) {

@@ -93,6 +93,7 @@ char *cq_mprintf(const char *fmt, ...) CQ_PRINTF(1, 2) CQ_CHECKED;
 int cq_grow(void *items, size_t *cap, size_t count, size_t size) CQ_CHECKED;
 /* Wipes secrets; not optimized away. */
 void cq_wipe(void *p, size_t n);
+void cq_free_secret(char *s); /* wipes a text, then frees it; NULL is legal */
 /* Test builds only (-DCQ_FAULT): the n-th allocation from now fails (0 = off);
  * cq_fault_hit() tells whether it did.  Elsewhere both do nothing. */
 void cq_fault_set(long n);
@@ -110,6 +111,7 @@ char *cq_arena_printf(cq_arena *a, const char *fmt, ...)
     CQ_PRINTF(2, 3) CQ_CHECKED;
 void cq_arena_reset(cq_arena *a); /* keeps one block */
 void cq_arena_clear(cq_arena *a);
+void cq_arena_wipe(cq_arena *a); /* clears; what held secrets is zero */
 
 /* Buffer: sticky.  After a failure every append is a no-op; look at rc once.
  * data is always NUL-terminated when not NULL. */
@@ -185,8 +187,15 @@ int cq_glob(const char *pattern, const char *s); /* only '*', case-sens. */
 /* Nearest of n words to `word` by edit distance, or NULL where none is near
  * enough to suggest. */
 const char *cq_nearest(const char *word, const char *const *words, size_t n);
+/* Replaces `secret` in text by "***", in place, however a server may write it:
+ * as it is, percent-encoded, escaped as in JSON, in base64; and where a message
+ * was cut in its middle, what is left of it.  Does nothing for secrets of fewer
+ * than four characters, which would black out ordinary words. */
+void cq_redact(char *text, const char *secret);
 /* Checks strict UTF-8; returns offset of the first bad byte or n. */
 size_t cq_utf8_check(const char *s, size_t n);
+/* n, or a little less where s[n] is in the middle of a character. */
+size_t cq_utf8_cut(const char *s, size_t n);
 /* Reads a whole file up to max bytes into a malloc'ed NUL-terminated text.
  * CQ_NOTFOUND: there is none; CQ_TOOBIG: longer than max; else CQ_IOERR. */
 int cq_file_read(const char *path, size_t max, char **out, size_t *len,

@@ -11,11 +11,15 @@
 
 enum { ERROR_HINT_MAX = 320 };
 
-/* Cuts at a character's start, never inside of a UTF-8 sequence. */
-static size_t error_cut(const char *s, size_t n) {
-  size_t i = n;
-  while (i > 0 && n - i < 4 && ((unsigned char)s[i] & 0xC0) == 0x80) i--;
-  return ((unsigned char)s[i] & 0xC0) == 0x80 ? n : i;
+/* A server's bytes may be anything, and callers cut them anywhere: what is no
+ * UTF-8 goes.  Returns the length that is left. */
+static size_t error_utf8(char *s, size_t n) {
+  size_t i = 0;
+  while ((i += cq_utf8_check(s + i, n - i)) < n) {
+    memmove(s + i, s + i + 1, n - i);
+    n--;
+  }
+  return n;
 }
 
 /* Formats into out; cuts what does not fit and blanks control characters.
@@ -26,7 +30,8 @@ static size_t error_format(char *out, size_t cap, const char *fmt, va_list ap) {
   size_t n;
   if (vsnprintf(big, sizeof(big), fmt, ap) < 0) big[0] = '\0';
   n = strlen(big);
-  if (n >= cap) n = error_cut(big, cap - 1);
+  n = error_utf8(big, n);
+  if (n >= cap) n = cq_utf8_cut(big, cap - 1);
   memcpy(out, big, n);
   out[n] = '\0';
   for (p = out; *p; p++) {
@@ -77,7 +82,7 @@ void cq_error_prefix(cq_error *err, const char *fmt, ...) {
   n += strlen(join);
   have = strlen(err->text);
   room = sizeof(text) - 1 - n;
-  if (have > room) have = error_cut(err->text, room);
+  if (have > room) have = cq_utf8_cut(err->text, room);
   memcpy(text + n, err->text, have);
   text[n + have] = '\0';
   memcpy(err->text, text, n + have + 1);
@@ -96,7 +101,7 @@ void cq_error_hint(cq_error *err, const char *fmt, ...) {
   va_end(ap);
   have = strlen(err->text);
   if (have + nlead + n >= sizeof(err->text))
-    have = error_cut(err->text, sizeof(err->text) - 1 - nlead - n);
+    have = cq_utf8_cut(err->text, sizeof(err->text) - 1 - nlead - n);
   memcpy(err->text + have, lead, nlead);
   memcpy(err->text + have + nlead, hint, n + 1);
 }

@@ -129,3 +129,8 @@ void cq_wipe(void *p, size_t n) {
   __asm__ __volatile__("" : : "r"(p) : "memory");
 #endif
 }
+
+void cq_free_secret(char *s) {
+  if (s) cq_wipe(s, strlen(s));
+  cq_free(s);
+}

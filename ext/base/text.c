@@ -91,7 +91,88 @@ const char *cq_nearest(const char *word, const char *const *words, size_t n) {
   return best;
 }
 
+/* ---- secrets --------------------------------------------------------------- */
+enum { TEXT_SECRET_MIN = 4, TEXT_SECRET_PART = 8 };
+
+static int text_hex(const char *p, int digits) {
+  int v = 0;
+  while (digits--) {
+    unsigned char c = text_lower(*p++);
+    if (c >= '0' && c <= '9')
+      v = v * 16 + c - '0';
+    else if (c >= 'a' && c <= 'f')
+      v = v * 16 + c - 'a' + 10;
+    else
+      return -1;
+  }
+  return v;
+}
+
+/* How many bytes at p write the byte c; 0 = none do.  A '%' or backslash of the
+ * secret may stand as it is, or begin its own escape: `plain` says which. */
+static size_t text_writes(const char *p, char c, int plain) {
+  static const char escapes[] = "n\nr\rt\tb\bf\f";
+  if (*p == c && (plain || (c != '%' && c != '\\'))) return 1;
+  if (*p == '+' && c == ' ') return 1;
+  if (*p == '%' && text_hex(p + 1, 2) == (unsigned char)c) return 3;
+  /* line ends in messages became blanks */
+  if (*p == ' ' && (unsigned char)c < ' ') return 1;
+  if (*p != '\\') return 0;
+  if (p[1] == c && (c == '"' || c == '\\' || c == '/')) return 2;
+  if (p[1] == 'u' && text_hex(p + 2, 4) == (unsigned char)c) return 6;
+  for (const char *e = escapes; *e; e += 2)
+    if (p[1] == e[0] && c == e[1]) return 2;
+  return 0;
+}
+
+/* The length of what writes the secret, or a beginning of it that says too
+ * much, at p; 0 = nothing does.  A message may have been cut anywhere, but its
+ * end, or its line's, is where a short beginning is likely to be one. */
+static size_t text_secret(const char *p, const char *secret, int plain) {
+  const char *s = secret, *at = p;
+  size_t n;
+  while (*s && (n = text_writes(at, *s, plain)) > 0) at += n, s++;
+  n = (size_t)(s - secret);
+  if (!*s || n >= TEXT_SECRET_PART) return (size_t)(at - p);
+  return n >= TEXT_SECRET_MIN && (!*at || *at == '\n') ? (size_t)(at - p) : 0;
+}
+
+static void text_star(char *text, const char *secret) {
+  for (char *p = text; *p; p++) {
+    size_t n = text_secret(p, secret, 1);
+    if (n < 3) n = text_secret(p, secret, 0);
+    if (n < 3) continue;
+    memcpy(p, "***", 3);
+    memmove(p + 3, p + n, strlen(p + n) + 1);
+    p += 2;
+  }
+}
+
+void cq_redact(char *text, const char *secret) {
+  size_t n = secret ? strlen(secret) : 0;
+  if (!text || n < TEXT_SECRET_MIN) return;
+  text_star(text, secret);
+  for (int url = 0; url < 2; url++) {
+    cq_buf b;
+    cq_buf_init(&b, n * 2 + 8);
+    cq_base64_encode(&b, secret, n, url);
+    /* the last digits depend on what follows the secret there */
+    if (!b.rc && b.len > TEXT_SECRET_PART) {
+      b.data[n * 4 / 3] = 0;
+      text_star(text, b.data);
+    }
+    if (b.data) cq_wipe(b.data, b.len);
+    cq_buf_clear(&b);
+  }
+}
+
 /* ---- UTF-8 ---------------------------------------------------------------- */
+size_t cq_utf8_cut(const char *s, size_t n) {
+  size_t i = n;
+  while (i > 0 && n - i < 4 && ((unsigned char)s[i] & 0xC0) == 0x80) i--;
+  return ((unsigned char)s[i] & 0xC0) == 0x80 ? n : i;
+}
+
 /* Strict: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 size_t cq_utf8_check(const char *s, size_t n) {
   const unsigned char *p = (const unsigned char *)s;

@@ -28,7 +28,7 @@ static cq_http_entry *log_slot(cq_io *io) {
 
 static void log_copy(char *out, size_t size, const char *s, size_t n) {
   if (!s) n = 0;
-  if (n >= size) n = size - 1;
+  if (n >= size) n = cq_utf8_cut(s, size - 1);
   if (n) memcpy(out, s, n);
   out[n] = 0;
 }

@@ -58,6 +58,13 @@ static int url_is(const char *s, size_t n, const char *word) {
   return i == n && !word[i];
 }
 
+/* How much of a URL messages show: nothing of its query, which may hold a key. */
+static int url_shown(const char *url) {
+  size_t n = strcspn(url, "?#");
+
+  return n < 200 ? (int)n : 200;
+}
+
 int cq_url_check(const char *url, int allow_file, cq_error *err) {
   size_t n = url ? strlen(url) : 0;
   cq_url_parts u;
@@ -73,8 +80,8 @@ int cq_url_check(const char *url, int allow_file, cq_error *err) {
                           "at byte %zu",
                           i + 1);
   if (!cq_url_split(url, n, &u) || !u.has_authority)
-    return cq_error_set(err, CQ_MISUSE, "request: URL is not absolute: %.200s",
-                        url);
+    return cq_error_set(err, CQ_MISUSE, "request: URL is not absolute: %.*s",
+                        url_shown(url), url);
   if (url_is(u.scheme, u.nscheme, "file")) {
     if (allow_file) return CQ_OK;
     cq_error_set(err, CQ_MISUSE, "request: URL scheme is not allowed: file");
@@ -93,8 +100,8 @@ int cq_url_check(const char *url, int allow_file, cq_error *err) {
     return CQ_MISUSE;
   }
   if (u.nhost == 0)
-    return cq_error_set(err, CQ_MISUSE, "request: URL has no host: %.200s",
-                        url);
+    return cq_error_set(err, CQ_MISUSE, "request: URL has no host: %.*s",
+                        url_shown(url), url);
   return CQ_OK;
 }
 

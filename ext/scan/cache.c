@@ -54,9 +54,9 @@ int cq_cache_new(size_t max_bytes, cq_cache **out) {
 
 static void entry_free(entry *e) {
   if (!e) return;
-  cq_free(e->key);
+  cq_free_secret(e->key); /* holds headers */
   cq_block_unref(e->answer.block);
-  cq_free((char *)e->answer.url);
+  cq_free_secret((char *)e->answer.url);
   cq_free((char *)e->answer.link);
   cq_free((char *)e->answer.token);
   cq_free((char *)e->answer.etag);

@@ -194,6 +194,14 @@ int64_t cq_scan_page_size(const cq_table *t, int64_t cap) {
   return size;
 }
 
+/* What a server wrote, such as the address of a next page, is part of messages. */
+static int scan_redact(const cq_scan *s, int rc, cq_error *err) {
+  if (!err || rc == CQ_NOMEM) return rc;
+  cq_auths_redact(s->o.env->auths, err->text);
+  cq_config_redact(s->o.source->config, err->text);
+  return rc;
+}
+
 int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   cq_scan *s = cq_calloc(1, sizeof *s);
   const char *decode;
@@ -228,6 +236,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   if (rc == CQ_OK)
     rc = cq_enum_open(&s->o, &s->sh.need, s->sh.now_us, &s->jobs, err);
   if (rc) {
+    scan_redact(s, rc, err);
     cq_scan_close(s);
     return rc;
   }
@@ -397,7 +406,7 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
     return CQ_ROW;
   }
   s->failed = rc;
-  return rc;
+  return scan_redact(s, rc, err);
 }
 
 int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,

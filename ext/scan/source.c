@@ -36,7 +36,7 @@ void cq_source_unref(cq_source *s) {
     cq_free(l);
   }
   cq_config_unref(s->config);
-  cq_arena_clear(&s->arena);
+  cq_arena_wipe(&s->arena); /* accounts may bring keys */
   cq_free(s);
 }
 

@@ -185,16 +185,6 @@ int cq_config_get(const cq_config *c, const char *name, cq_value *out) {
   return CQ_OK;
 }
 
-static void redact_one(char *text, const char *s) {
-  size_t n = strlen(s);
-  char *at;
-
-  while ((at = strstr(text, s)) != NULL) {
-    memset(at, '*', 3);
-    memmove(at + 3, at + n, strlen(at + n) + 1);
-  }
-}
-
 /* Members of a secret map that say whose it is, without which a message says
  * nothing. */
 static int names_only(const char *key) {
@@ -210,8 +200,7 @@ static void redact_parts(char *text, const json_t *j) {
   json_t *item;
   size_t i;
 
-  if (json_is_string(j) && json_string_length(j) >= 4)
-    redact_one(text, json_string_value(j));
+  if (json_is_string(j)) cq_redact(text, json_string_value(j));
   json_array_foreach((json_t *)j, i, item) redact_parts(text, item);
   json_object_foreach((json_t *)j, key, item) {
     if (!names_only(key)) redact_parts(text, item);
@@ -222,14 +211,14 @@ void cq_config_redact(const cq_config *c, char *text) {
   for (int i = 0; i < c->in->nconfig; i++) {
     const char *s = c->text[i];
 
-    if (!c->in->config[i].secret || !s || strlen(s) < 4) continue;
+    if (!c->in->config[i].secret || !s) continue;
     if (c->in->config[i].is_list || c->in->config[i].is_map) {
       json_t *j = json_loads(s, 0, NULL);
 
       redact_parts(text, j);
       json_decref(j);
     } else {
-      redact_one(text, s);
+      cq_redact(text, s);
     }
   }
 }

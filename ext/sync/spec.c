@@ -715,7 +715,7 @@ int cq_spec_read(const cq_sync_call *c, cq_spec *s, cq_error *err) {
 void cq_spec_clear(cq_spec *s) {
   cq_free(s->sources);
   cq_free(s->dests);
-  cq_arena_clear(&s->arena);
+  cq_arena_wipe(&s->arena);
   memset(s, 0, sizeof *s);
 }
 

@@ -49,6 +49,45 @@ static void test_error_prefix_joins(void) {
 }
 
 /* Whatever the length, an error ends with its hint and at a character. */
+static void test_error_holds_utf8_only(void) {
+  cq_error e = {0, ""};
+  cq_error_set(&e, CQ_ERROR, "a\xc3 b\xff\xc3\xa9 %.4s|", "ab\xc3\xa9\xc3\xa9");
+  CHECK_STR(e.text, "a b\xc3\xa9 ab\xc3\xa9|");
+  cq_error_set(&e, CQ_ERROR, "%.3s, later", "ab\xc3\xa9");
+  CHECK_STR(e.text, "ab, later");
+  CHECK_INT(cq_utf8_cut("a\xc3\xa9", 2), 1);
+  CHECK_INT(cq_utf8_cut("a\xc3\xa9", 3), 3);
+}
+
+static void redacts(const char *secret, const char *text, const char *want) {
+  char buf[300];
+  snprintf(buf, sizeof buf, "%s", text);
+  cq_redact(buf, secret);
+  CHECK_STR(buf, want);
+}
+
+static void test_redact_finds_a_secret_however_it_is_written(void) {
+  redacts("sesame/42", "a sesame/42, sesame/42b", "a ***, ***b");
+  redacts("sesame/42", "a sesame%2F42 sesame%2f42 sesame\\/42",
+          "a *** *** ***");
+  redacts("se \"42\"", "se+%2242%22 se%20\\\"42\\\" se\\u0020\"42\"",
+          "*** *** ***");
+  redacts("line\nend", "line\\nend line%0Aend line end", "*** *** ***");
+  redacts("tab\tend", "tab\\tend line", "*** line");
+  redacts("sesame?42", "c2VzYW1lPzQy c2VzYW1lPzQy=", "*** ***=");
+  redacts("s\xc3\xa9same", "s%C3%A9same s\\u00c3\\u00a9same", "*** ***");
+  /* cut: its end is there no more */
+  redacts("sesame-42-open", "text sesame-4 (after 2)", "text *** (after 2)");
+  redacts("sesame-42-open", "text sesa", "text ***");
+  redacts("sesame-42-open", "text sesa\nhint: x", "text ***\nhint: x");
+  redacts("sesame-42-open", "text sesa and ses", "text sesa and ses");
+  redacts("sesame", "", "");
+  redacts("abc", "abc", "abc");
+  redacts("", "abc", "abc");
+  cq_redact(NULL, "abcd");
+  redacts("%41B%", "%2541B%25 %41B% %4", "*** *** %4");
+}
+
 static void test_error_cuts_at_characters(void) {
   size_t n;
   for (n = 1; n < 2100; n += 7) {
@@ -820,6 +859,8 @@ int main(void) {
   RUN(test_error_null_is_legal);
   RUN(test_error_prefix_joins);
   RUN(test_error_cuts_at_characters);
+  RUN(test_error_holds_utf8_only);
+  RUN(test_redact_finds_a_secret_however_it_is_written);
   RUN(test_memory_refuses_overflow);
   RUN(test_memory_prints_any_length);
   RUN(test_memory_grows);

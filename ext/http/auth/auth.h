@@ -54,6 +54,8 @@ void cq_auths_free(cq_auths *a); /* wipes secrets */
 /* The identity for scheme + params: found or opened; borrowed. */
 int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
                  cq_identity **out, cq_error *err);
+/* One more secret, of the connection's own, such as a proxy's password. */
+int cq_auths_hide(cq_auths *a, const char *secret, cq_error *err);
 /* Text with each secret that identities hold replaced by "***", in place. */
 void cq_auths_redact(cq_auths *a, char *text);
 

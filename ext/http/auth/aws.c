@@ -80,7 +80,7 @@ static void aws_close(cq_identity *id) {
   cq_aws_keys_clear(&a->keys);
   cq_aws_keys_clear(&a->next);
   cq_aws_plan_clear(&a->plan);
-  cq_arena_clear(&a->arena);
+  cq_arena_wipe(&a->arena);
   cq_free(a);
 }
 

@@ -38,7 +38,7 @@ void cq_aws_keys_clear(cq_aws_keys *k) {
 
 void cq_aws_plan_clear(cq_aws_plan *p) {
   cq_aws_keys_clear(&p->base);
-  cq_arena_clear(&p->arena);
+  cq_arena_wipe(&p->arena);
   memset(p, 0, sizeof *p);
 }
 

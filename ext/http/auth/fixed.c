@@ -167,7 +167,7 @@ done:
   if (value.data) cq_wipe(value.data, value.len);
   cq_buf_clear(&plain);
   cq_buf_clear(&value);
-  cq_arena_clear(&a);
+  cq_arena_wipe(&a);
   return rc;
 }
 
@@ -204,7 +204,7 @@ static int bearer_open(cq_auths *store, const cq_auth_params *p,
     fixed_wipe(token);
   }
   cq_free_secret(value);
-  cq_arena_clear(&a);
+  cq_arena_wipe(&a);
   return rc;
 }
 
@@ -289,7 +289,7 @@ static int api_key_open(cq_auths *store, const cq_auth_params *p,
 done:
   if (b.data) cq_wipe(b.data, b.len);
   cq_buf_clear(&b);
-  cq_arena_clear(&a);
+  cq_arena_wipe(&a);
   return rc;
 }
 

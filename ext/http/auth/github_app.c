@@ -47,7 +47,7 @@ static void github_close(cq_identity *id) {
   cq_auths_forget(id);
   cq_signer_unref(g->signer);
   EVP_PKEY_free(g->key);
-  cq_arena_clear(&g->arena);
+  cq_arena_wipe(&g->arena);
   cq_free(g);
 }
 

@@ -16,7 +16,6 @@ int cq_auth_need(const char *scheme, const cq_auth_params *p, const char *name,
 /* Takes a copy of a secret for cq_auths_redact; it is wiped with its owner. */
 int cq_auths_secret(cq_identity *owner, const char *secret, cq_error *err);
 void cq_auths_forget(cq_identity *owner); /* all of the owner's secrets */
-void cq_free_secret(char *s);             /* wipes; NULL is legal */
 
 /* ---- fixed.c ----------------------------------------------------------- */
 /* A signer that adds one header ("Name: value") or query parameter

@@ -6,9 +6,6 @@
 #include "http/auth/internal.h"
 #include "http/internal.h"
 
-/* Shorter ones would black out ordinary words. */
-enum { STORE_SECRET_MIN = 4 };
-
 typedef struct store_secret {
   cq_identity *owner;
   char *text;
@@ -42,11 +39,6 @@ int cq_auths_new(cq_http *http, cq_auths **out, cq_error *err) {
 
 cq_http *cq_auths_http(cq_auths *a) {
   return a->http;
-}
-
-void cq_free_secret(char *s) {
-  if (s) cq_wipe(s, strlen(s));
-  cq_free(s);
 }
 
 void cq_auths_free(cq_auths *a) {
@@ -160,7 +152,7 @@ static char *auth_key(const cq_auth_ops *ops, const cq_auth_params *p) {
 done:
   if (b.data) cq_wipe(b.data, b.len);
   cq_buf_clear(&b);
-  cq_arena_clear(&a);
+  cq_arena_wipe(&a);
   return key;
 }
 
@@ -203,17 +195,25 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
 
 /* ---- secrets ----------------------------------------------------------- */
 
-int cq_auths_secret(cq_identity *owner, const char *secret, cq_error *err) {
-  cq_auths *a = owner->store;
+static int store_hide(cq_auths *a, cq_identity *owner, const char *secret,
+                      cq_error *err) {
   store_secret s = {owner, NULL};
 
-  if (!secret || strlen(secret) < STORE_SECRET_MIN) return CQ_OK;
+  if (!secret || !*secret) return CQ_OK;
   if (cq_grow(&a->secrets, &a->capsecret, a->nsecret, sizeof s))
     return cq_error_nomem(err);
   s.text = cq_strdup(secret);
   if (!s.text) return cq_error_nomem(err);
   a->secrets[a->nsecret++] = s;
   return CQ_OK;
+}
+
+int cq_auths_secret(cq_identity *owner, const char *secret, cq_error *err) {
+  return store_hide(owner->store, owner, secret, err);
+}
+
+int cq_auths_hide(cq_auths *a, const char *secret, cq_error *err) {
+  return store_hide(a, NULL, secret, err);
 }
 
 void cq_auths_forget(cq_identity *owner) {
@@ -230,14 +230,5 @@ void cq_auths_forget(cq_identity *owner) {
 
 void cq_auths_redact(cq_auths *a, char *text) {
   if (!a || !text) return;
-  for (size_t i = 0; i < a->nsecret; i++) {
-    size_t n = strlen(a->secrets[i].text);
-    char *p = text;
-
-    while ((p = strstr(p, a->secrets[i].text)) != NULL) {
-      memcpy(p, "***", 3);
-      memmove(p + 3, p + n, strlen(p + n) + 1);
-      p += 3;
-    }
-  }
+  for (size_t i = 0; i < a->nsecret; i++) cq_redact(text, a->secrets[i].text);
 }
