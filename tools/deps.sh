@@ -9,7 +9,7 @@ build='gcc|clang libc6-dev binutils make pkg-config|pkgconf libsqlite3-dev
   libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
   libexpat1-dev zlib1g-dev libzstd-dev libssl-dev'
 demo='sqlite3 python3 python3-venv ca-certificates'
-check="$demo curl diffutils procps"
+check="$demo curl diffutils openssl procps"
 bench="$check nginx libnginx-mod-http-echo g++ libsimdjson-dev
   valgrind"
 lint='clang clang-format cppcheck shellcheck'

@@ -97,6 +97,56 @@ static const char *context_text(const cq_ctx *c, const char *name) {
   return *s ? s : NULL;
 }
 
+/* What other programs trust: libcurl itself, unlike curl, does not look. */
+static void context_trust(cq_http_options *o) {
+  const char *bundle = getenv("CURL_CA_BUNDLE"), *dir = getenv("SSL_CERT_DIR");
+  const char *file = getenv("SSL_CERT_FILE");
+
+  if (o->tls.ca_file) return;
+  if (bundle && *bundle) {
+    o->tls.ca_file = bundle;
+    return;
+  }
+  if (file && *file) o->tls.ca_file = file;
+  if (dir && *dir) o->ca_path = dir;
+}
+
+/* The password of a proxy's URL goes through the proxy, which may show it. */
+static int context_hide_proxy(cq_ctx *c, const char *url, cq_error *err) {
+  const char *at = url ? strstr(url, "://") : NULL, *from, *end, *colon;
+  cq_buf user, digits;
+  int rc = CQ_OK;
+
+  from = at ? at + 3 : url;
+  end = from ? strrchr(from, '@') : NULL;
+  if (!end) return CQ_OK;
+  cq_buf_init(&user, CQ_MAX_URL);
+  cq_buf_init(&digits, 2 * CQ_MAX_URL);
+  cq_percent_decode(&user, from, (size_t)(end - from));
+  cq_base64_encode(&digits, user.data ? user.data : "", user.len, 0);
+  if (user.rc || digits.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK) rc = cq_auths_hide(c->env.auths, digits.data, err);
+  colon = user.data ? strchr(user.data, ':') : NULL;
+  if (rc == CQ_OK && colon) rc = cq_auths_hide(c->env.auths, colon + 1, err);
+  if (user.data) cq_wipe(user.data, user.len);
+  if (digits.data) cq_wipe(digits.data, digits.len);
+  cq_buf_clear(&user);
+  cq_buf_clear(&digits);
+  return rc;
+}
+
+static int context_hide(cq_ctx *c, const cq_http_options *o, cq_error *err) {
+  static const char *const names[] = {"http_proxy", "https_proxy",
+                                      "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+  int rc = context_hide_proxy(c, o->proxy, err);
+
+  for (size_t i = 0; i < sizeof names / sizeof *names && rc == CQ_OK; i++)
+    rc = context_hide_proxy(c, getenv(names[i]), err);
+  if (rc == CQ_OK)
+    rc = cq_auths_hide(c->env.auths, o->tls.client_key_password, err);
+  return rc;
+}
+
 int cq_ctx_open(cq_ctx *c, cq_error *err) {
   cq_http_options o;
   int rc;
@@ -106,13 +156,16 @@ int cq_ctx_open(cq_ctx *c, cq_error *err) {
   o.timeout_ms = context_ms(c, "timeout");
   o.connect_timeout_ms = context_ms(c, "connect_timeout");
   o.max_connections = atoi(cq_setting_get(c, "max_connections"));
-  o.ca_file = context_text(c, "ca_file");
-  o.client_cert = context_text(c, "client_cert");
-  o.client_key = context_text(c, "client_key");
+  o.tls.ca_file = context_text(c, "ca_file");
+  o.tls.client_cert = context_text(c, "client_cert");
+  o.tls.client_key = context_text(c, "client_key");
+  o.tls.client_key_password = context_text(c, "client_key_password");
+  context_trust(&o);
   o.proxy = context_text(c, "proxy");
   o.user_agent = "cq/" CQ_VERSION;
   rc = cq_http_new(&o, &c->env.http, err);
   if (rc == CQ_OK) rc = cq_auths_new(c->env.http, &c->env.auths, err);
+  if (rc == CQ_OK) rc = context_hide(c, &o, err);
   if (rc == CQ_OK && cq_cache_new(CACHE_BYTES, &c->env.cache))
     rc = cq_error_nomem(err);
   if (rc) {

@@ -13,15 +13,19 @@ static const char *const progress_words[] = {"auto", "off",  "bar",
 
 static const cq_setting settings[] = {
     {"ca_file", "",
-     "file of the certificates to trust, instead of the system's", 't', 0, 1,
-     NULL},
+     "file of the certificates to trust, instead of what CURL_CA_BUNDLE, "
+     "SSL_CERT_FILE or the system say",
+     't', 0, 1, NULL},
     {"cache_ttl", "10",
      "seconds for which an answer serves later statements too; 0 = no longer "
      "than its own statement",
      's', 0, 0, NULL},
     {"client_cert", "", "file of the certificate that servers ask of us", 't',
      0, 1, NULL},
-    {"client_key", "", "file of the key to client_cert", 't', 0, 1, NULL},
+    {"client_key", "",
+     "file of the key to client_cert, where it is not in the same file", 't', 0,
+     1, NULL},
+    {"client_key_password", "", "passphrase of client_key", 't', 1, 1, NULL},
     {"connect_timeout", "10", "seconds to connect", 's', 0, 1, NULL},
     {"denied", "fail",
      "what a live query does about what may not be read: fail (after the rows "

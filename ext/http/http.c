@@ -89,9 +89,11 @@ int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err) {
       o->connect_timeout_ms > 0 ? o->connect_timeout_ms : 10000;
   h->o.max_connections = o->max_connections > 0 ? o->max_connections : 64;
   h->o.max_buffered = o->max_buffered ? o->max_buffered : (size_t)24 << 20;
-  if (http_option(&h->o.ca_file, o->ca_file) ||
-      http_option(&h->o.client_cert, o->client_cert) ||
-      http_option(&h->o.client_key, o->client_key) ||
+  if (http_option(&h->o.tls.ca_file, o->tls.ca_file) ||
+      http_option(&h->o.tls.client_cert, o->tls.client_cert) ||
+      http_option(&h->o.tls.client_key, o->tls.client_key) ||
+      http_option(&h->o.tls.client_key_password, o->tls.client_key_password) ||
+      http_option(&h->o.ca_path, o->ca_path) ||
       http_option(&h->o.proxy, o->proxy) ||
       http_option(&h->o.user_agent, o->user_agent ? o->user_agent : "cq") ||
       !(h->io = io_new(h))) {
@@ -137,10 +139,12 @@ void cq_http_free(cq_http *h) {
     cq_free(l->key);
     cq_free(l);
   }
-  cq_free((char *)h->o.ca_file);
-  cq_free((char *)h->o.client_cert);
-  cq_free((char *)h->o.client_key);
-  cq_free((char *)h->o.proxy);
+  cq_free((char *)h->o.tls.ca_file);
+  cq_free((char *)h->o.tls.client_cert);
+  cq_free((char *)h->o.tls.client_key);
+  cq_free_secret((char *)h->o.tls.client_key_password);
+  cq_free((char *)h->o.ca_path);
+  cq_free_secret((char *)h->o.proxy); /* may hold a password */
   cq_free((char *)h->o.user_agent);
   cq_free(h);
 }

@@ -16,11 +16,20 @@ typedef struct cq_http cq_http;
 typedef struct cq_transfer cq_transfer;
 typedef struct cq_limiter cq_limiter; /* owned by cq_http */
 
+/* Files in PEM form; NULL = none, or the connection's.  A certificate goes only
+ * with its own key, which may be in the same file. */
+typedef struct cq_tls {
+  const char *ca_file; /* trusted instead of the system's authorities */
+  const char *client_cert, *client_key, *client_key_password;
+} cq_tls;
+
 typedef struct cq_http_options {
   int timeout_ms;         /* whole request without progress; 0 = 60000 */
   int connect_timeout_ms; /* 0 = 10000 */
   int max_connections;    /* in all; 0 = 64 */
-  const char *ca_file, *client_cert, *client_key, *proxy; /* NULL = default */
+  cq_tls tls;
+  const char *ca_path;    /* folder of hashed authorities beside tls.ca_file */
+  const char *proxy;      /* NULL = what the environment says */
   const char *user_agent; /* NULL = "cq/<version>" */
   size_t max_buffered;    /* bytes of bodies held in all; 0 = 24 MiB.  Past it
                              new starts wait, streaming ones pause */
@@ -68,6 +77,7 @@ typedef struct cq_http_request {
   const char *etag;      /* sent as If-None-Match, or NULL */
   const char *modified;  /* sent as If-Modified-Since, or NULL */
   int64_t clock_skew_us; /* added to the signer's clock */
+  const cq_tls *tls;     /* instead of the connection's, or NULL */
   int priority;          /* lower first among the waiting */
   int64_t max_wait_ms;   /* fails with CQ_THROTTLED where limiters hold it back
                             for longer; 0 = waits */

@@ -46,6 +46,7 @@ struct cq_transfer {
   cq_limiter *limiters[4];
   int nlimiter, allow_file, follow, priority;
   int64_t skew_us, max_wait_ms;
+  cq_tls tls; /* its own, over the connection's */
   const char *integration, *table, *client;
   const char *shown; /* instead of url in messages and the log, or NULL */
   /* where it stands */

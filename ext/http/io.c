@@ -256,13 +256,32 @@ static int io_headers(cq_transfer *t) {
         *value ? cq_mprintf("%s: %s", name, value) : cq_mprintf("%s;", name);
 
     rc = line ? io_add_line(&t->sent, line) : CQ_NOMEM;
-    cq_free(line);
+    cq_free_secret(line);
   }
   /* What curl would add by itself, unsigned and unasked. */
   if (rc == CQ_OK && t->body && !io_has(t, "content-type"))
     rc = io_add_line(&t->sent, "Content-Type:");
   if (rc == CQ_OK) rc = io_add_line(&t->sent, "Expect:");
   return rc ? cq_transfer_fail(t, rc, "out of memory") : CQ_OK;
+}
+
+/* libcurl would trust the authorities of the folder that it was built with
+ * beside those of a file; and ask on the terminal for a key's passphrase. */
+static void io_tls(CURL *e, const cq_tls *tls, const char *ca_path) {
+  curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(e, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  if (tls->ca_file || ca_path) {
+    curl_easy_setopt(e, CURLOPT_CAINFO, tls->ca_file);
+    curl_easy_setopt(e, CURLOPT_CAPATH, ca_path);
+    curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, tls->ca_file);
+    curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, ca_path);
+  }
+  if (!tls->client_cert) return;
+  curl_easy_setopt(e, CURLOPT_SSLCERT, tls->client_cert);
+  curl_easy_setopt(e, CURLOPT_SSLKEY,
+                   tls->client_key ? tls->client_key : tls->client_cert);
+  curl_easy_setopt(e, CURLOPT_KEYPASSWD,
+                   tls->client_key_password ? tls->client_key_password : "");
 }
 
 static void io_options(cq_io *io, cq_transfer *t) {
@@ -288,9 +307,7 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
   curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
-  if (o->ca_file) curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file);
-  if (o->client_cert) curl_easy_setopt(e, CURLOPT_SSLCERT, o->client_cert);
-  if (o->client_key) curl_easy_setopt(e, CURLOPT_SSLKEY, o->client_key);
+  io_tls(e, &t->tls, t->tls.ca_file == o->tls.ca_file ? o->ca_path : NULL);
   if (o->proxy) curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->sent);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->detail);
@@ -336,8 +353,7 @@ static void io_detach(cq_io *io, cq_transfer *t) {
     cq_wipe(s->data, strlen(s->data)); /* tokens */
   curl_slist_free_all(t->sent);
   t->sent = NULL;
-  if (t->signed_url) cq_wipe(t->signed_url, strlen(t->signed_url));
-  cq_free(t->signed_url);
+  cq_free_secret(t->signed_url);
   t->signed_url = NULL;
 }
 
@@ -452,21 +468,71 @@ static int io_redirect(cq_io *io, cq_transfer *t) {
     return t->error.code;
   }
   io_next_exchange(io, t);
-  cq_free(t->url);
+  cq_free_secret(t->url);
   t->url = cq_buf_take(&url);
   return CQ_OK;
+}
+
+/* Did the server hang up on a new connection before it answered anything?  Who
+ * wants a certificate of ours says so only after TLS 1.3's handshake; whether
+ * its words or the end of the connection are seen first is chance. */
+static int io_hung_up(const cq_transfer *t, CURLcode code, const char *why) {
+  long fresh = 0;
+
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &fresh);
+  if (code == CURLE_SSL_CONNECT_ERROR)
+    return strstr(why, "alert") && !strstr(why, "protocol version");
+  return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+          code == CURLE_GOT_NOTHING) &&
+         fresh > 0 && t->status == 0 && strncasecmp(t->url, "https", 5) == 0;
+}
+
+/* What to do about a certificate or a key that does not serve.  The numbers are
+ * OpenSSL's X509_V_ERR_*; other TLS libraries leave 0. */
+static void io_hint_tls(cq_transfer *t, CURLcode code, const char *why) {
+  long verify = 0;
+
+  curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    if (verify == 9 || verify == 10)
+      cq_error_hint(&t->error, "is this machine's clock right? else its owner "
+                               "has to renew the server's certificate");
+    else if (strstr(why, " match"))
+      cq_error_hint(&t->error, "the certificate is another host's: use a name "
+                               "that it is for");
+    else
+      cq_error_hint(&t->error, "the server's certificate is not trusted; name "
+                               "the authority's file in ca_file");
+  } else if (code == CURLE_SSL_CERTPROBLEM) {
+    cq_error_hint(&t->error,
+                  "client_cert and client_key name PEM files that belong "
+                  "together, client_key_password opens the key");
+  } else if (code == CURLE_SSL_CACERT_BADFILE) {
+    cq_error_hint(&t->error, "ca_file names a file of certificates in PEM "
+                             "form");
+  } else if (io_hung_up(t, code, why)) {
+    cq_error_hint(&t->error,
+                  t->tls.client_cert
+                      ? "the server may refuse the certificate in client_cert"
+                      : "the server may ask for a certificate of ours: "
+                        "client_cert and client_key");
+  }
 }
 
 static void io_fail_curl(cq_transfer *t, CURLcode code) {
   const char *why = t->detail[0] ? t->detail : curl_easy_strerror(code);
   size_t n = strcspn(why, "\r\n");
-  int rc = code == CURLE_OUT_OF_MEMORY ? CQ_NOMEM : CQ_IOERR;
+  /* What is wrong with a certificate is not mended by asking again. */
+  int rc = code == CURLE_OUT_OF_MEMORY ? CQ_NOMEM
+           : code == CURLE_PEER_FAILED_VERIFICATION ||
+                   code == CURLE_SSL_CERTPROBLEM ||
+                   code == CURLE_SSL_CACERT_BADFILE
+               ? CQ_ERROR
+               : CQ_IOERR;
 
   if (t->error.code) return; /* a callback knew better */
   cq_transfer_fail(t, rc, "%.*s", (int)(n < 400 ? n : 400), why);
-  if (code == CURLE_PEER_FAILED_VERIFICATION)
-    cq_error_hint(&t->error, "the server's certificate is not trusted; name "
-                             "the authority's file in ca_file");
+  io_hint_tls(t, code, why);
 }
 
 static void io_complete(cq_io *io, CURL *easy, CURLcode code) {

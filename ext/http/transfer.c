@@ -67,8 +67,8 @@ void cq_transfer_forget(cq_io *io, cq_transfer *t) {
 static void transfer_destroy(cq_transfer *t) {
   cq_signer_unref(t->signer);
   cq_buf_clear(&t->head);
-  cq_free(t->url);
-  cq_arena_clear(&t->arena);
+  cq_free_secret(t->url); /* keys travel in queries, headers and bodies */
+  cq_arena_wipe(&t->arena);
   cq_free(t);
 }
 
@@ -135,6 +135,27 @@ static const char *transfer_text(cq_transfer *t, const char *s, int *rc) {
   return copy;
 }
 
+static const char *transfer_option(cq_transfer *t, const char *s, int *rc) {
+  return s ? transfer_text(t, s, rc) : NULL;
+}
+
+/* What the request gives of its own stands before the connection's. */
+static int transfer_tls(cq_transfer *t, const cq_tls *own) {
+  const cq_tls *all = &t->io->http->o.tls;
+  int rc = CQ_OK;
+
+  t->tls = *all;
+  if (!own) return CQ_OK;
+  if (own->ca_file) t->tls.ca_file = transfer_option(t, own->ca_file, &rc);
+  if (own->client_cert) {
+    t->tls.client_cert = transfer_option(t, own->client_cert, &rc);
+    t->tls.client_key = transfer_option(t, own->client_key, &rc);
+    t->tls.client_key_password =
+        transfer_option(t, own->client_key_password, &rc);
+  }
+  return rc;
+}
+
 static int transfer_copy(cq_transfer *t, const cq_http_request *r,
                          cq_error *err) {
   int rc = transfer_copy_headers(t, r, err);
@@ -144,6 +165,7 @@ static int transfer_copy(cq_transfer *t, const cq_http_request *r,
   t->integration = transfer_text(t, r->integration, &rc);
   t->table = transfer_text(t, r->table, &rc);
   t->client = transfer_text(t, r->client, &rc);
+  if (transfer_tls(t, r->tls)) rc = CQ_NOMEM;
   t->url = cq_strdup(r->url);
   if (r->shown) t->shown = transfer_text(t, r->shown, &rc);
   if (r->body) {

@@ -113,12 +113,18 @@ static int rule_matches(const cq_error_rule *r, int status, const found *f,
 
 static void classify_reason(cq_verdict *v, int status, const found *f,
                             const cq_error *failure) {
-  if (failure)
-    snprintf(v->reason, sizeof v->reason, "%.400s", failure->text);
-  else
+  if (failure) {
+    const char *hint = strstr(failure->text, "\nhint: ");
+    size_t n = hint ? (size_t)(hint - failure->text) : strlen(failure->text);
+
+    snprintf(v->reason, sizeof v->reason, "%.*s", (int)(n < 400 ? n : 400),
+             failure->text);
+    if (hint) snprintf(v->hint, sizeof v->hint, "%s", hint + 7);
+  } else {
     snprintf(v->reason, sizeof v->reason, "HTTP %d%s%s%s%s", status,
              f->code[0] ? " " : "", f->code, f->message[0] ? ": " : "",
              f->message);
+  }
 }
 
 static int classify_rules(const cq_errors_def *e, int status, const found *f,

@@ -164,7 +164,8 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   f->state = LOGIN;
   if (scope->client && scope->client->id)
     snprintf(f->client, sizeof f->client, "%s", scope->client->id);
-  rc = cq_request_build(d->request, scope, d->url, &f->built, err);
+  rc = cq_request_build(cq_source_integration(d->source), d->request, scope,
+                        d->url, &f->built, err);
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
   if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
   if (rc == CQ_OK)
@@ -228,6 +229,7 @@ static cq_outcome fetch_send(cq_fetch *f) {
   r.body = f->built.body;
   r.nbody = f->built.nbody;
   r.signer = signer;
+  r.tls = &f->built.tls;
   r.limiters[0] = f->limits.limiter;
   r.nlimiter = 1;
   r.allow_file = cq_source_integration(f->def.source)->allow_file;
@@ -627,7 +629,7 @@ void cq_fetch_close(cq_fetch *f) {
   cq_transfer_free(f->transfer);
   if (f->held) cq_block_unref(f->held);
   cq_block_unref(f->cached.block);
-  cq_free(f->cache_key);
+  cq_free_secret(f->cache_key);
   cq_built_clear(&f->built);
   cq_free(f);
 }

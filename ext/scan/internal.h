@@ -86,9 +86,11 @@ typedef struct cq_built {
   size_t nbody;
   cq_header *headers;
   size_t nheader;
+  cq_tls tls; /* of the integration */
 } cq_built;
-int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
-                     cq_built *out, cq_error *err);
+int cq_request_build(const cq_integration *in, const cq_request_def *r,
+                     cq_scope *scope, const char *url, cq_built *out,
+                     cq_error *err);
 void cq_built_clear(cq_built *b);
 /* The parameters of the auth that applies; *scheme NULL = none applies. */
 int cq_request_auth(const cq_integration *in, const cq_request_def *r,

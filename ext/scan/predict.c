@@ -72,8 +72,8 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   s.page = &page;
   s.run_us = now_us;
   cq_page_start(&t->page, cq_scan_page_size(t, o->cap), &page);
-  rc =
-      cq_request_build(j->get ? t->get.request : t->request, &s, NULL, &b, err);
+  rc = cq_request_build(t->integration, j->get ? t->get.request : t->request,
+                        &s, NULL, &b, err);
   cq_page_clear(&page);
   if (rc) return rc;
   *h = hash_text(b.method, hash_text(b.url, 0));

@@ -258,6 +258,8 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
     const char *from = other.url ? other.url : out->url;
     const char *host = strstr(from, "://");
     size_t n = strcspn(from, "?#");
+    /* a user name in a URL is refused, later */
+    size_t user = host ? strcspn(host + 3, "/?#@") + 3 : 0;
 
     /* A page's address that the server gave may hold it in any form. */
     if (hidden || (secret && url))
@@ -265,6 +267,10 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
           &out->arena, "%.*s/***",
           host ? (int)(host - from + 3 + (long)strcspn(host + 3, "/?#")) : 0,
           from);
+    else if (host && host[user] == '@')
+      shown =
+          cq_arena_printf(&out->arena, "%.*s***%.*s", (int)(host + 3 - from),
+                          from, (int)(from + n - host - user), host + user);
     else
       shown = cq_arena_strndup(&out->arena, from, n);
     if (shown && secret) stars(shown);
@@ -275,8 +281,32 @@ static int request_shown(const cq_request_def *r, cq_scope *s, const char *url,
   return rc;
 }
 
-int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
-                     cq_built *out, cq_error *err) {
+static int request_tls(const cq_integration *in, cq_scope *s, cq_built *out,
+                       cq_error *err) {
+  static const char *const names[] = {"ca_file", "client_cert", "client_key",
+                                      "client_key_password"};
+  const char **to[] = {&out->tls.ca_file, &out->tls.client_cert,
+                       &out->tls.client_key, &out->tls.client_key_password};
+
+  for (size_t i = 0; i < in->ntls; i++)
+    for (int k = 0; k < 4; k++) {
+      cq_value v;
+      int rc;
+
+      if (strcmp(in->tls[i].name, names[k]) != 0) continue;
+      rc = request_text(in->tls[i].value, s, CQ_PLACE_PLAIN, &out->arena, &v,
+                        err);
+      if (rc) return rc;
+      if (v.kind == CQ_NULL || v.len == 0) continue;
+      *to[k] = cq_arena_strndup(&out->arena, v.u.s, v.len);
+      if (!*to[k]) return cq_error_nomem(err);
+    }
+  return CQ_OK;
+}
+
+int cq_request_build(const cq_integration *in, const cq_request_def *r,
+                     cq_scope *scope, const char *url, cq_built *out,
+                     cq_error *err) {
   const char *type = NULL;
   int rc;
 
@@ -286,6 +316,7 @@ int cq_request_build(const cq_request_def *r, cq_scope *scope, const char *url,
   rc = request_url(r, scope, url, out, err);
   if (rc == CQ_OK) rc = request_shown(r, scope, url, out, err);
   if (rc == CQ_OK) rc = request_body(r, scope, out, &type, err);
+  if (rc == CQ_OK) rc = request_tls(in, scope, out, err);
   if (rc) goto done;
   out->headers =
       cq_arena_alloc(&out->arena, (r->nheader + 1) * sizeof *out->headers);
@@ -320,7 +351,7 @@ done:
 }
 
 void cq_built_clear(cq_built *b) {
-  cq_arena_clear(&b->arena);
+  cq_arena_wipe(&b->arena);
   memset(b, 0, sizeof *b);
 }
 

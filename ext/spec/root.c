@@ -136,6 +136,26 @@ static int root_auth(load *l, const cq_node *n) {
   return rc;
 }
 
+/* Certificates and keys of this API alone, instead of the connection's. */
+static int root_tls(load *l, const cq_node *n) {
+  cq_integration *in = &l->in->pub;
+  int rc = CQ_OK;
+
+  if (!n) return CQ_OK;
+  CHECK(n, "tls", "ca_file$", "client_cert$", "client_key$",
+        "client_key_password$");
+  in->tls = cq_arena_alloc(l->a, (n->count + 1) * sizeof *in->tls);
+  if (!in->tls) return cq_error_nomem(l->err);
+  for (size_t i = 0; i < n->count && rc == CQ_OK; i++) {
+    memset(&in->tls[in->ntls], 0, sizeof *in->tls);
+    in->tls[in->ntls].name = n->keys[i];
+    rc = load_template(l, n->items[i], ROOT(CONFIG) | ROOT(CLIENT),
+                       &in->tls[in->ntls].value);
+    in->ntls += in->tls[in->ntls].value != NULL;
+  }
+  return rc;
+}
+
 static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   const unsigned roots = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN);
   const cq_node *defaults = cq_tree_get(l->in->root, "defaults");
@@ -269,8 +289,8 @@ int load_root(own_integration *in, cq_error *err) {
   if (!n || n->kind != CQ_N_MAP)
     return cq_tree_error(err, n, "an integration is a map");
   CHECK(n, "integration", "format#", "integration$", "title$", "description$",
-        "aliases*", "allow_file?", "config{", "auth", "clients{", "test{",
-        "defaults{", "presets{", "shapes{", "tables{", "service$");
+        "aliases*", "allow_file?", "config{", "auth", "tls{", "clients{",
+        "test{", "defaults{", "presets{", "shapes{", "tables{", "service$");
   if (load_int(cq_tree_get(n, "format"), 0) != 1)
     return cq_tree_error(err, n, "format: expected 1");
   in->pub.name = load_text(cq_tree_get(n, "integration"));
@@ -293,6 +313,7 @@ int load_root(own_integration *in, cq_error *err) {
         "over*");
   rc = root_config(l, cq_tree_get(n, "config"));
   if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
+  if (rc == CQ_OK) rc = root_tls(l, cq_tree_get(n, "tls"));
   if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));
   if (rc == CQ_OK) rc = root_test(l, cq_tree_get(n, "test"));
   return rc;

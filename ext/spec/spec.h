@@ -455,6 +455,8 @@ struct cq_integration {
   cq_config_def *config;
   int nauth;
   cq_auth_def *auth;
+  size_t ntls;
+  cq_param *tls; /* ca_file, client_cert, ...: templates over config, client */
   int ndim;
   cq_dimension *dims;
   cq_dimension *test;  /* its `identify` is what cq_test asks, or NULL */

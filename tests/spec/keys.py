@@ -21,7 +21,7 @@ BASE = {
     },
 }
 WHERE = {
-    'root': (), 'config': ('config', 'names'), 'auth': ('auth',), 'client': ('clients', 'org'), 'defaults': ('defaults',),
+    'root': (), 'tls': ('tls',), 'config': ('config', 'names'), 'auth': ('auth',), 'client': ('clients', 'org'), 'defaults': ('defaults',),
     'table': ('tables', 't_a'), 'top': ('tables', 't_p'), 'request': ('tables', 't_a', 'request'), 'column': ('tables', 't_a', 'columns', 'name'),
     'call': ('tables', 't_a', 'calls', 'c'), 'parent': ('tables', 't_a', 'parent'), 'page': ('tables', 't_a', 'page'),
     'cursor': ('tables', 't_a', 'cursor'), 'limits': ('tables', 't_a', 'limits'), 'error': ('tables', 't_a', 'error'),
@@ -54,6 +54,8 @@ CASES = [
     *kinds('root', 'integration', title=(TEXT, 'T'), description=(TEXT, 'T'), aliases=(WORDS, ['cloudquery/t']), allow_file=(FLAG, True),
            presets=(MAP, {'p': {'rows': '[*]'}}), shapes=(MAP, {'S': {'A': 'text'}}), service=(TEXT, 's')),
     ('root.config', {'url': {}, 'names': {'type': 'list'}}, 'x', wants('integration', 'config', MAP, 'x')),
+    ('root.tls', {}, 'x', wants('integration', 'tls', MAP, 'x')),
+    *kinds('tls', 'tls', ca_file=(TEXT, '{{ config.url }}'), client_cert=(TEXT, 'a.pem'), client_key=(TEXT, 'a.pem'), client_key_password=(TEXT, 'x')),
     ('root.test', {'request': {'path': '/me'}}, 'x', wants('integration', 'test', MAP, 'x')),
     ('root.clients', {}, ['x'], wants('integration', 'clients', MAP, ['x'])),
     ('root.defaults', {'request': {'url': 'http://127.0.0.1:1'}}, 'x', wants('integration', 'defaults', MAP, 'x')),
