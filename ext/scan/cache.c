@@ -9,8 +9,11 @@
  * asks whether it still holds, and a 304 makes it good again.  The key is all that was asked, by whom: see fetch_cache_key.
  *
  * Whole bodies only, shared with whoever decodes them, never copied.  When the
- * bytes run out, what is kept for validation goes first, then the oldest.
- * Caller's thread. */
+ * bytes run out, what is kept for validation goes first, then the oldest, but
+ * nothing that an open cursor may ask for again: a table that is larger than
+ * the cache would push out its own first pages just before they are wanted.
+ * A sync asks once for each page: it takes an eighth of the room at most and
+ * pushes out nothing.  Caller's thread. */
 #include <string.h>
 
 #include "scan/internal.h"
@@ -156,8 +159,16 @@ static int copy_text(const char *from, const char **to) {
   return from && !*to;
 }
 
+/* What may go to make room, or NULL. */
+static entry *cache_least(const cq_cache *c) {
+  entry *e = c->good.oldest;
+
+  if (c->kept.oldest) return c->kept.oldest;
+  return e && (c->cursors == 0 || e->made_ms < c->since_ms) ? e : NULL;
+}
+
 /* A failure to remember is no failure of the query. */
-void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v) {
+void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live) {
   size_t bytes = v->block->cap + strlen(key) + sizeof(entry);
   uint64_t h = cq_hash64(key, strlen(key), 0);
   entry *old, *e;
@@ -180,8 +191,13 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v) {
   e->hash = h;
   e->made_ms = cq_mono_ms();
   e->bytes = bytes;
-  while (c->bytes + bytes > c->max && (c->kept.oldest || c->good.oldest))
-    cache_remove(c, c->kept.oldest ? c->kept.oldest : c->good.oldest);
+  if (live)
+    while (c->bytes + bytes > c->max && (old = cache_least(c)) != NULL)
+      cache_remove(c, old);
+  if (c->bytes + bytes > (live ? c->max : c->max / 8)) {
+    entry_free(e);
+    return;
+  }
   e->next = c->chain[h & 255];
   c->chain[h & 255] = e;
   list_add(&c->good, e);

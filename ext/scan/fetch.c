@@ -440,7 +440,7 @@ static void fetch_remember(cq_fetch *f) {
   c.etag = cq_transfer_header(f->transfer, "etag");
   c.modified = fetch_modified(f);
   if (f->def.live || c.etag || c.modified)
-    cq_cache_put(f->def.env->cache, f->cache_key, &c);
+    cq_cache_put(f->def.env->cache, f->cache_key, &c, f->def.live);
 }
 
 /* 304: what is known is the answer; headers that came replace those known. */
@@ -458,7 +458,7 @@ static cq_outcome fetch_unchanged(cq_fetch *f) {
     cq_error_nomem(&f->error);
     return fetch_end(f, CQ_F_ERROR);
   }
-  cq_cache_put(f->def.env->cache, f->cache_key, c);
+  cq_cache_put(f->def.env->cache, f->cache_key, c, f->def.live);
   cq_block_unref(f->held);
   f->held = cq_block_ref(c->block);
   f->from_cache = 1;

@@ -136,8 +136,9 @@ typedef enum cq_cache_state {
 } cq_cache_state;
 /* What stands in `out` is the cache's, until it is called again. */
 cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out);
-/* Shares v->block, copies the texts. */
-void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v);
+/* Shares v->block, copies the texts, where there is room.  live 0: of a sync,
+ * which asks only whether it still holds. */
+void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live);
 /* The head of fetch.c's list of fetches whose answers may be shared. */
 cq_fetch **cq_cache_fetches(cq_cache *c);
 
