@@ -70,10 +70,6 @@ cq_value *cq_batch_add(cq_batch *b) {
   return row;
 }
 
-cq_value *cq_batch_row(const cq_batch *b, int row) {
-  return b->cells + (size_t)row * (size_t)b->ncol;
-}
-
 /* Pages come in order, so a block that is held already is among the last. */
 int cq_batch_hold(cq_batch *b, cq_block *block) {
   size_t i, n = b->nblock;

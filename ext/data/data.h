@@ -59,12 +59,32 @@ typedef struct cq_value {
   } u;
 } cq_value;
 
-cq_value cq_value_null(void);
-cq_value cq_value_int(int64_t i);
-cq_value cq_value_real(double r);
-cq_value cq_value_str(const char *s, size_t n);
+/* Made once a cell, so they are inline.  Lengths are bounded by
+ * CQ_MAX_RECORD_BYTES and CQ_MAX_SPEC_BYTES long before they come here. */
+static inline cq_value cq_value_null(void) {
+  cq_value v = {CQ_NULL, 0, 0, 0, {0}};
+  return v;
+}
+static inline cq_value cq_value_int(int64_t i) {
+  cq_value v = {CQ_INT, 0, 0, 0, {i}};
+  return v;
+}
+static inline cq_value cq_value_real(double r) {
+  cq_value v = {CQ_DOUBLE, 0, 0, 0, {0}};
+  v.u.r = r;
+  return v;
+}
+static inline cq_value cq_value_str(const char *s, size_t n) {
+  cq_value v = {CQ_STR, 0, 0, (uint32_t)n, {0}};
+  v.u.s = s;
+  return v;
+}
+static inline cq_value cq_value_json(const char *s, size_t n) {
+  cq_value v = {CQ_STR, 1, 0, (uint32_t)n, {0}};
+  v.u.s = s;
+  return v;
+}
 cq_value cq_value_text(const char *s); /* NUL-terminated; NULL -> NULL */
-cq_value cq_value_json(const char *s, size_t n);
 /* Deep copy into an arena. */
 int cq_value_copy(cq_arena *a, const cq_value *v, cq_value *out);
 /* Same kind and same bytes. */
@@ -131,7 +151,9 @@ typedef struct cq_batch {
 cq_batch *cq_batch_new(int ncol);
 cq_value *cq_batch_add(cq_batch *b); /* a new row, all NULL; NULL on OOM;
                                         rows before it may move */
-cq_value *cq_batch_row(const cq_batch *b, int row);
+static inline cq_value *cq_batch_row(const cq_batch *b, int row) {
+  return b->cells + (size_t)row * (size_t)b->ncol;
+}
 int cq_batch_hold(cq_batch *b, cq_block *block); /* refs it once */
 void cq_batch_reset(cq_batch *b);
 void cq_batch_free(cq_batch *b);

@@ -1,49 +1,11 @@
 /* ext/data/value.c: making, copying, comparing and printing single values. */
 #include "data/data.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-cq_value cq_value_null(void) {
-  cq_value v;
-  memset(&v, 0, sizeof(v));
-  return v;
-}
-
-cq_value cq_value_int(int64_t i) {
-  cq_value v = cq_value_null();
-  v.kind = CQ_INT;
-  v.u.i = i;
-  return v;
-}
-
-cq_value cq_value_real(double r) {
-  cq_value v = cq_value_null();
-  v.kind = CQ_DOUBLE;
-  v.u.r = r;
-  return v;
-}
-
-/* Lengths are bounded by CQ_MAX_RECORD_BYTES and CQ_MAX_SPEC_BYTES long before
- * they come here. */
-cq_value cq_value_str(const char *s, size_t n) {
-  cq_value v = cq_value_null();
-  assert(n <= UINT32_MAX);
-  v.kind = CQ_STR;
-  v.len = (uint32_t)n;
-  v.u.s = s;
-  return v;
-}
-
 cq_value cq_value_text(const char *s) {
   return s ? cq_value_str(s, strlen(s)) : cq_value_null();
-}
-
-cq_value cq_value_json(const char *s, size_t n) {
-  cq_value v = cq_value_str(s, n);
-  v.json = 1;
-  return v;
 }
 
 int cq_value_copy(cq_arena *a, const cq_value *v, cq_value *out) {

@@ -87,8 +87,21 @@ static inline const char *cq_js_space(const char *p) {
   return cq_js_space_run(p);
 }
 
-/* p behind the opening quote; returns behind the closing one. */
-const char *cq_js_string(cq_js *j, const char *p, unsigned *flags);
+/* p behind the opening quote; returns behind the closing one.  The rest of a
+ * string that is no plain ASCII, from `from` on and scanned as far as p, is
+ * string.c's; the other kind is nearly all there is. */
+const char *cq_js_string_rest(cq_js *j, const char *from, const char *p,
+                              unsigned high, unsigned *flags);
+static inline const char *cq_js_string(cq_js *j, const char *p,
+                                       unsigned *flags) {
+  const char *from = p;
+  unsigned high = 0;
+
+  p = cq_js_plain(p, &high);
+  if (*p == '"' && !high) return p + 1;
+  return cq_js_string_rest(j, from, p, high, flags);
+}
+
 /* Undoes the escapes of n bytes between quotes.  What no store can hold
  * becomes U+FFFD and is counted. */
 int cq_js_decode(cq_arena *a, const char *p, size_t n, cq_value *out,
@@ -100,10 +113,24 @@ int cq_js_hex4(const char *p);
 const char *cq_js_number(cq_js *j, const char *p);
 /* Reads it too: INT, DOUBLE, or STR where neither can hold it. */
 const char *cq_js_number_value(cq_js *j, const char *p, cq_value *out, int *rc);
-const char *cq_js_word(cq_js *j, const char *p, const char *word);
+const char *cq_js_word_refuse(cq_js *j, const char *p, const char *word);
+/* null, true or false at p, whose first letter has been seen. */
+static inline const char *cq_js_word(cq_js *j, const char *p,
+                                     const char *word) {
+  uint32_t a, b;
+
+  /* The last four letters tell: false is longer by its first. */
+  memcpy(&a, p + (*word == 'f'), 4);
+  memcpy(&b, word + (*word == 'f'), 4);
+  return a == b ? p + 4 + (*word == 'f') : cq_js_word_refuse(j, p, word);
+}
 
 /* Over one value, whatever it is; everything is checked. */
-const char *cq_js_skip(cq_js *j, const char *p, unsigned *flags);
+const char *cq_js_skip_other(cq_js *j, const char *p, unsigned *flags);
+static inline const char *cq_js_skip(cq_js *j, const char *p, unsigned *flags) {
+  return *p == '"' ? cq_js_string(j, p + 1, flags)
+                   : cq_js_skip_other(j, p, flags);
+}
 /* Room for n bytes of JSON text that scanners may read later: 64 zeros behind
  * it. */
 char *cq_js_padded(cq_arena *a, size_t n);
@@ -210,7 +237,11 @@ const char *cq_walk_record(cq_walk *w, const char *p);
  * since the next piece could go on with its digits. */
 const char *cq_walk_row(cq_walk *w, const char *p, cq_batch *batch, int last);
 /* A member's edge; clears what the same key gave in this object (`visit`). */
-void cq_walk_again(cq_walk *w, const cq_edge *e, uint64_t visit);
+void cq_walk_forget(cq_walk *w, const cq_edge *e);
+static inline void cq_walk_again(cq_walk *w, const cq_edge *e, uint64_t visit) {
+  if (w->stamp[e->id] == visit) cq_walk_forget(w, e);
+  w->stamp[e->id] = visit;
+}
 
 typedef enum cq_token {
   CQ_T_STRING,
@@ -227,6 +258,7 @@ int cq_cell_gather(cq_walk *w, const cq_pick *k, const char *p, const char *q);
 /* The value at [p, q), checked before, as token and raw value. */
 int cq_cell_raw(cq_walk *w, const char *p, const char *q, cq_token *t,
                 cq_value *raw);
+/* "2024-01-02T03:04:05Z": canonical as it stands; no bytes are read behind n. */
 int cq_cell_canonical_time(const char *s, size_t n);
 
 /* JSON text, checked and minified, through a shape; appended to out.  Behind

@@ -112,8 +112,7 @@ const char *cq_js_number_value(cq_js *j, const char *p, cq_value *out,
   return p;
 }
 
-const char *cq_js_word(cq_js *j, const char *p, const char *word) {
-  for (; *word; word++, p++)
-    if (*p != *word) return cq_js_refuse(j, p, "expected a value");
-  return p;
+const char *cq_js_word_refuse(cq_js *j, const char *p, const char *word) {
+  while (*p == *word) p++, word++;
+  return cq_js_refuse(j, p, "expected a value");
 }

@@ -14,7 +14,7 @@
     }                                                                          \
   } while (0)
 
-const char *cq_js_skip(cq_js *j, const char *p, unsigned *flags) {
+const char *cq_js_skip_other(cq_js *j, const char *p, unsigned *flags) {
   uint64_t outer[CQ_MAX_JSON_DEPTH / 64], bit;
   unsigned found = 0;
   int depth = 0, object = 0, room = CQ_MAX_JSON_DEPTH - j->depth;

@@ -10,9 +10,11 @@
 enum { LEARN_KEY = 32, LEARN_MAX = 96 };
 
 typedef struct learned {
-  char key[LEARN_KEY]; /* "name": and zeros */
+  char key[LEARN_KEY]; /* "name": and zeros; \1, which no key begins with, where
+                        * it was too long */
   const cq_edge *edge; /* NULL: nobody wants it */
-  uint8_t len;         /* 0: too long to be remembered */
+  uint32_t mask;       /* a bit for each byte of the key */
+  uint32_t len;
 } learned;
 
 struct cq_learn {
@@ -36,29 +38,36 @@ void cq_walk_clear(cq_walk *w) {
   w->stamp = NULL;
 }
 
-void cq_walk_again(cq_walk *w, const cq_edge *e, uint64_t visit) {
-  if (w->stamp[e->id] == visit)
-    for (int i = e->below; i < e->below + e->nbelow; i++)
-      w->cells[w->picks->pick[i].slot] = cq_value_null();
-  w->stamp[e->id] = visit;
+void cq_walk_forget(cq_walk *w, const cq_edge *e) {
+  for (int i = e->below; i < e->below + e->nbelow; i++)
+    w->cells[w->picks->pick[i].slot] = cq_value_null();
 }
 
-static int walk_hit(const char *p, const learned *l) {
+static inline int walk_hit(const char *p, const learned *l) {
 #if CQ_JS_SSE2
-  __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
-  __m128i b = _mm_loadu_si128((const __m128i *)(const void *)l->key);
-  unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
-  unsigned n = l->len;
+  const __m128i *at = (const __m128i *)(const void *)p;
+  const __m128i *key = (const __m128i *)(const void *)l->key;
+  unsigned low = (unsigned)_mm_movemask_epi8(
+      _mm_cmpeq_epi8(_mm_loadu_si128(at), _mm_loadu_si128(key)));
+  unsigned high = (unsigned)_mm_movemask_epi8(
+      _mm_cmpeq_epi8(_mm_loadu_si128(at + 1), _mm_loadu_si128(key + 1)));
 
-  if (n <= 16) return n && (~same & ((1u << n) - 1)) == 0;
-  if (same != 0xffff) return 0;
-  a = _mm_loadu_si128((const __m128i *)(const void *)(p + 16));
-  b = _mm_loadu_si128((const __m128i *)(const void *)(l->key + 16));
-  same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
-  return (~same & ((1u << (n - 16)) - 1)) == 0;
+  return (~(low | high << 16) & l->mask) == 0;
 #else
-  return l->len && memcmp(p, l->key, l->len) == 0;
+  return memcmp(p, l->key, l->len) == 0;
 #endif
+}
+
+static void walk_learn(learned *l, const char *p, size_t n,
+                       const cq_edge *edge) {
+  memset(l, 0, sizeof *l);
+  l->edge = edge;
+  l->len = n <= LEARN_KEY ? (uint32_t)n : 1;
+  l->mask = UINT32_MAX >> (32 - l->len);
+  if (n <= LEARN_KEY)
+    memcpy(l->key, p, n);
+  else
+    l->key[0] = 1;
 }
 
 /* From the second record on: one record has nobody to teach. */
@@ -97,15 +106,7 @@ static const char *walk_key(cq_walk *w, const char *p, const cq_trie *t,
   p = cq_js_space(p);
   if (*p != ':') return cq_js_refuse(&w->j, p, "expected :");
   p++;
-  if (l) {
-    l->len = 0;
-    l->edge = *edge;
-    if (p - from <= LEARN_KEY) {
-      l->len = (uint8_t)(p - from);
-      memset(l->key, 0, LEARN_KEY);
-      memcpy(l->key, from, l->len);
-    }
-  }
+  if (l) walk_learn(l, from, (size_t)(p - from), *edge);
   return p;
 }
 
