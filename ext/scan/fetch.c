@@ -53,8 +53,8 @@ struct cq_fetch {
 
 static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
   const char *scheme;
-  int rc = cq_request_auth(cq_source_integration(f->def.source), f->def.request,
-                           s, &f->built.arena, &scheme, &f->params, err);
+  int rc = cq_request_auth(f->def.source->in, f->def.request, s,
+                           &f->built.arena, &scheme, &f->params, err);
 
   if (rc || !scheme) return rc;
   /* Per-request parameters must outlive the scope: copy them all. */
@@ -232,11 +232,11 @@ static cq_outcome fetch_send(cq_fetch *f) {
   r.tls = &f->built.tls;
   r.limiters[0] = f->limits.limiter;
   r.nlimiter = 1;
-  r.allow_file = cq_source_integration(f->def.source)->allow_file;
+  r.allow_file = f->def.source->in->allow_file;
   r.follow = 1;
   r.priority = f->def.priority;
   r.max_wait_ms = fetch_max_wait(f);
-  r.integration = cq_source_integration(f->def.source)->name;
+  r.integration = f->def.source->in->name;
   r.table = f->def.table;
   r.client = f->client;
   r.attempt = f->attempt + 1;

@@ -13,7 +13,7 @@ static void limits_key(const cq_fetch_def *d, const char *url,
   const cq_limits_def *l = d->limits;
   const char *host = strstr(url, "://"), *end;
 
-  cq_buf_str(key, cq_source_integration(d->source)->name);
+  cq_buf_str(key, d->source->in->name);
   if (!l || l->nscope == 0) {
     host = host ? host + 3 : url;
     end = host + strcspn(host, "/?#");
