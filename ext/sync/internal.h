@@ -1,7 +1,8 @@
 /* ext/sync/internal.h: what the files of sync/ share; no other room includes it.
  *
  * subst.c     ${ENV}, ${file:}, ${time:} in a spec's text
- * spec.c      a spec's documents -> sources and destinations, checked
+ * spec.c      a spec: text, files, a folder -> documents
+ * spec_keys.c a document's keys -> a source, a destination
  * plan.c      which tables of a source, in which order; units, made lazily
  * run.c       the run, from its spec to its result
  * unit.c      a unit: made, opened, ended
@@ -65,6 +66,24 @@ typedef struct cq_spec {
 } cq_spec;
 int cq_spec_read(const cq_sync_call *c, cq_spec *out, cq_error *err);
 void cq_spec_clear(cq_spec *s);
+
+/* ---- spec_keys.c ---- */
+int cq_spec_read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
+                        cq_error *err);
+int cq_spec_read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
+                      cq_error *err);
+/* The short form: both, and the switches. */
+int cq_spec_read_short(const cq_sync_call *c, cq_spec *s, const cq_node *map,
+                       cq_error *err);
+/* Its `destination:`: a schema's name, a map that says which file, or NULL:
+ * this database; write_mode and its like may stand in `map`. */
+int cq_spec_short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
+                       const cq_node *where, cq_error *err);
+/* strict, retry, resume ... of the short form and of cq_sync's options. */
+int cq_spec_read_switches(cq_spec *s, const cq_node *map, cq_error *err);
+/* One of n words: its index; *out stays where the key is missing. */
+int cq_spec_choice(const cq_node *map, const char *key,
+                   const char *const *words, size_t n, int *out, cq_error *err);
 /* {{SYNC_ID}} {{YEAR}} ... of a destination's sync_group_id. */
 char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us);
 
