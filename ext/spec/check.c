@@ -1,5 +1,5 @@
-/* ext/spec/check.c: which keys a map of a definition may have, and what kind of
- * value each takes.  A key is written with its kind behind it:
+/* ext/spec/check.c: which keys a map of a definition may have, what kind of value
+ * each takes, and the values of the plain kinds.  A key is written with its kind behind it:
  *
  *   "title$"  text       "paid?"  true or false      "batch#"  whole number >= 0
  *   "rate."   number >= 0   "query{" map   "errors["  list
@@ -11,6 +11,22 @@
 #include <string.h>
 
 #include "spec/load.h"
+
+const char *load_text(const cq_node *n) {
+  return n && n->kind == CQ_N_SCALAR ? n->text : NULL;
+}
+
+int load_bool(const cq_node *n, int dflt) {
+  const char *s = load_text(n);
+
+  return s ? strcmp(s, "true") == 0 || strcmp(s, "yes") == 0 : dflt;
+}
+
+int64_t load_int(const cq_node *n, int64_t dflt) {
+  const char *s = load_text(n);
+
+  return s ? strtoll(s, NULL, 10) : dflt;
+}
 
 static const char *check_wants(char kind) {
   switch (kind) {

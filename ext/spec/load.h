@@ -62,15 +62,16 @@ int load_words(load *l, const cq_node *n, const char *const **out,
                size_t *count);
 /* record./detail. references get slots of the table being loaded. */
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n);
-/* The keys of a map, with their kinds: see check.c.  Also CHECK below. */
+/* check.c: a text (or NULL), a truth, a number of a node that may be missing. */
+const char *load_text(const cq_node *n);
+int load_bool(const cq_node *n, int dflt);
+int64_t load_int(const cq_node *n, int64_t dflt);
+/* The keys of a map, with their kinds: see there.  Also CHECK below. */
 int load_check(load *l, const cq_node *map, const char *object,
                const char *const *known, size_t n);
 /* One of n words, by number; else the nearest, or all, are told. */
 int load_choice(load *l, const cq_node *at, const char *what,
                 const char *const *words, size_t n, const char *s, int *out);
-const char *load_text(const cq_node *n);
-int load_bool(const cq_node *n, int dflt);
-int64_t load_int(const cq_node *n, int64_t dflt);
 int load_slot(load *l, const cq_path *p, int call);
 
 #define ROOT(r) (1u << CQ_R_##r)

@@ -6,22 +6,6 @@
 
 #include "spec/load.h"
 
-const char *load_text(const cq_node *n) {
-  return n && n->kind == CQ_N_SCALAR ? n->text : NULL;
-}
-
-int load_bool(const cq_node *n, int dflt) {
-  const char *s = load_text(n);
-
-  return s ? strcmp(s, "true") == 0 || strcmp(s, "yes") == 0 : dflt;
-}
-
-int64_t load_int(const cq_node *n, int64_t dflt) {
-  const char *s = load_text(n);
-
-  return s ? strtoll(s, NULL, 10) : dflt;
-}
-
 int load_slot(load *l, const cq_path *p, int call) {
   for (size_t i = 0; i < l->slots.n; i++)
     if (l->slots.v[i].path && l->slots.v[i].call == call &&
