@@ -7,8 +7,9 @@
  * run.c       the run, from its spec to its result
  * unit.c      a unit: made, opened, ended
  * pull.c      several units' scans at once, rows to destinations
- * journal.c   what happened, into the result and the run tables
+ * journal.c   what happened, kept for the result and into the run tables
  * publish.c   the end of a run: state, summary, status
+ * result.c    what cq_sync() returns
  * cqid.c      _cq_id and _cq_parent_id
  * progress.c  what a person sees on stderr meanwhile
  * check.c     validate, plan, migrate, test
@@ -248,7 +249,8 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
                  const cq_error *why);
 /* Brings the run tables up to date where a few seconds have passed. */
 void cq_run_beat(cq_run *r, int force);
-int cq_run_result(cq_run *r, cq_buf *out);
+/* A source's sums in one destination. */
+void cq_run_sum(const cq_run_source *s, cq_run_dest *o);
 /* A destination failed in a way that its rows cannot be trusted. */
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
                   const cq_error *why);
@@ -263,6 +265,9 @@ const char *cq_run_status(const cq_run *r);
 const char *cq_run_table_status(const cq_dest_table *t);
 /* The run ends here, unpublished: what can be written says so. */
 void cq_run_stop(cq_run *r, const char *status);
+
+/* ---- result.c ---- */
+int cq_run_result(cq_run *r, cq_buf *out);
 
 /* ---- progress.c ---- */
 int cq_progress_new(cq_progress_kind kind, cq_progress **out, cq_error *err);
