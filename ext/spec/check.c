@@ -1,5 +1,6 @@
 /* ext/spec/check.c: which keys a map of a definition may have, what kind of value
- * each takes, and the values of the plain kinds.  A key is written with its kind behind it:
+ * each takes, and values of the plain kinds.  A key is written with its kind
+ * behind it:
  *
  *   "title$"  text       "paid?"  true or false      "batch#"  whole number >= 0
  *   "rate."   number >= 0   "query{" map   "errors["  list
