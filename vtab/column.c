@@ -10,6 +10,9 @@ static void column_borrowed(void *p) {
   (void)p;
 }
 
+/* JSON has no subtype: a sorter or a stored table would lose it, and the same
+ * query must give the same whichever way SQLite takes and whether the table is
+ * live or synced.  json(column) says that text is JSON. */
 void cq_column_result(sqlite3_context *c, const cq_value *v) {
   switch ((cq_kind)v->kind) {
   case CQ_NULL:
@@ -24,7 +27,6 @@ void cq_column_result(sqlite3_context *c, const cq_value *v) {
   case CQ_STR:
     sqlite3_result_text64(c, v->len ? v->u.s : "", v->len, column_borrowed,
                           SQLITE_UTF8);
-    if (v->json) sqlite3_result_subtype(c, 'J');
     break;
   case CQ_BYTES:
     sqlite3_result_blob64(c, v->len ? v->u.s : "", v->len, column_borrowed);

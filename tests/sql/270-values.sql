@@ -17,7 +17,7 @@ SELECT _cq_client_id, count(*) FROM zoo_animals GROUP BY 1;
 SELECT id FROM zoo_animals WHERE _cq_client_id = 'bob';
 SELECT max(name), min(name) FROM zoo_animals;
 SELECT json_extract(extra, '$.k[1]') FROM zoo_animals WHERE id = 1 AND keeper = 'ann';
-SELECT json_object('e', extra) FROM zoo_animals WHERE id = 1 AND keeper = 'ann';
+SELECT json_object('e', extra), json_object('e', json(extra)) FROM zoo_animals WHERE id = 1 AND keeper = 'ann';
 EXPLAIN QUERY PLAN SELECT id FROM zoo_animals WHERE kind = 'MAMMAL' COLLATE NOCASE;
 EXPLAIN QUERY PLAN SELECT id FROM zoo_animals WHERE kind = 5;
 EXPLAIN QUERY PLAN SELECT id FROM zoo_animals WHERE name LIKE '1f%';
