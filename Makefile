@@ -201,12 +201,17 @@ $(BUILD)/bench/empty.so: bench/empty.c
 	$(CC) $(CQ_CFLAGS) $(CQ_LDFLAGS) $(SO_LDFLAGS) -Wl,--no-as-needed -o $@ $< \
 	  $(PKG_LIBS)
 
-#: make soak       sync and query for SOAK (300) seconds: nothing may grow
+#: make soak       sync and query for SOAK (300) seconds: nothing may grow; and
+#:                 200,000 random statements on each SQLite (CQ_STATEMENTS, CQ_SEED)
 soak:
 	tools/deps.sh build check
 	$(MAKE) soak-run
-soak-run: all $(BUILD)/tests/mock
+soak-run: all $(BUILD)/tests/mock $(VENV)/.done
 	tests/soak.py --build $(BUILD) --seconds $(or $(SOAK),300)
+	for d in sqlite3 apsw; do \
+	  $(VENV)/bin/python tests/sql/differential.py --build $(BUILD) --driver $$d \
+	    --seed $(or $(CQ_SEED),new) --statements $(or $(CQ_STATEMENTS),200000) || exit 1; \
+	done
 
 #: make docs       write docs/tables/ from the definitions
 docs: all

@@ -118,6 +118,8 @@ int64_t cq_transfer_gated_ms(const cq_transfer *t);
 int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
                       cq_error *err);
 void cq_transfer_free(cq_transfer *t); /* cancels when under way */
+/* Takes back a request that has not been sent: 1 = it will not be. */
+int cq_transfer_withdraw(cq_transfer *t);
 /* Waits until some transfer changed state or gave bytes since the last call,
  * or timeout_ms passed. */
 void cq_http_wait(cq_http *h, int timeout_ms);

@@ -353,6 +353,20 @@ int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
   return rc;
 }
 
+int cq_transfer_withdraw(cq_transfer *t) {
+  int queued;
+
+  if (transfer_orphan(t)) return 1;
+  pthread_mutex_lock(&t->io->lock);
+  queued = t->at == CQ_AT_QUEUE;
+  if (queued) {
+    cq_transfer_unqueue(t->io, t);
+    t->refs--;
+  }
+  pthread_mutex_unlock(&t->io->lock);
+  return queued;
+}
+
 void cq_transfer_free(cq_transfer *t) {
   cq_io *io;
   int wake = 0;

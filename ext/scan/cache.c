@@ -41,10 +41,19 @@ struct cq_cache {
   int cursors;       /* open now */
   int64_t since_ms;  /* when the first of them was opened */
   cq_fetch *fetches; /* under way */
+  cq_fetch *left;    /* those of them that nobody reads any more */
 };
 
 cq_fetch **cq_cache_fetches(cq_cache *c) {
   return &c->fetches;
+}
+
+cq_fetch **cq_cache_left(cq_cache *c) {
+  return &c->left;
+}
+
+int cq_cache_shared(const cq_cache *c) {
+  return c->cursors > 0;
 }
 
 int cq_cache_new(size_t max_bytes, cq_cache **out) {
@@ -100,6 +109,7 @@ static void cache_remove(cq_cache *c, entry *e) {
 }
 
 void cq_cache_drop(cq_cache *c) {
+  if (c) cq_fetch_cancel_left(c);
   while (c && c->good.oldest) cache_remove(c, c->good.oldest);
   while (c && c->kept.oldest) cache_remove(c, c->kept.oldest);
 }
@@ -120,6 +130,7 @@ void cq_cache_enter(cq_cache *c) {
 
 void cq_cache_leave(cq_cache *c) {
   if (!c || c->cursors == 0 || --c->cursors > 0) return;
+  cq_fetch_cancel_left(c);
   if (c->ttl_ms <= 0) cq_cache_drop(c);
 }
 

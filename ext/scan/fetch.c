@@ -10,7 +10,7 @@
 
 #include "scan/internal.h"
 
-enum { BACKOFF_BASE_MS = 250, UNREACHED_TRIES = 1 };
+enum { BACKOFF_BASE_MS = 250, UNREACHED_TRIES = 1, LEFT_MAX = 4 * CQ_WINDOW };
 
 static const char max_wait_hint[] =
     "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
@@ -45,6 +45,8 @@ struct cq_fetch {
   char *cache_key;
   cq_fetch *before;         /* BEHIND: who asks; NULL = it is gone */
   cq_fetch *next, **listed; /* those with a key, see fetch_list */
+  cq_fetch *left_next;      /* see fetch_leave */
+  int left;
   cq_error error;
   int64_t waited_ms; /* between tries, so far */
   char client[96];
@@ -129,15 +131,20 @@ static int fetch_known(cq_fetch *f, cq_error *err) {
 
 /* One statement may read a table twice at once: who comes second waits for the
  * answer that is under way, and asks only where that cannot be shared. */
+static int fetch_wait_behind(cq_fetch *f) {
+  f->before = *cq_cache_fetches(f->def.env->cache);
+  while (f->before && (f->before == f || f->before->state == BEHIND ||
+                       f->before->state == READY || f->before->state == ENDED ||
+                       strcmp(f->before->cache_key, f->cache_key) != 0))
+    f->before = f->before->next;
+  if (f->before) f->state = BEHIND;
+  return f->before != NULL;
+}
+
 static void fetch_list(cq_fetch *f) {
   cq_fetch **head = cq_cache_fetches(f->def.env->cache);
 
-  for (cq_fetch *o = *head; o; o = o->next)
-    if (o->state != BEHIND && o->state != ENDED && !o->from_cache &&
-        strcmp(o->cache_key, f->cache_key) == 0) {
-      f->before = o;
-      f->state = BEHIND;
-    }
+  fetch_wait_behind(f);
   f->next = *head;
   f->listed = head;
   if (f->next) f->next->listed = &f->next;
@@ -150,6 +157,71 @@ static void fetch_unlist(cq_fetch *f) {
     if (o->before == f) o->before = NULL;
   *f->listed = f->next;
   if (f->next) f->next->listed = f->listed;
+}
+
+static void fetch_free(cq_fetch *f) {
+  cq_source *left = f->left ? f->def.source : NULL;
+
+  fetch_unlist(f);
+  cq_transfer_free(f->transfer);
+  if (f->held) cq_block_unref(f->held);
+  cq_block_unref(f->cached.block);
+  cq_free_secret(f->cache_key);
+  cq_built_clear(&f->built);
+  cq_free(f);
+  cq_source_unref(left);
+}
+
+/* Who stops reading early, as EXISTS does for each row of a join, has requests
+ * under way that its statement makes again in a moment.  They were made: their
+ * answers go into the cache, as long as a cursor of the statement is open. */
+static int fetch_leave(cq_fetch *f) {
+  cq_fetch **at;
+  int n = 0;
+
+  if (!f->listed || f->state != SENT || !cq_cache_shared(f->def.env->cache) ||
+      cq_transfer_withdraw(f->transfer))
+    return 0;
+  at = cq_cache_left(f->def.env->cache);
+  while (*at && ++n < LEFT_MAX) at = &(*at)->left_next;
+  if (*at) { /* the oldest goes */
+    cq_fetch *last = *at;
+
+    *at = NULL;
+    fetch_free(last);
+  }
+  at = cq_cache_left(f->def.env->cache);
+  cq_source_ref(f->def.source);
+  f->left = 1;
+  f->left_next = *at;
+  *at = f;
+  return 1;
+}
+
+static void fetch_poll_left(cq_cache *c) {
+  cq_fetch **at = cq_cache_left(c);
+
+  while (*at) {
+    cq_fetch *f = *at;
+
+    if (f->state == SENT && cq_fetch_poll(f) == CQ_F_BUSY && f->state == SENT) {
+      at = &f->left_next;
+      continue;
+    }
+    *at = f->left_next;
+    fetch_free(f);
+  }
+}
+
+void cq_fetch_cancel_left(cq_cache *c) {
+  cq_fetch **at = cq_cache_left(c);
+
+  while (*at) {
+    cq_fetch *f = *at;
+
+    *at = f->left_next;
+    fetch_free(f);
+  }
 }
 
 int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
@@ -174,7 +246,10 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (rc == CQ_OK && d->env->cache && d->request->idempotent &&
       (d->live || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);
-  if (rc == CQ_OK && f->cache_key) rc = fetch_known(f, err);
+  if (rc == CQ_OK && f->cache_key) {
+    fetch_poll_left(d->env->cache);
+    rc = fetch_known(f, err);
+  }
   if (rc == CQ_OK && f->cache_key && d->live && !f->from_cache) fetch_list(f);
   if (rc) {
     cq_fetch_close(f);
@@ -525,6 +600,7 @@ static cq_outcome fetch_behind(cq_fetch *f) {
   rc = fetch_known(f, &f->error);
   if (rc) return fetch_end(f, CQ_F_ERROR);
   if (f->from_cache) return CQ_F_DATA;
+  if (fetch_wait_behind(f)) return CQ_F_BUSY; /* another asked meanwhile */
   f->state = LOGIN;
   return fetch_send(f);
 }
@@ -543,7 +619,10 @@ cq_outcome cq_fetch_poll(cq_fetch *f) {
     return fetch_send(f);
   case SENT:
     st = cq_transfer_state(f->transfer);
-    return st == CQ_T_WAITING ? CQ_F_BUSY : fetch_answer(f, st);
+    if (st != CQ_T_WAITING) return fetch_answer(f, st);
+    /* Answers that nobody takes hold room that ours may wait for. */
+    if (f->listed && !f->left) fetch_poll_left(f->def.env->cache);
+    return CQ_F_BUSY;
   case READY:
     return CQ_F_DATA;
   case ENDED:
@@ -624,12 +703,5 @@ void cq_stats_denied(cq_scan_stats *st, const cq_error *why) {
 }
 
 void cq_fetch_close(cq_fetch *f) {
-  if (!f) return;
-  fetch_unlist(f);
-  cq_transfer_free(f->transfer);
-  if (f->held) cq_block_unref(f->held);
-  cq_block_unref(f->cached.block);
-  cq_free_secret(f->cache_key);
-  cq_built_clear(&f->built);
-  cq_free(f);
+  if (f && !fetch_leave(f)) fetch_free(f);
 }

@@ -76,7 +76,10 @@ int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
 /* Counts a request that was denied; the first one's reason is kept. */
 void cq_stats_denied(cq_scan_stats *st, const cq_error *why);
+/* A request that is under way goes on, for the cache, while its statement does:
+ * the statement may be about to make it again. */
 void cq_fetch_close(cq_fetch *f);
+void cq_fetch_cancel_left(cq_cache *c);
 
 /* ---- request.c ---------------------------------------------------------- */
 typedef struct cq_built {
@@ -139,8 +142,12 @@ cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out);
 /* Shares v->block, copies the texts, where there is room.  live 0: of a sync,
  * which asks only whether it still holds. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live);
-/* The head of fetch.c's list of fetches whose answers may be shared. */
+/* Heads of fetch.c's lists: of fetches whose answers may be shared, and of
+ * those among them that nobody reads any more. */
 cq_fetch **cq_cache_fetches(cq_cache *c);
+cq_fetch **cq_cache_left(cq_cache *c);
+/* Is a statement running that may ask for the same once more? */
+int cq_cache_shared(const cq_cache *c);
 
 /* ---- follow.c: from one page to the next --------------------------------- */
 /* What `page` reads beside the records: slots 0 token, 1 more, 2 total; room

@@ -1,24 +1,22 @@
 """What the tests of live queries share: an API that really filters, and the
-same statement on a live table and on an ordinary one that holds its rows.
+same statement on a live table and on others that hold its rows.
 
-  lab = Lab()                    serves fixtures/lab.yml's tables, counts requests
-  pair = Pair(lab, ROOT, env)    a connection with lab_x and its copy copy_x
-  pair.differ('SELECT id FROM {things} WHERE size > 3')     None, or what differs
+  lab = Lab(seed)                serves fixtures/lab.yml's tables, counts requests
+  pair = Pair(lab, 'sqlite3')    a connection with the live tables and their copies
+  pair.answers(statement, run)   what each kind of table answers, and what was asked
 """
 import collections
-import http.server
 import json
 import os
 import random
+import select
+import socket
 import sqlite3
-import sys
 import threading
+import time
 import urllib.parse
 
-sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
-from shared import connect
-
-ROOT = os.environ['CQ_ROOT']
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = 5
 SITES = ('a', 'B', 'c')
 LEVELS = {'low': [(1, 'one'), (2, None)], 'high': [(9, 'nine'), (9, 'nine'), (None, '')], 'none': []}
@@ -47,45 +45,64 @@ def things(site, rnd):
     return out
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    disable_nagle_algorithm = True
+class Lab:
+    """A server on one thread: all that is asked is a read, and answered from a memo."""
 
-    def do_GET(self):
-        body = json.dumps(self.server.answer(self.path)).encode()
-        self.send_response(200)
-        self.send_header('Content-Length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class Lab(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(('127.0.0.1', 0), Handler)
-        rnd = random.Random(20240229)
+    def __init__(self, seed=20240229):
+        rnd = random.Random(seed)
         self.things = {s: things(s, rnd) for s in SITES}
-        self.asked = []          # (run, what, path with query, rows in the answer, 1 for a series' first page)
-        self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.asked = []          # (run, what, path with query, rows in the answer, number of its page)
+        self.memo = {}
+        self.pause = 0           # seconds before a page that is not a list's first
+        self.listener = socket.create_server(('127.0.0.1', 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
 
-    def handle_error(self, *_):
-        pass                     # a client that goes away is no fault here
+    def serve(self):
+        poll, open_, listener = select.epoll(), {}, self.listener.fileno()
+        poll.register(listener, select.EPOLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == listener:
+                    c = self.listener.accept()[0]
+                    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    open_[c.fileno()] = [c, b'']
+                    poll.register(c.fileno(), select.EPOLLIN)
+                    continue
+                c = open_[fd]
+                try:
+                    data = c[0].recv(65536)
+                    c[1] += data
+                    while b'\r\n\r\n' in c[1]:
+                        head, c[1] = c[1].split(b'\r\n\r\n', 1)
+                        c[0].sendall(self.reply(head.split(b' ', 2)[1].decode()))
+                except OSError:  # a client that goes away is no fault here
+                    data = b''
+                if not data:
+                    poll.unregister(fd)
+                    open_.pop(fd)[0].close()
+
+    def reply(self, target):
+        run, rest = target[1:].split('/', 1)
+        if rest not in self.memo:
+            what, rows, page = self.answer('/' + rest)
+            body = json.dumps(rows).encode()
+            self.memo[rest] = what, len(rows), page, b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body) + body
+        what, n, page, out = self.memo[rest]
+        self.asked.append((run, what, rest, n, page))
+        if self.pause and page > 1:
+            time.sleep(self.pause)
+        return out
 
     def answer(self, target):
         url = urllib.parse.urlsplit(target)
         q = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         part = url.path.strip('/').split('/')
-        run = int(part.pop(0)) if part[0].isdigit() else 0
-        what, first = part[-1], 1
+        what, page = part[-1], 1
         if what == 'things':
-            rows = self.filter(self.things[part[0]], q)
-            at = (int(q['page']) - 1) * int(q['size'])
-            rows, first = rows[at:at + int(q['size'])], q['page'] == '1'
+            rows, page = self.filter(self.things[part[0]], q), int(q['page'])
+            at = (page - 1) * int(q['size'])
+            rows = rows[at:at + int(q['size'])]
         elif what == 'parts':
             i = int(part[2])
             rows = [{'id': k, 'qty': i * k if k != 2 else None} for k in range(1, 1 + i % 3)]
@@ -99,9 +116,7 @@ class Lab(http.server.ThreadingHTTPServer):
             rows = [{'n': n, 'text': t} for n, t in LEVELS[q['level']]]
         else:
             rows = [{'n': n} for n in NEEDS.get(q['key'], ())]
-        with self.lock:
-            self.asked.append((run, what, target, len(rows), int(first)))
-        return rows
+        return what, rows, page
 
     @staticmethod
     def filter(rows, q):
@@ -122,26 +137,47 @@ class Lab(http.server.ThreadingHTTPServer):
     def take(self, run):
         """The requests since the last call that carry this number: what a closed
         cursor had under way may still arrive."""
-        with self.lock:
-            out, self.asked = self.asked, []
-        return [a[1:] for a in out if a[0] == run]
+        out, self.asked = self.asked, []
+        return [a[1:] for a in list(out) if a[0] == str(run)]
+
+
+# ---- the drivers: Python's own sqlite3, and apsw, which brings its SQLite ------
+def connect(driver):
+    """A connection that has cq; execute(sql, args) gives an iterable cursor with
+    fetchone, fetchall and close, in both."""
+    if driver == 'sqlite3':
+        db = sqlite3.connect(':memory:', isolation_level=None)
+        db.enable_load_extension(True)
+    else:
+        import apsw
+        db = apsw.Connection(':memory:')
+        db.enable_load_extension(True)
+    db.load_extension(os.path.splitext(os.environ['CQ_SO'])[0])
+    return db
+
+
+def errors(driver):
+    if driver == 'sqlite3':
+        return sqlite3.Error
+    import apsw
+    return apsw.Error
 
 
 def show(row):
     """1 and 1.0 are one number to Python, not to a user."""
-    return tuple(repr(v) for v in row)
+    return tuple(map(repr, row))
 
 
 WHAT = {('lab_things', 'list'): 'things', ('lab_things', 'call'): 'chips', ('lab_parts', 'list'): 'parts',
         ('lab_levels', 'list'): 'levels', ('lab_needs', 'list'): 'needs', ('wide_rows', 'list'): 'wide', ('wide_rows', 'call'): 'late'}
 
 
-def unlike(steps, asked, whole, stops):
+def unlike(steps, asked, reads, several):
     """What was asked against what cq_explain said (`steps`): None, or how they
-    differ.  whole: the statement reads all that it opens, with no LIMIT.
-    stops: it may close a scan early and open it again."""
+    differ.  reads: the statement reads all that it opens, with no LIMIT.
+    several: these are statements of which one may be over before another begins."""
     told, seen, rows = collections.Counter(), collections.Counter(), collections.Counter()
-    open_ended, scans = set(), collections.Counter()
+    open_ended, scans, series = set(), collections.Counter(), collections.defaultdict(dict)
     for s in steps:
         what = WHAT[s['table'], s['purpose']]
         scans[what] += 1
@@ -150,13 +186,15 @@ def unlike(steps, asked, whole, stops):
             told[what] += 0
         else:
             told[what] += s['requests']
-            if s['enough']:
+            if s['enough'] is not None:
                 open_ended.add(what)
-    for what, path, n, first in asked:
-        seen[what] += first
+    for what, path, n, page in asked:
+        seen[what] += page == 1
         rows[what] += n
+        if what == 'things':
+            series[path.replace(f'page={page}&', '')][page] = n
     twice = [p for p, n in collections.Counter(p for _, p, _, _ in asked).items() if n > 1]
-    if twice and not stops:
+    if twice and not several:
         return f'asked twice: {twice[0]}'
     for what, n in seen.items():
         if what not in told:
@@ -165,57 +203,114 @@ def unlike(steps, asked, whole, stops):
             return f'{what}: {n} asked, {told[what]} told'
     for what, n in told.items():
         # SQLite may see by itself that no row can do, and begin with none
-        if whole and asked and what not in open_ended and seen[what] != n:
+        if reads and asked and what not in open_ended and seen[what] != n:
             return f'{what}: {seen[what]} asked, {n} told'
+    for path, pages in series.items():   # pages follow full pages, and no others
+        if any(p > 1 and pages.get(p - 1) != PAGE for p in pages):
+            return f'{path}: pages {sorted(pages.items())}'
+        if reads and pages[max(pages)] == PAGE:
+            return f'{path}: ends with a full page'
     for s in steps:                      # one request for each row of the list before it
         what = WHAT[s['table'], s['purpose']]
         of = 'things' if what in ('chips', 'parts') else 'wide'
-        if whole and s['repeats'].startswith('per row') and scans[what] == scans[of] == 1 and seen[what] != rows[of]:
+        if reads and s['runs'] == 'once' and s['repeats'].startswith('per row') and scans[what] == scans[of] == 1 and seen[what] != rows[of]:
             return f'{what}: {seen[what]} asked for {rows[of]} rows of {of}'
     return None
 
 
 class Pair:
-    """One connection with the live tables and an ordinary copy of each."""
+    """One connection with the live tables, by three ways, and their rows in
+    ordinary tables, with and without indexes, and in synced ones."""
+    TABLES = ('things', 'parts', 'levels', 'needs', 'rows')
 
-    def __init__(self, lab, root, env):
-        os.environ.update(env)
-        self.db = connect(':memory:')
+    def __init__(self, lab, driver):
+        url = f'http://127.0.0.1:{lab.port}'
+        os.environ.update(LAB_URL=url, ZOO_URL=url + '/0')
+        self.url, self.error = url, errors(driver)
+        self.db = connect(driver)
         for yml in ('lab', 'wide'):
-            self.db.execute('SELECT cq_load(?)', (f'{root}/tests/sql/fixtures/{yml}.yml',))
-        self.db.execute("SELECT cq_config('cache_ttl', 0)")
-        self.live = {t: 'lab_' + t for t in ('things', 'parts', 'levels', 'needs')} | {'rows': 'wide_rows'}
-        self.copy = {t: 'copy_' + t for t in self.live}
-        for t in self.live:
-            for where in [f"WHERE key = '{k}'" for k in NEEDS] if t == 'needs' else ['']:
-                self.fill(t, where)
-        self.db.execute('CREATE TABLE plain(v TEXT, n INTEGER, w)')
-        self.db.executemany('INSERT INTO plain VALUES (?, ?, ?)', PLAIN)
+            self.rows('SELECT cq_load(?)', (f'{ROOT}/tests/sql/fixtures/{yml}.yml',))
+        self.rows("SELECT cq_config('cache_ttl', 0)")
+        self.version = self.rows('SELECT sqlite_version()')[0][0]
+        full = {t: 'wide_rows' if t == 'rows' else 'lab_' + t for t in self.TABLES}
+        self.live = {t: 'live_' + n for t, n in full.items()}
+        self.named = {}
+        for way in ('copy', 'index', 'view', 'module', 'append', 'overwrite'):
+            self.named[way] = {t: f'{way}_{t}' for t in self.TABLES}
+        # a view on the right of LEFT JOIN gets no values from the left: SQLite reads it whole
+        self.named['view']['needs'] = self.live['needs']
+        self.rows("ATTACH ':memory:' AS other")
+        for spec in ('source: lab, tables: [lab_things, lab_parts, lab_levels]', 'source: wide, tables: [wide_rows]'):
+            for to in ('', ', write_mode: overwrite, destination: other'):
+                made = json.loads(self.rows(f"SELECT cq_sync('{{{spec}{to}, progress: off}}')")[0][0])
+                assert made['status'] == 'success', made
+        for t, live in self.live.items():
+            info = self.rows(f"SELECT name, type FROM pragma_table_info('{live}')")
+            names = ', '.join(f'"{n}"' for n, _ in info)
+            self.rows(f'CREATE TEMP VIEW view_{t} AS SELECT * FROM {live}')
+            self.rows(f'CREATE VIRTUAL TABLE temp.module_{t} USING {full[t]}')
+            for way in ('copy', 'index'):
+                self.rows(f'CREATE TABLE {way}_{t}(' + ', '.join(f'"{n}" {y}' for n, y in info) + ')')
+                # rowids as well, where those of the live table are the same for every query
+                same = 'rowid, ' if t in ('things', 'rows') else ''
+                for where in [f"WHERE key = '{k}'" for k in NEEDS] if t == 'needs' else ['']:
+                    self.rows(f'INSERT INTO {way}_{t}({same}{names}) SELECT {same}{names} FROM {live} {where}')
+            for n, _ in info:
+                self.rows(f'CREATE INDEX "index_{t}_{n}" ON index_{t}("{n}")')
+            for way, where in (('append', 'main'), ('overwrite', 'other')):
+                self.rows(f'CREATE TEMP VIEW {way}_{t} AS SELECT {names} FROM ' + ('copy_needs' if t == 'needs' else f'{where}.{full[t]}'))
+        for name in ('plain', 'scratch'):
+            self.rows(f'CREATE TABLE {name}(v TEXT, n INTEGER, w)')
+            for row in PLAIN:
+                self.rows(f'INSERT INTO {name} VALUES (?, ?, ?)', row)
 
-    def fill(self, table, where=''):
-        info = self.db.execute(f"SELECT name, type FROM pragma_table_info('{self.live[table]}')").fetchall()
-        names = ', '.join(f'"{n}"' for n, _ in info)
-        self.db.execute(f'CREATE TABLE IF NOT EXISTS {self.copy[table]}(' + ', '.join(f'"{n}" {t}' for n, t in info) + ')')
-        self.db.execute(f'INSERT INTO {self.copy[table]}({names}) SELECT {names} FROM {self.live[table]} {where}')
+    def rows(self, sql, args=()):
+        return self.db.execute(sql, args).fetchall()
 
-    def run(self, sql, args, names):
-        try:
-            return [show(r) for r in self.db.execute(sql.format_map(names), args)]
-        except sqlite3.Error as e:
-            return str(e)
+    def start(self, run):
+        """From here on requests carry this number, and no answer is kept."""
+        self.rows("SELECT cq_config('lab.run', ?1), cq_config('wide.url', ?2 || '/' || ?1)", (run, self.url))
 
     def explain(self, sql):
-        return json.loads(self.db.execute('SELECT cq_explain(?)', (sql.format_map(self.live),)).fetchone()[0])
+        return json.loads(self.rows('SELECT cq_explain(?)', (sql,))[0][0])
 
-    def differ(self, sql, args=(), ordered=False, whole=None):
-        """None where both answers are equal.  ordered: so are their orders.
-        whole: `sql` without LIMIT, where any of its rows may be the ones."""
-        live, copy = self.run(sql, args, self.live), self.run(sql, args, self.copy)
-        if isinstance(live, str) or isinstance(copy, str):
-            return None if live == copy else (live, copy)
-        if whole:
-            rest = collections.Counter(live) - collections.Counter(self.run(whole, args, self.copy))
-            return None if len(live) == len(copy) and not rest else (live, copy)
-        if not ordered:
-            live, copy = sorted(live), sorted(copy)
-        return None if live == copy else (live, copy)
+    def answer(self, sql, args, names):
+        """Rows as text, or the error's words."""
+        sql = sql.format_map(names)
+        try:
+            if not sql.startswith(('INSERT', 'UPDATE', 'DELETE')):
+                return [show(r) for r in self.db.execute(sql, args)]
+            self.rows('SAVEPOINT written')
+            try:
+                return [show(r) for r in self.db.execute(sql, args)]
+            finally:
+                self.rows('ROLLBACK TO written')
+                self.rows('RELEASE written')
+        except self.error as e:
+            return str(e)
+
+    def in_turns(self, statements, names, rnd):
+        """The answers of statements whose cursors are stepped in turns."""
+        out = [[] for _ in statements]
+        try:
+            # a driver keeps one statement for equal texts
+            cursors = [(i, self.db.execute(s.sql.format_map(names) + ' ' * i, s.args)) for i, s in enumerate(statements)]
+            while cursors:
+                at = rnd.randrange(len(cursors))
+                row = cursors[at][1].fetchone()
+                if row is None:
+                    cursors.pop(at)
+                else:
+                    out[cursors[at][0]].append(show(row))
+        except self.error as e:
+            return str(e)
+        return out
+
+
+def differ(s, one, two, whole=None):
+    """Are these different answers to statement `s`?  whole: to it without LIMIT."""
+    if isinstance(one, str) or isinstance(two, str):
+        return one != two
+    if whole is not None:
+        return len(one) != len(two) or bool(collections.Counter(one) - collections.Counter(whole))
+    return one != two if s.ordered else sorted(one) != sorted(two)
