@@ -15,6 +15,7 @@ typedef struct csv_cell {
 typedef struct csv_column {
   char *name;
   size_t n;
+  int again;           /* times that others had this name */
   const cq_edge *edge; /* NULL: not wanted */
 } csv_column;
 
@@ -166,38 +167,64 @@ static int csv_text(cq_arena *a, const csv_cell *c, cq_value *out,
   return CQ_OK;
 }
 
-static int csv_taken(const csv_decoder *d, size_t before, const csv_column *c) {
-  for (size_t k = 0; k < before; k++)
-    if (d->columns[k].n == c->n &&
-        memcmp(d->columns[k].name, c->name, c->n) == 0)
-      return 1;
-  return 0;
+/* The header's names so far, open addressing over their hashes: a header is as
+ * long as an answer likes. */
+typedef struct csv_names {
+  const csv_column *columns;
+  size_t *at; /* column + 1, or 0 */
+  size_t mask;
+} csv_names;
+
+/* Where the name is, or would be. */
+static size_t *csv_name(const csv_names *s, const char *name, size_t n) {
+  size_t h = cq_hash64(name, n, 0);
+
+  for (;; h++) {
+    size_t *at = &s->at[h & s->mask];
+
+    if (!*at || (s->columns[*at - 1].n == n &&
+                 memcmp(s->columns[*at - 1].name, name, n) == 0))
+      return at;
+  }
 }
 
 /* A name that stands there again is a, a_2, a_3, ...: no cell is lost. */
 static int csv_header(csv_decoder *d) {
   const cq_trie *t = d->walk.picks->self.child;
+  csv_names names = {NULL, NULL, 3};
   int64_t odd = 0;
+  int rc = CQ_NOMEM;
 
-  d->columns = cq_calloc(d->ncell, sizeof *d->columns);
-  if (!d->columns) return CQ_NOMEM;
+  while (names.mask < 2 * d->ncell) names.mask = names.mask * 2 + 1;
+  names.columns = d->columns = cq_calloc(d->ncell, sizeof *d->columns);
+  names.at = cq_calloc(names.mask + 1, sizeof *names.at);
+  if (!d->columns || !names.at) goto done;
   for (size_t i = 0; i < d->ncell; i++) {
-    csv_column *c = &d->columns[i];
+    csv_column *c = &d->columns[i], *first;
     cq_value name;
+    size_t *at;
 
-    if (csv_text(&d->arena, &d->cells[i], &name, &odd)) return CQ_NOMEM;
+    if (csv_text(&d->arena, &d->cells[i], &name, &odd)) goto done;
     c->n = name.len;
     c->name = cq_arena_strndup(&d->arena, name.u.s, name.len);
-    for (int again = 2; c->name && csv_taken(d, i, c); again++) {
-      c->name =
-          cq_arena_printf(&d->arena, "%.*s_%d", (int)name.len, name.u.s, again);
-      c->n = c->name ? strlen(c->name) : 0;
+    if (!c->name) goto done;
+    at = csv_name(&names, c->name, c->n);
+    first = *at ? &d->columns[*at - 1] : NULL;
+    while (*at) {
+      c->name = cq_arena_printf(&d->arena, "%.*s_%d", (int)name.len, name.u.s,
+                                ++first->again + 1);
+      if (!c->name) goto done;
+      c->n = strlen(c->name);
+      at = csv_name(&names, c->name, c->n);
     }
-    if (!c->name) return CQ_NOMEM;
+    *at = i + 1;
     c->edge = t ? cq_trie_find(t, c->name, c->n) : NULL;
   }
   d->ncolumn = d->ncell;
-  return CQ_OK;
+  rc = CQ_OK;
+done:
+  cq_free(names.at);
+  return rc;
 }
 
 static int csv_put(csv_decoder *d, const cq_edge *e, cq_token t,

@@ -36,7 +36,8 @@ typedef struct xml_decoder {
   int on; /* open elements that are on the rows path, the root not counted */
   int record; /* depth of the open record, or -1 */
   int depth;  /* open elements */
-  int found, rc, doctype, any;
+  int found, rc, doctype;
+  int fed;               /* the answer has a byte at least */
   xml_open *open;        /* CQ_MAX_XML_DEPTH of them */
   cq_arena inner, outer; /* of the record; of all else */
   cq_arena names;
@@ -221,7 +222,6 @@ static void xml_start(void *user, const char *tag, const char **attrs) {
     d->rc = CQ_TOOBIG;
     goto stop;
   }
-  d->any = 1;
   name = xml_name(d, tag, 0);
   if (!name) goto stop;
   cq_buf_reset(&o->text);
@@ -426,8 +426,8 @@ static int xml_feed(cq_decoder *cd, cq_block *piece, int final, cq_batch *batch,
   int rc = CQ_OK;
 
   d->batch = batch;
-  if (final && n == 0 && !d->any && d->p->optional_rows &&
-      XML_GetCurrentByteIndex(d->parser) <= 0)
+  d->fed |= n > 0;
+  if (final && !d->fed && d->p->optional_rows)
     goto done; /* nothing at all: no rows */
   do {
     int part = n > XML_PIECE ? XML_PIECE : (int)n;
