@@ -21,6 +21,12 @@
 
 /* ---- time ------------------------------------------------------------------- */
 
+/* Years 0 to 9999 in microseconds: what the text form can say; and the longest
+ * way within them, which no sum of a few leads out of 64 bits. */
+#define TIME_MIN (-INT64_C(62167219200000000))
+#define TIME_MAX INT64_C(253402300799999999)
+#define SPAN_MAX (TIME_MAX - TIME_MIN)
+
 typedef struct civil {
   int64_t year;
   int month, day;
@@ -87,8 +93,9 @@ static int go_duration(const char *s, size_t n, int64_t *out) {
     total += v * units[k].us;
     any = 1;
   }
+  if (!any || !(total < 9e15)) return CQ_ERROR;
   *out = (int64_t)(negative ? -total : total);
-  return any && total < 9e15 ? CQ_OK : CQ_ERROR;
+  return CQ_OK;
 }
 
 /* "10 months 3 days 4h20m ago". */
@@ -124,6 +131,7 @@ static int time_words(const char *s, size_t n, int64_t now, int64_t *out) {
     if (len == 0) break;
     if (go_duration(s + from, len, &d) == CQ_OK) {
       us += d;
+      if (us > SPAN_MAX || us < -SPAN_MAX) return CQ_ERROR;
       continue;
     }
     for (k = 0; k < len && isdigit((unsigned char)s[from + k]) && k < 9; k++)
@@ -139,15 +147,17 @@ static int time_words(const char *s, size_t n, int64_t now, int64_t *out) {
           memcmp(units[k].word, s + from, len) == 0)
         break;
     if (k == sizeof units / sizeof *units) return CQ_ERROR;
+    if (units[k].us && v > SPAN_MAX / units[k].us) return CQ_ERROR;
     months += v * units[k].months;
     us += v * units[k].us;
+    if (us > SPAN_MAX) return CQ_ERROR;
   }
   if (civil_add(now, sign * months, out)) return CQ_ERROR;
   *out += sign * us;
   return CQ_OK;
 }
 
-int cq_subst_time(const char *s, size_t n, int64_t now, int64_t *out) {
+static int time_expr(const char *s, size_t n, int64_t now, int64_t *out) {
   int64_t d;
 
   while (n && s[0] == ' ') {
@@ -165,6 +175,11 @@ int cq_subst_time(const char *s, size_t n, int64_t now, int64_t *out) {
     return CQ_OK;
   }
   return time_words(s, n, now, out);
+}
+
+int cq_subst_time(const char *s, size_t n, int64_t now, int64_t *out) {
+  if (time_expr(s, n, now, out)) return CQ_ERROR;
+  return *out < TIME_MIN || *out > TIME_MAX ? CQ_ERROR : CQ_OK;
 }
 
 /* Go's layout: its reference time's parts are the words. */
@@ -257,7 +272,7 @@ static int needs_quotes(const char *v, size_t n) {
       !(v[0] == '-' && n > 1 && isdigit((unsigned char)v[1])))
     return 1;
   for (size_t i = 0; i < n; i++)
-    if ((unsigned char)v[i] < 0x20 ||
+    if ((unsigned char)v[i] < 0x20 || strchr(",[]{}", v[i]) ||
         (v[i] == ':' && (i + 1 == n || v[i + 1] == ' ')) ||
         (v[i] == '#' && i > 0 && v[i - 1] == ' '))
       return 1;
@@ -265,8 +280,8 @@ static int needs_quotes(const char *v, size_t n) {
 }
 
 /* quote: the quote that the place is in, or 0; alone: the whole scalar. */
-static void put_value(cq_buf *out, const char *v, size_t n, char quote,
-                      int alone) {
+static int put_value(cq_buf *out, const char *v, size_t n, char quote,
+                     int alone) {
   while (n && (v[n - 1] == '\n' || v[n - 1] == '\r')) n--;
   if (quote == '"') {
     cq_buf b;
@@ -279,6 +294,8 @@ static void put_value(cq_buf *out, const char *v, size_t n, char quote,
       cq_buf_add(out, b.data + 1, b.len - 2);
     cq_buf_clear(&b);
   } else if (quote == '\'') {
+    /* YAML folds lines there. */
+    if (n && (memchr(v, '\n', n) || memchr(v, '\r', n))) return CQ_ERROR;
     for (size_t i = 0; i < n; i++) {
       if (v[i] == '\'') cq_buf_byte(out, '\'');
       cq_buf_byte(out, v[i]);
@@ -289,6 +306,15 @@ static void put_value(cq_buf *out, const char *v, size_t n, char quote,
     for (size_t i = 0; i < n; i++)
       cq_buf_byte(out, v[i] == '\n' || v[i] == '\r' ? ' ' : v[i]);
   }
+  return CQ_OK;
+}
+
+static int lines_error(const char *file, int line, const char *word,
+                       cq_error *err) {
+  return cq_error_set(err, CQ_ERROR,
+                      "%s:%d: ${%s}: holds several lines, which single quotes "
+                      "cannot\nhint: \"${%s}\"",
+                      file, line, word, word);
 }
 
 static int put_token(const char *file, int line, const char *name, size_t n,
@@ -308,10 +334,10 @@ static int put_token(const char *file, int line, const char *name, size_t n,
       cq_error_prefix(err, "%s:%d: ", file, line);
       return rc;
     }
-    put_value(out, text, len, quote, alone);
+    rc = put_value(out, text, len, quote, alone);
     cq_wipe(text, len);
     cq_free(text);
-    return CQ_OK;
+    return rc ? lines_error(file, line, word, err) : CQ_OK;
   }
   if (strncmp(word, "time:", 5) == 0) {
     char *layout = strchr(word, '|');
@@ -338,8 +364,8 @@ static int put_token(const char *file, int line, const char *name, size_t n,
     return cq_error_set(err, CQ_NOTFOUND,
                         "%s:%d: ${%s}: no such variable in the environment",
                         file, line, word);
-  put_value(out, text, strlen(text), quote, alone);
-  return CQ_OK;
+  rc = put_value(out, text, strlen(text), quote, alone);
+  return rc ? lines_error(file, line, word, err) : CQ_OK;
 }
 
 /* Does the token that starts at `at` make up its scalar alone? */
