@@ -93,7 +93,7 @@ static fit fit_number(int type, cq_value *v) {
   if (v->kind == CQ_STR && cq_number_parse(v->u.s, v->len, &n)) return FIT_NO;
   if (n.kind != CQ_INT && n.kind != CQ_DOUBLE) return FIT_NO;
   if (type != CQ_REAL && n.kind == CQ_DOUBLE) {
-    if (n.u.r < -9e15 || n.u.r > 9e15 || n.u.r != (double)(int64_t)n.u.r)
+    if (!(n.u.r >= -9e15 && n.u.r <= 9e15) || n.u.r != (double)(int64_t)n.u.r)
       return FIT_NO;
     n = cq_value_int((int64_t)n.u.r);
   }

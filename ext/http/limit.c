@@ -156,8 +156,8 @@ int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms) {
 }
 
 int64_t cq_http_after_ms(const char *value, int64_t now_us) {
-  char *end;
-  double d;
+  cq_value v;
+  double d = -1;
   int64_t us, ms;
   size_t n;
 
@@ -166,8 +166,11 @@ int64_t cq_http_after_ms(const char *value, int64_t now_us) {
   n = strlen(value);
   while (n && value[n - 1] == ' ') n--;
   if (n == 0) return -1;
-  d = *value >= '0' && *value <= '9' ? strtod(value, &end) : -1;
-  if (d >= 0 && end == value + n && isfinite(d)) {
+  if (*value >= '0' && *value <= '9' && cq_number_parse(value, n, &v) == CQ_OK)
+    d = v.kind == CQ_INT      ? (double)v.u.i
+        : v.kind == CQ_DOUBLE ? v.u.r
+                              : 1e15; /* beyond both */
+  if (d >= 0) {
     /* Small numbers count from now; a year's worth of seconds is a date. */
     if (d < 1e8)
       ms = d > 1e7 ? CQ_MAX_WAIT_MS : (int64_t)(d * 1000);

@@ -26,6 +26,12 @@ static void classify_code(const char *s, size_t n, char *out, size_t max) {
   snprintf(out, max, "%.*s", (int)(n < max ? n : max - 1), s);
 }
 
+/* Into one line, whatever the answer says. */
+static void classify_line(char *s) {
+  for (; *s; s++)
+    if ((unsigned char)*s < 0x20) *s = ' ';
+}
+
 /* Reads code and message by the decoder that the body's first byte asks for.
  * A body that cannot be read simply gives neither. */
 static void classify_body(const cq_errors_def *e, const char *body, size_t n,
@@ -76,6 +82,8 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
       snprintf(f->message, sizeof f->message, "%.*s",
                (int)(v->len < 290 ? v->len : 290), v->u.s);
   }
+  classify_line(f->code);
+  classify_line(f->message);
 done:
   if (block) cq_block_unref(block);
   if (d) ops->close(d);
@@ -159,11 +167,11 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
 
     if (h) classify_code(h, strlen(h), f.code, sizeof f.code);
   }
-  if (!f.message[0] && nbody && body && body[0] != '<' && body[0] != '{')
+  if (!f.message[0] && nbody && body && body[0] != '<' && body[0] != '{') {
     snprintf(f.message, sizeof f.message, "%.*s",
              (int)(nbody < 200 ? nbody : 200), body);
-  for (char *c = f.message; *c; c++)
-    if ((unsigned char)*c < 0x20) *c = ' ';
+    classify_line(f.message);
+  }
   classify_reason(out, status, &f, failure);
   if (classify_rules(e, status, &f, t, body, nbody, out)) return CQ_OK;
   if (failure) {

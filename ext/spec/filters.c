@@ -212,6 +212,15 @@ static int f_values(ARGS) {
   return members(in, args, narg, a, out, err, 1);
 }
 
+static void arg_word(const cq_value *arg, const char *dflt, char *out,
+                     size_t size) {
+  if (arg && arg->kind == CQ_STR)
+    snprintf(out, size, "%.*s", (int)(arg->len < size ? arg->len : size - 1),
+             arg->u.s);
+  else
+    snprintf(out, size, "%s", dflt);
+}
+
 static int f_to_map(ARGS) {
   json_t *list = as_json(in), *map, *item;
   size_t i;
@@ -223,10 +232,8 @@ static int f_to_map(ARGS) {
     json_decref(list);
     return CQ_OK;
   }
-  snprintf(k, sizeof k, "%.*s", narg > 0 ? (int)args[0].len : 3,
-           narg > 0 ? args[0].u.s : "Key");
-  snprintf(v, sizeof v, "%.*s", narg > 1 ? (int)args[1].len : 5,
-           narg > 1 ? args[1].u.s : "Value");
+  arg_word(narg > 0 ? &args[0] : NULL, "Key", k, sizeof k);
+  arg_word(narg > 1 ? &args[1] : NULL, "Value", v, sizeof v);
   map = json_object();
   json_array_foreach(list, i, item) {
     json_t *key = json_object_get(item, k), *value = json_object_get(item, v);
@@ -452,6 +459,9 @@ static int f_file_url(ARGS) {
 
 static int time_of(const cq_value *in, int64_t *us) {
   if (in->kind == CQ_INT) {
+    /* years 0 to 9999 */
+    if (in->u.i < -INT64_C(62167219200) || in->u.i > INT64_C(253402300799))
+      return CQ_ERROR;
     *us = in->u.i * 1000000;
     return CQ_OK;
   }

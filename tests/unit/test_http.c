@@ -925,6 +925,9 @@ static void test_limit_reads_waits(void) {
   CHECK_INT(cq_http_after_ms("2023-11-14T22:13:25Z", now), 5000);
   CHECK_INT(cq_http_after_ms("1600000000", now), 0);
   CHECK_INT(cq_http_after_ms("99999999", now), CQ_MAX_WAIT_MS);
+  CHECK_INT(cq_http_after_ms("1e400", now), CQ_MAX_WAIT_MS);
+  CHECK_INT(cq_http_after_ms("99999999999999999999", now), CQ_MAX_WAIT_MS);
+  CHECK_INT(cq_http_after_ms("0x10", now), -1);
   CHECK_INT(cq_http_after_ms("soon", now), -1);
   CHECK_INT(cq_http_after_ms("", now), -1);
   CHECK_INT(cq_http_after_ms("-3", now), -1);

@@ -234,14 +234,17 @@ static int aws_profile(cq_aws_plan *p, aws_files *f, const char *profile,
   aws_walk here = {profile, before};
   const char *access, *secret, *region;
   char *section;
-  int rc;
+  int rc, depth = 0;
 
-  for (const aws_walk *w = before; w && !keys_only; w = w->before)
+  for (const aws_walk *w = before; w && !keys_only; w = w->before, depth++)
     if (strcmp(w->name, profile) == 0)
       return cq_error_set(err, CQ_AUTH,
                           "aws: profile %s: source_profile "
                           "leads back to itself",
                           profile);
+  if (depth > CQ_AWS_STEPS)
+    return cq_error_set(err, CQ_AUTH, "aws: too many roles in a row: %d",
+                        depth);
   if (aws_section(f, profile, &section)) return cq_error_nomem(err);
   if (!cq_ini_has(&f->credentials, profile) && !cq_ini_has(&f->config, section))
     return cq_error_set(err, CQ_NOTFOUND, "aws: no such profile: %s", profile);
