@@ -30,6 +30,7 @@ SO_LDFLAGS = -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs
 SRC  = $(wildcard ext/*.c ext/*/*.c ext/*/*/*.c vtab/*.c)
 DATA = $(wildcard vtab/*/*.yml sql/*.sql)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 # The same sources three times: for .load, for static linking, and for the
 # unit tests, which see every symbol and can make allocations fail.
@@ -38,7 +39,8 @@ CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
 TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
 .PHONY: all help install clean deps demo demo-run tests check check-run asan \
-        ubsan tsan bench bench-run bench-instructions soak soak-run coverage docs format lint lint-run \
+        ubsan tsan fuzz fuzz-run fuzz-pack bench bench-run bench-instructions \
+        soak soak-run coverage docs format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
@@ -97,10 +99,17 @@ vtab sql:
 	mkdir -p $@
 
 # ---- tests ----
-tests: $(UNIT) $(EXAMPLES) $(BUILD)/tests/mock
+tests: $(UNIT) $(FUZZ) $(EXAMPLES) $(BUILD)/tests/mock
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcq-test.a
 	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -Itests/unit $(CQ_LDFLAGS) -MMD -MP \
 	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
+# A fuzz target, driven by replay.c, or by libFuzzer.
+FUZZ_LINK = -DSQLITE_CORE -DCQ_FAULT -Itests/fuzz -Itests/unit $(CQ_LDFLAGS) \
+            -MMD -MP -o $@ $(filter %.c %.a,$^) $(PKG_LIBS) -lsqlite3
+$(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libcq-test.a
+	$(COMPILE) $(FUZZ_LINK)
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(BUILD)/libcq-test.a
+	$(COMPILE) -fsanitize=fuzzer $(FUZZ_LINK)
 MOCK_SRC = $(wildcard tests/server/mock*.c)
 $(BUILD)/tests/mock: $(MOCK_SRC) tests/server/mock.h
 	@mkdir -p $(@D)
@@ -120,7 +129,8 @@ install: all
 	install -m 644 ext/cq.h $(DESTDIR)$(PREFIX)/include/cq.h
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-ubsan $(BUILD)-tsan $(BUILD)-cov
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-ubsan $(BUILD)-tsan $(BUILD)-cov \
+	  $(BUILD)-fuzz
 
 #: make deps       install the Debian packages that the other targets need
 deps:
@@ -172,6 +182,20 @@ asan ubsan tsan:
 	tools/deps.sh build check
 	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) SANITIZE=$(sanitizer) CC=gcc
 
+# Clang's libFuzzer drives the targets, with both sanitizers in everything.
+FUZZ_TARGETS = $(or $(TARGET),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)-fuzz CC=clang \
+  SANITIZE=fuzzer-no-link,address,undefined,float-cast-overflow
+#: make fuzz       fuzz what reads outside text; TARGET="json..." SECONDS=60 RUNS=0
+fuzz:
+	tools/deps.sh build fuzz
+	$(MAKE) fuzz-run RUNS=$(or $(RUNS),0) SECONDS=$(or $(SECONDS),$(if $(RUNS),0,60))
+fuzz-run: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)
+	$(FUZZ_MAKE) $(FUZZ_TARGETS:%=$(BUILD)-fuzz/fuzz/%)
+	tools/fuzz.sh $(BUILD) $(BUILD)-fuzz $(RUNS) $(SECONDS) $(FUZZ_TARGETS)
+fuzz-pack:
+	tools/fuzz.sh --pack $(BUILD) $(BUILD)-fuzz 0 0 $(FUZZ_TARGETS)
+
 FLOORS = $(addprefix $(BUILD)/bench/floor_,simdjson jansson)
 #: make bench      cq beside loops that a person would write; BENCH="--case items-1e5"
 bench:
@@ -202,10 +226,12 @@ $(BUILD)/bench/empty.so: bench/empty.c
 	  $(PKG_LIBS)
 
 #: make soak       sync and query for SOAK (300) seconds: nothing may grow; and
-#:                 200,000 random statements on each SQLite (CQ_STATEMENTS, CQ_SEED)
+#:                 200,000 random statements on each SQLite (CQ_STATEMENTS, CQ_SEED);
+#:                 and each fuzz target RUNS (10000000) times: hours
 soak:
-	tools/deps.sh build check
+	tools/deps.sh build check fuzz
 	$(MAKE) soak-run
+	$(MAKE) fuzz-run RUNS=$(or $(RUNS),10000000) SECONDS=0
 soak-run: all $(BUILD)/tests/mock $(VENV)/.done
 	tests/soak.py --build $(BUILD) --seconds $(or $(SOAK),300)
 	for d in sqlite3 apsw; do \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools/deps.sh GROUP...: installs the Debian packages that are missing.
-# Groups: build demo check bench lint. Quick, and asks for nothing,
+# Groups: build demo check bench fuzz lint. Quick, and asks for nothing,
 # when all are there; needs root, or sudo, only to install.
 set -eu
 
@@ -12,6 +12,7 @@ demo='sqlite3 python3 python3-venv ca-certificates'
 check="$demo curl diffutils openssl procps"
 bench="$check nginx libnginx-mod-http-echo g++ libsimdjson-dev
   valgrind"
+fuzz='clang libclang-rt-dev|libclang-rt-14-dev'
 lint='clang clang-format cppcheck shellcheck'
 
 wanted=
@@ -21,6 +22,7 @@ for group; do
     demo) wanted="$wanted $demo" ;;
     check) wanted="$wanted $check" ;;
     bench) wanted="$wanted $bench" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
     lint) wanted="$wanted $lint" ;;
     *) echo "tools/deps.sh: $group: no such group" >&2; exit 2 ;;
   esac

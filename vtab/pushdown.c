@@ -284,21 +284,21 @@ static int plain_name(const char *s) {
   return 1;
 }
 
-static char *plan_text(const cq_table *t, const plan *pl) {
+char *cq_pushdown_text(const cq_table *t, const cq_pushdown *p) {
   sqlite3_str *s = sqlite3_str_new(NULL);
 
-  for (int i = 0; i < pl->p.nitem; i++) {
-    const char *name = t->columns[pl->p.item[i].column].name;
+  for (int i = 0; i < p->nitem; i++) {
+    const char *name = t->columns[p->item[i].column].name;
 
     if (plain_name(name))
       sqlite3_str_appendall(s, name);
     else
-      sqlite3_str_appendf(s, "#%d", pl->p.item[i].column);
-    sqlite3_str_appendf(s, "%s ", op_text[pl->p.item[i].op]);
+      sqlite3_str_appendf(s, "#%d", p->item[i].column);
+    sqlite3_str_appendf(s, "%s ", op_text[p->item[i].op]);
   }
-  if (pl->p.limit) sqlite3_str_appendall(s, "limit ");
-  if (pl->p.offset) sqlite3_str_appendall(s, "offset ");
-  sqlite3_str_appendf(s, "cols:%llx", (unsigned long long)pl->p.used);
+  if (p->limit) sqlite3_str_appendall(s, "limit ");
+  if (p->offset) sqlite3_str_appendall(s, "offset ");
+  sqlite3_str_appendf(s, "cols:%llx", (unsigned long long)p->used);
   return sqlite3_str_finish(s);
 }
 
@@ -332,7 +332,7 @@ int cq_pushdown_plan(const cq_table *t, sqlite3_vtab *vtab,
   }
   plan_cost(t, info, &pl);
   info->idxNum = pl.p.nitem;
-  info->idxStr = plan_text(t, &pl);
+  info->idxStr = cq_pushdown_text(t, &pl.p);
   info->needToFreeIdxStr = 1;
   return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
 }

@@ -22,6 +22,7 @@ typedef struct decode {
   cq_buf out; /* rows, a line each; then "env ..." */
   int64_t warnings;
   int nrow;
+  void (*look)(const cq_value *v); /* at each cell, or NULL */
 } decode;
 
 /* "name type path; ..." (path: the name where it is missing; type any = 0). */
@@ -156,6 +157,7 @@ static inline int decode_feed(decode *d, const char *text, size_t n,
       for (int r = 0; r < batch->nrow; r++) {
         for (int c = 0; c < batch->ncol; c++) {
           if (c) cq_buf_byte(&d->out, ' ');
+          if (d->look) d->look(&cq_batch_row(batch, r)[c]);
           decode_cell(&d->out, &cq_batch_row(batch, r)[c]);
         }
         cq_buf_byte(&d->out, '\n');
@@ -172,6 +174,7 @@ static inline int decode_feed(decode *d, const char *text, size_t n,
     cq_buf_str(&d->out, "env");
     for (int c = 0; c < d->def.nenvelope; c++) {
       cq_buf_byte(&d->out, ' ');
+      if (d->look) d->look(&env[c]);
       decode_cell(&d->out, &env[c]);
     }
     cq_buf_byte(&d->out, '\n');
