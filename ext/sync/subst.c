@@ -264,19 +264,15 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
 
 /* ---- values ------------------------------------------------------------------- */
 
-/* Would YAML read the plain text as something else than this text? */
+/* Plain text is left only where YAML surely reads it as it is, numbers and
+ * truths among it: letters, digits, and what means nothing anywhere. */
 static int needs_quotes(const char *v, size_t n) {
   if (n == 0) return 0;
   if (v[0] == '{' || v[0] == '[') return 0; /* JSON is meant as such */
-  if (strchr("&*!|>'\"%@`#-?:,]}", v[0]) &&
-      !(v[0] == '-' && n > 1 && isdigit((unsigned char)v[1])))
-    return 1;
   for (size_t i = 0; i < n; i++)
-    if ((unsigned char)v[i] < 0x20 || strchr(",[]{}", v[i]) ||
-        (v[i] == ':' && (i + 1 == n || v[i + 1] == ' ')) ||
-        (v[i] == '#' && i > 0 && v[i - 1] == ' '))
-      return 1;
-  return v[0] == ' ' || v[n - 1] == ' ';
+    if (!isalnum((unsigned char)v[i]) && !strchr("_./+~-@=% ", v[i])) return 1;
+  if (v[0] == '-') return n == 1 || !isdigit((unsigned char)v[1]);
+  return strchr("@=% ", v[0]) != NULL || v[n - 1] == ' ';
 }
 
 /* quote: the quote that the place is in, or 0; alone: the whole scalar. */
