@@ -1,7 +1,8 @@
 /* ext/dest/internal.h: what the files of the SQLite destination share; no
  * other room includes it.
  *
- * sqlite.c         open and close, transactions, small helpers
+ * sqlite.c         open and close
+ * sqlite_session.c statements, transactions, the SQL that cq ships
  * sqlite_feed.c    a batch as a table that INSERT ... SELECT reads
  * sqlite_write.c   units: rows in, merged or journalled at their end
  * sqlite_migrate.c tables and views, made and changed
@@ -46,7 +47,7 @@ typedef struct lite_table {
   sqlite3_stmt *insert;
 } lite_table;
 
-/* ---- sqlite.c ---- */
+/* ---- sqlite_session.c ---- */
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err);
 /* sqlite3_mprintf's formats: %w and %Q quote. */
 int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...);
@@ -60,6 +61,11 @@ int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err);
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */
 int lite_commit(cq_lite *d, int force, cq_error *err);
+void lite_rollback(cq_lite *d);
+/* Prepares what ends the transaction: after an interrupt nothing can even be
+ * prepared, so it is done before, and again after each change of a schema or a
+ * rollback, since SQLite would prepare it anew. */
+void lite_stopper(cq_lite *d);
 /* What the host's connection, interrupted, cannot do: ends its transaction and
  * runs a last statement by another connection to the same file, if it has one
  * that is free. */

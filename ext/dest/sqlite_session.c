@@ -1,0 +1,280 @@
+/* ext/dest/sqlite_session.c: statements and transactions of the SQLite
+ * destination, and the SQL that cq ships.
+ *
+ * On a connection that is not in a transaction, rows gather in large ones that
+ * commit() ends when there are 50,000 rows or a second has passed.  Where the
+ * host is in a transaction, all happens in one savepoint of it and becomes
+ * durable with the host's COMMIT.  Once sqlite3_interrupt has been called, no
+ * statement runs until the outer one ends; a write that is tried then makes
+ * SQLite roll back what is open, which is how none stays. */
+#include "dest/internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "spec/embedded.h"
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+enum {
+  COMMIT_ROWS = 50000,
+  COMMIT_MS = 1000,
+  BUSY_MS = 30000 /* how long another writer is waited for */
+};
+
+int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
+  rc &= 0xff;
+  if (rc == SQLITE_INTERRUPT)
+    return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+  cq_error_set(err, rc, "destination %s: %s: %s", d->base.name, what,
+               sqlite3_errmsg(d->h->db));
+  if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+    cq_error_hint(err, "another statement or process holds the database; "
+                       "end it and sync again");
+  return rc;
+}
+
+static int lite_vprepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
+                         const char *fmt, va_list ap) {
+  char *sql = sqlite3_vmprintf(fmt, ap);
+  int rc;
+
+  *out = NULL;
+  if (!sql) return cq_error_nomem(err);
+  rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
+  if (rc) rc = lite_fail(d, rc, "statement", err);
+  sqlite3_free(sql);
+  return rc;
+}
+
+int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
+                 ...) {
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = lite_vprepare(d, out, err, fmt, ap);
+  va_end(ap);
+  return rc;
+}
+
+int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err) {
+  int rc = sqlite3_step(s);
+
+  while (rc == SQLITE_ROW) rc = sqlite3_step(s);
+  rc = rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, "statement", err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
+static int lite_vexec(cq_lite *d, cq_error *err, const char *fmt, va_list ap) {
+  sqlite3_stmt *s;
+  int rc = lite_vprepare(d, &s, err, fmt, ap);
+
+  return rc ? rc : lite_done(d, s, err);
+}
+
+int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = lite_vexec(d, err, fmt, ap);
+  va_end(ap);
+  return rc;
+}
+
+int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
+  sqlite3_stmt *s;
+  va_list ap;
+  int rc;
+
+  *out = 0;
+  va_start(ap, fmt);
+  rc = lite_vprepare(d, &s, err, fmt, ap);
+  va_end(ap);
+  if (rc) return rc;
+  rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) *out = sqlite3_column_int64(s, 0);
+  rc = rc == SQLITE_ROW || rc == SQLITE_DONE
+           ? CQ_OK
+           : lite_fail(d, rc, "statement", err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
+/* Runs a statement of the transaction kind; another writer is waited for. */
+static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
+  int64_t until = cq_mono_ms() + BUSY_MS;
+  int rc;
+
+  for (;;) {
+    rc = sqlite3_exec(d->h->db, sql, NULL, NULL, NULL);
+    if ((rc & 0xff) != SQLITE_BUSY || cq_mono_ms() >= until ||
+        (d->h->interrupted && d->h->interrupted(d->h->user)))
+      break;
+    sqlite3_sleep(20);
+  }
+  return rc ? lite_fail(d, rc, sql, err) : CQ_OK;
+}
+
+void lite_stopper(cq_lite *d) {
+  char *sql = sqlite3_mprintf("DELETE FROM \"%w\".cq_units WHERE 0", d->schema);
+
+  sqlite3_finalize(d->h->stopper);
+  d->h->stopper = NULL;
+  if (sql) sqlite3_prepare_v2(d->h->db, sql, -1, &d->h->stopper, NULL);
+  sqlite3_free(sql);
+}
+
+int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...) {
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = lite_vexec(d, err, fmt, ap);
+  va_end(ap);
+  if (rc == CQ_OK && d->h->open) lite_stopper(d);
+  return rc;
+}
+
+int lite_begin(cq_lite *d, cq_error *err) {
+  lite_handle *h = d->h;
+  int rc;
+
+  if (h->nested || h->open) {
+    /* An error may have rolled back what we, or the host, had begun. */
+    if (!sqlite3_get_autocommit(h->db)) return CQ_OK;
+    h->open = 0;
+    return cq_error_set(err, CQ_IOERR,
+                        "destination %s: the transaction was rolled back",
+                        d->base.name);
+  }
+  rc = lite_locked(d, "BEGIN IMMEDIATE", err);
+  if (rc) return rc;
+  h->open = 1;
+  lite_stopper(d);
+  h->rows = 0;
+  h->since_ms = cq_mono_ms();
+  return CQ_OK;
+}
+
+void lite_rollback(cq_lite *d) {
+  lite_handle *h = d->h;
+
+  if (h->open && !sqlite3_get_autocommit(h->db))
+    sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+  /* Interrupted: a write that fails ends the transaction. */
+  if (h->open && !sqlite3_get_autocommit(h->db) && h->stopper) {
+    sqlite3_step(h->stopper);
+    sqlite3_reset(h->stopper);
+  }
+  h->open = 0;
+}
+
+int lite_aside(cq_lite *d, const char *sql, cq_error *err) {
+  const char *file;
+  sqlite3_vfs *vfs = NULL;
+  sqlite3 *db = NULL;
+  int rc;
+
+  if (d->h->nested) return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+  lite_rollback(d);
+  file = sqlite3_db_filename(d->h->db, d->schema);
+  sqlite3_file_control(d->h->db, d->schema, SQLITE_FCNTL_VFS_POINTER, &vfs);
+  if (!file || !*file || !vfs)
+    return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+  rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, vfs->zName);
+  if (rc == SQLITE_OK) {
+    char *own = sqlite3_mprintf("ATTACH %Q AS \"%w\"", file, d->schema);
+
+    /* The statement names the schema as the host does. */
+    rc = own && strcmp(d->schema, "main") != 0
+             ? sqlite3_exec(db, own, NULL, NULL, NULL)
+             : SQLITE_OK;
+    sqlite3_free(own);
+    if (rc == SQLITE_OK) rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+  }
+  sqlite3_close(db);
+  return rc ? cq_error_set(err, rc & 0xff, "interrupted") : CQ_OK;
+}
+
+int lite_commit(cq_lite *d, int force, cq_error *err) {
+  lite_handle *h = d->h;
+  int rc;
+
+  if (!h->open) return CQ_OK;
+  if (sqlite3_get_autocommit(h->db)) {
+    h->open = 0;
+    return cq_error_set(err, CQ_IOERR,
+                        "destination %s: the transaction was rolled back",
+                        d->base.name);
+  }
+  if (!force && h->rows < COMMIT_ROWS && cq_mono_ms() - h->since_ms < COMMIT_MS)
+    return CQ_OK;
+  rc = lite_locked(d, "COMMIT", err);
+  if (rc) {
+    lite_rollback(d);
+    return rc;
+  }
+  h->open = 0;
+  return CQ_OK;
+}
+
+/* ---- SQL that cq ships --------------------------------------------------- */
+
+static char *lite_shipped(const char *path) {
+  for (int i = 0; i < cq_embedded_nfile; i++) {
+    const cq_embedded_file *f = &cq_embedded_files[i];
+    char *text;
+
+    if (strcmp(f->path, path) != 0) continue;
+    text = cq_malloc(f->full + 1);
+    if (!text) return NULL;
+    if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
+      cq_free(text);
+      return NULL;
+    }
+    text[f->full] = 0;
+    return text;
+  }
+  return NULL;
+}
+
+int lite_script(cq_lite *d, const char *path, cq_error *err) {
+  char *text = lite_shipped(path), *schema = NULL;
+  cq_buf b;
+  int rc = CQ_OK;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  schema = sqlite3_mprintf("\"%w\"", d->schema);
+  if (!text || !schema) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  for (const char *p = text; *p;) {
+    const char *at = strstr(p, "{s}");
+
+    if (!at) {
+      cq_buf_str(&b, p);
+      break;
+    }
+    cq_buf_add(&b, p, (size_t)(at - p));
+    cq_buf_str(&b, schema);
+    p = at + 3;
+  }
+  if (b.rc) {
+    rc = cq_error_nomem(err);
+    goto done;
+  }
+  rc = sqlite3_exec(d->h->db, b.data, NULL, NULL, NULL);
+  if (rc) rc = lite_fail(d, rc, path, err);
+done:
+  cq_buf_clear(&b);
+  sqlite3_free(schema);
+  cq_free(text);
+  return rc;
+}
