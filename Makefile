@@ -196,7 +196,7 @@ fuzz-run: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)
 fuzz-pack:
 	tools/fuzz.sh --pack $(BUILD) $(BUILD)-fuzz 0 0 $(FUZZ_TARGETS)
 
-FLOORS = $(addprefix $(BUILD)/bench/floor_,simdjson jansson)
+FLOORS = $(addprefix $(BUILD)/bench/floor_,simdjson jansson expat)
 #: make bench      cq beside loops that a person would write; BENCH="--case items-1e5"
 bench:
 	tools/deps.sh build bench
@@ -205,21 +205,20 @@ bench:
 bench-instructions:
 	tools/deps.sh build bench
 	$(MAKE) bench-run BENCH="--instructions $(BENCH)"
-bench-run: all $(FLOORS) $(BUILD)/bench/load $(BUILD)/bench/empty.so
-	$(BUILD)/bench/load 41 $(BUILD)/cq.so $(BUILD)/bench/empty.so
+bench-run: all $(FLOORS) $(addprefix $(BUILD)/bench/,load first took empty.so)
 	bench/run.py --build $(BUILD) $(BENCH)
 BENCH_CFLAGS = -D_DEFAULT_SOURCE $(CFLAGS) -Wall -Wextra $(if $(WERROR),-Werror)
-$(BUILD)/bench/load: bench/load.c
+$(addprefix $(BUILD)/bench/,load first took): $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(BENCH_CFLAGS) -o $@ $< -lsqlite3
+	$(CC) -std=c11 $(BENCH_CFLAGS) -o $@ $< $$(pkg-config --cflags --libs libcurl sqlite3)
 $(BUILD)/bench/%.o: bench/%.c bench/floor.h
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(BENCH_CFLAGS) $$(pkg-config --cflags libcurl jansson sqlite3) -c -o $@ $<
+	$(CC) -std=c11 $(BENCH_CFLAGS) $$(pkg-config --cflags libcurl jansson expat sqlite3) -c -o $@ $<
 $(BUILD)/bench/%.o: bench/%.cc bench/floor.h
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 $(BENCH_CFLAGS) $$(pkg-config --cflags simdjson sqlite3) -c -o $@ $<
 $(BUILD)/bench/floor_%: $(BUILD)/bench/floor_%.o $(BUILD)/bench/floor.o
-	$(CXX) -o $@ $^ $$(pkg-config --libs libcurl jansson simdjson sqlite3)
+	$(CXX) -o $@ $^ $$(pkg-config --libs libcurl jansson expat simdjson sqlite3)
 $(BUILD)/bench/empty.so: bench/empty.c
 	@mkdir -p $(@D)
 	$(CC) $(CQ_CFLAGS) $(CQ_LDFLAGS) $(SO_LDFLAGS) -Wl,--no-as-needed -o $@ $< \

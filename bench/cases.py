@@ -67,9 +67,12 @@ def small(n):
 SMALL = [small(n) for n in range(30)]
 
 
+FIRST_PAGES = 100  # of the list whose first row is timed
+
+
 def integration(name, tables, clients):
     """The text of a definition; JSON is YAML."""
-    config = {'base_url': {'type': 'text', 'default': '${BENCH_URL}'}, 'of': {'type': 'integer', 'optional': True},
+    config = {'base_url': {'type': 'text', 'default': '${BENCH_URL}'}, 'of': {'type': 'integer', 'default': FIRST_PAGES},
               'prefix': {'type': 'text', 'default': ''}}
     config.update({f'{c}s': {'type': 'list'} for c in clients})
     root = {'format': 1, 'integration': name, 'config': config, 'auth': {'scheme': 'none'},
@@ -96,20 +99,20 @@ class Program:
     mode: str = ''            # of cq_sync, or of a floor's key
     seed: str = ''            # the program whose database it begins with
     wall: bool = False        # its wall has to be below the floor's
-    counted: bool = True      # its instructions too
+    counted: bool = False     # its instructions too
 
 
 PROGRAMS = {p.name: p for p in (
-    Program('floor', 'floor: curl, simdjson, insert'),
-    Program('trees', 'curl, jansson, insert', counted=False),
-    Program('expat', 'curl, expat, insert'),
+    Program('floor', 'floor: curl, simdjson, insert', counted=True),
+    Program('trees', 'curl, jansson, insert'),
+    Program('expat', 'floor: curl, expat, insert', counted=True),
     Program('upsert', 'floor with a key, first', mode='--key'),
     Program('upsert-again', 'floor with a key, again', mode='--key', seed='upsert'),
-    Program('live', 'cq live', 0.6),
-    Program('append', 'cq append, first', 1.0, 'append', wall=True),
+    Program('live', 'cq live', 0.6, counted=True),
+    Program('append', 'cq append, first', 1.0, 'append', wall=True, counted=True),
     Program('append-again', 'cq append, again', 1.0, 'append', seed='append', wall=True),
-    Program('keyed', 'cq overwrite, first', 1.5, 'overwrite'),
-    Program('overwrite', 'cq overwrite, again', 2.4, 'overwrite', seed='keyed'),
+    Program('keyed', 'cq overwrite, first', 1.5, 'overwrite', counted=True),
+    Program('overwrite', 'cq overwrite, again', 2.4, 'overwrite', seed='keyed', counted=True),
     Program('stale', 'cq overwrite-delete-stale, again', 2.4, 'overwrite-delete-stale', seed='keyed'),
 )}
 
@@ -216,31 +219,29 @@ CASES = (
     many('many-slow', '10 accounts x 17 regions x 3 tables, 50 ms a request', 10, 17, 3, rounds=1, slow=True,
          programs=('floor', 'append', 'keyed')),
     many('many-1e5', '200 accounts x 17 regions x 30 tables: 102,000 units, 2 rows each', 200, 17, 30, rounds=1,
-         programs=('floor', 'append', 'append-again', 'overwrite')),
+         programs=('floor', 'append')),
     many('many-1e6', '2,000 accounts x 17 regions x 30 tables: 1,020,000 units', 2000, 17, 30, rounds=1, full=True,
          programs=('floor', 'append')),
 )
 
 
-def write_pages(folder, cases):
-    """The page files that these cases need, below `folder`."""
-    wanted = {t.name: 0 for c in cases for t in c.tables}
+def write_pages(folder, cases, first_row):
+    """The page files that these cases, and the timing of a first row, need, below `folder`."""
+    wanted = {'bench_items': FIRST_PAGES * pages.PER_PAGE} if first_row else {}
     for c in cases:
         for t in c.tables:
             rows = c.parents if c.parents and t is c.tables[0] else c.rows
-            wanted[t.name] = max(wanted[t.name], rows)
-    sizes = {}
-    for name, folder_name, make in (('bench_items', 'items', pages.repository), ('bench_wide', 'wide', pages.wide_record)):
-        if name in wanted:
-            sizes[name] = pages.write_json(folder / folder_name, make, wanted[name]) / wanted[name]
+            wanted[t.name] = max(wanted.get(t.name, 0), rows)
+    if 'bench_items' in wanted:
+        pages.write_json(folder / 'items', pages.repository, wanted['bench_items'])
+    if 'bench_wide' in wanted:
+        pages.write_json(folder / 'wide', pages.wide_record, wanted['bench_wide'])
     if 'bench_documents' in wanted:
-        sizes['bench_documents'] = pages.write_json(folder / 'documents', pages.document, wanted['bench_documents'], 10,
-                                                    50) / wanted['bench_documents']
+        pages.write_json(folder / 'documents', pages.document, wanted['bench_documents'], DOCUMENTS.per_page, 50)
     if 'bench_xml' in wanted:
-        sizes['bench_xml'] = pages.write_xml(folder / 'xml', wanted['bench_xml']) / wanted['bench_xml']
+        pages.write_xml(folder / 'xml', wanted['bench_xml'])
     if 'bench_children' in wanted:
-        sizes['bench_children'] = pages.write_json(folder / 'children', pages.child, 100, 10) / 100
+        pages.write_json(folder / 'children', pages.child, 100, CHILDREN.per_page)
         (folder / 'children' / '10.json').rename(folder / 'children' / '0.json')
     if any(name.startswith('many_') for name in wanted):
         pages.write_json(folder / 'small', pages.resource, 2, 2)
-    return sizes

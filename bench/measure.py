@@ -1,35 +1,33 @@
 """Runs a program to its end and tells what it took: CPU, wall, memory, or instructions."""
-import os
+import json
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 
-def run(argv, env, stdin=''):
-    """{cpu, wall: seconds, peak: bytes, text: its output} of a whole process."""
-    start = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as given:
-        given.write(stdin.encode())
-        given.seek(0)
-        proc = subprocess.Popen([str(a) for a in argv], env=env, stdin=given, stdout=out)
-        _, status, usage = os.wait4(proc.pid, 0)
-        wall = time.monotonic() - start
-        proc.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read().decode()
+def output(argv, env, stdin=''):
+    """What the program printed; a failure ends the benchmark."""
+    argv = [str(a) for a in argv]
+    proc = subprocess.run(argv, env=env, input=stdin, stdout=subprocess.PIPE, text=True)
     if proc.returncode != 0:
-        sys.exit(f'bench: {" ".join(str(a)[:200] for a in argv)}: exit status {proc.returncode}\n{text}')
-    return {'cpu': usage.ru_utime + usage.ru_stime, 'wall': wall, 'peak': usage.ru_maxrss * 1024, 'text': text}
+        sys.exit(f'bench: {" ".join(a[:200] for a in argv)}: exit status {proc.returncode}\n{proc.stdout}')
+    return proc.stdout
+
+
+def time(took, argv, env, stdin):
+    """{cpu, wall: seconds, peak: bytes, text: its output} of a whole process; `took` is the program that measures."""
+    with tempfile.NamedTemporaryFile() as found:
+        text = output([took, found.name] + argv, env, stdin)
+        return {**json.loads(Path(found.name).read_text()), 'text': text}
 
 
 def count(argv, env, stdin, out):
     """The instructions of a whole process, all its threads, without the kernel's; callgrind's file is `out`."""
     valgrind = ['valgrind', '-q', '--tool=callgrind', '--fair-sched=yes', f'--callgrind-out-file={out}', '--']
-    took = run(valgrind + argv, env, stdin)
+    text = output(valgrind + argv, env, stdin)
     found = re.search(r'^(?:summary|totals): (\d+)', Path(out).read_text(), re.M)
     if not found:
         sys.exit(f'bench: {out}: no total in it')
-    return {'instructions': int(found[1]), 'text': took['text']}
+    return {'instructions': int(found[1]), 'text': text}

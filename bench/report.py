@@ -1,4 +1,11 @@
 """Figures as tables: ratios first, beside each its budget and whether it holds."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+LOAD_BUDGET = FIRST_BUDGET = 5  # ms more than an empty extension, than the first page
+PEAK_BUDGET = 64                # MiB
 
 
 def result(case, programs, figures):
@@ -10,12 +17,31 @@ def result(case, programs, figures):
         if not f:
             continue
         row = {'program': p.name, 'label': p.label, 'rows': case.rows if p.name == 'live' else case.total, **f,
-               'budget': p.budget, 'wall_budget': 1.0 if p.wall else None}
+              
+               'budget': p.budget, 'wall_budget': 1.0 if p.wall else None,
+               'peak_budget': None if p.budget is None else PEAK_BUDGET}
         for key, ratio in (('cpu', 'cpu_ratio'), ('wall', 'wall_ratio'), ('instructions_per_row', 'instructions_ratio')):
             if f.get(key) and base.get(key):
                 row[ratio] = f[key] / base[key]
         rows.append(row)
-    return {'case': case.name, 'title': case.title, 'base': case.base, 'programs': rows}
+    return {'case': case.name, 'title': case.title, 'base': case.base, 'slow': case.slow, 'programs': rows}
+
+
+def machine():
+    """What the figures depend on, in a line."""
+    cpu = re.search(r'model name\s*: (.*)', Path('/proc/cpuinfo').read_text())
+    versions = [subprocess.run(argv, stdout=subprocess.PIPE, text=True).stdout.split()[at]
+                for argv, at in ((['sqlite3', '--version'], 0), (['curl-config', '--version'], 1))]
+    return f'{cpu[1] if cpu else "unknown CPU"}, {os.cpu_count()} cores, SQLite {versions[0]}, libcurl {versions[1]}'
+
+
+def start_text(s):
+    load, first = s['load'], s['first']
+    own = load['cq']['load_ms'] - load['empty']['load_ms']
+    return (f'start: .load {load["cq"]["load_ms"]:.1f} ms, an empty extension with the same libraries '
+            f'{load["empty"]["load_ms"]:.1f}: {own:.1f} more (budget {LOAD_BUDGET}: {holds(own, LOAD_BUDGET)})\n'
+            f'first row: {first["row_ms"]:.2f} ms, its page alone {first["page_ms"]:.2f}: {first["more_ms"]:.2f} more '
+            f'(budget {FIRST_BUDGET}: {holds(first["more_ms"], FIRST_BUDGET)})\n')
 
 
 def holds(value, budget):
@@ -30,9 +56,11 @@ COLUMNS = (  # heading, width, how to show a row's cell; None: no such figure
     ('budget', 8, lambda r: number(r['budget'], 1)),
     ('holds', 7, lambda r: holds(r.get('cpu_ratio', r.get('instructions_ratio')), r['budget'])),
     ('wall x', 8, lambda r: number(r.get('wall_ratio'), 2)),
+    ('< 1', 5, lambda r: holds(r.get('wall_ratio'), r['wall_budget'])),
     ('CPU us/row', 12, lambda r: number(r['cpu'] / r['rows'] * 1e6, 2) if 'cpu' in r else ''),
     ('wall s', 9, lambda r: number(r.get('wall'), 2)),
     ('peak MiB', 10, lambda r: number(r['peak'] / 2 ** 20, 1) if 'peak' in r else ''),
+    ('< 64', 6, lambda r: holds(r['peak'] / 2 ** 20 if 'peak' in r else None, r['peak_budget'])),
     ('instr/row', 11, lambda r: number(r.get('instructions_per_row'), 0)),
 )
 
@@ -41,10 +69,10 @@ def number(value, digits):
     return '' if value is None else f'{value:,.{digits}f}'
 
 
-def cells(result):
-    """Headings and rows of those columns that have a figure."""
+def cells(result, wanted=None):
+    """Headings and rows of those columns that have a figure (and whose headings are wanted)."""
     rows = [[show(r) for _, _, show in COLUMNS] for r in result['programs']]
-    shown = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows)]
+    shown = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows) and (not wanted or COLUMNS[i][0] in wanted)]
     return [COLUMNS[i] for i in shown], [[row[i] for i in shown] for row in rows]
 
 

@@ -10,17 +10,20 @@ a program's rounds is shown, and its wall time and peak memory. Instructions are
 counted by callgrind, per row, with what one page takes taken off, and without
 the kernel's; they do not depend on what else the machine does.
 
-cases.py lists cases and programs, report.py prints, and writes docs.
+cases.py lists cases and programs, report.py prints, docs.py writes
+docs/performance.md. The case "start" is what .load takes, and the first row.
 """
 import argparse
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from pathlib import Path
 
 import cases
+import docs
 import measure
 import report
 import server
@@ -36,9 +39,9 @@ class Bench:
         self.server = None
         self.seeds = {}
 
-    def start(self, chosen):
+    def start(self, chosen, first_row):
         (self.folder / 'pages').mkdir()
-        self.sizes = cases.write_pages(self.folder / 'pages', chosen)
+        cases.write_pages(self.folder / 'pages', chosen, first_row)
         self.server = server.Server(self.folder, etag='on')
         self.env = {'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'TMPDIR': str(self.folder), 'TZ': 'UTC',
                     'LANG': 'C.UTF-8', 'CQ_PATH': cases.write_definitions(self.folder), 'BENCH_URL': self.server.url}
@@ -79,16 +82,35 @@ class Bench:
                 first = cases.PROGRAMS[program.seed]
                 made = self.database(case, first)
                 argv, stdin = self.command(case, first, made)
-                self.check(case, first, measure.run(argv, self.env, stdin)['text'])
+                self.check(case, first, measure.output(argv, self.env, stdin))
                 made.rename(seed)
                 self.seeds[program.seed] = (case.name, case.total)
             shutil.copyfile(seed, db)
         return db
 
+    def same(self, case):
+        """Fails unless the floor and cq store the same values: otherwise they are not to be compared."""
+        files = {}
+        for name in (case.base, 'append'):
+            program = cases.PROGRAMS[name]
+            files[name] = self.database(case, program)
+            argv, stdin = self.command(case, program, files[name])
+            self.check(case, program, measure.output(argv, self.env, stdin))
+        db = sqlite3.connect(files['append'])
+        db.execute('ATTACH ? AS floor', (str(files[case.base]),))
+        for t in case.tables:
+            columns = ', '.join(c for c in t.columns)
+            for one, other in (('main', 'floor'), ('floor', 'main')):
+                row = db.execute(f'SELECT {columns} FROM {one}.{t.name} EXCEPT SELECT {columns} FROM {other}.{t.name}').fetchone()
+                if row:
+                    sys.exit(f'bench: {case.name}: {t.name}: only {one} has {str(row)[:500]}')
+        db.close()
+
     def once(self, case, program, count=None):
         db = self.database(case, program)
         argv, stdin = self.command(case, program, db)
-        took = measure.count(argv, self.env, stdin, count) if count else measure.run(argv, self.env, stdin)
+        took = measure.count(argv, self.env, stdin, count) if count else \
+            measure.time(self.build / 'bench' / 'took', argv, self.env, stdin)
         self.check(case, program, took.pop('text'))
         db.unlink(missing_ok=True)
         return took
@@ -114,17 +136,56 @@ class Bench:
             per_row[p.name] = (many - few) / rows
         return per_row
 
+    def start_times(self, rounds=41):
+        """{load, first}: medians in ms of `.load` and of a live query's first row; see load.c and first.c."""
+        programs = self.build / 'bench'
+        load = measure.output([programs / 'load', rounds, self.build / 'cq.so', programs / 'empty.so'], self.env)
+        first = measure.output([programs / 'first', rounds, self.build / 'cq.so',
+                                f'{self.server.url}/items?of={cases.FIRST_PAGES}', 'SELECT * FROM bench_items'], self.env)
+        return {'load': json.loads(load), 'first': json.loads(first)}
+
 
 def choose(args):
+    """The cases, and whether starting is measured."""
+    start = not args.instructions and (not args.case or 'start' in args.case)
     chosen = [c for c in cases.CASES if any(n in c.name for n in args.case)] if args.case else \
         [c for c in cases.CASES if args.full or not c.full]
     if args.instructions:
         chosen = [c for c in chosen if c.instructions]
     unknown = [n for n in args.program if n not in cases.PROGRAMS]
-    if not chosen or unknown:
-        sys.exit(f'bench: no such case or program; cases: {" ".join(c.name for c in cases.CASES)}; '
+    if not (chosen or start) or unknown:
+        sys.exit(f'bench: no such case or program; cases: start {" ".join(c.name for c in cases.CASES)}; '
                  f'programs: {" ".join(cases.PROGRAMS)}')
-    return chosen
+    return chosen, start
+
+
+def measure_all(args):
+    chosen, start = choose(args)
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
+    bench = Bench(args.build, args.keep)
+    found = {'machine': report.machine(), 'cases': []}
+    try:
+        bench.start(chosen, start)
+        if start:
+            found['start'] = bench.start_times()
+            print(report.start_text(found['start']), flush=True)
+        for case in chosen:
+            programs = [cases.PROGRAMS[n] for n in case.programs if not args.program or n in args.program + [case.base]]
+            figures = {p.name: {} for p in programs}
+            if case.instructions:
+                bench.same(case)
+            if not args.instructions:
+                for name, took in bench.time(case, programs, args.rounds or case.rounds).items():
+                    figures[name].update(took)
+            if case.instructions and not args.times:
+                for name, per_row in bench.count(case, programs).items():
+                    figures[name]['instructions_per_row'] = per_row
+            found['cases'].append(report.result(case, programs, figures))
+            print(report.text(found['cases'][-1]), flush=True)
+    finally:
+        bench.stop()
+    return found
 
 
 def main():
@@ -138,29 +199,17 @@ def main():
     ap.add_argument('--keep', type=Path, help="folder for callgrind's files, for callgrind_annotate")
     ap.add_argument('--full', action='store_true', help='the largest cases as well')
     ap.add_argument('--json', type=Path, help='write all figures there')
+    ap.add_argument('--from', dest='source', type=Path, help='measure nothing: take the figures that --json wrote')
+    ap.add_argument('--write-docs', action='store_true', help='write the figures into docs/performance.md')
     args = ap.parse_args()
-    chosen = choose(args)
-    if args.keep:
-        args.keep.mkdir(parents=True, exist_ok=True)
-    bench = Bench(args.build, args.keep)
-    results = []
-    try:
-        bench.start(chosen)
-        for case in chosen:
-            programs = [cases.PROGRAMS[n] for n in case.programs if not args.program or n in args.program + [case.base]]
-            figures = {p.name: {} for p in programs}
-            if not args.instructions:
-                for name, took in bench.time(case, programs, args.rounds or case.rounds).items():
-                    figures[name].update(took)
-            if case.instructions and not args.times:
-                for name, per_row in bench.count(case, programs).items():
-                    figures[name]['instructions_per_row'] = per_row
-            results.append(report.result(case, programs, figures))
-            print(report.text(results[-1]), flush=True)
-    finally:
-        bench.stop()
+    if args.source:
+        all_figures = json.loads(args.source.read_text())
+    else:
+        all_figures = measure_all(args)
     if args.json:
-        args.json.write_text(json.dumps({'cases': results}, indent=1) + '\n')
+        args.json.write_text(json.dumps(all_figures, indent=1) + '\n')
+    if args.write_docs:
+        docs.write(Path(__file__).resolve().parent.parent / 'docs' / 'performance.md', all_figures)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,77 @@
+"""Writes the sections Speed, Memory and Start of docs/performance.md from the figures of a run, so that none is typed.
+
+Other sections of the document are left as they are.
+"""
+import re
+
+import report
+
+SPEED = '''{machine}. All programs of a case run in turn against the same nginx, as whole processes; shown is the least CPU of
+the rounds. A floor is the loop that a person would write instead (`bench/floor.h`): one thread, libcurl, simdjson's on-demand
+parser (of XML: expat), a prepared insert of the same columns, one transaction, the same journal mode. "With a key" it has a text key and
+updates what is there. "Again" is a second run into the same database, of the same rows. Instructions are callgrind's: without
+the kernel's, and without those of a run over one page.
+
+Budgets are multiples of the floor's CPU: append 1.0, the first load with a key 1.5, overwriting 2.4, live 0.6.
+```
+make bench                                # all but the largest cases
+make bench BENCH="--case items-1e5"       # one
+make bench-instructions                   # instruction counts alone
+make bench BENCH="--full --write-docs"    # all, and this page
+```
+'''
+MEMORY = '''The greatest resident size of the process, the shell included. It may not depend on the number of rows, accounts or
+tables; the budget is {budget} MiB.
+'''
+START = '''Medians in milliseconds. What `.load` costs beside an extension that does nothing and links the same libraries is cq's own;
+the first row of a live query is measured against its first page fetched by libcurl on a kept connection (`bench/load.c`,
+`bench/first.c`).
+'''
+
+
+def table(headings, rows):
+    lines = ['| ' + ' | '.join(headings) + ' |', '|' + '---|' * len(headings)]
+    return '\n'.join(lines + ['| ' + ' | '.join(row) + ' |' for row in rows]) + '\n'
+
+
+def speed(found):
+    parts = [SPEED.format(machine=found['machine'])]
+    for result in found['cases']:
+        columns, rows = report.cells(result, ('CPU x floor', 'instr x', 'budget', 'holds', 'wall x', 'CPU us/row', 'wall s',
+                                              'instr/row'))
+        labels = [r['label'] for r in result['programs']]
+        parts.append(f'**{result["title"][0].upper()}{result["title"][1:]}** (`{result["case"]}`)\n\n' +
+                     table([''] + [c[0] for c in columns], [[label] + row for label, row in zip(labels, rows)]))
+    return '\n'.join(parts)
+
+
+def memory(found):
+    rows = [[result['title'], r['label'], f'{r["peak"] / 2 ** 20:.1f}', report.holds(r['peak'] / 2 ** 20, report.PEAK_BUDGET)]
+            for result in found['cases'] for r in result['programs'] if 'peak' in r and r['program'] in ('live', 'append', 'overwrite')]
+    return MEMORY.format(budget=report.PEAK_BUDGET) + '\n' + table(['', '', 'MiB', 'holds'], rows)
+
+
+def start(found):
+    load, first = found['start']['load'], found['start']['first']
+    own = load['cq']['load_ms'] - load['empty']['load_ms']
+    rows = [['`.load`', f'{load["cq"]["load_ms"]:.2f}', f'{load["empty"]["load_ms"]:.2f}', f'{own:.2f}', f'{report.LOAD_BUDGET}',
+             report.holds(own, report.LOAD_BUDGET)],
+            ['first row', f'{first["row_ms"]:.2f}', f'{first["page_ms"]:.2f}', f'{first["more_ms"]:.2f}',
+             f'{report.FIRST_BUDGET}', report.holds(first['more_ms'], report.FIRST_BUDGET)]]
+    return START + '\n' + table(['', 'cq', 'without', 'more', 'budget', 'holds'], rows)
+
+
+def write(path, found):
+    """Replaces or appends the sections whose figures were found."""
+    text = path.read_text(encoding='utf-8')
+    sections = [('Speed', speed)] if found['cases'] else []
+    if any('peak' in r for c in found['cases'] for r in c['programs']):
+        sections.append(('Memory', memory))
+    if 'start' in found:
+        sections.append(('Start', start))
+    for heading, make in sections:
+        body = f'## {heading}\n{make(found).rstrip()}\n'
+        text, n = re.subn(rf'^## {heading}\n(?:(?!## ).*\n)*', lambda m: body + '\n', text, flags=re.M)
+        if not n:
+            text = text.rstrip() + '\n\n' + body
+    path.write_text(text.rstrip() + '\n', encoding='utf-8')
