@@ -178,9 +178,21 @@ static entry *cache_least(const cq_cache *c) {
   return e && (c->cursors == 0 || e->made_ms < c->since_ms) ? e : NULL;
 }
 
+/* What an entry takes, with what the allocator and a block add to each of
+ * its pieces. */
+static size_t entry_bytes(const char *key, const cq_cached *v) {
+  const char *const texts[] = {key,      v->url,  v->link,
+                               v->token, v->etag, v->modified};
+  size_t bytes = sizeof(entry) + sizeof(cq_block) + v->block->cap + 4 * 32;
+
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    if (texts[i]) bytes += strlen(texts[i]) + 1 + 16;
+  return bytes;
+}
+
 /* A failure to remember is no failure of the query. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live) {
-  size_t bytes = v->block->cap + strlen(key) + sizeof(entry);
+  size_t bytes = entry_bytes(key, v);
   uint64_t h = cq_hash64(key, strlen(key), 0);
   entry *old, *e;
 
