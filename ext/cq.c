@@ -105,6 +105,17 @@ static int register_all(sqlite3 *db, cq_ctx *ctx, cq_error *err) {
   return rc ? rc : cq_live_register(ctx, err);
 }
 
+/* A schema that SQLite read before it knew our functions may name them in
+ * CHECKs, DEFAULTs, indexes and generated columns, and would run them: the
+ * flags of a function are looked at when the schema is read, if it is there by
+ * then.  So the schema is read anew. */
+static void forget_schema(sqlite3 *db) {
+  int on = says(db, "PRAGMA writable_schema", "1");
+
+  sqlite3_exec(db, "PRAGMA writable_schema = RESET", NULL, NULL, NULL);
+  if (on) sqlite3_exec(db, "PRAGMA writable_schema = ON", NULL, NULL, NULL);
+}
+
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
@@ -125,6 +136,7 @@ int sqlite3_cq_init(sqlite3 *db, char **error,
     rc = cq_ctx_new(db, &ctx, &err);
     if (rc == CQ_OK) rc = register_all(db, ctx, &err);
     cq_ctx_unref(ctx); /* modules and functions hold theirs */
+    forget_schema(db);
     if (rc) {
       if (error) *error = sqlite3_mprintf("cq: %s", err.text);
       return rc == CQ_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;

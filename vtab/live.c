@@ -66,6 +66,15 @@ static int live_connect(sqlite3 *db, void *aux, int argc,
     *message = sqlite3_mprintf("%s: a live table takes no arguments", argv[0]);
     return SQLITE_ERROR;
   }
+  /* A file that somebody gave us may hold `CREATE VIRTUAL TABLE orders USING
+   * aws_iam_users`: what reads orders must make no request. */
+  if (sqlite3_stricmp(argv[0], argv[2]) != 0 && strcmp(argv[1], "temp") != 0) {
+    *message = sqlite3_mprintf("%s: a live table of another name (%s) can only "
+                               "be a temporary one\nhint: CREATE VIRTUAL TABLE "
+                               "temp.\"%w\" USING %s",
+                               argv[0], argv[2], argv[2], argv[0]);
+    return SQLITE_ERROR;
+  }
   rc = cq_registry_table(m->ctx->registry, m->table, &t, &err);
   if (rc) {
     *message = sqlite3_mprintf("%s", err.text);

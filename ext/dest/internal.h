@@ -57,6 +57,8 @@ int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
                  ...);
 /* Steps a statement that gives no rows, and finalizes it. */
 int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err);
+/* A column as text; "" for NULL, which run tables that cq made never hold. */
+const char *lite_text(sqlite3_stmt *s, int i);
 /* First column of the first row; 0 where there is none. */
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */

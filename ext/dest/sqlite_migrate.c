@@ -68,7 +68,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
   rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     p->exists = 1;
-    p->view = strcmp((const char *)sqlite3_column_text(s, 0), "view") == 0;
+    p->view = strcmp(lite_text(s, 0), "view") == 0;
     p->ours = p->view && sqlite3_column_int(s, 1) > 0;
   }
   sqlite3_finalize(s);
@@ -79,7 +79,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
                     name, d->schema);
   if (rc) return rc;
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-    const char *column = (const char *)sqlite3_column_text(s, 0);
+    const char *column = lite_text(s, 0);
 
     if (cq_grow(&p->names, &cap, p->n, sizeof *p->names) ||
         cq_grow(&p->types, &p->cap, p->n, sizeof *p->types)) {
@@ -87,7 +87,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
       break;
     }
     p->names[p->n] = cq_strdup(column);
-    p->types[p->n] = cq_strdup((const char *)sqlite3_column_text(s, 1));
+    p->types[p->n] = cq_strdup(lite_text(s, 1));
     if (strcmp(column, "_cq_id") == 0 && sqlite3_column_int(s, 2)) p->keyed = 1;
     p->n++;
     if (!p->names[p->n - 1] || !p->types[p->n - 1]) {
@@ -280,7 +280,7 @@ static int kept_read(cq_lite *d, const char *name, kept *k, cq_error *err) {
   if (rc) return rc;
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     if (cq_grow(&k->sql, &k->cap, k->n, sizeof *k->sql) ||
-        !(k->sql[k->n] = cq_strdup((const char *)sqlite3_column_text(s, 0)))) {
+        !(k->sql[k->n] = cq_strdup(lite_text(s, 0)))) {
       sqlite3_finalize(s);
       return cq_error_nomem(err);
     }

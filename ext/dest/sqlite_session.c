@@ -106,6 +106,12 @@ int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
   return rc;
 }
 
+const char *lite_text(sqlite3_stmt *s, int i) {
+  const char *text = (const char *)sqlite3_column_text(s, i);
+
+  return text ? text : "";
+}
+
 /* Runs a statement of the transaction kind; another writer is waited for. */
 static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
   int64_t until = cq_mono_ms() + BUSY_MS;

@@ -120,8 +120,7 @@ static int remove_all_rows(cq_lite *d, int64_t group, const char *source,
   int step = rc ? SQLITE_DONE : sqlite3_step(s);
 
   while (rc == CQ_OK && step == SQLITE_ROW) {
-    rc = remove_rows(d, group, source, (const char *)sqlite3_column_text(s, 0),
-                     err);
+    rc = remove_rows(d, group, source, lite_text(s, 0), err);
     step = sqlite3_step(s);
   }
   if (rc == CQ_OK && step != SQLITE_DONE && step != SQLITE_ROW)
@@ -165,9 +164,9 @@ static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
       d->schema, r->source);
   if (rc) return rc;
   while (n < 64 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-    const char *owner = (const char *)sqlite3_column_text(s, 1);
-    const char *updated = (const char *)sqlite3_column_text(s, 2);
-    const char *status = (const char *)sqlite3_column_text(s, 3);
+    const char *owner = lite_text(s, 1);
+    const char *updated = lite_text(s, 2);
+    const char *status = lite_text(s, 3);
 
     if (strcmp(status, "running") == 0 && still_runs(d, owner, updated)) {
       rc = cq_error_set(err, CQ_BUSY,
@@ -244,7 +243,7 @@ int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
   if (rc == SQLITE_ROW) {
     out->group = sqlite3_column_int64(s, 0);
     out->rows = sqlite3_column_int64(s, 1);
-    out->cursor = cq_strdup((const char *)sqlite3_column_text(s, 2));
+    out->cursor = cq_strdup(lite_text(s, 2));
     if (!out->cursor) rc = SQLITE_NOMEM;
   }
   sqlite3_finalize(s);
@@ -521,7 +520,7 @@ int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
                         d->schema, d->schema);
     while (rc == CQ_OK && sqlite3_step(s) == SQLITE_ROW) {
       if (cq_grow(&names, &cap, n, sizeof *names) ||
-          !(names[n] = cq_strdup((const char *)sqlite3_column_text(s, 0))))
+          !(names[n] = cq_strdup(lite_text(s, 0))))
         rc = cq_error_nomem(err);
       else
         n++;

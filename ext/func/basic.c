@@ -70,6 +70,7 @@ void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_buf out;
   int null, rc;
 
+  if (!cq_func_asked(x, "cq_config")) return;
   if (!key) {
     sqlite3_result_error(x, "cq_config: key: is NULL", -1);
     return;
@@ -95,6 +96,7 @@ void cq_func_load(sqlite3_context *x, int argc, sqlite3_value **argv) {
   int rc;
 
   (void)argc;
+  if (!cq_func_asked(x, "cq_load")) return;
   if (!path) {
     sqlite3_result_error(x, "cq_load: path: is NULL", -1);
     return;

@@ -361,6 +361,7 @@ void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv) {
   int rc, number = 0;
 
   (void)argc;
+  if (!cq_func_asked(x, "cq_explain")) return;
   memset(&p, 0, sizeof p);
   p.ctx = sqlite3_user_data(x);
   cq_arena_init(&p.arena);

@@ -23,6 +23,11 @@ void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv);
 /* ---- explain.c ---- */
 void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv);
 
+/* ---- asked.c ---- */
+/* Bool: somebody's statement names the function; else its error is set, and
+ * nothing may be done.  Every function that acts asks first. */
+int cq_func_asked(sqlite3_context *x, const char *name);
+
 /* Gives `json` as the result (cleared), with JSON's subtype. */
 void cq_func_json(sqlite3_context *x, cq_buf *json);
 

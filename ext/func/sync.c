@@ -34,6 +34,7 @@ static void sync_run(sqlite3_context *x, const char *name, sync_call call,
   cq_buf out;
   int rc;
 
+  if (!cq_func_asked(x, name)) return;
   memset(&c, 0, sizeof c);
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
   c.db = sqlite3_context_db_handle(x);
@@ -93,6 +94,7 @@ void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {
   int rc;
 
   (void)argc;
+  if (!cq_func_asked(x, "cq_prune")) return;
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
   if (sqlite3_value_numeric_type(argv[0]) != SQLITE_INTEGER || keep < 1) {
     rc = cq_error_set(&err, CQ_MISUSE,

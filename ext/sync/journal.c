@@ -60,10 +60,14 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
 
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
                   const cq_error *why) {
+  char text[sizeof why->text];
+
   if (d->broken) return;
   d->broken = 1;
-  d->message = cq_strdup(why->text);
-  keep(r, s, "", "", "destination", why->text);
+  snprintf(text, sizeof text, "%s", why->text);
+  redact(r, s, text);
+  d->message = cq_strdup(text);
+  keep(r, s, "", "", "destination", text);
   d->n.errors++;
 }
 

@@ -279,6 +279,11 @@ static int number(cq_run *r, cq_error *err) {
     int rc = d->ops->last_group(d, &last, err);
 
     if (rc) return rc;
+    if (last == INT64_MAX)
+      return cq_error_set(err, CQ_TOOBIG,
+                          "destination %s: cq_syncs: sync_group_id is out of "
+                          "range: %lld",
+                          d->name, (long long)last);
     if (last >= r->group) r->group = last + 1;
   }
   return CQ_OK;
