@@ -20,7 +20,6 @@ typedef struct live_cursor {
   const cq_client *client;
   int row, eof;
   uint64_t used; /* columns that the query reads */
-  int64_t cap;   /* of LIMIT, -1 = none */
   cq_rowids ids;
   sqlite3_int64 rowid;
   int has_rowid; /* rowid is this row's */
@@ -156,14 +155,14 @@ static int live_close(sqlite3_vtab_cursor *base) {
 /* The rows are at their end, and some are missing because they may not be
  * read.  An answer that lacks them must not look like a whole one, so it ends
  * in an error, unless cq_config('denied', 'skip') asks for what there is.
- * Where LIMIT has all that it wants, none is missing. */
+ * Where LIMIT has all that it wants, nobody reads as far as here. */
 static int live_denied(live_cursor *c, cq_error *err) {
   cq_scan_stats st;
   const char *hint;
   char more[64] = "";
 
   cq_scan_stats_get(c->scan, &st);
-  if (!st.denied || (c->cap >= 0 && st.rows >= c->cap) ||
+  if (!st.denied ||
       strcmp(cq_setting_get(live_ctx(&c->base), "denied"), "skip") == 0)
     return CQ_OK;
   hint = strstr(st.denied_reason, "\nhint: ");
@@ -329,7 +328,6 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
   o.nconstraint = bound.n;
   o.wanted = cq_pushdown_wanted(v->table, p->used, a);
   o.live = 1;
-  c->cap = o.cap;
   c->used = p->used;
   return o.wanted ? cq_scan_open(&o, &c->scan, err) : cq_error_nomem(err);
 }

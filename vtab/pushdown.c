@@ -18,8 +18,10 @@
  *
  * Every term only asks for less: SQLite checks all rows again (`omit` stays 0).
  * So a term may be used if it keeps every row that SQL would keep, which
- * values.c sees to, and LIMIT only if, besides, no term is left that could
- * drop rows that the API gave.  SQLite 3.40 checks none of that for us. */
+ * values.c sees to.  LIMIT tells how many rows are worth asking for, so it is
+ * used only if, besides, no term is left that could drop rows that the API gave.
+ * It never ends a scan: SQLite before 3.46 hands it over beside terms that it does
+ * not show, such as `a = b` of one table, and counts the rows itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,12 @@ static const char *const op_text[] = {"=",  "=#", " IS", " IN",   "<",
                                       "<=", ">",  ">=",  " LIKE", " GLOB"};
 enum { NOP = sizeof op_text / sizeof *op_text };
 
+/* Before 3.51 SQLite hands a LIKE or GLOB in the ON of a LEFT JOIN to the table on
+ * the left as well, whose rows it must not drop. */
+static int like_is_safe(void) {
+  return sqlite3_libversion_number() >= 3051000;
+}
+
 static int op_of(int sqlite) {
   switch (sqlite) {
   case SQLITE_INDEX_CONSTRAINT_EQ:
@@ -53,9 +61,9 @@ static int op_of(int sqlite) {
   case SQLITE_INDEX_CONSTRAINT_GE:
     return CQ_P_GE;
   case SQLITE_INDEX_CONSTRAINT_LIKE:
-    return CQ_P_LIKE;
+    return like_is_safe() ? CQ_P_LIKE : -1;
   case SQLITE_INDEX_CONSTRAINT_GLOB:
-    return CQ_P_GLOB;
+    return like_is_safe() ? CQ_P_GLOB : -1;
   default:
     return -1;
   }

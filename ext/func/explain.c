@@ -119,9 +119,28 @@ static int entered(const program *p, size_t from, size_t to) {
   return 0;
 }
 
+/* A comparison's affinity may turn what a register holds into another value,
+ * before the scan at `at` reads it; 0 = into one that is not known here. */
+static int with_affinity(program *p, size_t from, size_t at, int reg,
+                         cq_value *v) {
+  /* A constant set at the program's end is set before all else. */
+  for (size_t i = from < at ? from + 1 : 0; i < at; i++) {
+    const op *o = &p->ops[i];
+    int k = reg - o->p1;
+
+    if (!is(o, "Affinity") || k < 0 || k >= o->p2 || k >= (int)strlen(o->p4) ||
+        v->kind == CQ_NULL || o->p4[k] == 'A')
+      continue;
+    if (o->p4[k] == 'B' ? v->kind == CQ_STR : v->kind != CQ_STR) continue;
+    if (o->p4[k] != 'B' || v->kind != CQ_INT ||
+        cq_value_to_text(&p->arena, v, v))
+      return 0;
+  }
+  return 1;
+}
+
 /* The constant that register `reg` holds when op `at` runs; 0 = not known. */
-static int constant(const program *p, size_t at, int reg, int depth,
-                    cq_value *out) {
+static int constant(program *p, size_t at, int reg, int depth, cq_value *out) {
   const op *o = NULL;
   size_t from = 0, times = 0;
 
@@ -143,14 +162,16 @@ static int constant(const program *p, size_t at, int reg, int depth,
   else if (is(o, "Real"))
     *out = cq_value_real(strtod(o->p4, NULL));
   else if (is(o, "Int64"))
-    return cq_number_parse(o->p4, strlen(o->p4), out) == CQ_OK;
+    return cq_number_parse(o->p4, strlen(o->p4), out) == CQ_OK &&
+           with_affinity(p, from, at, reg, out);
   else if (is(o, "Null"))
     *out = cq_value_null();
   else if (is(o, "SCopy") || is(o, "Copy") || is(o, "IntCopy"))
-    return constant(p, from, o->p1, depth + 1, out);
+    return constant(p, from, o->p1, depth + 1, out) &&
+           with_affinity(p, from, at, reg, out);
   else
     return 0;
-  return 1;
+  return with_affinity(p, from, at, reg, out);
 }
 
 /* A list's values are compared as the column's type has them. */
@@ -238,7 +259,7 @@ static void put_unknown(cq_buf *b, const cq_table *t, const cq_pushdown *d,
 }
 
 /* LIMIT and OFFSET as a number of rows; -1 = none, or not known. */
-static int64_t scan_cap(const program *p, size_t at, const cq_pushdown *d) {
+static int64_t scan_cap(program *p, size_t at, const cq_pushdown *d) {
   int reg = p->ops[at].p3 + 2 + d->nitem;
   cq_value limit, offset = cq_value_int(0);
 

@@ -364,7 +364,7 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
   cq_batch_free(s->out);
   s->out = NULL;
   if (s->failed) return s->failed;
-  if (s->o.cap >= 0 && s->given >= s->o.cap) return CQ_DONE;
+  if (s->o.cap >= 0 && s->given >= s->o.cap) s->o.cap = -1;
   for (;;) {
     if (!s->jobs_failed && !s->broken && (rc = scan_fill(s, &s->later)) != 0)
       s->jobs_failed = rc;

@@ -89,8 +89,10 @@ typedef struct cq_scan_options {
   const cq_constraint *constraints;
   size_t nconstraint;
   const unsigned char *wanted; /* a byte per column; NULL = all */
-  int64_t cap;                 /* no more rows than this are needed; -1 = all */
-  const char *cursor_from;     /* what cq_scan_stats.cursor was, or NULL */
+  int64_t cap; /* no more rows than this are likely to be needed; -1 = all.
+                  Nothing is asked for ahead of them; whoever wants more after
+                  all gets them */
+  const char *cursor_from; /* what cq_scan_stats.cursor was, or NULL */
   cq_rows
       *parents; /* or NULL: the parent table is scanned; closed by the scan */
   int live;     /* somebody waits: what was answered a moment ago serves, and a

@@ -9,6 +9,8 @@ import sys
 import threading
 import urllib.parse
 
+import apsw
+
 root, so = os.environ['CQ_ROOT'], os.environ['CQ_SO'][:-3]
 KINDS, TAGS, COLORS = ('tool', 'toy', 'food', 'rare'), ('new', 'sale', 'old'), ('red', 'green')
 
@@ -61,10 +63,10 @@ url = f'http://127.0.0.1:{server.server_port}'
 os.environ['STORE_URL'] = url + '/0'
 
 
-def connect(run):
+def connect(run, newest):
     """Each statement has a connection and a path of its own: what a closed
     cursor had under way may arrive later."""
-    db = sqlite3.connect(':memory:', isolation_level=None)
+    db = apsw.Connection(':memory:') if newest else sqlite3.connect(':memory:', isolation_level=None)
     db.enable_load_extension(True)
     db.load_extension(so)
     db.execute('SELECT cq_load(?)', (root + '/tests/docs/fixtures/store.yml',))
@@ -95,7 +97,7 @@ for line in part.splitlines():
     cell = [c.strip() for c in line.strip('|').split(' | ')]
     if len(cell) != 4 or not cell[1].startswith('`'):
         continue
-    db = connect(n)
+    db = connect(n, 'newer' in cell[0])
     sql = cell[1].strip('`')
     if 'sync' in cell[0]:
         db.execute("SELECT cq_sync('{source: store, tables: [store_items], progress: off}')").fetchall()
