@@ -51,7 +51,7 @@ class Lab:
     def __init__(self, seed=20240229):
         rnd = random.Random(seed)
         self.things = {s: things(s, rnd) for s in SITES}
-        self.asked = []          # (run, what, path with query, rows in the answer, number of its page)
+        self.asked = []          # (run, what, path with query, what tells its rows apart, number of its page)
         self.memo = {}
         self.pause = 0           # seconds before a page that is not a list's first
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=128)
@@ -87,9 +87,10 @@ class Lab:
         if rest not in self.memo:
             what, rows, page = self.answer('/' + rest)
             body = json.dumps(rows).encode()
-            self.memo[rest] = what, len(rows), page, b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body) + body
-        what, n, page, out = self.memo[rest]
-        self.asked.append((run, what, rest, n, page))
+            keys = [(rest.split('/')[0], r.get('id', i)) for i, r in enumerate(rows)] if isinstance(rows, list) else [rest]
+            self.memo[rest] = what, keys, page, b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body) + body
+        what, keys, page, out = self.memo[rest]
+        self.asked.append((run, what, rest, keys, page))
         if self.pause and page > 1:
             time.sleep(self.pause)
         return out
@@ -176,7 +177,7 @@ def unlike(steps, asked, reads, several):
     """What was asked against what cq_explain said (`steps`): None, or how they
     differ.  reads: the statement reads all that it opens, with no LIMIT.
     several: these are statements of which one may be over before another begins."""
-    told, seen, rows = collections.Counter(), collections.Counter(), collections.Counter()
+    told, seen, rows = collections.Counter(), collections.Counter(), collections.defaultdict(set)
     open_ended, scans, series = set(), collections.Counter(), collections.defaultdict(dict)
     for s in steps:
         what = WHAT[s['table'], s['purpose']]
@@ -188,11 +189,11 @@ def unlike(steps, asked, reads, several):
             told[what] += s['requests']
             if s['enough'] is not None:
                 open_ended.add(what)
-    for what, path, n, page in asked:
+    for what, path, keys, page in asked:
         seen[what] += page == 1
-        rows[what] += n
+        rows[what].update(keys)
         if what == 'things':
-            series[path.replace(f'page={page}&', '')][page] = n
+            series[path.replace(f'page={page}&', '')][page] = len(keys)
     twice = [p for p, n in collections.Counter(p for _, p, _, _ in asked).items() if n > 1]
     if twice and not several:
         return f'asked twice: {twice[0]}'
@@ -206,15 +207,16 @@ def unlike(steps, asked, reads, several):
         if reads and asked and what not in open_ended and seen[what] != n and scans[what] == 1:
             return f'{what}: {seen[what]} asked, {n} told'
     for path, pages in series.items():   # pages follow full pages, and no others
-        if any(p > 1 and pages.get(p - 1) != PAGE for p in pages):
+        full = int(path.split('size=')[1].split('&')[0])
+        if any(p > 1 and pages.get(p - 1) != full for p in pages):
             return f'{path}: pages {sorted(pages.items())}'
-        if reads and pages[max(pages)] == PAGE:
+        if reads and pages[max(pages)] == full:
             return f'{path}: ends with a full page'
-    for s in steps:                      # one request for each row of the list before it
+    for s in steps:                      # one request for each row of the list before it, again for none
         what = WHAT[s['table'], s['purpose']]
         of = 'things' if what in ('chips', 'parts') else 'wide'
-        if reads and s['runs'] == 'once' and s['repeats'].startswith('per row') and scans[what] == scans[of] == 1 and seen[what] != rows[of]:
-            return f'{what}: {seen[what]} asked for {rows[of]} rows of {of}'
+        if reads and s['runs'] == 'once' and s['repeats'].startswith('per row') and scans[what] == scans[of] == 1 and seen[what] != len(rows[of]):
+            return f'{what}: {seen[what]} asked for {len(rows[of])} rows of {of}'
     return None
 
 
