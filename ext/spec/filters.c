@@ -604,7 +604,11 @@ static int f_length(ARGS) {
         (int64_t)(json_is_array(j) ? json_array_size(j) : json_object_size(j)));
     json_decref(j);
   } else if (in->kind == CQ_STR) {
-    *out = cq_value_int((int64_t)in->len);
+    int64_t n = 0; /* characters, as SQL's length() */
+
+    for (size_t i = 0; i < in->len; i++)
+      n += ((unsigned char)in->u.s[i] & 0xC0) != 0x80;
+    *out = cq_value_int(n);
   }
   return CQ_OK;
 }

@@ -192,7 +192,8 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
                                      "Wednesday"};
   static const char *const words[] = {
       "January", "Monday", "Z07:00", "2006", "-0700", "Jan", "Mon", "MST",
-      "01",      "02",     "15",     "03",   "04",    "05",  "06",  "PM"};
+      "01",      "02",     "15",     "03",   "04",    "05",  "06",  "PM",
+      "_2",      "1",      "2",      "3",    "4",     "5",   "pm"};
   civil c = civil_from(us);
   int64_t day = us / 86400000000 - (us % 86400000000 < 0);
   int wd = (int)(((day % 7) + 7) % 7), sec = (int)(c.rest_us / 1000000);
@@ -252,6 +253,27 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
       break;
     case 15:
       cq_buf_str(out, sec >= 43200 ? "PM" : "AM");
+      break;
+    case 16:
+      cq_buf_printf(out, "%2d", c.day);
+      break;
+    case 17:
+      cq_buf_printf(out, "%d", c.month);
+      break;
+    case 18:
+      cq_buf_printf(out, "%d", c.day);
+      break;
+    case 19:
+      cq_buf_printf(out, "%d", (sec / 3600 + 11) % 12 + 1);
+      break;
+    case 20:
+      cq_buf_printf(out, "%d", sec / 60 % 60);
+      break;
+    case 21:
+      cq_buf_printf(out, "%d", sec % 60);
+      break;
+    case 22:
+      cq_buf_str(out, sec >= 43200 ? "pm" : "am");
       break;
     default:
       cq_buf_byte(out, *l);
