@@ -8,10 +8,18 @@
 
 #include "vtab/context.h"
 
-enum { CACHE_BYTES = 16 << 20 };
+enum { CACHE_BYTES = 16 << 20, HEAR_MS = 100 };
 
+/* The handler is heard less often than the flag is read: it costs more. */
 static int context_interrupted(void *user) {
-  return cq_compat_interrupted(((cq_ctx *)user)->db);
+  cq_ctx *c = user;
+  int64_t now;
+
+  if (cq_compat_interrupted(c->db)) return 1;
+  now = cq_mono_ms();
+  if (now - c->heard_ms < HEAR_MS) return 0;
+  c->heard_ms = now;
+  return cq_compat_stopped(c->db);
 }
 
 int cq_ctx_new(sqlite3 *db, cq_ctx **out, cq_error *err) {
@@ -81,7 +89,7 @@ void cq_ctx_unref(void *user) {
 }
 
 static int context_ms(const cq_ctx *c, const char *name) {
-  double s = strtod(cq_setting_get(c, name), NULL);
+  double s = cq_strtod(cq_setting_get(c, name), NULL);
 
   return s >= CQ_MAX_WAIT_MS / 1000.0 ? CQ_MAX_WAIT_MS : (int)(s * 1000);
 }

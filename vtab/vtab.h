@@ -29,6 +29,7 @@ typedef struct cq_ctx {
   cq_live *tables;            /* connected live tables */
   int scans;                  /* open ones */
   int syncing;                /* a cq_sync is running */
+  int64_t heard_ms;           /* when a progress handler could last speak */
 } cq_ctx;
 int cq_ctx_new(sqlite3 *db, cq_ctx **out, cq_error *err);
 cq_ctx *cq_ctx_ref(cq_ctx *c);
@@ -64,6 +65,7 @@ void cq_ctx_apply(cq_ctx *c); /* settings that hold from now on, when open */
 
 /* ---- compat.c: calls that not every SQLite has ------------------------------ */
 int cq_compat_interrupted(sqlite3 *db);
+int cq_compat_stopped(sqlite3 *db); /* by the host's progress handler */
 
 /* ---- column.c: cells become results ------------------------------------------ */
 /* Text and blobs are borrowed: they must live until the cursor moves. */
