@@ -182,7 +182,11 @@ void cq_percent_encode(cq_buf *out, const char *s, size_t n,
 void cq_percent_decode(cq_buf *out, const char *s, size_t n);
 
 /* ---- text ------------------------------------------------------------ */
-int cq_str_ieq(const char *a, const char *b);    /* ASCII, NULL-safe, bool */
+int cq_str_ieq(const char *a, const char *b); /* ASCII, NULL-safe, bool */
+int cq_str_ieqn(const char *a, const char *b, size_t n); /* n bytes at most */
+/* libc's tolower and isalpha are the host's locale's: not for protocols. */
+unsigned char cq_lower(char c);
+int cq_letter(char c);
 int cq_glob(const char *pattern, const char *s); /* only '*', case-sens. */
 /* Nearest of n words to `word` by edit distance, or NULL where none is near
  * enough to suggest. */

@@ -3,15 +3,25 @@
 
 #include <string.h>
 
-static unsigned char text_lower(char c) {
+unsigned char cq_lower(char c) {
   unsigned char u = (unsigned char)c;
   return u >= 'A' && u <= 'Z' ? (unsigned char)(u | 0x20) : u;
 }
 
+int cq_letter(char c) {
+  return cq_lower(c) >= 'a' && cq_lower(c) <= 'z';
+}
+
 int cq_str_ieq(const char *a, const char *b) {
   if (!a || !b) return a == b;
-  while (*a && text_lower(*a) == text_lower(*b)) a++, b++;
-  return text_lower(*a) == text_lower(*b);
+  while (*a && cq_lower(*a) == cq_lower(*b)) a++, b++;
+  return cq_lower(*a) == cq_lower(*b);
+}
+
+int cq_str_ieqn(const char *a, const char *b, size_t n) {
+  size_t i = 0;
+  while (i < n && cq_lower(a[i]) == cq_lower(b[i]) && a[i]) i++;
+  return i == n || cq_lower(a[i]) == cq_lower(b[i]);
 }
 
 /* Goes back only to the last star: linear for each star, no recursion. */
@@ -51,12 +61,12 @@ static size_t text_distance(const char *a, size_t na, const char *b, size_t nb,
     size_t least;
     row[0] = least = i;
     for (j = 1; j <= nb; j++) {
-      unsigned char ca = text_lower(a[i - 1]), cb = text_lower(b[j - 1]);
+      unsigned char ca = cq_lower(a[i - 1]), cb = cq_lower(b[j - 1]);
       size_t d = last[j - 1] + (ca != cb);
       if (last[j] + 1 < d) d = last[j] + 1;
       if (row[j - 1] + 1 < d) d = row[j - 1] + 1;
-      if (i > 1 && j > 1 && ca == text_lower(b[j - 2]) &&
-          text_lower(a[i - 2]) == cb && before[j - 2] + 1 < d)
+      if (i > 1 && j > 1 && ca == cq_lower(b[j - 2]) &&
+          cq_lower(a[i - 2]) == cb && before[j - 2] + 1 < d)
         d = before[j - 2] + 1;
       row[j] = d;
       if (d < least) least = d;
@@ -97,7 +107,7 @@ enum { TEXT_SECRET_MIN = 4, TEXT_SECRET_PART = 8 };
 static int text_hex(const char *p, int digits) {
   int v = 0;
   while (digits--) {
-    unsigned char c = text_lower(*p++);
+    unsigned char c = cq_lower(*p++);
     if (c >= '0' && c <= '9')
       v = v * 16 + c - '0';
     else if (c >= 'a' && c <= 'f')

@@ -107,6 +107,7 @@ void cq_value_cqid_text(cq_buf *out, const cq_value *v, int type);
 /* The whole text is one number: INT, DOUBLE, or STR (borrowed) where it is an
  * integer beyond int64 or overflows a double.  CQ_ERROR otherwise.  The host's
  * locale plays no part here or below. */
+double cq_strtod(const char *s, char **end); /* end: or NULL */
 int cq_number_parse(const char *s, size_t n, cq_value *out);
 /* As SQLite prints reals, with as many digits (15 to 17) as read back the
  * same; returns the length. */

@@ -18,11 +18,11 @@
 
 /* "C" with all categories is libc's own static locale: nothing is allocated
  * (and freelocale knows it), so that no global has to keep it. */
-static double number_strtod(const char *s, char **end) {
+double cq_strtod(const char *s, char **end) {
   locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   double r;
   if (c == (locale_t)0) {
-    *end = (char *)s;
+    if (end) *end = (char *)s;
     return 0;
   }
   r = strtod_l(s, end, c);
@@ -83,7 +83,7 @@ int cq_number_parse(const char *s, size_t n, cq_value *out) {
   }
   memcpy(copy, s, n);
   copy[n] = '\0';
-  r = number_strtod(copy, &end);
+  r = cq_strtod(copy, &end);
   if (end == copy + n) {
     *out = isfinite(r) ? cq_value_real(r) : cq_value_str(s, n);
     rc = CQ_OK;
@@ -117,7 +117,7 @@ static int number_shortest(double r, int least, char out[24], int *exp) {
     if (digits == 17) break;
     /* d.ddd as integer digits with a corrected exponent: no point at all. */
     snprintf(text, sizeof(text), "%se%d", out, *exp - (n - 1));
-    if (number_strtod(text, &end) == fabs(r)) break;
+    if (cq_strtod(text, &end) == fabs(r)) break;
   }
   while (n > 1 && out[n - 1] == '0') n--;
   out[n] = '\0';

@@ -124,13 +124,15 @@ static int feed_fits(char kind, const cq_value *v) {
 static void feed_odd(const lite_feed *f, int i, const cq_value *v) {
   cq_dest_unit *u = f->unit;
   const char *name = f->table->def->columns[f->table->cols[i]].name;
+  char real[CQ_REAL_TEXT];
 
   if (u->warnings++) return;
   if (v->kind == CQ_STR)
     snprintf(u->odd, sizeof u->odd, "%s: %.*s", name,
              (int)(v->len < 60 ? v->len : 60), v->u.s);
   else if (v->kind == CQ_DOUBLE)
-    snprintf(u->odd, sizeof u->odd, "%s: %.17g", name, v->u.r);
+    cq_real_format(v->u.r, real),
+        snprintf(u->odd, sizeof u->odd, "%s: %s", name, real);
   else
     snprintf(u->odd, sizeof u->odd, "%s", name);
 }

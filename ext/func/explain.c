@@ -160,7 +160,7 @@ static int constant(program *p, size_t at, int reg, int depth, cq_value *out) {
   else if (is(o, "String8") || is(o, "String"))
     *out = cq_value_text(o->p4);
   else if (is(o, "Real"))
-    *out = cq_value_real(strtod(o->p4, NULL));
+    *out = cq_value_real(cq_strtod(o->p4, NULL));
   else if (is(o, "Int64"))
     return cq_number_parse(o->p4, strlen(o->p4), out) == CQ_OK &&
            with_affinity(p, from, at, reg, out);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@ int cq_file_open(cq_transfer *t) {
   int fd;
 
   cq_url_split(t->url, strlen(t->url), &u);
-  if (u.nhost && !(u.nhost == 9 && strncasecmp(u.host, "localhost", 9) == 0))
+  if (u.nhost && !(u.nhost == 9 && cq_str_ieqn(u.host, "localhost", 9)))
     return cq_transfer_fail(t, CQ_IOERR, "file is on another machine");
   cq_buf_init(&path, CQ_MAX_URL);
   cq_percent_decode(&path, u.path, u.npath);

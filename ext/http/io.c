@@ -2,7 +2,6 @@
  * what arrives, ends what is over.  See internal.h for the locking. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "http/internal.h"
@@ -13,7 +12,7 @@ static size_t io_head_line(cq_transfer *t, const char *p, size_t n) {
   const char *colon, *value;
   size_t nvalue;
 
-  if (n >= 5 && strncasecmp(p, "HTTP/", 5) == 0) {
+  if (n >= 5 && cq_str_ieqn(p, "HTTP/", 5)) {
     const char *sp = memchr(p, ' ', n);
 
     /* 100 Continue, or a proxy's answer, had a head of its own */
@@ -296,8 +295,7 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  curl_easy_setopt(e, CURLOPT_PIPEWAIT,
-                   strncasecmp(url, "https", 5) == 0 ? 1L : 0L);
+  curl_easy_setopt(e, CURLOPT_PIPEWAIT, cq_str_ieqn(url, "https", 5) ? 1L : 0L);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER);
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING,
                    t->plain   ? NULL
@@ -391,7 +389,7 @@ static void io_start(cq_io *io, cq_transfer *t) {
   t->started_ms = t->progress_ms = cq_mono_ms();
   t->wire_before = t->wire;
   t->detail[0] = 0;
-  if (strncasecmp(t->url, "file:", 5) == 0) {
+  if (cq_str_ieqn(t->url, "file:", 5)) {
     if (cq_file_open(t)) io_finish(io, t);
     return;
   }
@@ -484,7 +482,7 @@ static int io_hung_up(const cq_transfer *t, CURLcode code, const char *why) {
     return strstr(why, "alert") && !strstr(why, "protocol version");
   return (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
           code == CURLE_GOT_NOTHING) &&
-         fresh > 0 && t->status == 0 && strncasecmp(t->url, "https", 5) == 0;
+         fresh > 0 && t->status == 0 && cq_str_ieqn(t->url, "https", 5);
 }
 
 /* What to do about a certificate or a key that does not serve.  The numbers are

@@ -1,5 +1,4 @@
 /* ext/http/link.c: the Link header (RFC 8288): which URL has a relation. */
-#include <ctype.h>
 #include <string.h>
 
 #include "http/http.h"
@@ -13,7 +12,7 @@ static int link_ieq(const char *a, size_t n, const char *b) {
   size_t i;
 
   for (i = 0; i < n && b[i]; i++)
-    if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i])) return 0;
+    if (cq_lower(a[i]) != cq_lower(b[i])) return 0;
   return i == n && !b[i];
 }
 

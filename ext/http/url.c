@@ -1,5 +1,4 @@
 /* ext/http/url.c: URLs: taking apart, checking, comparing, resolving. */
-#include <ctype.h>
 #include <string.h>
 
 #include "http/internal.h"
@@ -8,8 +7,8 @@ int cq_url_split(const char *url, size_t n, cq_url_parts *out) {
   const char *end = url + n, *p = url, *q, *authority, *at = NULL;
 
   memset(out, 0, sizeof *out);
-  while (p < end && (isalnum((unsigned char)*p) || strchr("+-.", *p))) p++;
-  if (p < end && *p == ':' && p > url && isalpha((unsigned char)*url)) {
+  while (p < end && (cq_letter(*p) || strchr("+-.0123456789", *p))) p++;
+  if (p < end && *p == ':' && p > url && cq_letter(*url)) {
     out->scheme = url;
     out->nscheme = (size_t)(p - url);
     p++;
@@ -54,7 +53,7 @@ static int url_is(const char *s, size_t n, const char *word) {
   size_t i;
 
   for (i = 0; i < n && word[i]; i++)
-    if (tolower((unsigned char)s[i]) != word[i]) return 0;
+    if (cq_lower(s[i]) != (unsigned char)word[i]) return 0;
   return i == n && !word[i];
 }
 
@@ -135,7 +134,7 @@ static int url_port(const cq_url_parts *u, size_t *n, const char **port) {
 static int url_ieq(const char *a, size_t na, const char *b, size_t nb) {
   if (na != nb) return 0;
   for (size_t i = 0; i < na; i++)
-    if (tolower((unsigned char)a[i]) != tolower((unsigned char)b[i])) return 0;
+    if (cq_lower(a[i]) != cq_lower(b[i])) return 0;
   return 1;
 }
 

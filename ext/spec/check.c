@@ -73,7 +73,7 @@ static int check_fits(char kind, const cq_node *n) {
     return s && *s && strspn(s, "0123456789") == strlen(s) && strlen(s) < 16;
   case '.':
     return s && *s && strspn(s, "0123456789.") == strlen(s) &&
-           strtod(s, &end) >= 0 && *end == 0;
+           cq_strtod(s, &end) >= 0 && *end == 0;
   case '{':
     return n->kind == CQ_N_MAP;
   case '[':

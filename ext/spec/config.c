@@ -23,7 +23,7 @@ static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
     if (*s && !*end) return CQ_OK;
     break;
   case CQ_REAL:
-    (void)!strtod(s, &end);
+    (void)!cq_strtod(s, &end);
     if (*s && !*end) return CQ_OK;
     break;
   case CQ_BOOLEAN:

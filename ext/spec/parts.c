@@ -535,9 +535,9 @@ int load_limits(load *l, const cq_node *n, const char *object,
                     &out->max_pause))
     return CQ_ERROR;
   s = load_text(cq_tree_get(n, "rate"));
-  out->rate = s ? strtod(s, NULL) : 0;
+  out->rate = s ? cq_strtod(s, NULL) : 0;
   s = load_text(cq_tree_get(n, "burst"));
-  out->burst = s ? strtod(s, NULL) : 0;
+  out->burst = s ? cq_strtod(s, NULL) : 0;
   out->concurrency = (int)load_int(cq_tree_get(n, "concurrency"), 0);
   out->remaining = load_text(cq_tree_get(n, "remaining"));
   out->reset = load_text(cq_tree_get(n, "reset"));

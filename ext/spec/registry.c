@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -333,7 +332,7 @@ static int taken_name(const char *name) {
       "dbstat",    "carray",    "cloudquery_sync_summaries"};
 
   for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
-    if (strncasecmp(name, begin[i], strlen(begin[i])) == 0) return 1;
+    if (cq_str_ieqn(name, begin[i], strlen(begin[i]))) return 1;
   for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
     if (cq_str_ieq(name, whole[i])) return 1;
   return 0;

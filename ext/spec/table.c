@@ -2,7 +2,6 @@
  * and cursor, all checked. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "spec/load.h"
 
@@ -185,7 +184,7 @@ static int load_columns(load *l, const cq_node *n, const char *detail) {
         rc = cq_tree_error(l->err, n->items[i],
                            "%s: column %s: the same name as %s in SQL", t->name,
                            n->keys[i], t->columns[k].name);
-    if (rc == CQ_OK && strncasecmp(n->keys[i], "_cq_", 4) == 0)
+    if (rc == CQ_OK && cq_str_ieqn(n->keys[i], "_cq_", 4))
       rc = cq_tree_error(l->err, n->items[i],
                          "%s: column %s: names with _cq_ are a sync's own",
                          t->name, n->keys[i]);

@@ -85,7 +85,7 @@ static int go_duration(const char *s, size_t n, int64_t *out) {
       size_t len = strlen(units[k].unit);
 
       if (n - i >= len && memcmp(s + i, units[k].unit, len) == 0 &&
-          (i + len == n || !isalpha((unsigned char)s[i + len])))
+          (i + len == n || !cq_letter(s[i + len])))
         break;
     }
     if (k == sizeof units / sizeof *units) return CQ_ERROR;

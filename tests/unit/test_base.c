@@ -854,6 +854,17 @@ static void test_file_survives_faults(void) {
   CHECK(n > 2);
 }
 
+/* As far as n, or the end of either. */
+static void test_base_letters_are_ascii(void) {
+  CHECK(cq_str_ieqn("HTTP/1", "http/2", 5));
+  CHECK(!cq_str_ieqn("HT", "HTTP/", 5));
+  CHECK(!cq_str_ieqn("HTTP/", "HT", 5));
+  CHECK(cq_str_ieqn("FILE", "file", 99));
+  CHECK_INT(cq_lower('I'), 'i');
+  CHECK_INT(cq_lower('\xc4'), 0xc4);
+  CHECK(cq_letter('z') && cq_letter('A') && !cq_letter('[') && !cq_letter('1'));
+}
+
 int main(void) {
   RUN(test_error_is_one_line);
   RUN(test_error_null_is_legal);
@@ -902,5 +913,6 @@ int main(void) {
   RUN(test_utf8_is_strict);
   RUN(test_file_reads_whole);
   RUN(test_file_survives_faults);
+  RUN(test_base_letters_are_ascii);
   return test_done();
 }

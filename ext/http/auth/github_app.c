@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <jansson.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
@@ -88,9 +89,12 @@ static int github_key(github_identity *g, const char *given, cq_error *err) {
     }
   }
   bio = BIO_new_mem_buf(text, (int)n);
+  /* This thread's queue of OpenSSL's errors is the host's. */
+  ERR_set_mark();
   /* no password prompt: the empty one is tried, and fails */
   g->key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"") : NULL;
   BIO_free(bio);
+  ERR_pop_to_mark();
   cq_wipe(text, n);
   cq_free(text);
   if (!g->key || EVP_PKEY_base_id(g->key) != EVP_PKEY_RSA) {

@@ -1,9 +1,7 @@
 /* ext/http/auth/sigv4.c: AWS Signature Version 4: the canonical request, and
  * its signature.  Pure computation, checked against AWS's own vectors. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "http/auth/internal.h"
@@ -153,7 +151,7 @@ static int sigv4_add(cq_arena *a, sigv4_pair *list, size_t *n, const char *name,
   p->name = cq_arena_strndup(a, name, strlen(name));
   p->value = sigv4_squeeze(a, value);
   if (!p->name || !p->value) return CQ_NOMEM;
-  for (char *c = p->name; *c; c++) *c = (char)tolower((unsigned char)*c);
+  for (char *c = p->name; *c; c++) *c = (char)cq_lower(*c);
   (*n)++;
   return CQ_OK;
 }

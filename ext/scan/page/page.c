@@ -9,7 +9,6 @@
 #include "scan/page/page.h"
 
 #include <string.h>
-#include <strings.h>
 
 static const cq_page_ops *const kinds[] = {
     &cq_page_none,   &cq_page_token,  &cq_page_url,  &cq_page_link,
@@ -120,8 +119,7 @@ int cq_page_more(const cq_page_seen *p) {
   /* What says no, in the spellings of JSON, XML and languages; all else, such
    * as the next page's address, says that there is more. */
   for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-    if (v->len == strlen(no[i]) && strncasecmp(v->u.s, no[i], v->len) == 0)
-      return 0;
+    if (v->len == strlen(no[i]) && cq_str_ieqn(v->u.s, no[i], v->len)) return 0;
   return 1;
 }
 
