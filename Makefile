@@ -7,6 +7,7 @@ CC       ?= cc
 CFLAGS   ?= -O2 -g
 PYTHON   ?= /usr/bin/python3
 VENV     ?= $(BUILD)/venv
+NODE     ?= $(BUILD)/hosts/node
 TESTS    ?=
 WERROR   ?=
 SANITIZE ?=
@@ -38,7 +39,8 @@ SO_OBJ   = $(SRC:%.c=$(BUILD)/so/%.o) $(BUILD)/so/gen/embedded.o
 CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
 TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
-.PHONY: all help install clean deps demo demo-run tests check check-run asan \
+.PHONY: all help install clean deps demo demo-run tests check check-run check-hosts \
+        check-hosts-run asan \
         ubsan tsan fuzz fuzz-run fuzz-pack bench bench-run bench-instructions \
         soak soak-run coverage docs format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
@@ -143,9 +145,31 @@ $(VENV)/.done: tests/requirements.txt
 	$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-$(VENV)/github/.done: tools/fixtures.sh $(VENV)/.done
+$(VENV)/github/.done: tools/fixtures.sh tools/npm.sh $(VENV)/.done
 	tools/fixtures.sh $(@D) $(PYTHON)
 	touch $@
+
+# SQLite's hosts that Debian does not have, and C programs with a newer SQLite
+# than Debian's in each of its threading modes.
+HOSTS = $(addprefix $(BUILD)/hosts/,c c-0 c-1 c-2 libraries)
+$(NODE)/.done: tools/node.sh tools/npm.sh
+	CC="$(CC)" tools/node.sh $(@D) $(PYTHON)
+	touch $@
+$(BUILD)/hosts/c: tests/hosts/programs/host.c $(BUILD)/libcq.a
+	$(COMPILE) $(CQ_LDFLAGS) -o $@ $< $(BUILD)/libcq.a $(PKG_LIBS) -lsqlite3
+$(BUILD)/hosts/c-%: tests/hosts/programs/host.c $(BUILD)/libcq.a $(NODE)/.done
+	$(COMPILE) $(CQ_LDFLAGS) -I$(NODE) -o $@ $< $(BUILD)/libcq.a \
+	  $(NODE)/sqlite3-$*.o $(PKG_LIBS)
+# One has the calls that SQLite got after Debian's, too: compat.c is all of it.
+$(BUILD)/hosts/compat.o: vtab/compat.c $(NODE)/.done
+	$(COMPILE) -DSQLITE_CORE -I$(NODE) -c -o $@ $<
+$(BUILD)/hosts/c-2: tests/hosts/programs/host.c $(CORE_OBJ) \
+                    $(BUILD)/hosts/compat.o
+	$(COMPILE) $(CQ_LDFLAGS) -I$(NODE) -o $@ $< $(BUILD)/hosts/compat.o \
+	  $(filter-out %/compat.o,$(CORE_OBJ)) $(NODE)/sqlite3-2.o $(PKG_LIBS)
+$(BUILD)/hosts/libraries: tests/hosts/programs/libraries.c $(BUILD)/libcq.a
+	$(COMPILE) $(CQ_LDFLAGS) -Itests/unit -o $@ $< $(BUILD)/libcq.a $(PKG_LIBS) \
+	  -lssl -lsqlite3
 
 #: make demo       AWS resources, queried live, from a server here
 demo:
@@ -158,8 +182,21 @@ demo-run: $(BUILD)/cq.so $(VENV)/.done
 check:
 	tools/deps.sh build check
 	$(MAKE) check-run
-check-run: all tests $(VENV)/.done $(VENV)/github/.done
-	$(SAN_ENV) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
+check-run: all tests $(HOSTS) $(NODE)/.done $(VENV)/.done $(VENV)/github/.done
+	$(SAN_ENV) CQ_NODE=$(NODE) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
+
+#: make check-hosts   cq inside Go, Rust, Java, Perl, Tcl, PHP, Ruby and Datasette
+check-hosts:
+	tools/deps.sh build check hosts
+	$(MAKE) check-hosts-run
+check-hosts-run: all tests $(VENV)/.done $(BUILD)/hosts/more/.done
+	CQ_NODE=$(NODE) tests/run --build $(BUILD) --venv $(VENV) \
+	  --under hosts/more $(TESTS)
+MORE = tests/hosts/more
+$(BUILD)/hosts/more/.done: $(wildcard $(MORE)/*/*) $(MORE)/rust/src/main.rs \
+                           $(MORE)/install.sh $(MORE)/requirements.txt
+	PYTHON=$(PYTHON) $(MORE)/install.sh $(@D)
+	touch $@
 
 # A sanitizer's library has to be in the process before the stock shell loads
 # cq.so; tests/run puts CQ_PRELOAD there.
@@ -180,7 +217,7 @@ ubsan: sanitizer = undefined
 tsan:  sanitizer = thread
 asan ubsan tsan:
 	tools/deps.sh build check
-	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) SANITIZE=$(sanitizer) CC=gcc
+	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) NODE=$(NODE) SANITIZE=$(sanitizer) CC=gcc
 
 # Clang's libFuzzer drives the targets, with both sanitizers in everything.
 FUZZ_TARGETS = $(or $(TARGET),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
@@ -246,12 +283,12 @@ docs: all
 coverage:
 	tools/deps.sh build check
 	find $(BUILD)-cov -name '*.gcda' -delete 2>/dev/null || :
-	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) COVERAGE=1 CC=gcc
+	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) NODE=$(NODE) COVERAGE=1 CC=gcc
 	tools/coverage.py $(BUILD)-cov
 
 C_FILES  = $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/*.[ch] vtab/*.[ch] \
-             tests/*/*.[ch] tools/*.c bench/*.c examples/*.c)
-SH_FILES = .ci/run $(wildcard tools/*.sh tests/*/*.sh examples/*.sh)
+             tests/*/*.[ch] tests/*/*/*.[ch] tools/*.c bench/*.c examples/*.c)
+SH_FILES = .ci/run $(wildcard tools/*.sh tests/*/*.sh tests/*/*/*.sh examples/*.sh)
 
 #: make format     clang-format all C files
 format:

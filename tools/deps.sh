@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools/deps.sh GROUP...: installs the Debian packages that are missing.
-# Groups: build demo check bench fuzz lint. Quick, and asks for nothing,
+# Groups: build demo check hosts bench fuzz lint. Quick, and asks for nothing,
 # when all are there; needs root, or sudo, only to install.
 set -eu
 
@@ -9,10 +9,17 @@ build='gcc|clang libc6-dev binutils make pkg-config|pkgconf libsqlite3-dev
   libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
   libexpat1-dev zlib1g-dev libzstd-dev libssl-dev'
 demo='sqlite3 python3 python3-venv ca-certificates'
-check="$demo curl diffutils openssl procps"
-bench="$check nginx libnginx-mod-http-echo g++ libsimdjson-dev
+check="$demo curl diffutils openssl procps g++ locales"
+bench="$check nginx libnginx-mod-http-echo libsimdjson-dev
   valgrind"
 fuzz='clang libclang-rt-dev|libclang-rt-14-dev'
+hosts='perl libdbd-sqlite3-perl tcl libsqlite3-tcl php-cli php-sqlite3 ruby
+  ruby-sqlite3'
+# These may be there without being packages.  Debian's own cargo is too old.
+command -v go >/dev/null || hosts="$hosts golang-go"
+command -v cargo >/dev/null || hosts="$hosts cargo-web"
+command -v javac >/dev/null || hosts="$hosts default-jdk-headless"
+command -v mvn >/dev/null || hosts="$hosts maven"
 lint='clang clang-format cppcheck shellcheck'
 
 wanted=
@@ -23,6 +30,7 @@ for group; do
     check) wanted="$wanted $check" ;;
     bench) wanted="$wanted $bench" ;;
     fuzz) wanted="$wanted $fuzz" ;;
+    hosts) wanted="$wanted $hosts" ;;
     lint) wanted="$wanted $lint" ;;
     *) echo "tools/deps.sh: $group: no such group" >&2; exit 2 ;;
   esac

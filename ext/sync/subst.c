@@ -292,7 +292,7 @@ static int needs_quotes(const char *v, size_t n) {
   if (n == 0) return 0;
   if (v[0] == '{' || v[0] == '[') return 0; /* JSON is meant as such */
   for (size_t i = 0; i < n; i++)
-    if (!isalnum((unsigned char)v[i]) && !strchr("_./+~-@=% ", v[i])) return 1;
+    if (!cq_letter(v[i]) && !strchr("0123456789_./+~-@=% ", v[i])) return 1;
   if (v[0] == '-') return n == 1 || !isdigit((unsigned char)v[1]);
   return strchr("@=% ", v[0]) != NULL || v[n - 1] == ' ';
 }
