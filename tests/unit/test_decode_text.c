@@ -44,7 +44,7 @@ static void test_csv_lines_that_are_odd(void) {
 
 /* Whoever writes the answer says how long its header is. */
 static void test_csv_header_of_one_name_is_read_in_linear_time(void) {
-  enum { NAMES = 200000 };
+  enum { NAMES = 50000 };
   decode d;
   cq_buf b;
 
@@ -53,7 +53,7 @@ static void test_csv_header_of_one_name_is_read_in_linear_time(void) {
     for (int i = 0; i < NAMES; i++)
       cq_buf_str(&b, i + 1 < NAMES ? "a," : "a\n");
   CHECK_INT(decode_open(&d, &cq_decode_csv, ".",
-                        "a any; last any a_200000; none any a_200001", "", 0),
+                        "a any; last any a_50000; none any a_50001", "", 0),
             CQ_OK);
   CHECK_INT(decode_feed(&d, b.data, b.len, NULL, NULL), CQ_OK);
   CHECK_STR(decode_text(&d), "\"a\" \"a\" -\n");

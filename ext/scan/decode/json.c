@@ -254,7 +254,7 @@ static const char *json_step_on(json_decoder *d, const char *p,
 
   switch (d->step) {
   case JSON_START:
-    if ((unsigned char)*p == 0xEF) {
+    if ((unsigned char)*p == 0xEF && cq_feed_offset(&d->feed, p) == 0) {
       for (int i = 1; i < 3; i++)
         if (p[i] != "\xEF\xBB\xBF"[i])
           return cq_js_refuse(j, p + i, "expected a value");
