@@ -41,7 +41,7 @@ TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
 .PHONY: all help install clean deps demo demo-run tests check check-run check-hosts \
         check-hosts-run asan \
-        ubsan tsan fuzz fuzz-run fuzz-pack bench bench-run bench-instructions \
+        ubsan tsan valgrind valgrind-run fuzz fuzz-run fuzz-pack bench bench-run bench-instructions \
         soak soak-run coverage docs format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
 MAKEFLAGS += --no-print-directory
@@ -218,6 +218,19 @@ tsan:  sanitizer = thread
 asan ubsan tsan:
 	tools/deps.sh build check
 	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) NODE=$(NODE) SANITIZE=$(sanitizer) CC=gcc
+
+#: make valgrind   some tests under valgrind's memcheck, the stock shell in it
+VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+  --suppressions=$(CURDIR)/tests/valgrind.supp
+# Not those that compare with long double, which valgrind rounds to 64 bits.
+VALGRIND_TESTS = unit/test_spec unit/test_embed unit/test_decode_json sql/200- sql/210- \
+  sql/260- sql/270-
+valgrind:
+	tools/deps.sh build check valgrind
+	$(MAKE) valgrind-run
+valgrind-run: all tests $(VENV)/.done
+	CQ_SANITIZE=valgrind CQ_WRAP="$(VALGRIND)" \
+	  tests/run --build $(BUILD) --venv $(VENV) $(or $(TESTS),$(VALGRIND_TESTS))
 
 # Clang's libFuzzer drives the targets, with both sanitizers in everything.
 FUZZ_TARGETS = $(or $(TARGET),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools/deps.sh GROUP...: installs the Debian packages that are missing.
-# Groups: build demo check hosts bench fuzz lint. Quick, and asks for nothing,
+# Groups: build demo check hosts bench valgrind fuzz lint. Quick, and asks for nothing,
 # when all are there; needs root, or sudo, only to install.
 set -eu
 
@@ -29,6 +29,7 @@ for group; do
     demo) wanted="$wanted $demo" ;;
     check) wanted="$wanted $check" ;;
     bench) wanted="$wanted $bench" ;;
+    valgrind) wanted="$wanted valgrind" ;;
     fuzz) wanted="$wanted $fuzz" ;;
     hosts) wanted="$wanted $hosts" ;;
     lint) wanted="$wanted $lint" ;;
