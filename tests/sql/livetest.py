@@ -17,7 +17,6 @@ import time
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAGE = 5
 SITES = ('a', 'B', 'c')
 LEVELS = {'low': [(1, 'one'), (2, None)], 'high': [(9, 'nine'), (9, 'nine'), (None, '')], 'none': []}
 PLAIN = [('tool', 5, '5'), ('x', 8, 8), ('5', None, 5.0), ('', 0, 'tool'), (None, 100, None), ('a', 2 ** 53 + 1, 2.0 ** 53),
