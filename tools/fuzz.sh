@@ -31,7 +31,7 @@ target_pack() {
   new=$fuzz/pack/$name
   rm -rf "$new"
   mkdir -p "$new/hand" "$new/all" "$new/out"
-  sed "/^$mark\$/,\$d" "$text" >"$new/hand.txt"
+  sed "\|^$mark\$|,\$d" "$text" >"$new/hand.txt"
   "$build/tests/fuzz/$name" --unpack "$new/hand.txt" "$new/hand"
   cp "$new"/hand/* "$new/out/"
   find "$corpus" -type f -size "-${longest}c" -exec cp -t "$new/all" {} +
