@@ -520,8 +520,6 @@ void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
 void cq_enum_close(cq_enum *e) {
   if (!e) return;
   cq_parents_close(e->parents);
-  if (e->o->parents && e->o->parents->close)
-    e->o->parents->close(e->o->parents->user);
   json_decref(e->cursors);
   group_clear(&e->g);
   cq_arena_clear(&e->batch_arena);

@@ -202,13 +202,20 @@ static int scan_redact(const cq_scan *s, int rc, cq_error *err) {
   return rc;
 }
 
+static void rows_close(const cq_rows *r) {
+  if (r && r->close) r->close(r->user);
+}
+
 int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   cq_scan *s = cq_calloc(1, sizeof *s);
   const char *decode;
   int rc;
 
   *out = NULL;
-  if (!s) return cq_error_nomem(err);
+  if (!s) {
+    rows_close(o->parents);
+    return cq_error_nomem(err);
+  }
   s->o = *o;
   cq_arena_init(&s->arena);
   cq_arena_init(&s->sh.denied_arena);
@@ -439,8 +446,7 @@ void cq_scan_close(cq_scan *s) {
   for (int i = 0; i < s->n; i++)
     cq_task_free(s->window[(s->first + i) % CQ_WINDOW]);
   cq_enum_close(s->jobs);
-  if (!s->jobs && s->o.parents && s->o.parents->close)
-    s->o.parents->close(s->o.parents->user);
+  rows_close(s->o.parents);
   cq_batch_free(s->out);
   for (size_t k = 0; s->sh.call_programs && k < s->sh.table->ncall; k++)
     if (s->sh.call_programs[k])

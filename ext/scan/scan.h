@@ -93,9 +93,9 @@ typedef struct cq_scan_options {
                   Nothing is asked for ahead of them; whoever wants more after
                   all gets them */
   const char *cursor_from; /* what cq_scan_stats.cursor was, or NULL */
-  cq_rows
-      *parents; /* or NULL: the parent table is scanned; closed by the scan */
-  int live;     /* somebody waits: what was answered a moment ago serves, and a
+  cq_rows *parents;        /* or NULL: the parent table is scanned; the scan's
+                   from cq_scan_open on, also where that fails */
+  int live; /* somebody waits: what was answered a moment ago serves, and a
              * server that asks to wait for more than live_wait_ms is an error */
   /* 1: a client that fails ends the scan with its error (live); 0: never used
    * with several clients (a sync opens one scan per unit). */
