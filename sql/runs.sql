@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS {s}.cq_sync_tables (
   sync_group_id INTEGER NOT NULL,
   source_name TEXT NOT NULL,
   table_name TEXT NOT NULL,
-  status TEXT NOT NULL,            -- waiting, running, success, partial, failed, skipped
+  status TEXT NOT NULL,            -- waiting, running, success, partial, failed, skipped, interrupted
   rows INTEGER NOT NULL DEFAULT 0,
   inserted INTEGER NOT NULL DEFAULT 0,
   updated INTEGER NOT NULL DEFAULT 0,

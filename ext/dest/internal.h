@@ -22,10 +22,13 @@ typedef struct lite_handle {
   int own;    /* opened here; else the host's */
   int nested; /* the host is in a transaction: we live in a savepoint */
   int open;   /* we have begun a transaction */
-  sqlite3_stmt
-      *stopper;     /* a write: what ends the transaction when interrupted */
-  int64_t rows;     /* written in it */
-  int64_t since_ms; /* when it began */
+  sqlite3_stmt *stopper; /* a write: ends the transaction when interrupted */
+  sqlite3_stmt *undo;    /* ROLLBACK */
+  int64_t rows;          /* written in it */
+  int64_t since_ms;      /* when it began */
+  cq_error why;          /* the last error of a statement in it */
+  int losses;            /* transactions that went with what they held */
+  cq_error lost;         /* why the last of them did */
   int (*interrupted)(void *user);
   void *user;
 } lite_handle;
@@ -35,8 +38,9 @@ typedef struct cq_lite {
   lite_handle *h;
   char *schema; /* name, not quoted */
   int forced, group_in_key;
-  char *owner;     /* host:process:connection */
-  int64_t beat_us; /* last sign of life */
+  char *owner; /* host:process:connection */
+  int losses;  /* h->losses when its run began: more now, and rows of it
+                      may be gone, so that nothing more is written for it */
 } cq_lite;
 
 /* Statements and names of one table for the time of a run. */
@@ -59,6 +63,8 @@ int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
 int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err);
 /* A column as text; "" for NULL, which run tables that cq made never hold. */
 const char *lite_text(sqlite3_stmt *s, int i);
+/* Statements as they are, with ; between them; `what` is named in an error. */
+int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err);
 /* First column of the first row; 0 where there is none. */
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */

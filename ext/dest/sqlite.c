@@ -66,16 +66,16 @@ static int lite_could_make(const char *path) {
 /* The host's connection: is it inside a writing statement, or a transaction? */
 static int lite_join(cq_lite *d, cq_error *err) {
   lite_handle *h = d->h;
-  int nested = !sqlite3_get_autocommit(h->db);
-  int rc = sqlite3_exec(h->db, "SAVEPOINT cq_sync", NULL, NULL, NULL);
+  int rc;
 
+  h->nested = !sqlite3_get_autocommit(h->db);
+  rc = sqlite3_exec(h->db, "SAVEPOINT cq_sync", NULL, NULL, NULL);
   if (rc == SQLITE_BUSY)
     return cq_error_set(err, CQ_MISUSE,
                         "cq_sync: called inside a statement that writes\n"
                         "hint: call it from a plain SELECT");
-  if (rc) return lite_fail(d, rc, "savepoint", err);
-  h->nested = nested;
-  if (!nested) rc = sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
+  if (rc == SQLITE_OK && !h->nested)
+    rc = sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
   return rc ? lite_fail(d, rc, "savepoint", err) : CQ_OK;
 }
 
@@ -140,8 +140,12 @@ static void lite_close(cq_dest *base) {
   lite_handle *h = d->h;
 
   if (h && --h->refs == 0) {
-    if (h->db && h->open && lite_commit(d, 1, NULL)) lite_rollback(d);
+    if (h->db) {
+      if (h->open) lite_commit(d, 1, NULL);
+      lite_rollback(d);
+    }
     sqlite3_finalize(h->stopper);
+    sqlite3_finalize(h->undo);
     if (h->nested) sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
     if (h->own) sqlite3_close(h->db);
     cq_free(h);

@@ -26,14 +26,19 @@ enum {
 };
 
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
+  cq_error *why = &d->h->why;
+
   rc &= 0xff;
-  if (rc == SQLITE_INTERRUPT)
-    return cq_error_set(err, CQ_INTERRUPT, "interrupted");
-  cq_error_set(err, rc, "destination %s: %s: %s", d->base.name, what,
-               sqlite3_errmsg(d->h->db));
-  if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-    cq_error_hint(err, "another statement or process holds the database; "
-                       "end it and sync again");
+  if (rc == SQLITE_INTERRUPT) {
+    cq_error_set(why, CQ_INTERRUPT, "interrupted");
+  } else {
+    cq_error_set(why, rc, "destination %s: %s: %s", d->base.name, what,
+                 sqlite3_errmsg(d->h->db));
+    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+      cq_error_hint(why, "another statement or process holds the database; "
+                         "end it and sync again");
+  }
+  if (err) *err = *why;
   return rc;
 }
 
@@ -87,6 +92,12 @@ int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
   return rc;
 }
 
+int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err) {
+  int rc = sqlite3_exec(d->h->db, sql, NULL, NULL, NULL);
+
+  return rc ? lite_fail(d, rc, what, err) : CQ_OK;
+}
+
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
   sqlite3_stmt *s;
   va_list ap;
@@ -127,12 +138,19 @@ static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
   return rc ? lite_fail(d, rc, sql, err) : CQ_OK;
 }
 
+/* What ends a transaction where nothing can be prepared: after an interrupt (a
+ * write that fails), and without memory.  So both are made before, and again
+ * after each change of a schema or a rollback, since SQLite would prepare them
+ * anew. */
 void lite_stopper(cq_lite *d) {
+  lite_handle *h = d->h;
   char *sql = sqlite3_mprintf("DELETE FROM \"%w\".cq_units WHERE 0", d->schema);
 
-  sqlite3_finalize(d->h->stopper);
-  d->h->stopper = NULL;
-  if (sql) sqlite3_prepare_v2(d->h->db, sql, -1, &d->h->stopper, NULL);
+  sqlite3_finalize(h->stopper);
+  sqlite3_finalize(h->undo);
+  h->stopper = h->undo = NULL;
+  if (sql) sqlite3_prepare_v2(h->db, sql, -1, &h->stopper, NULL);
+  sqlite3_prepare_v2(h->db, "ROLLBACK", -1, &h->undo, NULL);
   sqlite3_free(sql);
 }
 
@@ -147,38 +165,64 @@ int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...) {
   return rc;
 }
 
+/* A transaction has gone, and what it held with it: by an error after which
+ * SQLite rolls back, or since it could not be committed.  Whoever was told may
+ * have been writing no more than a journal, so all whose runs were under way
+ * are told, each time, and no run ends as if it had all its rows. */
+static void lite_loses(lite_handle *h) {
+  h->open = 0;
+  h->losses++;
+  h->lost = h->why;
+}
+
+static int lite_lost(cq_lite *d, cq_error *err) {
+  if (!d->h->lost.code)
+    return cq_error_set(err, CQ_IOERR,
+                        "destination %s: the transaction was rolled back",
+                        d->base.name);
+  if (err) *err = d->h->lost;
+  return d->h->lost.code;
+}
+
+/* A transaction that the host has not begun is ours, also where BEGIN has said
+ * that it failed. */
+void lite_rollback(cq_lite *d) {
+  lite_handle *h = d->h;
+  sqlite3_stmt *const ways[] = {h->undo, h->stopper};
+
+  if (h->open) lite_loses(h);
+  for (int i = 0; i < 2 && !h->nested; i++) {
+    if (sqlite3_get_autocommit(h->db)) return;
+    if (ways[i]) {
+      sqlite3_step(ways[i]);
+      sqlite3_reset(ways[i]);
+    }
+  }
+  if (!h->nested && !sqlite3_get_autocommit(h->db))
+    sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 int lite_begin(cq_lite *d, cq_error *err) {
   lite_handle *h = d->h;
   int rc;
 
-  if (h->nested || h->open) {
-    /* An error may have rolled back what we, or the host, had begun. */
-    if (!sqlite3_get_autocommit(h->db)) return CQ_OK;
-    h->open = 0;
-    return cq_error_set(err, CQ_IOERR,
-                        "destination %s: the transaction was rolled back",
-                        d->base.name);
+  if ((h->nested || h->open) && sqlite3_get_autocommit(h->db)) {
+    h->nested = 0; /* what the host had begun has gone as well */
+    lite_loses(h);
   }
+  if (d->losses != h->losses) return lite_lost(d, err);
+  if (h->nested || h->open) return CQ_OK;
   rc = lite_locked(d, "BEGIN IMMEDIATE", err);
-  if (rc) return rc;
+  if (rc) {
+    lite_rollback(d);
+    return rc;
+  }
   h->open = 1;
+  cq_error_clear(&h->why);
   lite_stopper(d);
   h->rows = 0;
   h->since_ms = cq_mono_ms();
   return CQ_OK;
-}
-
-void lite_rollback(cq_lite *d) {
-  lite_handle *h = d->h;
-
-  if (h->open && !sqlite3_get_autocommit(h->db))
-    sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
-  /* Interrupted: a write that fails ends the transaction. */
-  if (h->open && !sqlite3_get_autocommit(h->db) && h->stopper) {
-    sqlite3_step(h->stopper);
-    sqlite3_reset(h->stopper);
-  }
-  h->open = 0;
 }
 
 int lite_aside(cq_lite *d, const char *sql, cq_error *err) {
@@ -212,13 +256,8 @@ int lite_commit(cq_lite *d, int force, cq_error *err) {
   lite_handle *h = d->h;
   int rc;
 
-  if (!h->open) return CQ_OK;
-  if (sqlite3_get_autocommit(h->db)) {
-    h->open = 0;
-    return cq_error_set(err, CQ_IOERR,
-                        "destination %s: the transaction was rolled back",
-                        d->base.name);
-  }
+  if (h->open && sqlite3_get_autocommit(h->db)) lite_loses(h);
+  if (!h->open) return d->losses != h->losses ? lite_lost(d, err) : CQ_OK;
   if (!force && h->rows < COMMIT_ROWS && cq_mono_ms() - h->since_ms < COMMIT_MS)
     return CQ_OK;
   rc = lite_locked(d, "COMMIT", err);
@@ -227,7 +266,7 @@ int lite_commit(cq_lite *d, int force, cq_error *err) {
     return rc;
   }
   h->open = 0;
-  return CQ_OK;
+  return d->losses != h->losses ? lite_lost(d, err) : CQ_OK;
 }
 
 /* ---- SQL that cq ships --------------------------------------------------- */
@@ -276,8 +315,7 @@ int lite_script(cq_lite *d, const char *path, cq_error *err) {
     rc = cq_error_nomem(err);
     goto done;
   }
-  rc = sqlite3_exec(d->h->db, b.data, NULL, NULL, NULL);
-  if (rc) rc = lite_fail(d, rc, path, err);
+  rc = lite_run_sql(d, b.data, path, err);
 done:
   cq_buf_clear(&b);
   sqlite3_free(schema);

@@ -129,12 +129,31 @@ static int remove_all_rows(cq_lite *d, int64_t group, const char *source,
   return rc;
 }
 
+/* A run that is over has no table that is under way, and none whose rows are
+ * whole and not current. */
+static char *tables_over(const cq_lite *d, int64_t group, const char *source,
+                         const char *word) {
+  return sqlite3_mprintf(
+      "UPDATE \"%w\".cq_sync_tables AS t SET status = %Q WHERE sync_group_id = "
+      "%lld AND source_name = %Q AND (status IN ('waiting', 'running') OR "
+      "EXISTS (SELECT 1 FROM \"%w\".cq_sync_units AS u WHERE u.sync_group_id = "
+      "t.sync_group_id AND u.source_name = t.source_name AND u.table_name = "
+      "t.table_name AND u.status = 'ok' AND u.published = 0))",
+      d->schema, word, (long long)group, source, d->schema);
+}
+
 static int settle(cq_lite *d, int64_t group, const char *source, int keep,
                   cq_error *err) {
   char now[40];
   int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
 
   if (rc == CQ_OK) rc = remove_all_rows(d, group, source, err);
+  if (rc == CQ_OK) {
+    char *sql = tables_over(d, group, source, "interrupted");
+
+    rc = sql ? lite_exec(d, err, "%s", sql) : cq_error_nomem(err);
+    sqlite3_free(sql);
+  }
   if (rc == CQ_OK && !keep)
     rc = lite_exec(d, err,
                    "DELETE FROM \"%w\".cq_sync_units WHERE sync_group_id = "
@@ -144,9 +163,10 @@ static int settle(cq_lite *d, int64_t group, const char *source, int keep,
   cq_time_format(cq_now_us(), now);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
-                   "UPDATE \"%w\".cq_syncs SET unsettled = 0, status = "
-                   "'interrupted', finished = coalesce(finished, %Q) WHERE "
-                   "sync_group_id = %lld AND source_name = %Q",
+                   "UPDATE \"%w\".cq_syncs SET unsettled = 0, status = CASE "
+                   "status WHEN 'running' THEN 'interrupted' ELSE status END, "
+                   "finished = coalesce(finished, %Q) WHERE sync_group_id = "
+                   "%lld AND source_name = %Q",
                    d->schema, now, (long long)group, source);
   return rc;
 }
@@ -191,8 +211,10 @@ int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   cq_lite *d = (cq_lite *)base;
   char now[40];
   int64_t cut = 0;
-  int rc = lite_begin(d, err);
+  int rc;
 
+  d->losses = d->h->losses; /* of runs before it */
+  rc = lite_begin(d, err);
   if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_claim");
   if (rc) return rc;
   if (r->resume)
@@ -256,6 +278,10 @@ int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
                 ">= %lld AND (published = 1 OR status = 'skipped')",
                 d->schema, table, r->source, client, (long long)r->base);
   out->done = done > 0;
+  if (rc) {
+    cq_free(out->cursor);
+    out->cursor = NULL;
+  }
   return rc;
 }
 
@@ -318,27 +344,45 @@ int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
                    kind, (int)n, message, hint ? hint + 7 : NULL, now);
 }
 
-int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
-                 const cq_counts *n, int ntable, const char *message,
-                 cq_error *err) {
-  cq_lite *d = (cq_lite *)base;
-  char now[40];
-  char *sql;
-  int rc = lite_begin(d, err);
+static char *run_sql(const cq_lite *d, const cq_dest_run *r, const char *status,
+                     const cq_counts *n, int ntable, const char *message) {
+  char now[40], *end = NULL, *sql;
+  int over = strcmp(status, "running") != 0;
 
   cq_time_format(cq_now_us(), now);
+  if (over) {
+    end = tables_over(d, r->group, r->source,
+                      strcmp(status, "interrupted") == 0 ? "interrupted"
+                                                         : "failed");
+    if (!end) return NULL;
+  }
   sql = sqlite3_mprintf(
       "UPDATE \"%w\".cq_syncs SET status = %Q, tables = %d, units = %lld, "
       "units_done = %lld, rows = %lld, errors = %lld, requests = %lld, retries "
       "= %lld, throttled_ms = %lld, bytes = %lld, updated = %Q, finished = %s, "
-      "message = %Q WHERE sync_group_id = %lld AND source_name = %Q",
+      "message = %Q WHERE sync_group_id = %lld AND source_name = %Q%s%s",
       d->schema, status, ntable, (long long)n->units, (long long)n->units_done,
       (long long)n->rows, (long long)n->errors, (long long)n->requests,
       (long long)n->retries, (long long)n->throttled_ms, (long long)n->bytes,
-      now, strcmp(status, "running") == 0 ? "NULL" : "updated", message,
-      (long long)r->group, r->source);
+      now, over ? "updated" : "NULL", message, (long long)r->group, r->source,
+      end ? "; " : "", end ? end : "");
+  sqlite3_free(end);
+  return sql;
+}
+
+int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
+                 const cq_counts *n, int ntable, const char *message,
+                 cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  char *sql;
+  int rc;
+
+  /* The end of a run can be told, whatever it has lost. */
+  if (strcmp(status, "running") != 0) d->losses = d->h->losses;
+  rc = lite_begin(d, err);
+  sql = run_sql(d, r, status, n, ntable, message);
   if (!sql) return cq_error_nomem(err);
-  if (rc == CQ_OK) rc = lite_exec(d, err, "%s", sql);
+  if (rc == CQ_OK) rc = lite_run_sql(d, sql, "cq_syncs", err);
   /* Whatever it says: the write that was interrupted has rolled all back. */
   if (rc && !d->h->own && strcmp(status, "interrupted") == 0)
     rc = lite_aside(d, sql, err);
@@ -507,24 +551,28 @@ int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
   sqlite3_stmt *s = NULL;
   char **names = NULL;
   size_t cap = 0, n = 0;
-  int there = 0, rc = has_table(d, "cq_sync_units", err, &there);
+  int there = 0, step = SQLITE_DONE;
+  int rc = has_table(d, "cq_sync_units", err, &there);
 
   if (rc == CQ_OK && there) {
     rc = lite_begin(d, err);
-    if (rc == CQ_OK)
-      rc = lite_prepare(d, &s, err,
-                        "SELECT substr(name, 5) FROM \"%w\".sqlite_schema "
-                        "WHERE type = 'table' AND name LIKE 'raw\\_%%' ESCAPE "
-                        "'\\' AND substr(name, 5) IN (SELECT table_name FROM "
-                        "\"%w\".cq_sync_units)",
-                        d->schema, d->schema);
-    while (rc == CQ_OK && sqlite3_step(s) == SQLITE_ROW) {
+    if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_prune");
+    if (rc) return rc;
+    rc = lite_prepare(d, &s, err,
+                      "SELECT substr(name, 5) FROM \"%w\".sqlite_schema "
+                      "WHERE type = 'table' AND name LIKE 'raw\\_%%' ESCAPE "
+                      "'\\' AND substr(name, 5) IN (SELECT table_name FROM "
+                      "\"%w\".cq_sync_units)",
+                      d->schema, d->schema);
+    while (rc == CQ_OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
       if (cq_grow(&names, &cap, n, sizeof *names) ||
           !(names[n] = cq_strdup(lite_text(s, 0))))
         rc = cq_error_nomem(err);
       else
         n++;
     }
+    if (rc == CQ_OK && step != SQLITE_DONE)
+      rc = lite_fail(d, step, "cq_sync_units", err);
     sqlite3_finalize(s);
   }
   for (size_t i = 0; i < n && rc == CQ_OK; i++) {
@@ -547,6 +595,8 @@ int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
   }
   if (rc == CQ_OK && n > 0)
     rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+  if (rc && there) lite_exec(d, NULL, "ROLLBACK TO cq_prune");
+  if (there) lite_exec(d, NULL, "RELEASE cq_prune");
   if (rc == CQ_OK) rc = lite_commit(d, 1, err);
   for (size_t i = 0; i < n; i++) cq_free(names[i]);
   cq_free(names);

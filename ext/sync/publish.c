@@ -119,6 +119,15 @@ static void end_table(cq_run_source *s, cq_run_dest *o, int i) {
   if (!t->finished_us) t->finished_us = cq_now_us();
 }
 
+/* The run is over there and not published.  Where something can be written
+ * still, it says so: nobody is to wait for this run. */
+static void give_up(cq_run_source *s, cq_run_dest *o, const char *status) {
+  o->dest->ops->put_run(o->dest, &o->run, status, &o->n, s->plan.n, o->message,
+                        NULL);
+  o->dest->ops->commit(o->dest, 1, NULL);
+  o->ended = 1;
+}
+
 void cq_run_publish(cq_run *r, cq_run_source *s) {
   cq_dest_table **tables = cq_calloc((size_t)s->plan.n + 1, sizeof *tables);
 
@@ -132,16 +141,17 @@ void cq_run_publish(cq_run *r, cq_run_source *s) {
       if (tables) tables[i] = &o->tables[i];
     }
     o->status = dest_status(s, o);
-    if (!o->begun || o->broken) continue;
-    if (!tables) {
+    if (!o->begun) continue;
+    if (!tables)
       cq_error_nomem(&why);
-      cq_run_break(r, s, o, &why);
-    } else if (o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n,
-                                     o->status, &o->n, o->message, &why)) {
-      cq_run_break(r, s, o, &why);
-    } else if (o->spec->summary) {
+    else if (!o->broken)
+      o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n, o->status,
+                            &o->n, o->message, &why);
+    if (why.code) cq_run_break(r, s, o, &why);
+    if (o->broken)
+      give_up(s, o, "failed");
+    else if (o->spec->summary)
       summary(r, s, o);
-    }
     o->ended = 1;
     if (o->broken) o->status = "failed";
   }
@@ -156,10 +166,7 @@ void cq_run_stop(cq_run *r, const char *status) {
     for (size_t d = 0; d < s->ndest; d++) {
       cq_run_dest *o = &s->dests[d];
 
-      if (!o->begun || o->broken || o->ended) continue;
-      o->dest->ops->put_run(o->dest, &o->run, status, &o->n, s->plan.n, NULL,
-                            NULL);
-      o->dest->ops->commit(o->dest, 1, NULL);
+      if (o->begun && !o->ended) give_up(s, o, o->broken ? "failed" : status);
     }
   }
 }
