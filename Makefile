@@ -101,7 +101,7 @@ vtab sql:
 	mkdir -p $@
 
 # ---- tests ----
-tests: $(UNIT) $(FUZZ) $(EXAMPLES) $(BUILD)/tests/mock
+tests: $(UNIT) $(FUZZ) $(EXAMPLES) $(BUILD)/tests/mock $(BUILD)/tests/shim.so
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcq-test.a
 	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -Itests/unit $(CQ_LDFLAGS) -MMD -MP \
 	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
@@ -112,6 +112,9 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libcq-te
 	$(COMPILE) $(FUZZ_LINK)
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(BUILD)/libcq-test.a
 	$(COMPILE) -fsanitize=fuzzer $(FUZZ_LINK)
+$(BUILD)/tests/shim.so: tests/fault/shim.c $(BUILD)/libcq-test.a
+	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT $(CQ_LDFLAGS) -shared -MMD -MP \
+	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
 MOCK_SRC = $(wildcard tests/server/mock*.c)
 $(BUILD)/tests/mock: $(MOCK_SRC) tests/server/mock.h
 	@mkdir -p $(@D)
@@ -276,17 +279,20 @@ $(BUILD)/bench/empty.so: bench/empty.c
 
 #: make soak       sync and query for SOAK (300) seconds: nothing may grow; and
 #:                 200,000 random statements on each SQLite (CQ_STATEMENTS, CQ_SEED);
-#:                 and each fuzz target RUNS (10000000) times: hours
+#:                 1,200 killed syncs (CQ_KILLS) and CQ_FAULTS (50, or all) of each kind of
+#:                 failing disk and memory; and each fuzz target RUNS (10000000) times: hours
 soak:
 	tools/deps.sh build check fuzz
 	$(MAKE) soak-run
 	$(MAKE) fuzz-run RUNS=$(or $(RUNS),10000000) SECONDS=0
-soak-run: all $(BUILD)/tests/mock $(VENV)/.done
+soak-run: all tests $(VENV)/.done
 	tests/soak.py --build $(BUILD) --seconds $(or $(SOAK),300)
 	for d in sqlite3 apsw; do \
 	  $(VENV)/bin/python tests/sql/differential.py --build $(BUILD) --driver $$d \
 	    --seed $(or $(CQ_SEED),new) --statements $(or $(CQ_STATEMENTS),200000) || exit 1; \
 	done
+	CQ_FAULTS=$(or $(CQ_FAULTS),50) CQ_KILLS=$(or $(CQ_KILLS),1200) tests/run --build $(BUILD) --venv $(VENV) \
+	  fault/072 fault/080 fault/090 sync/380 unit/test_faults
 
 #: make docs       write docs/tables/ from the definitions
 docs: all

@@ -25,6 +25,10 @@ int cq_fault_hit(void) {
   return atomic_load_explicit(&memory_hit, memory_order_relaxed);
 }
 
+long cq_fault_left(void) {
+  return atomic_load_explicit(&memory_countdown, memory_order_relaxed);
+}
+
 static int memory_fails(void) {
   if (atomic_load_explicit(&memory_countdown, memory_order_relaxed) <= 0)
     return 0;
@@ -39,6 +43,9 @@ void cq_fault_set(long n) {
   (void)n;
 }
 int cq_fault_hit(void) {
+  return 0;
+}
+long cq_fault_left(void) {
   return 0;
 }
 static int memory_fails(void) {
