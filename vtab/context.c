@@ -8,7 +8,7 @@
 
 #include "vtab/context.h"
 
-enum { CACHE_BYTES = 16 << 20, HEAR_MS = 100 };
+enum { HEAR_MS = 100 };
 
 /* The handler is heard less often than the flag is read: it costs more. */
 static int context_interrupted(void *user) {
@@ -164,6 +164,7 @@ int cq_ctx_open(cq_ctx *c, cq_error *err) {
   o.timeout_ms = context_ms(c, "timeout");
   o.connect_timeout_ms = context_ms(c, "connect_timeout");
   o.max_connections = atoi(cq_setting_get(c, "max_connections"));
+  o.max_body_mib = atoi(cq_setting_get(c, "max_body"));
   o.tls.ca_file = context_text(c, "ca_file");
   o.tls.client_cert = context_text(c, "client_cert");
   o.tls.client_key = context_text(c, "client_key");
@@ -174,7 +175,7 @@ int cq_ctx_open(cq_ctx *c, cq_error *err) {
   rc = cq_http_new(&o, &c->env.http, err);
   if (rc == CQ_OK) rc = cq_auths_new(c->env.http, &c->env.auths, err);
   if (rc == CQ_OK) rc = context_hide(c, &o, err);
-  if (rc == CQ_OK && cq_cache_new(CACHE_BYTES, &c->env.cache))
+  if (rc == CQ_OK && cq_cache_new(CQ_MAX_CACHED, &c->env.cache))
     rc = cq_error_nomem(err);
   if (rc) {
     cq_ctx_close(c);

@@ -31,6 +31,7 @@ static const cq_setting settings[] = {
      "what a live query does about what may not be read: fail (after the rows "
      "that it can have), or skip",
      'w', 0, 0, denied_words},
+    {"max_body", "4096", "MiB of one answer, decompressed", 'n', 0, 1, NULL},
     {"max_connections", "64", "transfers at once, over all hosts", 'n', 0, 1,
      NULL},
     {"max_wait", "60",
@@ -92,13 +93,13 @@ static int setting_check(const cq_setting *s, const char *v, cq_error *err) {
                                           : -1;
 
     if (s->kind == 's' && r >= 0 && r <= CQ_MAX_WAIT_MS / 1000.0) return CQ_OK;
-    if (s->kind == 'n' && number.kind == CQ_INT && r >= 1 && r <= 10000)
+    if (s->kind == 'n' && number.kind == CQ_INT && r >= 1 && r <= 1000000)
       return CQ_OK;
   }
   return cq_error_set(err, CQ_ERROR, "cq_config: %s: expected %s, not \"%s\"",
                       s->name,
                       s->kind == 's' ? "seconds from 0 to 3600"
-                                     : "a whole number from 1 to 10000",
+                                     : "a whole number from 1 to 1000000",
                       v);
 }
 

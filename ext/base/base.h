@@ -40,27 +40,51 @@ enum {
 #define CQ_CHECKED
 #endif
 
-/* ---- bounds on all that comes from outside: the one list ------------- */
+/* ---- bounds on all that comes from outside: the one list -------------
+ * docs/security.md tells each of them by its name; a test compares the two. */
 enum {
-  CQ_MAX_SPEC_BYTES = 16 << 20, /* a YAML or JSON spec */
+  /* definitions and specs */
+  CQ_MAX_SPEC_BYTES = 16 << 20, /* a YAML or JSON text */
   CQ_MAX_SPEC_DEPTH = 64,
   CQ_MAX_SPEC_NODES = 2000000, /* aliases count as what they expand to */
-  CQ_MAX_COLUMNS = 1000,
-  CQ_MAX_TEMPLATE = 64 << 10,
+  CQ_MAX_COLUMNS = 1000,       /* of one table */
+  CQ_MAX_TEMPLATE = 64 << 10,  /* bytes, also of what one gives */
+  CQ_MAX_PARENT_DEPTH = 16,
+  /* credentials */
+  CQ_MAX_CREDENTIALS = 4 << 20, /* bytes of a provider's file */
+  CQ_MAX_PRIVATE_KEY = 64 << 10,
+  CQ_MAX_LOGINS = 4, /* tries of one login */
+  /* a request */
+  CQ_MAX_URL = 64 << 10, /* bytes; also of page tokens and cursors in it */
+  CQ_MAX_REDIRECTS = 5,
+  CQ_MAX_RETRIES = 10,      /* where the definition says nothing */
+  CQ_MAX_UNREACHED = 1,     /* retries of a query where nobody answers */
+  CQ_MAX_PAUSE_MS = 20000,  /* between two tries, where nobody says how long */
+  CQ_MAX_WAIT_MS = 3600000, /* Retry-After and resets beyond it fail */
+  CQ_TIMEOUT_MS = 60000,    /* without a byte */
+  CQ_CONNECT_TIMEOUT_MS = 10000,
+  CQ_SLOW_BYTES = 1024, /* fewer in CQ_SLOW_TIMES timeouts are no answer */
+  CQ_SLOW_TIMES = 5,
+  CQ_MAX_CONNECTIONS = 64,
+  CQ_WINDOW = 16, /* requests that one scan keeps ahead */
+  /* an answer */
+  CQ_MAX_HEADER_BYTES = 256 << 10, /* all heads and trailers of one answer */
+  CQ_MAX_BODY_MIB = 4096,          /* decompressed */
+  CQ_MAX_INFLATE_RATIO = 2000,     /* decompressed : compressed, past 1 MiB */
+  CQ_MAX_ERROR_BODY = 1 << 20,     /* body of an answer that is not rows */
+  CQ_STREAM_BYTES = 1 << 20,       /* a body larger is decoded as it comes */
+  CQ_MAX_BUFFERED = 24 << 20,      /* bodies held and unread, over all */
+  CQ_MAX_CACHED = 16 << 20,        /* answers kept for later statements */
+  CQ_MAX_RECORD_BYTES = 64 << 20,
   CQ_MAX_JSON_DEPTH = 1024,
   CQ_MAX_XML_DEPTH = 256,
-  CQ_MAX_RECORD_BYTES = 64 << 20, /* one record of a page */
-  CQ_MAX_ERROR_BODY = 1 << 20,    /* body of an answer that is not rows */
-  CQ_MAX_HEADER_BYTES = 256 << 10,
-  CQ_MAX_URL = 64 << 10,
-  CQ_MAX_REDIRECTS = 5,
-  CQ_MAX_PAGES = 1000000, /* of one list */
-  CQ_MAX_RETRIES = 10,
-  CQ_MAX_WAIT_MS = 3600 * 1000, /* Retry-After and resets beyond it fail */
-  CQ_MAX_INFLATE_RATIO = 2000,  /* decompressed : compressed, past 1 MiB */
-  CQ_MAX_PARENT_DEPTH = 16,
-  CQ_STREAM_BYTES = 1 << 20, /* a body larger is decoded as it comes */
-  CQ_WINDOW = 16             /* requests that one scan keeps ahead */
+  CQ_MAX_XML_NAMES = 64 << 10, /* different names in one answer */
+  CQ_MAX_CSV_CELLS = 1000000,  /* of one line */
+  /* a list */
+  CQ_MAX_PAGES = 1000000,
+  CQ_MAX_SAME_PAGES = 3,      /* repetitions of one, where they are counted */
+  CQ_MAX_EMPTY_PAGES = 1000,  /* in a row, where they are counted */
+  CQ_MAX_DISCOVERED = 1000000 /* entries of a list that gives clients */
 };
 
 /* ---- errors ---------------------------------------------------------- */

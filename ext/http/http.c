@@ -48,12 +48,10 @@ int cq_http_start(cq_io *io, cq_error *err) {
   if (io->running) return CQ_OK;
   pthread_once(&http_once, http_global);
   if (!io->multi) {
-    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
     long max = io->http->o.max_connections;
 
     io->multi = curl_multi_init();
     if (!io->multi) return cq_error_nomem(err);
-    io->zstd = (v->features & CURL_VERSION_ZSTD) != 0;
     curl_multi_setopt(io->multi, CURLMOPT_MAXCONNECTS, max);
     curl_multi_setopt(io->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, max);
     curl_multi_setopt(io->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
@@ -84,11 +82,13 @@ int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err) {
   *out = NULL;
   if (!h) return cq_error_nomem(err);
   if (!o) o = &none;
-  h->o.timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : 60000;
+  h->o.timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : CQ_TIMEOUT_MS;
   h->o.connect_timeout_ms =
-      o->connect_timeout_ms > 0 ? o->connect_timeout_ms : 10000;
-  h->o.max_connections = o->max_connections > 0 ? o->max_connections : 64;
-  h->o.max_buffered = o->max_buffered ? o->max_buffered : (size_t)24 << 20;
+      o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CQ_CONNECT_TIMEOUT_MS;
+  h->o.max_connections =
+      o->max_connections > 0 ? o->max_connections : CQ_MAX_CONNECTIONS;
+  h->o.max_buffered = o->max_buffered ? o->max_buffered : CQ_MAX_BUFFERED;
+  h->o.max_body_mib = o->max_body_mib > 0 ? o->max_body_mib : CQ_MAX_BODY_MIB;
   if (http_option(&h->o.tls.ca_file, o->tls.ca_file) ||
       http_option(&h->o.tls.client_cert, o->tls.client_cert) ||
       http_option(&h->o.tls.client_key, o->tls.client_key) ||

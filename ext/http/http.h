@@ -33,6 +33,7 @@ typedef struct cq_http_options {
   const char *user_agent; /* NULL = "cq/<version>" */
   size_t max_buffered;    /* bytes of bodies held in all; 0 = 24 MiB.  Past it
                              new starts wait, streaming ones pause */
+  int max_body_mib;       /* of one body, decompressed; 0 = 4096 */
 } cq_http_options;
 
 int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err);

@@ -30,6 +30,7 @@ typedef enum cq_place_at {
 } cq_place_at;
 
 typedef struct cq_io cq_io;
+typedef struct cq_inflate cq_inflate;
 
 struct cq_transfer {
   cq_io *io;
@@ -67,20 +68,24 @@ struct cq_transfer {
   cq_buf head;         /* [I] name NUL value NUL ... */
   int64_t length;      /* [I] Content-Length of an unencoded body, -1 */
   int64_t inflated;    /* [I] body bytes of this attempt, decoded */
+  int64_t packed;      /* [I] of these as they came, where compressed */
   int64_t wire_before; /* [I] wire when this attempt began */
-  int64_t slack;       /* [I] bytes that curl may have yet to count */
+  size_t head_bytes;   /* [I] of all heads and trailers of this attempt */
+  size_t skip;         /* [I] unpacked already, and brought again by curl */
   int fd;              /* [I] file: URLs, -1 */
   int head_ended;      /* [I] the empty line behind the headers has come */
-  int body_begun, encoded, redirecting; /* [I] */
-  int plain;                            /* [I] ask for no compression */
-  int again;                            /* [I] so this answer is not taken */
-  cq_error error;                       /* [I] */
-  CURL *easy;                           /* [I] */
-  struct curl_slist *sent;              /* [I] */
-  char *signed_url;                     /* [I] or NULL */
-  char detail[CURL_ERROR_SIZE];         /* [I] */
-  int64_t progress_ms;                  /* [I] last sign of life */
-  int64_t started_us, started_ms;       /* [I] */
+  int body_begun, redirecting;      /* [I] */
+  int enough;                       /* [I] the rest of it is not wanted */
+  cq_inflate *inflate;              /* [I] or NULL: not compressed */
+  cq_error error;                   /* [I] */
+  CURL *easy;                       /* [I] */
+  struct curl_slist *sent;          /* [I] */
+  char *signed_url;                 /* [I] or NULL */
+  char detail[CURL_ERROR_SIZE];     /* [I] */
+  int64_t progress_ms;              /* [I] last sign of life */
+  int64_t moved;                    /* [I] bytes of this attempt */
+  int64_t slow_since_ms, slow_from; /* [I] when `moved` was that much */
+  int64_t started_us, started_ms;   /* [I] */
 };
 
 struct cq_limiter {
@@ -112,7 +117,6 @@ struct cq_io {
   size_t expect;                      /* [L] what a body is likely to take */
   CURL *spare[HTTP_SPARE];            /* [I] */
   int nspare;
-  int zstd;
   cq_http_stats stats; /* [L] */
   cq_http_entry *log;  /* [L] ring, grown to HTTP_LOG */
   size_t log_cap, log_n, log_at;
@@ -130,12 +134,26 @@ cq_io *cq_http_io(cq_http *h);
 int cq_http_start(cq_io *io, cq_error *err);
 /* io.c */
 void *cq_io_main(void *io);
+/* receive.c: curl's callbacks, and the look at an answer that is over, which
+ * may fail it through t->error. */
+size_t cq_io_on_head(char *p, size_t size, size_t count, void *t);
+size_t cq_io_on_body(char *p, size_t size, size_t count, void *t);
+void cq_io_body_ended(cq_transfer *t);
+const char *cq_io_header(const cq_transfer *t, const char *name); /* first */
 /* Room for n more bytes in t's block; with the lock held. */
 int cq_io_reserve(cq_transfer *t, size_t n);
 /* With the lock held: is so much unread that more must wait? */
 int cq_io_full(const cq_io *io, const cq_transfer *t);
 /* With the lock held: n bytes were added to t's block. */
 void cq_io_added(cq_io *io, cq_transfer *t, size_t n);
+/* inflate.c: undoes a content encoding.  CQ_NOTFOUND: one that is not known. */
+int cq_inflate_open(const char *encoding, cq_inflate **out);
+/* Some of `in` into `out`.  More is to come out where `made` is `room`.
+ * CQ_NOMEM, or CQ_ERROR: the data is damaged. */
+int cq_inflate_run(cq_inflate *z, const char *in, size_t nin, size_t *used,
+                   char *out, size_t room, size_t *made);
+int cq_inflate_ended(const cq_inflate *z); /* what came is a whole; bool */
+void cq_inflate_close(cq_inflate *z);
 /* file.c: file: URLs, on the I/O thread.  open fails through t->error; read
  * takes one piece and tells whether the file is at its end. */
 int cq_file_open(cq_transfer *t);

@@ -1,184 +1,10 @@
-/* ext/http/io.c: the I/O thread: starts what may start, runs curl, stores
- * what arrives, ends what is over.  See internal.h for the locking. */
+/* ext/http/io.c: the I/O thread: starts what may start, runs curl, ends what
+ * is over.  What arrives is receive.c's.  See internal.h for the locking. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "http/internal.h"
-
-/* ---- what curl calls --------------------------------------------------- */
-
-static size_t io_head_line(cq_transfer *t, const char *p, size_t n) {
-  const char *colon, *value;
-  size_t nvalue;
-
-  if (n >= 5 && cq_str_ieqn(p, "HTTP/", 5)) {
-    const char *sp = memchr(p, ' ', n);
-
-    /* 100 Continue, or a proxy's answer, had a head of its own */
-    cq_buf_reset(&t->head);
-    t->status = sp ? atoi(sp + 1) : 0;
-    t->length = -1;
-    t->encoded = t->head_ended = 0;
-    return n;
-  }
-  if (n && (*p == '\r' || *p == '\n')) t->head_ended = 1;
-  colon = memchr(p, ':', n);
-  if (!colon) return n;
-  value = colon + 1;
-  nvalue = n - (size_t)(value - p);
-  while (nvalue && (*value == ' ' || *value == '\t')) value++, nvalue--;
-  while (nvalue && strchr("\r\n \t", value[nvalue - 1])) nvalue--;
-  if (memchr(value, 0, nvalue) || memchr(p, 0, (size_t)(colon - p)))
-    return n; /* would shift names and values */
-  cq_buf_add(&t->head, p, (size_t)(colon - p));
-  cq_buf_byte(&t->head, 0);
-  cq_buf_add(&t->head, value, nvalue);
-  cq_buf_byte(&t->head, 0);
-  return n;
-}
-
-static size_t io_on_head(char *p, size_t size, size_t count, void *user) {
-  cq_transfer *t = user;
-  size_t n = size * count;
-
-  t->progress_ms = cq_mono_ms();
-  if (t->body_begun)
-    return n; /* trailers: the caller may be reading the head by now */
-  io_head_line(t, p, n);
-  if (t->head.rc == CQ_OK) return n;
-  cq_transfer_fail(t, t->head.rc,
-                   t->head.rc == CQ_NOMEM ? "out of memory"
-                                          : "answer's headers are too long");
-  return 0;
-}
-
-static const char *io_header(const cq_transfer *t, const char *name) {
-  const char *p = t->head.data, *end = p ? p + t->head.len : p;
-
-  while (p < end) {
-    const char *value = p + strlen(p) + 1;
-
-    if (cq_str_ieq(p, name)) return value;
-    p = value + strlen(value) + 1;
-  }
-  return NULL;
-}
-
-/* Is the end of the body only the end of the connection, so that nobody can
- * tell a whole one from a cut one?  Later versions than 1 mark it always. */
-static int io_endless(const cq_transfer *t) {
-  long version = 0;
-
-  curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
-  return version != CURL_HTTP_VERSION_2_0 && version != CURL_HTTP_VERSION_3 &&
-         t->status == 200 && strcmp(t->method, "HEAD") != 0 &&
-         !io_header(t, "content-length") && !io_header(t, "transfer-encoding");
-}
-
-/* The head is complete: what kind of body follows? */
-static void io_begin_body(cq_transfer *t) {
-  const char *h = io_header(t, "content-encoding");
-  curl_off_t length = -1;
-  int s = t->status;
-
-  t->body_begun = 1;
-  t->encoded = h && !cq_str_ieq(h, "identity");
-  t->redirecting = t->follow &&
-                   (s == 301 || s == 302 || s == 303 || s == 307 || s == 308) &&
-                   io_header(t, "location");
-  curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  t->length = t->encoded ? -1 : (int64_t)length;
-  /* curl does not tell where compressed data ends too early.  Uncompressed,
-   * most formats do. */
-  if (t->encoded && io_endless(t)) {
-    if (!t->plain)
-      t->again = 1;
-    else
-      cq_transfer_fail(t, CQ_IOERR,
-                       "answer is compressed, and nothing marks its end");
-  }
-  /* curl counts a chunk after it was decoded, any other body before */
-  t->slack = length >= 0 ? 0 : HTTP_BUFFER;
-}
-
-/* A block cannot grow, so a larger one takes over. */
-int cq_io_reserve(cq_transfer *t, size_t n) {
-  size_t have = t->block ? t->block->len : 0, cap;
-  cq_block *b;
-
-  if (t->block && have + n + HTTP_PAD <= t->block->cap) return CQ_OK;
-  cap = t->block ? t->block->cap * 2 : HTTP_PIECE;
-  if (!t->block && t->length > 0)
-    cap = t->length > 2 * CQ_STREAM_BYTES ? 2 * CQ_STREAM_BYTES
-                                          : (size_t)t->length;
-  if (cap < have + n) cap = have + n;
-  b = cq_block_new(cap + HTTP_PAD);
-  if (!b) return CQ_NOMEM;
-  if (have) memcpy(b->data, t->block->data, have);
-  b->len = have;
-  if (t->block) cq_block_unref(t->block);
-  t->block = b;
-  return CQ_OK;
-}
-
-int cq_io_full(const cq_io *io, const cq_transfer *t) {
-  size_t unread = t->block ? t->block->len : 0;
-
-  if (t->state != CQ_T_STREAM) return 0;
-  return unread > 2u * CQ_STREAM_BYTES ||
-         (io->buffered > io->http->o.max_buffered && unread >= HTTP_PIECE);
-}
-
-void cq_io_added(cq_io *io, cq_transfer *t, size_t n) {
-  t->block->len += n;
-  io->buffered += n;
-  t->inflated += (int64_t)n;
-  if (t->state == CQ_T_WAITING && t->block->len > CQ_STREAM_BYTES &&
-      t->status < 400)
-    t->state = CQ_T_STREAM;
-  if (t->state == CQ_T_STREAM) io->news = 1;
-}
-
-static size_t io_on_body(char *p, size_t size, size_t count, void *user) {
-  cq_transfer *t = user;
-  cq_io *io = t->io;
-  size_t n = size * count, ret = n;
-  curl_off_t wire = 0;
-
-  t->progress_ms = cq_mono_ms();
-  if (!t->body_begun) io_begin_body(t);
-  curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
-  if (t->redirecting) return n;
-  if (t->again || t->error.code) return 0;
-  if (t->encoded && t->inflated + (int64_t)n > 1 << 20 &&
-      (t->inflated + (int64_t)n) / CQ_MAX_INFLATE_RATIO > wire + t->slack) {
-    cq_transfer_fail(t, CQ_TOOBIG,
-                     "answer inflates without end: %lld bytes from %lld",
-                     (long long)(t->inflated + (int64_t)n), (long long)wire);
-    return 0;
-  }
-  pthread_mutex_lock(&io->lock);
-  t->wire = t->wire_before + wire;
-  if (t->cancelled) {
-    ret = 0;
-  } else if (t->status >= 400 && t->block &&
-             t->block->len >= CQ_MAX_ERROR_BODY) {
-    /* the rest of an error's body says nothing new */
-  } else if (cq_io_full(io, t)) {
-    t->paused = 1;
-    ret = CURL_WRITEFUNC_PAUSE;
-  } else if (cq_io_reserve(t, n)) {
-    ret = 0;
-  } else {
-    memcpy(t->block->data + t->block->len, p, n);
-    cq_io_added(io, t, n);
-  }
-  pthread_mutex_unlock(&io->lock);
-  if (ret == 0 && !t->error.code)
-    cq_transfer_fail(t, CQ_NOMEM, "out of memory");
-  return ret;
-}
 
 /* ---- sending ----------------------------------------------------------- */
 
@@ -297,10 +123,8 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   curl_easy_setopt(e, CURLOPT_PIPEWAIT, cq_str_ieqn(url, "https", 5) ? 1L : 0L);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER);
-  curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING,
-                   t->plain   ? NULL
-                   : io->zstd ? "gzip, zstd"
-                              : "gzip");
+  curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, zstd");
+  curl_easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* inflate.c does */
   curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
@@ -309,9 +133,9 @@ static void io_options(cq_io *io, cq_transfer *t) {
   if (o->proxy) curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->sent);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->detail);
-  curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, io_on_head);
+  curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, cq_io_on_head);
   curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, io_on_body);
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, cq_io_on_body);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
   curl_easy_setopt(e, CURLOPT_PRIVATE, t);
   if (t->body || strcmp(t->method, "POST") == 0) {
@@ -337,6 +161,8 @@ static void io_unlink(cq_io *io, cq_transfer *t) {
 static void io_detach(cq_io *io, cq_transfer *t) {
   if (t->fd >= 0) close(t->fd);
   t->fd = -1;
+  cq_inflate_close(t->inflate);
+  t->inflate = NULL;
   if (t->easy) {
     curl_multi_remove_handle(io->multi, t->easy);
     if (io->nspare < HTTP_SPARE) {
@@ -388,6 +214,9 @@ static void io_start(cq_io *io, cq_transfer *t) {
   t->started_us = cq_now_us();
   t->started_ms = t->progress_ms = cq_mono_ms();
   t->wire_before = t->wire;
+  t->head_bytes = t->moved = 0;
+  t->slow_since_ms = t->started_ms;
+  t->slow_from = 0;
   t->detail[0] = 0;
   if (cq_str_ieqn(t->url, "file:", 5)) {
     if (cq_file_open(t)) io_finish(io, t);
@@ -428,7 +257,7 @@ static void io_next_exchange(cq_io *io, cq_transfer *t) {
 /* A redirect within the origin is sent again at once, signed anew.  Elsewhere
  * our headers and what they open would go to a stranger, so that fails. */
 static int io_redirect(cq_io *io, cq_transfer *t) {
-  const char *to = io_header(t, "location");
+  const char *to = cq_io_header(t, "location");
   int keeps = t->status == 307 || t->status == 308;
   cq_url_parts u;
   cq_buf url;
@@ -542,23 +371,11 @@ static void io_complete(cq_io *io, CURL *easy, CURLcode code) {
   pthread_mutex_lock(&io->lock);
   t->wire = t->wire_before + wire;
   pthread_mutex_unlock(&io->lock);
-  if (t->again && !t->error.code) {
-    io_next_exchange(io, t);
-    t->plain = 1;
-    io_detach(io, t);
-    io_start(io, t);
-    return;
-  }
-  if (code != CURLE_OK) {
+  if (t->enough && code == CURLE_WRITE_ERROR) code = CURLE_OK;
+  if (code != CURLE_OK)
     io_fail_curl(t, code);
-  } else if (!t->head_ended) {
-    /* curl takes that for an answer without a body */
-    cq_transfer_fail(t, CQ_IOERR, "answer is cut: its headers end too early");
-  } else if (!t->body_begun) {
-    io_begin_body(t);
-    if (!t->error.code && io_endless(t))
-      cq_transfer_fail(t, CQ_IOERR, "answer is cut: no body came");
-  }
+  else
+    cq_io_body_ended(t);
   if (code == CURLE_OK && t->redirecting && !t->error.code &&
       io_redirect(io, t) == CQ_OK) {
     io_detach(io, t);
@@ -640,6 +457,21 @@ static int64_t io_admit(cq_io *io, int64_t now) {
   return next;
 }
 
+/* A byte now and then is a sign of life, but no answer.  Lowers *next to when
+ * it is to be looked at again. */
+static int io_slow(cq_transfer *t, int64_t now, int timeout, int64_t *next) {
+  int64_t end = t->slow_since_ms + (int64_t)CQ_SLOW_TIMES * timeout;
+
+  if (end <= now) {
+    if (t->moved - t->slow_from < CQ_SLOW_BYTES) return 1;
+    t->slow_since_ms = now;
+    t->slow_from = t->moved;
+    end = now + (int64_t)CQ_SLOW_TIMES * timeout;
+  }
+  if (end < *next) *next = end;
+  return 0;
+}
+
 /* What the caller and the clock have changed.  Returns when to look again,
  * or -1 to end. */
 static int64_t io_turn(cq_io *io) {
@@ -679,10 +511,18 @@ static int64_t io_turn(cq_io *io) {
       io_start(io, t);
       next = now;
     } else if (resume) {
-      t->progress_ms = now;
+      t->progress_ms = t->slow_since_ms = now;
+      t->slow_from = t->moved;
       curl_easy_pause(t->easy, CURLPAUSE_CONT);
       stall = now + timeout;
-    } else if (!paused && stall <= now) {
+    } else if (!paused && io_slow(t, now, timeout, &stall)) {
+      cq_transfer_fail(t, CQ_IOERR,
+                       "answer comes too slowly: %lld bytes in %lld ms",
+                       (long long)(t->moved - t->slow_from),
+                       (long long)(now - t->slow_since_ms));
+      io_finish(io, t);
+      continue;
+    } else if (!paused && t->progress_ms + timeout <= now) {
       cq_transfer_fail(t, CQ_IOERR,
                        t->body_begun
                            ? "answer stopped in the middle: nothing for %d ms"

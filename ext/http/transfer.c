@@ -58,8 +58,9 @@ void cq_transfer_forget(cq_io *io, cq_transfer *t) {
   cq_buf_reset(&t->head);
   t->status = 0;
   t->length = -1;
-  t->inflated = 0;
-  t->head_ended = t->body_begun = t->encoded = t->redirecting = t->again = 0;
+  t->inflated = t->packed = 0;
+  t->skip = 0;
+  t->head_ended = t->body_begun = t->redirecting = t->enough = 0;
   t->paused = t->resume = 0;
   cq_error_clear(&t->error);
 }
@@ -341,7 +342,7 @@ int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
       t->signer = cq_signer_ref(signer);
     }
     t->state = CQ_T_WAITING;
-    t->redirects = t->plain = 0;
+    t->redirects = 0;
     t->attempt++;
     t->not_before = delay_ms > 0 ? cq_mono_ms() + delay_ms : 0;
     t->refs++;

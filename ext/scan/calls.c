@@ -312,7 +312,10 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   rc = cq_fetch_take(u->fetch, &piece, &final, err);
   if (rc) return rc;
   if (!piece && !final) return CQ_BUSY;
-  if (!u->answer && !(u->answer = cq_batch_new(sh->table->nslot + 1)))
+  if (first && final && (!piece || piece->len == 0))
+    rc = cq_fetch_empty(u->fetch, sh->decode, err);
+  if (rc == CQ_OK && !u->answer &&
+      !(u->answer = cq_batch_new(sh->table->nslot + 1)))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK && !u->decoder)
     rc = sh->decode->open(sh->call_programs[u->call], &u->decoder, err);
@@ -325,8 +328,7 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
                  piece->len);
   rc = sh->decode->feed(u->decoder, piece, final, u->answer, err);
   if (rc) {
-    cq_error_prefix(err, "%s: call %s: ", sh->table->name,
-                    sh->table->calls[u->call].name);
+    cq_fetch_refused(u->fetch, err);
     return rc;
   }
   return final ? unit_page(c, u, err) : CQ_OK;

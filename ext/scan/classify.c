@@ -191,6 +191,11 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
     after = t ? cq_transfer_header(t, "retry-after") : NULL;
     out->after_ms = after ? cq_http_after_ms(after, cq_now_us()) : -1;
     break;
+  case 206:
+    out->then = CQ_ACT_FAIL;
+    snprintf(out->hint, sizeof out->hint,
+             "a part of an answer, where all of it was asked for");
+    break;
   case 401:
     out->then = CQ_ACT_REFRESH_AUTH;
     break;

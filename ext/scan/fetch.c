@@ -10,7 +10,7 @@
 
 #include "scan/internal.h"
 
-enum { BACKOFF_BASE_MS = 250, UNREACHED_TRIES = 1, LEFT_MAX = 4 * CQ_WINDOW };
+enum { BACKOFF_BASE_MS = 250, LEFT_MAX = 4 * CQ_WINDOW };
 
 static const char max_wait_hint[] =
     "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
@@ -322,7 +322,10 @@ static cq_outcome fetch_send(cq_fetch *f) {
   }
   rc = cq_http_submit(f->def.env->http, &r, &f->transfer, &f->error);
   cq_signer_unref(signer);
-  if (rc) return fetch_end(f, CQ_F_ERROR);
+  if (rc) {
+    cq_fetch_prefix(f, &f->error);
+    return fetch_end(f, CQ_F_ERROR);
+  }
   f->requests++;
   f->state = SENT;
   return CQ_F_BUSY;
@@ -404,6 +407,7 @@ static cq_outcome fetch_refuse(cq_fetch *f, const cq_verdict *v, int code) {
 static void fetch_say_tries(const cq_fetch *f, cq_verdict *v) {
   size_t n = strlen(v->reason);
 
+  if (f->attempt == 0) return;
   snprintf(v->reason + n, sizeof v->reason - n, " (after %d attempts)",
            f->attempt + 1);
 }
@@ -453,7 +457,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
     /* Who cannot be reached now will not be in a minute, which nobody waits. */
     if (f->attempt >= f->limits.retries ||
         (status == 0 && (f->def.live || !f->def.limits) &&
-         f->attempt >= UNREACHED_TRIES)) {
+         f->attempt >= CQ_MAX_UNREACHED)) {
       fetch_say_tries(f, v);
       return fetch_refuse(f, v, v->throttle ? CQ_THROTTLED : code);
     }
@@ -543,7 +547,7 @@ static cq_outcome fetch_unchanged(cq_fetch *f) {
 
 static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   int status = cq_transfer_status(f->transfer);
-  int good = status >= 200 && status < 300;
+  int good = status >= 200 && status < 300 && status != 206;
   cq_verdict v;
   cq_error failure = {0, ""};
 
@@ -672,6 +676,38 @@ const char *cq_fetch_header(const cq_fetch *f, const char *name) {
 void cq_fetch_prefix(const cq_fetch *f, cq_error *err) {
   cq_error_prefix(err, "%s: %s %s: ", f->def.table, f->built.method,
                   f->built.shown);
+}
+
+int cq_fetch_empty(const cq_fetch *f, const cq_decode_ops *as, cq_error *err) {
+  int status = f->from_cache ? 200 : cq_transfer_status(f->transfer);
+
+  if (status == 204 || status == 205 || as == &cq_decode_csv ||
+      as == &cq_decode_ndjson)
+    return CQ_OK;
+  cq_error_set(err, CQ_ERROR, "the answer is empty");
+  cq_fetch_prefix(f, err);
+  return CQ_ERROR;
+}
+
+static int fetch_says(const char *type, const char *word) {
+  size_t n = strlen(word);
+
+  for (; *type; type++)
+    if (cq_str_ieqn(type, word, n)) return 1;
+  return 0;
+}
+
+void cq_fetch_refused(const cq_fetch *f, cq_error *err) {
+  const char *type =
+      f->from_cache ? NULL : cq_transfer_header(f->transfer, "content-type");
+
+  cq_fetch_prefix(f, err);
+  if (!type) return;
+  if (fetch_says(type, "text/html"))
+    cq_error_hint(err, "the server sent a page for people: %.60s", type);
+  else if (fetch_says(type, "charset=") && !fetch_says(type, "utf-8") &&
+           !fetch_says(type, "utf8"))
+    cq_error_hint(err, "the server sent %.60s; only UTF-8 is read", type);
 }
 
 const char *cq_fetch_url(const cq_fetch *f) {

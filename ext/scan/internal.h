@@ -69,6 +69,11 @@ int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err);
 const char *cq_fetch_header(const cq_fetch *f, const char *name);
 /* Puts table, method and address before a message about the answer. */
 void cq_fetch_prefix(const cq_fetch *f, cq_error *err);
+/* For what a decoder said: the same, and a hint of what was sent instead. */
+void cq_fetch_refused(const cq_fetch *f, cq_error *err);
+/* An answer of no bytes: CQ_OK where its status says that nothing is there, or
+ * where nothing is a document of its kind. */
+int cq_fetch_empty(const cq_fetch *f, const cq_decode_ops *as, cq_error *err);
 const char *cq_fetch_url(const cq_fetch *f);
 cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */

@@ -4,8 +4,6 @@
 
 #include "scan/internal.h"
 
-enum { BACKOFF_CAP_MS = 20000 }; /* where the definition says nothing */
-
 /* Whose requests are counted together. */
 static void limits_key(const cq_fetch_def *d, const char *url,
                        const cq_identity *identity, const cq_scope *s,
@@ -63,7 +61,7 @@ int cq_limits_open(const cq_fetch_def *d, const char *url,
                    const cq_identity *identity, cq_scope *s, cq_arena *a,
                    cq_limits *out, cq_error *err) {
   const cq_limits_def *l = d->limits;
-  int64_t pause = BACKOFF_CAP_MS / 1000;
+  int64_t pause = CQ_MAX_PAUSE_MS / 1000;
   cq_buf key;
   int rc;
 

@@ -16,6 +16,7 @@ struct cq_reader {
   cq_arena arena;
   cq_field envelope[3];
   int skipped, done;
+  int before; /* records before this page */
 };
 
 static int reader_send(cq_reader *r, cq_error *err) {
@@ -66,12 +67,12 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
 }
 
 /* The page is complete: go on, or end. */
-static int reader_next(cq_reader *r, int before, cq_error *err) {
+static int reader_next(cq_reader *r, cq_error *err) {
   const cq_value *env = r->ops->envelope(r->decoder);
   int go = 0, rc = CQ_OK;
 
   if (r->def.page)
-    rc = cq_page_follow(r->def.page, &r->page, r->fetch, r->rows->nrow - before,
+    rc = cq_page_follow(r->def.page, &r->page, r->fetch, r->rows->nrow - r->before,
                         env, NULL, &go, err);
   if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
   r->ops->close(r->decoder);
@@ -88,7 +89,7 @@ static int reader_next(cq_reader *r, int before, cq_error *err) {
 int cq_reader_poll(cq_reader *r, cq_error *err) {
   while (!r->done) {
     cq_block *piece;
-    int final, rc, before;
+    int first = !r->decoder, final, rc;
 
     switch (cq_fetch_poll(r->fetch)) {
     case CQ_F_BUSY:
@@ -109,17 +110,26 @@ int cq_reader_poll(cq_reader *r, cq_error *err) {
     rc = cq_fetch_take(r->fetch, &piece, &final, err);
     if (rc) return rc;
     if (!piece && !final) return CQ_BUSY;
-    if (!r->decoder && (rc = r->ops->open(r->program, &r->decoder, err)) != 0) {
+    if (first && final && (!piece || piece->len == 0))
+      rc = cq_fetch_empty(r->fetch, r->ops, err);
+    if (rc == CQ_OK && first) rc = r->ops->open(r->program, &r->decoder, err);
+    if (rc) {
       if (piece) cq_block_unref(piece);
       return rc;
     }
-    before = r->rows->nrow;
+    if (first) r->before = r->rows->nrow;
+    if (final && piece && first && r->def.page)
+      cq_page_body(r->def.page, &r->page, piece->data, piece->len);
     rc = r->ops->feed(r->decoder, piece, final, r->rows, err);
     if (rc) {
-      cq_error_prefix(err, "%s: ", r->def.fetch.table);
+      cq_fetch_refused(r->fetch, err);
       return rc;
     }
-    if (final && (rc = reader_next(r, before, err)) != 0) return rc;
+    if (r->rows->nrow > CQ_MAX_DISCOVERED)
+      return cq_error_set(err, CQ_TOOBIG,
+                          "%s: more than %d entries in one list",
+                          r->def.fetch.table, (int)CQ_MAX_DISCOVERED);
+    if (final && (rc = reader_next(r, err)) != 0) return rc;
   }
   return CQ_DONE;
 }

@@ -276,20 +276,6 @@ static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
   return CQ_OK;
 }
 
-/* Is an answer of no bytes wrong?  It has no rows where its status says that
- * nothing is there, or where nothing is a document of its kind. */
-static int task_empty(cq_task *t, cq_error *err) {
-  cq_transfer *answer = cq_fetch_transfer(t->fetch);
-  int status = answer ? cq_transfer_status(answer) : 0;
-
-  if (status == 204 || status == 205 || t->sh->decode == &cq_decode_csv ||
-      t->sh->decode == &cq_decode_ndjson)
-    return 0;
-  cq_error_set(err, CQ_ERROR, "the answer is empty");
-  cq_fetch_prefix(t->fetch, err);
-  return CQ_ERROR;
-}
-
 static int task_data(cq_task *t, cq_error *err) {
   cq_scan_shared *sh = t->sh;
   cq_block *piece;
@@ -308,11 +294,9 @@ static int task_data(cq_task *t, cq_error *err) {
     piece = t->collected;
     t->collected = NULL;
   }
-  if (first && final && (!piece || piece->len == 0) && task_empty(t, err)) {
-    if (piece) cq_block_unref(piece);
-    return err->code;
-  }
-  rc = task_batch(t, err);
+  if (first && final && (!piece || piece->len == 0))
+    rc = cq_fetch_empty(t->fetch, sh->decode, err);
+  if (rc == CQ_OK) rc = task_batch(t, err);
   if (rc == CQ_OK && !t->decoder)
     rc = sh->decode->open(t->job->get ? sh->get_program : sh->program,
                           &t->decoder, err);
@@ -325,7 +309,7 @@ static int task_data(cq_task *t, cq_error *err) {
     cq_page_body(task_pages(t), &t->page, piece->data, piece->len);
   rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
   if (rc) {
-    cq_fetch_prefix(t->fetch, err);
+    cq_fetch_refused(t->fetch, err);
     return rc;
   }
   t->page_rows += t->batch->nrow - before;

@@ -10,8 +10,6 @@
 
 #include "http/auth/internal.h"
 
-enum { AWS_FILE_MAX = 4 << 20 };
-
 int cq_aws_keys_set(cq_aws_keys *k, const char *access, const char *secret,
                     const char *session, int64_t expires_us) {
   cq_aws_keys fresh = {NULL, NULL, NULL, expires_us};
@@ -102,7 +100,7 @@ static int aws_read(aws_files *f, const char *variable, const char *name,
     path = home ? cq_mprintf("%s/.aws/%s", home, name) : cq_strdup("");
   if (!path) return cq_error_nomem(err);
   if (*path && access(path, F_OK) == 0) {
-    rc = cq_file_read(path, AWS_FILE_MAX, &text, &n, err);
+    rc = cq_file_read(path, CQ_MAX_CREDENTIALS, &text, &n, err);
     if (rc == CQ_OK && cq_ini_parse(&f->arena, text, n, out))
       rc = cq_error_nomem(err);
   }

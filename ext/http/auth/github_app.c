@@ -13,7 +13,6 @@
 #include "http/internal.h"
 
 enum {
-  GITHUB_KEY_MAX = 64 << 10,
   GITHUB_AHEAD_S = 60, /* renew before the end */
   GITHUB_SPARE_S = 2,
   GITHUB_AGAIN_S = 10, /* between two tries to renew */
@@ -77,7 +76,7 @@ static int github_key(github_identity *g, const char *given, cq_error *err) {
     *w = 0;
     n = (size_t)(w - text);
   } else {
-    rc = cq_file_read(given, GITHUB_KEY_MAX, &text, &n, err);
+    rc = cq_file_read(given, CQ_MAX_PRIVATE_KEY, &text, &n, err);
     /* Never the text itself: it may be the key, badly pasted. */
     if (rc == CQ_NOMEM) return rc;
     if (rc) {

@@ -4,7 +4,7 @@
 
 #include "http/auth/internal.h"
 
-enum { LOGIN_TRIES = 4, LOGIN_BASE_MS = 200, LOGIN_CAP_MS = 5000 };
+enum { LOGIN_BASE_MS = 200, LOGIN_CAP_MS = 5000 };
 
 int cq_login_send(cq_login *l, const char *method, const char *url,
                   const cq_header *headers, size_t nheader, const char *body,
@@ -38,7 +38,7 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
   }
   *status = cq_transfer_status(l->t);
   if ((st == CQ_T_FAILED || *status == 429 || *status >= 500) &&
-      cq_transfer_attempt(l->t) < LOGIN_TRIES) {
+      cq_transfer_attempt(l->t) < CQ_MAX_LOGINS) {
     int64_t ms =
         cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS, LOGIN_CAP_MS);
     int64_t asked =

@@ -129,6 +129,8 @@ static const char *csv_line(csv_decoder *d, const char *p, int final) {
     p = csv_cell_end(d, p, final, &d->cells[d->ncell]);
     if (!p) return NULL;
     d->ncell++;
+    if (d->ncell > CQ_MAX_CSV_CELLS)
+      return cq_js_refuse(j, p < j->end ? p : j->end - 1, "too many cells");
     if (p >= j->end) return p;
     if (*p != ',') break;
     if (p + 1 >= j->end && !final) return cq_js_refuse(j, p + 1, "");

@@ -8,7 +8,7 @@
 
 #include "scan/decode/xml.h"
 
-enum { XML_NAMES = 1 << 16, XML_PIECE = 1 << 30 };
+enum { XML_PIECE = 1 << 30 };
 
 /* One element name on the rows path and which of its siblings count. */
 typedef struct xml_level {
@@ -130,7 +130,7 @@ static cq_xname *xml_name(xml_decoder *d, const char *name, int attribute) {
   if (2 * (d->nname + 1) > d->size && xml_names_grow(d)) goto nomem;
   for (h = cq_hash64(key, n, 0); (x = d->table[h & (d->size - 1)]); h++)
     if (x->len == n && memcmp(x->text, key, n) == 0) goto done;
-  if (d->nname == XML_NAMES) {
+  if (d->nname == CQ_MAX_XML_NAMES) {
     d->rc = CQ_TOOBIG;
     goto done;
   }

@@ -5,7 +5,8 @@
  * Brent's method: each is compared with one that is remembered, and the
  * remembered one is replaced after 1, 2, 4, 8 ... pages.  Where pages are
  * counted, a server that does not heed the number gives the same body again:
- * four of them in a row are an error.  So is passing max_pages. */
+ * four of them in a row are an error, as is a long row of pages without
+ * records.  So is passing max_pages. */
 #include "scan/page/page.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ void cq_page_start(const cq_page_def *d, int64_t size, cq_page_state *s) {
   s->offset = d->by == CQ_PAGE_OFFSET ? d->start : 0;
 }
 
-enum { PAGE_HEAD = 1024, PAGE_SAME = 3 };
+enum { PAGE_HEAD = 1024 };
 
 void cq_page_body(const cq_page_def *d, cq_page_state *s, const char *p,
                   size_t n) {
@@ -71,6 +72,9 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
     goto done;
   }
   s->pages++;
+  /* Pages without records are alike, and may lead to others. */
+  s->empty = p->rows ? 0 : s->empty + 1;
+  if (s->empty) s->same = 0;
   rc = cq_page_find(d->by)->next(d, s, p, go, err);
   if (rc || !*go) goto done;
   if (page_same(token, s->token) && page_same(url, s->url))
@@ -89,11 +93,14 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
     rc = cq_error_set(err, CQ_ERROR,
                       "endless pages: the server gives the same pages round "
                       "and round");
-  else if (s->same >= PAGE_SAME)
+  else if (s->same >= CQ_MAX_SAME_PAGES)
     rc = cq_error_set(err, CQ_ERROR,
                       "endless pages: the server gave the same page %d times "
                       "in a row",
                       s->same + 1);
+  else if (s->empty >= CQ_MAX_EMPTY_PAGES && !s->token && !s->url)
+    rc = cq_error_set(err, CQ_ERROR,
+                      "endless pages: %d in a row have no records", s->empty);
   else if (s->pages >= max)
     rc = cq_error_set(err, CQ_TOOBIG, "more than %lld pages in one list",
                       (long long)max);

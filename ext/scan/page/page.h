@@ -17,6 +17,7 @@ typedef struct cq_page_state {
   uint64_t head; /* of the last page's body: its length and beginning */
   uint64_t body; /* all of it, 0 = not computed */
   int same;      /* pages so far that were as the one before */
+  int empty;     /* pages so far without records, in a row */
 } cq_page_state;
 
 /* What one page said.  Envelope values are NULL where they were not there. */
