@@ -216,6 +216,7 @@ typedef struct cq_unit {
   cq_dest_unit *to;    /* parallel to source->dests */
   unsigned char *live; /* this destination still takes rows */
   int64_t rows;
+  int had;      /* rows of it were published before */
   char *cursor; /* where it began */
   char *keep;   /* see cq_dest_unit */
 } cq_unit;

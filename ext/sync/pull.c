@@ -161,8 +161,12 @@ static int unit_done(cq_run *r, cq_unit *u, const cq_scan_stats *st,
     cq_error_set(&why, CQ_AUTH, "%s",
                  st->skip_reason[0] ? st->skip_reason : "skipped");
     /* One of several requests that may not be made leaves the others' rows. */
-    if (st->skipped_client && u->rows == 0)
+    if (st->skipped_client && u->rows == 0) {
+      /* Where something was, that nothing can be there is news: its rows stay,
+       * and a retry asks again. */
+      if (u->had) return cq_unit_fail(r, u, CQ_END_FAILED, "failed", &why, err);
       return cq_unit_fail(r, u, CQ_END_SKIPPED, "skipped", &why, err);
+    }
     cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id, "skipped",
                 &why);
   }

@@ -194,6 +194,7 @@ static int unit_state(cq_run *r, cq_unit *u, int *done, cq_error *err) {
     }
     u->live[d] = 1;
     if (!st.done) all = 0;
+    if (st.rows > 0) u->had = 1;
     if (st.cursor && !*st.cursor) {
       cq_free(st.cursor);
       st.cursor = NULL;
