@@ -69,7 +69,9 @@ int cq_feed_wait(cq_feed *f, cq_error *err) {
                         "%lld",
                         (int)CQ_MAX_RECORD_BYTES,
                         (long long)(f->base + (int64_t)f->at));
-  f->retry = 2 * tail;
+  /* The doubling must not carry it past the bound. */
+  f->retry =
+      2 * tail > CQ_MAX_RECORD_BYTES ? CQ_MAX_RECORD_BYTES + 1 : 2 * tail;
   return CQ_OK;
 }
 
