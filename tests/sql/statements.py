@@ -250,9 +250,11 @@ class Maker:
             return Statement(f'SELECT {what} FROM {{things}} AS t{self.where("t")}', reads=True)
         w = self.where('t')
         by = f't.{g}' if self.rnd.random() < .8 else self.expression('t')
+        # 1 and 1.0 are one group, which any of its rows may name
+        named = by if by == f't.{g}' else f'coalesce({by}, NULL) IS NULL'
         having = pick(('', '', ' HAVING count(*) > 1', ' HAVING max(t.id) > 3'))
         what = 'count(*)' if 'group' in what else what
-        return Statement(f'SELECT {by} AS g, {what} FROM {{things}} AS t{w} GROUP BY {by}{having}', reads=True)
+        return Statement(f'SELECT {named} AS g, {what} FROM {{things}} AS t{w} GROUP BY {by}{having}', reads=True)
 
     def window(self):
         pick = self.pick
