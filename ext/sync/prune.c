@@ -45,13 +45,16 @@ int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out,
                           "SELECT name FROM pragma_database_list WHERE name <> "
                           "'temp'",
                           -1, &s, NULL);
-  while (rc == SQLITE_OK && n < DATABASES && sqlite3_step(s) == SQLITE_ROW) {
+  while (rc == SQLITE_OK && n < DATABASES &&
+         (rc = sqlite3_step(s)) == SQLITE_ROW) {
     names[n] = cq_strdup((const char *)sqlite3_column_text(s, 0));
-    if (!names[n])
-      rc = cq_error_nomem(err);
-    else
-      n++;
+    rc = names[n] ? SQLITE_OK : SQLITE_NOMEM;
+    n += rc == SQLITE_OK;
   }
+  if (rc == SQLITE_DONE) rc = SQLITE_OK;
+  if (rc)
+    cq_error_set(err, rc & 0xff, "cq_prune: databases: %s",
+                 rc == SQLITE_NOMEM ? "out of memory" : sqlite3_errmsg(db));
   sqlite3_finalize(s);
   cq_buf_byte(out, '{');
   for (int i = 0; i < n && rc == CQ_OK; i++)
