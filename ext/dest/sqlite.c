@@ -66,16 +66,23 @@ static int lite_could_make(const char *path) {
 /* The host's connection: is it inside a writing statement, or a transaction? */
 static int lite_join(cq_lite *d, cq_error *err) {
   lite_handle *h = d->h;
+  sqlite3_stmt *release = NULL;
   int rc;
 
   h->nested = !sqlite3_get_autocommit(h->db);
-  rc = sqlite3_exec(h->db, "SAVEPOINT cq_sync", NULL, NULL, NULL);
+  /* Without memory nothing could be prepared that ends the savepoint. */
+  rc = sqlite3_prepare_v2(h->db, "RELEASE cq_sync", -1, &release, NULL);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_exec(h->db, "SAVEPOINT cq_sync", NULL, NULL, NULL);
+  if (rc == SQLITE_OK && !h->nested) {
+    sqlite3_step(release);
+    rc = sqlite3_reset(release);
+  }
+  sqlite3_finalize(release);
   if (rc == SQLITE_BUSY)
     return cq_error_set(err, CQ_MISUSE,
                         "cq_sync: called inside a statement that writes\n"
                         "hint: call it from a plain SELECT");
-  if (rc == SQLITE_OK && !h->nested)
-    rc = sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
   return rc ? lite_fail(d, rc, "savepoint", err) : CQ_OK;
 }
 

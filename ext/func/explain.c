@@ -349,6 +349,7 @@ static int explain_scan(program *p, size_t at, const cq_live *v, int number,
     put_text(out, "plan", f->p4);
     put_unknown(out, t, &d, values);
     cq_buf_byte(out, '}');
+    if (loop.rc) rc = cq_error_nomem(err);
     cq_buf_clear(&loop);
   }
   return rc;

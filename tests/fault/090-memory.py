@@ -76,7 +76,9 @@ for name, sql in OTHERS.items():
             arm(i)
             got = t.ask(db, *sql)
             hit = t.calm()
-            if got != right and not (hit and re.search(WORDS[NOMEM], str(got))):
+            # An error may lack its hint.
+            same = got == right or isinstance(got, str) and isinstance(right, str) and got.split('\nhint')[0] == right.split('\nhint')[0]
+            if not same and not (hit and re.search(WORDS[NOMEM], str(got))):
                 wrong.append(f'{fault}, {i} of {count}: {got}')
             if db.in_transaction and (fault, name) != ('SQLite', 'cq_migrate'):  # see shim.py
                 wrong.append(f'{fault}, {i} of {count}: a transaction is open')
