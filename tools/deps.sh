@@ -16,7 +16,6 @@ fuzz='clang libclang-rt-dev|libclang-rt-14-dev'
 hosts='perl libdbd-sqlite3-perl tcl libsqlite3-tcl php-cli php-sqlite3 ruby
   ruby-sqlite3'
 # These may be there without being packages.  Debian's own cargo is too old.
-command -v go >/dev/null || hosts="$hosts golang-go"
 command -v cargo >/dev/null || hosts="$hosts cargo-web"
 command -v javac >/dev/null || hosts="$hosts default-jdk-headless"
 command -v mvn >/dev/null || hosts="$hosts maven"

