@@ -1,12 +1,14 @@
-/* ext/http/http.h: how bytes are fetched: transfers on one I/O thread around
- * curl_multi, rate limits, cancellation, and the log of requests.
+/* ext/http/http.h: how bytes are fetched: transfers around one curl_multi,
+ * rate limits, cancellation, and the log of requests.
  *
- * The I/O thread does transport only.  Whoever submits decides what an answer
- * means and whether to try again (cq_transfer_retry).  All functions below are
- * for the caller's thread (the thread that SQLite called); one cq_http belongs
- * to one connection.  The thread starts with the first submit, and ends in
- * cq_http_free, which joins it.  After a fork the child finds the I/O thread
- * gone: cq_http notices (getpid) and starts its own, touching nothing shared. */
+ * This room does transport only.  Whoever submits decides what an answer means
+ * and whether to try again (cq_transfer_retry).  All functions below are for
+ * the caller's thread (the thread that SQLite called); one cq_http belongs to
+ * one connection.  Transfers go on while the caller waits for them, on his
+ * thread, and by a thread of their own while he is elsewhere (pump.c); it
+ * starts with the first submit, and ends in cq_http_free, which joins it.
+ * After a fork the child finds that thread gone: cq_http notices and starts its
+ * own, touching nothing shared. */
 #ifndef CQ_HTTP_H
 #define CQ_HTTP_H
 
@@ -43,7 +45,7 @@ typedef struct cq_header {
   const char *name, *value;
 } cq_header;
 
-/* Signs just before each (re)send, on the I/O thread: pure computation over
+/* Signs just before each (re)send, by whoever pumps: pure computation over
  * immutable credentials.  May add headers; must not block. */
 typedef struct cq_signer cq_signer;
 typedef struct cq_signer_ops {
@@ -122,7 +124,7 @@ void cq_transfer_free(cq_transfer *t); /* cancels when under way */
 /* Takes back a request that has not been sent: 1 = it will not be. */
 int cq_transfer_withdraw(cq_transfer *t);
 /* Waits until some transfer changed state or gave bytes since the last call,
- * or timeout_ms passed. */
+ * or timeout_ms passed; meanwhile transfers go on, on this thread. */
 void cq_http_wait(cq_http *h, int timeout_ms);
 
 /* ---- limits ------------------------------------------------------------ */

@@ -1,10 +1,11 @@
 /* ext/http/internal.h: what the files of this room share about transfers.
  *
- * Two threads meet here.  The caller's thread submits, polls and takes; the
- * I/O thread runs curl.  cq_io.lock guards every field marked [L]; fields
- * marked [I] belong to the I/O thread while the transfer is not at rest, and
- * to the caller when it is; the rest is fixed before the transfer is shared.
- * No curl function that may call back is called with the lock held. */
+ * Two threads meet here: the caller's, and one of our own that stands in for
+ * him.  The caller submits, polls and takes; curl is run by whoever pumps
+ * (pump.c).  cq_io.lock guards every field marked [L]; fields marked [I]
+ * belong to the pumper while the transfer is not at rest, and to the caller
+ * when it is; the rest is fixed before the transfer is shared.  No curl
+ * function that may call back is called with the lock held. */
 #ifndef CQ_HTTP_INTERNAL_H
 #define CQ_HTTP_INTERNAL_H
 
@@ -36,7 +37,7 @@ struct cq_transfer {
   cq_io *io;
   int refs;                 /* [L] the caller's and the queue's */
   cq_place_at at;           /* [L] */
-  cq_transfer *prev, *next; /* [L] waiting; active is the I/O thread's */
+  cq_transfer *prev, *next; /* [L] waiting; active is the pumper's */
   /* the request, fixed */
   cq_arena arena;
   const char *method;
@@ -98,13 +99,23 @@ struct cq_limiter {
   int active;                            /* [L] */
 };
 
+enum { PUMP_NOBODY, PUMP_CALLER, PUMP_THREAD };
+
 struct cq_io {
-  pid_t pid; /* whose thread it is */
+  pid_t pid; /* whose it is ... */
+  volatile char
+      *not_wiped; /* ... as a page says that a fork empties, or NULL */
   cq_http *http;
   pthread_mutex_t lock;
-  pthread_cond_t cond;
+  pthread_cond_t cond; /* the caller waits for the thread */
+  pthread_cond_t tick; /* the thread waits for work */
   pthread_t thread;
-  int running; /* caller's: thread was started */
+  int running;     /* caller's: thread was started */
+  int pumper;      /* [L] */
+  int wanted;      /* [L] the caller wants to pump */
+  int lent;        /* [L] he waits, and the thread shall pump */
+  int asleep;      /* [L] the thread sleeps until it is woken */
+  uint64_t rounds; /* [L] of pumping, by anybody */
   CURLM *multi;
   int stop;        /* [L] */
   uint64_t events; /* [L] */
@@ -132,14 +143,24 @@ struct cq_http {
 /* http.c: the io of this process (after a fork, a fresh one), or NULL. */
 cq_io *cq_http_io(cq_http *h);
 int cq_http_start(cq_io *io, cq_error *err);
-/* io.c */
-void *cq_io_main(void *io);
 /* receive.c: curl's callbacks, and the look at an answer that is over, which
  * may fail it through t->error. */
 size_t cq_io_on_head(char *p, size_t size, size_t count, void *t);
 size_t cq_io_on_body(char *p, size_t size, size_t count, void *t);
 void cq_io_body_ended(cq_transfer *t);
 const char *cq_io_header(const cq_transfer *t, const char *name); /* first */
+/* Is this the process that made it, or a fork's child? */
+int cq_io_here(const cq_io *io);
+/* pump.c */
+void *cq_pump_thread(void *io);
+/* With the lock held: there is work, or the caller wants to pump. */
+void cq_pump_nudge(cq_io *io);
+/* Ends the thread, then all that is under way. */
+void cq_pump_stop(cq_io *io);
+/* io.c, for the pumper: begins, ends, gives up an exchange. */
+void cq_io_start(cq_io *io, cq_transfer *t);
+void cq_io_complete(cq_io *io, CURL *easy, CURLcode code);
+void cq_io_finish(cq_io *io, cq_transfer *t);
 /* Room for n more bytes in t's block; with the lock held. */
 int cq_io_reserve(cq_transfer *t, size_t n);
 /* With the lock held: is so much unread that more must wait? */
@@ -154,7 +175,7 @@ int cq_inflate_run(cq_inflate *z, const char *in, size_t nin, size_t *used,
                    char *out, size_t room, size_t *made);
 int cq_inflate_ended(const cq_inflate *z); /* what came is a whole; bool */
 void cq_inflate_close(cq_inflate *z);
-/* file.c: file: URLs, on the I/O thread.  open fails through t->error; read
+/* file.c: file: URLs, for the pumper.  open fails through t->error; read
  * takes one piece and tells whether the file is at its end. */
 int cq_file_open(cq_transfer *t);
 int cq_file_piece(cq_io *io, cq_transfer *t);

@@ -1,5 +1,5 @@
-/* ext/http/io.c: the I/O thread: starts what may start, runs curl, ends what
- * is over.  What arrives is receive.c's.  See internal.h for the locking. */
+/* ext/http/io.c: one exchange: begun, signed, ended.  What arrives of it is
+ * receive.c's.  See internal.h for who may call this, and for the locking. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,7 +182,7 @@ static void io_detach(cq_io *io, cq_transfer *t) {
 }
 
 /* The exchange is over: done, failed or cancelled. */
-static void io_finish(cq_io *io, cq_transfer *t) {
+void cq_io_finish(cq_io *io, cq_transfer *t) {
   int64_t ms = cq_mono_ms() - t->started_ms;
 
   io_detach(io, t);
@@ -210,7 +210,7 @@ static void io_finish(cq_io *io, cq_transfer *t) {
   pthread_mutex_unlock(&io->lock);
 }
 
-static void io_start(cq_io *io, cq_transfer *t) {
+void cq_io_start(cq_io *io, cq_transfer *t) {
   t->started_us = cq_now_us();
   t->started_ms = t->progress_ms = cq_mono_ms();
   t->wire_before = t->wire;
@@ -219,7 +219,7 @@ static void io_start(cq_io *io, cq_transfer *t) {
   t->slow_from = 0;
   t->detail[0] = 0;
   if (cq_str_ieqn(t->url, "file:", 5)) {
-    if (cq_file_open(t)) io_finish(io, t);
+    if (cq_file_open(t)) cq_io_finish(io, t);
     return;
   }
   if (io->nspare > 0)
@@ -228,17 +228,17 @@ static void io_start(cq_io *io, cq_transfer *t) {
     t->easy = curl_easy_init();
   if (!t->easy) {
     cq_transfer_fail(t, CQ_NOMEM, "out of memory");
-    io_finish(io, t);
+    cq_io_finish(io, t);
     return;
   }
   if (io_headers(t) || io_sign(t)) {
-    io_finish(io, t);
+    cq_io_finish(io, t);
     return;
   }
   io_options(io, t);
   if (curl_multi_add_handle(io->multi, t->easy)) {
     cq_transfer_fail(t, CQ_NOMEM, "out of memory");
-    io_finish(io, t);
+    cq_io_finish(io, t);
   }
 }
 
@@ -362,7 +362,7 @@ static void io_fail_curl(cq_transfer *t, CURLcode code) {
   io_hint_tls(t, code, why);
 }
 
-static void io_complete(cq_io *io, CURL *easy, CURLcode code) {
+void cq_io_complete(cq_io *io, CURL *easy, CURLcode code) {
   cq_transfer *t = NULL;
   curl_off_t wire = 0;
 
@@ -379,193 +379,8 @@ static void io_complete(cq_io *io, CURL *easy, CURLcode code) {
   if (code == CURLE_OK && t->redirecting && !t->error.code &&
       io_redirect(io, t) == CQ_OK) {
     io_detach(io, t);
-    io_start(io, t);
+    cq_io_start(io, t);
     return;
   }
-  io_finish(io, t);
-}
-
-/* ---- one turn ---------------------------------------------------------- */
-
-/* With the lock held: may one more start, for the memory that it may fill?
- * When nothing that runs can go on without the caller, one always may: he
- * could be waiting for just that one. */
-static int io_room(const cq_io *io) {
-  size_t coming = 0;
-  int moving = 0;
-
-  if (io->nactive >= io->http->o.max_connections) return 0;
-  for (cq_transfer *t = io->active; t; t = t->next) {
-    size_t have = t->block ? t->block->len : 0;
-
-    moving += !t->paused;
-    if (t->state == CQ_T_WAITING && have < io->expect)
-      coming += io->expect - have;
-  }
-  return !moving ||
-         io->buffered + coming + io->expect <= io->http->o.max_buffered;
-}
-
-/* With the lock held: limiters are closed for longer than it would wait. */
-static void io_turn_away(cq_io *io, cq_transfer *t, int64_t ms) {
-  char span[24];
-
-  cq_transfer_unqueue(io, t);
-  cq_transfer_fail(t, CQ_THROTTLED,
-                   "not asked, since no more requests are wanted for %s",
-                   cq_span_format(ms, span, sizeof span));
-  t->state = CQ_T_FAILED;
-  io->news = 1;
-  cq_transfer_release(io, t);
-}
-
-/* Moves what may start from the queue into `active`, with easy still NULL.
- * Returns when to look again (monotonic ms). */
-static int64_t io_admit(cq_io *io, int64_t now) {
-  int64_t next = INT64_MAX, when;
-  cq_transfer *t, *after;
-  int throttled;
-
-  for (t = io->wait_head; t && io_room(io); t = after) {
-    after = t->next;
-    if (t->not_before > now) {
-      next = t->not_before < next ? t->not_before : next;
-      continue;
-    }
-    if (!cq_limiters_pass(t, now, &when, &throttled)) {
-      if (throttled && t->max_wait_ms && when - now > t->max_wait_ms) {
-        io_turn_away(io, t, when - now);
-        continue;
-      }
-      next = when < next ? when : next;
-      if (throttled && !t->gated_since) t->gated_since = now;
-      continue;
-    }
-    if (t->gated_since) {
-      t->gated_ms += now - t->gated_since;
-      io->stats.throttled_ms += now - t->gated_since;
-    }
-    cq_transfer_unqueue(io, t);
-    cq_limiters_enter(t);
-    t->at = CQ_AT_CURL;
-    t->next = io->active;
-    if (io->active) io->active->prev = t;
-    io->active = t;
-    io->nactive++;
-    io->stats.requests++;
-  }
-  return next;
-}
-
-/* A byte now and then is a sign of life, but no answer.  Lowers *next to when
- * it is to be looked at again. */
-static int io_slow(cq_transfer *t, int64_t now, int timeout, int64_t *next) {
-  int64_t end = t->slow_since_ms + (int64_t)CQ_SLOW_TIMES * timeout;
-
-  if (end <= now) {
-    if (t->moved - t->slow_from < CQ_SLOW_BYTES) return 1;
-    t->slow_since_ms = now;
-    t->slow_from = t->moved;
-    end = now + (int64_t)CQ_SLOW_TIMES * timeout;
-  }
-  if (end < *next) *next = end;
-  return 0;
-}
-
-/* What the caller and the clock have changed.  Returns when to look again,
- * or -1 to end. */
-static int64_t io_turn(cq_io *io) {
-  int64_t now = cq_mono_ms(), next, stall;
-  int timeout = io->http->o.timeout_ms;
-  cq_transfer *t, *after;
-
-  pthread_mutex_lock(&io->lock);
-  next = io->stop ? -1 : io_admit(io, now);
-  /* Flags are read under the lock, acted on without: only this thread takes
-   * transfers out of `active`. */
-  for (t = io->active; t; t = t->next) {
-    if (io->stop) t->cancelled = 1;
-    if (t->paused && (t->resume || !cq_io_full(io, t))) t->resume = 1;
-  }
-  pthread_mutex_unlock(&io->lock);
-  for (t = io->active; t; t = after) {
-    int cancelled, paused, resume;
-
-    after = t->next;
-    pthread_mutex_lock(&io->lock);
-    cancelled = t->cancelled;
-    resume = t->resume;
-    if (resume) t->paused = t->resume = 0;
-    paused = t->paused;
-    pthread_mutex_unlock(&io->lock);
-    stall = t->progress_ms + timeout;
-    if (cancelled) {
-      io_finish(io, t);
-    } else if (t->fd >= 0) {
-      if (!paused && cq_file_piece(io, t))
-        io_finish(io, t);
-      else if (!paused)
-        next = now; /* curl has no part in it: come back at once */
-      continue;
-    } else if (!t->easy) {
-      io_start(io, t);
-      next = now;
-    } else if (resume) {
-      t->progress_ms = t->slow_since_ms = now;
-      t->slow_from = t->moved;
-      curl_easy_pause(t->easy, CURLPAUSE_CONT);
-      stall = now + timeout;
-    } else if (!paused && io_slow(t, now, timeout, &stall)) {
-      cq_transfer_fail(t, CQ_IOERR,
-                       "answer comes too slowly: %lld bytes in %lld ms",
-                       (long long)(t->moved - t->slow_from),
-                       (long long)(now - t->slow_since_ms));
-      io_finish(io, t);
-      continue;
-    } else if (!paused && t->progress_ms + timeout <= now) {
-      cq_transfer_fail(t, CQ_IOERR,
-                       t->body_begun
-                           ? "answer stopped in the middle: nothing for %d ms"
-                           : "no answer within %d ms",
-                       timeout);
-      io_finish(io, t);
-      continue;
-    }
-    if (!paused && stall < next) next = stall;
-  }
-  return next;
-}
-
-static void io_tell(cq_io *io) {
-  if (!io->news) return;
-  io->news = 0;
-  pthread_mutex_lock(&io->lock);
-  io->events++;
-  pthread_cond_broadcast(&io->cond);
-  pthread_mutex_unlock(&io->lock);
-}
-
-void *cq_io_main(void *user) {
-  cq_io *io = user;
-  int64_t next;
-
-  while ((next = io_turn(io)) >= 0) {
-    int64_t ms;
-    int running, left, ended = 0;
-    CURLMsg *m;
-
-    curl_multi_perform(io->multi, &running);
-    while ((m = curl_multi_info_read(io->multi, &left)) != NULL)
-      if (m->msg == CURLMSG_DONE) {
-        io_complete(io, m->easy_handle, m->data.result);
-        ended = 1;
-      }
-    io_tell(io);
-    /* An end may let another start; otherwise sleep until something comes. */
-    ms = next == INT64_MAX ? 60000 : next - cq_mono_ms();
-    if (ended || ms <= 0) continue;
-    curl_multi_poll(io->multi, NULL, 0, ms > 60000 ? 60000 : (int)ms, NULL);
-  }
-  io_tell(io);
-  return NULL;
+  cq_io_finish(io, t);
 }

@@ -1,5 +1,5 @@
 /* ext/http/receive.c: what curl calls while an answer arrives: its headers,
- * its body, and whether that was all of it.  On the I/O thread. */
+ * its body, and whether that was all of it.  For the pumper. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -218,8 +218,8 @@ int cq_http_submit(cq_http *h, const cq_http_request *r, cq_transfer **out,
   pthread_mutex_lock(&io->lock);
   if (t->attempt > 1) io->stats.retries++;
   cq_transfer_queue(io, t);
+  cq_pump_nudge(io);
   pthread_mutex_unlock(&io->lock);
-  curl_multi_wakeup(io->multi);
   *out = t;
   return CQ_OK;
 }
@@ -227,7 +227,7 @@ int cq_http_submit(cq_http *h, const cq_http_request *r, cq_transfer **out,
 /* A transfer of the parent in a forked child: its thread is gone, and its
  * lock must not be touched. */
 static int transfer_orphan(const cq_transfer *t) {
-  return t->io->pid != getpid();
+  return !cq_io_here(t->io);
 }
 
 cq_tstate cq_transfer_state(cq_transfer *t) {
@@ -241,7 +241,7 @@ cq_tstate cq_transfer_state(cq_transfer *t) {
 }
 
 /* The head is the caller's to read once the state says so; the lock taken
- * there orders the reads behind the I/O thread's writes. */
+ * there orders the reads behind the pumper's writes. */
 static int transfer_has_head(const cq_transfer *t) {
   return cq_transfer_state((cq_transfer *)t) != CQ_T_WAITING &&
          !transfer_orphan(t);
@@ -271,7 +271,6 @@ const char *cq_transfer_url(const cq_transfer *t) {
 
 cq_block *cq_transfer_take(cq_transfer *t) {
   cq_block *b = NULL;
-  int wake = 0;
 
   if (transfer_orphan(t)) return NULL;
   pthread_mutex_lock(&t->io->lock);
@@ -282,11 +281,11 @@ cq_block *cq_transfer_take(cq_transfer *t) {
     t->io->buffered -= b->len;
     if (t->paused) t->resume = 1;
     /* others may wait for the memory, too */
-    wake = t->resume || t->io->wait_head ||
-           t->io->buffered + b->len > t->io->http->o.max_buffered;
+    if (t->resume || t->io->wait_head ||
+        t->io->buffered + b->len > t->io->http->o.max_buffered)
+      cq_pump_nudge(t->io);
   }
   pthread_mutex_unlock(&t->io->lock);
-  if (wake) curl_multi_wakeup(t->io->multi);
   return b;
 }
 
@@ -348,9 +347,9 @@ int cq_transfer_retry(cq_transfer *t, int64_t delay_ms, cq_signer *signer,
     t->refs++;
     io->stats.retries++;
     cq_transfer_queue(io, t);
+    cq_pump_nudge(io);
   }
   pthread_mutex_unlock(&io->lock);
-  if (rc == CQ_OK) curl_multi_wakeup(io->multi);
   return rc;
 }
 
@@ -370,7 +369,6 @@ int cq_transfer_withdraw(cq_transfer *t) {
 
 void cq_transfer_free(cq_transfer *t) {
   cq_io *io;
-  int wake = 0;
 
   if (!t || transfer_orphan(t))
     return; /* an orphan's lists are in an unknown state: it is abandoned */
@@ -381,9 +379,8 @@ void cq_transfer_free(cq_transfer *t) {
     cq_transfer_unqueue(io, t);
     t->refs--;
   } else if (t->at == CQ_AT_CURL) {
-    wake = 1; /* the I/O thread takes it out, and frees it */
+    cq_pump_nudge(io); /* who pumps takes it out, and frees it */
   }
   cq_transfer_release(io, t);
   pthread_mutex_unlock(&io->lock);
-  if (wake) curl_multi_wakeup(io->multi);
 }
