@@ -188,15 +188,8 @@ void cq_sha256(const void *p, size_t n, unsigned char out[32]);
 void cq_hmac_sha256(const void *key, size_t nkey, const void *p, size_t n,
                     unsigned char out[32]);
 void cq_hex(const unsigned char *p, size_t n, char *out); /* 2n+1, lower */
-/* A reused SHA-256 context: fetching the algorithm once is 3 times faster. */
-typedef struct cq_sha cq_sha;
-cq_sha *cq_sha_new(void);
-int cq_sha_begin(cq_sha *s);
-int cq_sha_add(cq_sha *s, const void *p, size_t n);
-int cq_sha_end(cq_sha *s, unsigned char out[32]);
 /* UUIDv5 over the nil namespace and n bytes, as 36 characters + NUL. */
-int cq_sha_uuid5(cq_sha *s, const unsigned char *p, size_t n, char out[37]);
-void cq_sha_free(cq_sha *s);
+void cq_uuid5(const void *p, size_t n, char out[37]);
 void cq_uuid4(char out[37]);
 uint64_t cq_hash64(const void *p, size_t n, uint64_t seed); /* not crypto */
 uint64_t cq_random(void);

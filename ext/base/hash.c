@@ -1,14 +1,12 @@
 /* ext/base/hash.c: SHA-256, HMAC, UUIDs, random numbers, a table hash.
  *
- * The one-shot functions return nothing, since signing must not have a path
- * on which it silently signs with zeros: they use libcrypto's plain SHA-256
- * state, which allocates nothing and cannot fail.  cq_sha is for the row path:
- * it fetches the algorithms once and keeps its contexts.  One cq_sha serves
- * one thread at a time. */
+ * By libcrypto's plain states, which allocate nothing and cannot fail: signing
+ * must not have a path on which it silently signs with zeros.  A row's id
+ * takes two hashes, for which its other interface needs half again as long
+ * even where algorithm and context are kept. */
 #define OPENSSL_SUPPRESS_DEPRECATED 1
 #include "base/base.h"
 
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -46,38 +44,7 @@ void cq_hmac_sha256(const void *key, size_t nkey, const void *p, size_t n,
   cq_wipe(&c, sizeof(c));
 }
 
-/* ---- the reused context -------------------------------------------------- */
-struct cq_sha {
-  EVP_MD *sha256, *sha1;
-  EVP_MD_CTX *ctx; /* of the running SHA-256 */
-  EVP_MD_CTX *id;  /* of uuid5, so that it may be called in between */
-};
-
-cq_sha *cq_sha_new(void) {
-  cq_sha *s = cq_calloc(1, sizeof(*s));
-  if (!s) return NULL;
-  s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-  s->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-  s->ctx = EVP_MD_CTX_new();
-  s->id = EVP_MD_CTX_new();
-  if (s->sha256 && s->sha1 && s->ctx && s->id) return s;
-  cq_sha_free(s);
-  return NULL;
-}
-
-int cq_sha_begin(cq_sha *s) {
-  return EVP_DigestInit_ex2(s->ctx, s->sha256, NULL) == 1 ? CQ_OK : CQ_ERROR;
-}
-
-int cq_sha_add(cq_sha *s, const void *p, size_t n) {
-  if (!n) return CQ_OK;
-  return EVP_DigestUpdate(s->ctx, p, n) == 1 ? CQ_OK : CQ_ERROR;
-}
-
-int cq_sha_end(cq_sha *s, unsigned char out[32]) {
-  return EVP_DigestFinal_ex(s->ctx, out, NULL) == 1 ? CQ_OK : CQ_ERROR;
-}
-
+/* ---- UUIDs ------------------------------------------------------------------ */
 /* Sets version and variant, and writes 8-4-4-4-12. */
 static void hash_uuid_text(unsigned char id[16], int version, char out[37]) {
   char hex[33];
@@ -93,25 +60,16 @@ static void hash_uuid_text(unsigned char id[16], int version, char out[37]) {
   out[36] = '\0';
 }
 
-int cq_sha_uuid5(cq_sha *s, const unsigned char *p, size_t n, char out[37]) {
+void cq_uuid5(const void *p, size_t n, char out[37]) {
   static const unsigned char nil[16];
   unsigned char digest[20];
-  if (EVP_DigestInit_ex2(s->id, s->sha1, NULL) != 1 ||
-      EVP_DigestUpdate(s->id, nil, sizeof(nil)) != 1 ||
-      EVP_DigestUpdate(s->id, p, n) != 1 ||
-      EVP_DigestFinal_ex(s->id, digest, NULL) != 1)
-    return CQ_ERROR;
-  hash_uuid_text(digest, 5, out);
-  return CQ_OK;
-}
+  SHA_CTX c;
 
-void cq_sha_free(cq_sha *s) {
-  if (!s) return;
-  EVP_MD_CTX_free(s->ctx);
-  EVP_MD_CTX_free(s->id);
-  EVP_MD_free(s->sha256);
-  EVP_MD_free(s->sha1);
-  cq_free(s);
+  SHA1_Init(&c);
+  SHA1_Update(&c, nil, sizeof(nil));
+  if (n) SHA1_Update(&c, p, n);
+  SHA1_Final(digest, &c);
+  hash_uuid_text(digest, 5, out);
 }
 
 /* ---- random ---------------------------------------------------------------- */

@@ -25,7 +25,6 @@ struct cq_ids {
   part *parts;
   size_t npart;
   int known; /* each part has a column or attribute */
-  cq_sha *sha;
   cq_buf text; /* what is hashed */
   char *ids, *parents;
   size_t cap;
@@ -73,7 +72,6 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
   if (!o) return cq_error_nomem(err);
   o->table = t;
   cq_buf_init(&o->text, CQ_MAX_RECORD_BYTES);
-  o->sha = cq_sha_new();
   o->key = key_by_name(t);
   o->nkey = t->nkey;
   if (p && p->nkey) {
@@ -81,7 +79,7 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
     o->parts = cq_calloc(p->nkey, sizeof *o->parts);
     if (key && o->parts) parent_parts(o, t, p, key);
   }
-  if (!o->sha || !o->key || (p && p->nkey && (!key || !o->parts))) {
+  if (!o->key || (p && p->nkey && (!key || !o->parts))) {
     cq_free(key);
     cq_ids_free(o);
     return cq_error_nomem(err);
@@ -93,7 +91,6 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
 
 void cq_ids_free(cq_ids *o) {
   if (!o) return;
-  cq_sha_free(o->sha);
   cq_buf_clear(&o->text);
   cq_free(o->key);
   cq_free(o->parts);
@@ -105,11 +102,10 @@ void cq_ids_free(cq_ids *o) {
 static int digest(cq_ids *o, char out[37]) {
   unsigned char sum[32];
 
-  if (o->text.rc || cq_sha_begin(o->sha) ||
-      cq_sha_add(o->sha, o->text.data ? o->text.data : "", o->text.len) ||
-      cq_sha_end(o->sha, sum))
-    return CQ_NOMEM;
-  return cq_sha_uuid5(o->sha, sum, sizeof sum, out);
+  if (o->text.rc) return CQ_NOMEM;
+  cq_sha256(o->text.data ? o->text.data : "", o->text.len, sum);
+  cq_uuid5(sum, sizeof sum, out);
+  return CQ_OK;
 }
 
 /* Does the record say which it is?  Rows that do not would all be one. */

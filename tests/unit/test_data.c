@@ -754,7 +754,6 @@ typedef struct component {
 
 static const char *row_id(const component *c, size_t n) {
   static char id[37];
-  cq_sha *s = cq_sha_new();
   unsigned char digest[32];
   cq_buf b;
   size_t i;
@@ -763,10 +762,8 @@ static const char *row_id(const component *c, size_t n) {
     cq_buf_str(&b, c[i].name);
     cq_value_cqid_text(&b, &c[i].value, c[i].type);
   }
-  if (!s || cq_sha_begin(s) || cq_sha_add(s, b.data, b.len) ||
-      cq_sha_end(s, digest) || cq_sha_uuid5(s, digest, 32, id))
-    id[0] = '\0';
-  cq_sha_free(s);
+  cq_sha256(b.data, b.len, digest);
+  cq_uuid5(digest, sizeof digest, id);
   cq_buf_clear(&b);
   return id;
 }
