@@ -2,7 +2,8 @@
  * other room includes it.
  *
  * sqlite.c         open and close
- * sqlite_session.c statements, transactions, the SQL that cq ships
+ * sqlite_statement.c  statements, and those that are kept
+ * sqlite_session.c transactions, the SQL that cq ships
  * sqlite_feed.c    a batch as a table that INSERT ... SELECT reads
  * sqlite_write.c   units: rows in, merged or journalled at their end
  * sqlite_migrate.c tables and views, made and changed
@@ -14,6 +15,14 @@
 
 #include "dest/dest.h"
 
+/* A statement that will be wanted again. */
+enum { LITE_KEPT = 24 };
+typedef struct lite_kept {
+  sqlite3_stmt *stmt; /* NULL: free */
+  uint64_t hash;      /* of its text */
+  uint64_t used;
+} lite_kept;
+
 /* One connection; several destinations (main, an attached file) may share it,
  * and then share its transaction. */
 typedef struct lite_handle {
@@ -24,11 +33,13 @@ typedef struct lite_handle {
   int open;   /* we have begun a transaction */
   sqlite3_stmt *stopper; /* a write: ends the transaction when interrupted */
   sqlite3_stmt *undo;    /* ROLLBACK */
-  int64_t rows;          /* written in it */
-  int64_t since_ms;      /* when it began */
-  cq_error why;          /* the last error of a statement in it */
-  int losses;            /* transactions that went with what they held */
-  cq_error lost;         /* why the last of them did */
+  lite_kept kept[LITE_KEPT];
+  uint64_t uses;
+  int64_t rows;     /* written in it */
+  int64_t since_ms; /* when it began */
+  cq_error why;     /* the last error of a statement in it */
+  int losses;       /* transactions that went with what they held */
+  cq_error lost;    /* why the last of them did */
   int (*interrupted)(void *user);
   void *user;
 } lite_handle;
@@ -51,9 +62,11 @@ typedef struct lite_table {
   sqlite3_stmt *insert;
 } lite_table;
 
-/* ---- sqlite_session.c ---- */
+/* ---- sqlite_statement.c ---- */
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err);
-/* sqlite3_mprintf's formats: %w and %Q quote. */
+/* Formats as sqlite3_mprintf's, of which these know %w %q %s, and %Q %.*Q %d
+ * %lld,
+ * which become parameters.  The statement is kept. */
 int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...);
 /* The same, of a statement that changes a schema. */
 int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...);
@@ -67,6 +80,10 @@ const char *lite_text(sqlite3_stmt *s, int i);
 int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err);
 /* First column of the first row; 0 where there is none. */
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
+/* Finalizes what is kept. */
+void lite_forget(lite_handle *h);
+
+/* ---- sqlite_session.c ---- */
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */
 int lite_commit(cq_lite *d, int force, cq_error *err);
 void lite_rollback(cq_lite *d);

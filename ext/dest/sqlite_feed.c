@@ -157,7 +157,12 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
   i = column - FEED_CELL;
   if (i >= f->table->ncol) return SQLITE_OK;
   v = cq_batch_row(f->rows->batch, c->row) + f->table->cols[i];
-  if (v->kind != CQ_NULL && !feed_fits(f->kinds[i], v)) {
+  if (v->kind == CQ_NULL) return SQLITE_OK;
+  if (v->kind == CQ_STR && f->kinds[i] == 'T') { /* most of all cells */
+    sqlite3_result_text(ctx, v->len ? v->u.s : "", (int)v->len, SQLITE_STATIC);
+    return SQLITE_OK;
+  }
+  if (!feed_fits(f->kinds[i], v)) {
     feed_odd(f, i, v);
     return SQLITE_OK;
   }
@@ -168,14 +173,7 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
   case CQ_DOUBLE:
     sqlite3_result_double(ctx, v->u.r);
     break;
-  case CQ_STR:
-    if (f->kinds[i] == 'B')
-      sqlite3_result_blob(ctx, v->len ? v->u.s : "", (int)v->len,
-                          SQLITE_STATIC);
-    else
-      sqlite3_result_text(ctx, v->len ? v->u.s : "", (int)v->len,
-                          SQLITE_STATIC);
-    break;
+  case CQ_STR: /* where bytes are wanted */
   case CQ_BYTES:
     sqlite3_result_blob(ctx, v->len ? v->u.s : "", (int)v->len, SQLITE_STATIC);
     break;

@@ -1,5 +1,5 @@
-/* ext/dest/sqlite_session.c: statements and transactions of the SQLite
- * destination, and the SQL that cq ships.
+/* ext/dest/sqlite_session.c: transactions of the SQLite destination, and the
+ * SQL that cq ships.
  *
  * On a connection that is not in a transaction, rows gather in large ones that
  * commit() ends when there are 50,000 rows or a second has passed.  Where the
@@ -9,7 +9,6 @@
  * SQLite roll back what is open, which is how none stays. */
 #include "dest/internal.h"
 
-#include <stdarg.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -24,104 +23,6 @@ enum {
   COMMIT_MS = 1000,
   BUSY_MS = 30000 /* how long another writer is waited for */
 };
-
-int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
-  cq_error *why = &d->h->why;
-
-  rc &= 0xff;
-  if (rc == SQLITE_INTERRUPT) {
-    cq_error_set(why, CQ_INTERRUPT, "interrupted");
-  } else {
-    cq_error_set(why, rc, "destination %s: %s: %s", d->base.name, what,
-                 sqlite3_errmsg(d->h->db));
-    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
-      cq_error_hint(why, "another statement or process holds the database; "
-                         "end it and sync again");
-  }
-  if (err) *err = *why;
-  return rc;
-}
-
-static int lite_vprepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
-                         const char *fmt, va_list ap) {
-  char *sql = sqlite3_vmprintf(fmt, ap);
-  int rc;
-
-  *out = NULL;
-  if (!sql) return cq_error_nomem(err);
-  rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
-  if (rc) rc = lite_fail(d, rc, "statement", err);
-  sqlite3_free(sql);
-  return rc;
-}
-
-int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
-                 ...) {
-  va_list ap;
-  int rc;
-
-  va_start(ap, fmt);
-  rc = lite_vprepare(d, out, err, fmt, ap);
-  va_end(ap);
-  return rc;
-}
-
-int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err) {
-  int rc = sqlite3_step(s);
-
-  while (rc == SQLITE_ROW) rc = sqlite3_step(s);
-  rc = rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, "statement", err);
-  sqlite3_finalize(s);
-  return rc;
-}
-
-static int lite_vexec(cq_lite *d, cq_error *err, const char *fmt, va_list ap) {
-  sqlite3_stmt *s;
-  int rc = lite_vprepare(d, &s, err, fmt, ap);
-
-  return rc ? rc : lite_done(d, s, err);
-}
-
-int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
-  va_list ap;
-  int rc;
-
-  va_start(ap, fmt);
-  rc = lite_vexec(d, err, fmt, ap);
-  va_end(ap);
-  return rc;
-}
-
-int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err) {
-  int rc = sqlite3_exec(d->h->db, sql, NULL, NULL, NULL);
-
-  return rc ? lite_fail(d, rc, what, err) : CQ_OK;
-}
-
-int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
-  sqlite3_stmt *s;
-  va_list ap;
-  int rc;
-
-  *out = 0;
-  va_start(ap, fmt);
-  rc = lite_vprepare(d, &s, err, fmt, ap);
-  va_end(ap);
-  if (rc) return rc;
-  rc = sqlite3_step(s);
-  if (rc == SQLITE_ROW) *out = sqlite3_column_int64(s, 0);
-  rc = rc == SQLITE_ROW || rc == SQLITE_DONE
-           ? CQ_OK
-           : lite_fail(d, rc, "statement", err);
-  sqlite3_finalize(s);
-  return rc;
-}
-
-const char *lite_text(sqlite3_stmt *s, int i) {
-  const char *text = (const char *)sqlite3_column_text(s, i);
-
-  return text ? text : "";
-}
 
 /* Runs a statement of the transaction kind; another writer is waited for. */
 static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
@@ -152,17 +53,6 @@ void lite_stopper(cq_lite *d) {
   if (sql) sqlite3_prepare_v2(h->db, sql, -1, &h->stopper, NULL);
   sqlite3_prepare_v2(h->db, "ROLLBACK", -1, &h->undo, NULL);
   sqlite3_free(sql);
-}
-
-int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...) {
-  va_list ap;
-  int rc;
-
-  va_start(ap, fmt);
-  rc = lite_vexec(d, err, fmt, ap);
-  va_end(ap);
-  if (rc == CQ_OK && d->h->open) lite_stopper(d);
-  return rc;
 }
 
 /* A transaction has gone, and what it held with it: by an error after which

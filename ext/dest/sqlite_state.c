@@ -339,7 +339,7 @@ int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
   return lite_exec(d, err,
                    "INSERT INTO \"%w\".cq_sync_errors (sync_group_id, "
                    "source_name, table_name, client_id, kind, message, hint, "
-                   "at) VALUES (%lld, %Q, %Q, %Q, %Q, '%.*q', %Q, %Q)",
+                   "at) VALUES (%lld, %Q, %Q, %Q, %Q, %.*Q, %Q, %Q)",
                    d->schema, (long long)r->group, r->source, table, client,
                    kind, (int)n, message, hint ? hint + 7 : NULL, now);
 }

@@ -1,0 +1,279 @@
+/* ext/dest/sqlite_statement.c: statements of the SQLite destination.
+ *
+ * Each unit of a run ends with the same few statements about another client.
+ * To prepare one takes ten times as long as to run it, so what lite_exec and
+ * lite_int run is kept: their values become parameters, and the text that is
+ * left finds the statement again.  Nothing prepared outlives the sync. */
+#include "dest/internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+enum { STATEMENT_VALUES = 24 };
+
+typedef struct statement_value {
+  const char *text; /* borrowed; NULL with is_text: NULL */
+  int is_text, len; /* -1: to its NUL */
+  sqlite3_int64 number;
+} statement_value;
+
+/* A format, taken apart. */
+typedef struct statement {
+  cq_buf sql;
+  statement_value v[STATEMENT_VALUES];
+  int n;
+} statement;
+
+int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
+  cq_error *why = &d->h->why;
+
+  rc &= 0xff;
+  if (rc == SQLITE_INTERRUPT) {
+    cq_error_set(why, CQ_INTERRUPT, "interrupted");
+  } else {
+    cq_error_set(why, rc, "destination %s: %s: %s", d->base.name, what,
+                 sqlite3_errmsg(d->h->db));
+    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+      cq_error_hint(why, "another statement or process holds the database; "
+                         "end it and sync again");
+  }
+  if (err) *err = *why;
+  return rc;
+}
+
+/* ---- formats ----------------------------------------------------------------- */
+static void statement_name(cq_buf *b, const char *s, char quote) {
+  for (; s && *s; s++) {
+    if (*s == quote) cq_buf_byte(b, quote);
+    cq_buf_byte(b, *s);
+  }
+}
+
+static statement_value *statement_put(statement *st) {
+  if (st->n == STATEMENT_VALUES) {
+    st->sql.rc = CQ_TOOBIG;
+    return NULL;
+  }
+  cq_buf_byte(&st->sql, '?');
+  memset(&st->v[st->n], 0, sizeof st->v[st->n]);
+  return &st->v[st->n++];
+}
+
+/* %Q, %.*Q, %d and %lld are values, %w, %q and %s part of the text. */
+static void statement_parse(statement *st, const char *fmt, va_list ap) {
+  for (const char *p = fmt; *p; p++) {
+    statement_value *v;
+
+    if (*p != '%') {
+      cq_buf_byte(&st->sql, *p);
+      continue;
+    }
+    switch (*++p) {
+    case '.': /* .*Q */
+      p += 2;
+      if ((v = statement_put(st)) == NULL) return;
+      v->is_text = 1;
+      v->len = va_arg(ap, int);
+      v->text = va_arg(ap, const char *);
+      break;
+    case 'w':
+      statement_name(&st->sql, va_arg(ap, const char *), '"');
+      break;
+    case 'q':
+      statement_name(&st->sql, va_arg(ap, const char *), '\'');
+      break;
+    case 's':
+      cq_buf_str(&st->sql, va_arg(ap, const char *));
+      break;
+    case 'Q':
+      if ((v = statement_put(st)) == NULL) return;
+      v->is_text = 1;
+      v->len = -1;
+      v->text = va_arg(ap, const char *);
+      break;
+    case 'd':
+      if ((v = statement_put(st)) == NULL) return;
+      v->number = va_arg(ap, int);
+      break;
+    case 'l': /* lld */
+      p += 2;
+      if ((v = statement_put(st)) == NULL) return;
+      v->number = va_arg(ap, long long);
+      break;
+    default: /* %% */
+      cq_buf_byte(&st->sql, *p);
+    }
+  }
+}
+
+/* ---- what is kept ------------------------------------------------------------ */
+void lite_forget(lite_handle *h) {
+  for (int i = 0; i < LITE_KEPT; i++) {
+    sqlite3_finalize(h->kept[i].stmt);
+    h->kept[i].stmt = NULL;
+  }
+}
+
+/* The statement of this text, which no one is running. */
+static int statement_find(cq_lite *d, const char *sql, sqlite3_stmt **out,
+                          cq_error *err) {
+  lite_handle *h = d->h;
+  lite_kept *oldest = NULL;
+  uint64_t hash = cq_hash64(sql, strlen(sql), 0);
+  int rc;
+
+  for (int i = 0; i < LITE_KEPT; i++) {
+    lite_kept *k = &h->kept[i];
+
+    if (k->stmt && sqlite3_stmt_busy(k->stmt)) continue;
+    if (k->stmt && k->hash == hash && strcmp(sqlite3_sql(k->stmt), sql) == 0) {
+      k->used = ++h->uses;
+      *out = k->stmt;
+      return CQ_OK;
+    }
+    if (!oldest || !k->stmt || (oldest->stmt && k->used < oldest->used))
+      oldest = k;
+  }
+  rc = sqlite3_prepare_v2(h->db, sql, -1, out, NULL);
+  if (rc) return lite_fail(d, rc, "statement", err);
+  if (oldest) {
+    sqlite3_finalize(oldest->stmt);
+    oldest->stmt = *out;
+    oldest->hash = hash;
+    oldest->used = ++h->uses;
+  }
+  return CQ_OK;
+}
+
+static void statement_leave(cq_lite *d, sqlite3_stmt *s) {
+  sqlite3_reset(s);
+  for (int i = 0; i < LITE_KEPT; i++)
+    if (d->h->kept[i].stmt == s) {
+      sqlite3_clear_bindings(s); /* they are borrowed */
+      return;
+    }
+  sqlite3_finalize(s);
+}
+
+static int statement_run(cq_lite *d, int64_t *out, cq_error *err,
+                         const char *fmt, va_list ap) {
+  sqlite3_stmt *s = NULL;
+  statement st;
+  int rc;
+
+  st.n = 0;
+  cq_buf_init(&st.sql, CQ_MAX_SPEC_BYTES);
+  statement_parse(&st, fmt, ap);
+  rc = st.sql.rc
+           ? cq_error_set(err, st.sql.rc,
+                          "destination %s: a statement: "
+                          "%s",
+                          d->base.name,
+                          st.sql.rc == CQ_NOMEM ? "out of memory" : "too large")
+           : statement_find(d, st.sql.data, &s, err);
+  for (int i = 0; rc == CQ_OK && i < st.n; i++) {
+    const statement_value *v = &st.v[i];
+
+    rc = v->is_text
+             ? sqlite3_bind_text(s, i + 1, v->text, v->len, SQLITE_STATIC)
+             : sqlite3_bind_int64(s, i + 1, v->number);
+    if (rc) lite_fail(d, rc, "statement", err);
+  }
+  if (rc == CQ_OK) {
+    int row = sqlite3_step(s);
+
+    if (row == SQLITE_ROW && out) *out = sqlite3_column_int64(s, 0);
+    while (row == SQLITE_ROW && !out) row = sqlite3_step(s);
+    rc = row == SQLITE_ROW || row == SQLITE_DONE
+             ? CQ_OK
+             : lite_fail(d, row, "statement", err);
+  }
+  if (s) statement_leave(d, s);
+  cq_buf_clear(&st.sql);
+  return rc;
+}
+
+int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = statement_run(d, NULL, err, fmt, ap);
+  va_end(ap);
+  return rc;
+}
+
+int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
+  va_list ap;
+  int rc;
+
+  *out = 0;
+  va_start(ap, fmt);
+  rc = statement_run(d, out, err, fmt, ap);
+  va_end(ap);
+  return rc;
+}
+
+/* ---- the caller's own ---------------------------------------------------------- */
+static int statement_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
+                             const char *fmt, va_list ap) {
+  char *sql = sqlite3_vmprintf(fmt, ap);
+  int rc;
+
+  *out = NULL;
+  if (!sql) return cq_error_nomem(err);
+  rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
+  if (rc) rc = lite_fail(d, rc, "statement", err);
+  sqlite3_free(sql);
+  return rc;
+}
+
+int lite_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
+                 ...) {
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = statement_prepare(d, out, err, fmt, ap);
+  va_end(ap);
+  return rc;
+}
+
+int lite_done(cq_lite *d, sqlite3_stmt *s, cq_error *err) {
+  int rc = sqlite3_step(s);
+
+  while (rc == SQLITE_ROW) rc = sqlite3_step(s);
+  rc = rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, "statement", err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
+int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err) {
+  int rc = sqlite3_exec(d->h->db, sql, NULL, NULL, NULL);
+
+  return rc ? lite_fail(d, rc, what, err) : CQ_OK;
+}
+
+int lite_ddl(cq_lite *d, cq_error *err, const char *fmt, ...) {
+  sqlite3_stmt *s;
+  va_list ap;
+  int rc;
+
+  lite_forget(d->h); /* a kept statement may read what is dropped */
+  va_start(ap, fmt);
+  rc = statement_prepare(d, &s, err, fmt, ap);
+  va_end(ap);
+  if (rc == CQ_OK) rc = lite_done(d, s, err);
+  if (rc == CQ_OK && d->h->open) lite_stopper(d);
+  return rc;
+}
+
+const char *lite_text(sqlite3_stmt *s, int i) {
+  const char *text = (const char *)sqlite3_column_text(s, i);
+
+  return text ? text : "";
+}
