@@ -8,8 +8,8 @@
 enum { LIMIT = 4 << 20, ANSWERS = 20000 };
 
 /* Answers of many small units, whose texts are as large as their bodies. */
-static void fill(cq_cache *c, int n) {
-  for (int i = 0; i < n; i++) {
+static void fill_from(cq_cache *c, int from, int n, int live) {
+  for (int i = from; i < from + n; i++) {
     char key[128], url[160];
     cq_cached v = {0};
 
@@ -22,9 +22,21 @@ static void fill(cq_cache *c, int n) {
     v.url = url;
     v.etag = "\"0123456789abcdef-0123456789abcdef\"";
     v.modified = "Sat, 01 Jan 2022 00:00:00 GMT";
-    cq_cache_put(c, key, &v, 1);
+    cq_cache_put(c, key, &v, live);
     cq_block_unref(v.block);
   }
+}
+
+static void fill(cq_cache *c, int n) {
+  fill_from(c, 0, n, 1);
+}
+
+static int known(cq_cache *c, int i) {
+  cq_cached out;
+  char key[128];
+
+  snprintf(key, sizeof key, "GET http://127.0.0.1/small/%d/000000000001", i);
+  return cq_cache_get(c, key, &out) != CQ_CACHE_NONE;
 }
 
 static void test_cache_bytes_are_all_counted(void) {
@@ -53,7 +65,38 @@ static void test_cache_newest_stay(void) {
   cq_cache_free(c);
 }
 
+/* A table that is larger than the cache, read twice by one statement: what it
+ * has read first is what it will ask for first. */
+static void test_cache_keeps_what_a_cursor_asks_again(void) {
+  cq_cache *c;
+
+  CHECK_INT(cq_cache_new(LIMIT, &c), CQ_OK);
+  cq_cache_enter(c);
+  fill(c, ANSWERS);
+  CHECK(known(c, 0));
+  CHECK(!known(c, ANSWERS - 1));
+  cq_cache_leave(c);
+  fill_from(c, ANSWERS, 1, 1); /* of a later statement */
+  CHECK(known(c, ANSWERS));
+  cq_cache_free(c);
+}
+
+static void test_cache_a_sync_takes_an_eighth(void) {
+  int n = 0;
+  cq_cache *c;
+
+  CHECK_INT(cq_cache_new(LIMIT, &c), CQ_OK);
+  fill_from(c, 0, ANSWERS, 0);
+  while (known(c, n)) n++;
+  CHECK(n > 100 && n < ANSWERS / 8);
+  fill_from(c, ANSWERS, ANSWERS, 0); /* pushes out nothing */
+  CHECK(known(c, 0));
+  cq_cache_free(c);
+}
+
 int main(void) {
+  RUN(test_cache_keeps_what_a_cursor_asks_again);
+  RUN(test_cache_a_sync_takes_an_eighth);
   RUN(test_cache_bytes_are_all_counted);
   RUN(test_cache_newest_stay);
   return test_done();
