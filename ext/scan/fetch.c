@@ -86,6 +86,14 @@ static int fetch_cache_key(cq_fetch *f, cq_error *err) {
 
     cq_buf_printf(&key, "%s=%llx\n", f->params.names[i], (unsigned long long)h);
   }
+  /* A certificate says who asks, as a header does. */
+  for (size_t i = 0; i < 3; i++) {
+    const char *file = i == 0   ? f->built.tls.ca_file
+                       : i == 1 ? f->built.tls.client_cert
+                                : f->built.tls.client_key;
+
+    cq_buf_printf(&key, "tls:%s\n", file ? file : "");
+  }
   cq_buf_add(&key, f->built.body ? f->built.body : "", f->built.nbody);
   if (key.rc) {
     cq_buf_clear(&key);

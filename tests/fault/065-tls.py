@@ -261,6 +261,20 @@ t.is_('an integration brings its authority', who(good.url(), own={'ca': 'house.p
 t.has('which stands before the setting', who(good.url(), own={'ca': 'stranger.pem'}, **CA), 'issuer')
 t.is_('and its certificate', who(asks.url(), own={'ca': 'house.pem', 'cert': 'me.pem', 'key': 'locked.key', 'pass': 'open sesame'}), 'me')
 t.is_('with its own key only', who(asks.url(), own={'cert': 'both.both'}, client_cert='intruder.pem', client_key='intruder.key', **CA), 'me')
+leaf('you', 'house')
+with open('pair.yml', 'w', encoding='utf-8') as f:
+    f.write(f"""
+format: 1
+integration: pair
+config: {{who: {{type: list, default: [me, you]}}}}
+clients: {{who: {{values: "{{{{ config.who }}}}"}}}}
+tls: {{ca_file: house.pem, client_cert: "{{{{ client.who }}}}.pem", client_key: "{{{{ client.who }}}}.key"}}
+defaults: {{request: {{url: "{asks.url()}", path: /who}}, page: {{by: none}}}}
+tables:
+  pair_who: {{rows: "[*]", key: [who, id], columns: {{who: {{from: client.who}}, id: integer, name: text}}}}
+""")
+t.rows("SELECT cq_load('pair.yml')")
+t.is_('two that differ by their certificates alone', t.rows('SELECT who, name FROM live_pair_who ORDER BY who'), [('me', 'me'), ('you', 'you')])
 r = t.tries("SELECT cq_sync(?)", f'{{source: tls, tables: [tls_who], spec: {{url: "{asks.url()}", ca: house.pem, cert: both.both}}}}')
 t.has('in a sync, from its spec', r, '"success"')
 
