@@ -35,11 +35,12 @@ typedef struct lite_handle {
   sqlite3_stmt *undo;    /* ROLLBACK */
   lite_kept kept[LITE_KEPT];
   uint64_t uses;
-  int64_t rows;     /* written in it */
-  int64_t since_ms; /* when it began */
-  cq_error why;     /* the last error of a statement in it */
-  int losses;       /* transactions that went with what they held */
-  cq_error lost;    /* why the last of them did */
+  int64_t busy_since; /* lite_busy's */
+  int64_t rows;       /* written in it */
+  int64_t since_ms;   /* when it began */
+  cq_error why;       /* the last error of a statement in it */
+  int losses;         /* transactions that went with what they held */
+  cq_error lost;      /* why the last of them did */
   int (*interrupted)(void *user);
   void *user;
 } lite_handle;
@@ -82,6 +83,9 @@ int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err);
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
 /* Finalizes what is kept. */
 void lite_forget(lite_handle *h);
+/* Another connection is in the way: waits a little, and tells whether to try
+ * again.  *since is 0 first. */
+int lite_again(const lite_handle *h, int rc, int64_t *since);
 
 /* ---- sqlite_session.c ---- */
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */

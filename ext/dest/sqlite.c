@@ -86,6 +86,15 @@ static int lite_join(cq_lite *d, cq_error *err) {
   return rc ? lite_fail(d, rc, "savepoint", err) : CQ_OK;
 }
 
+/* Of a connection that is ours; on the host's, waiting is the host's choice, or
+ * lite_again's. */
+static int lite_busy(void *handle, int count) {
+  lite_handle *h = handle;
+
+  if (count == 0) h->busy_since = 0;
+  return lite_again(h, SQLITE_BUSY, &h->busy_since);
+}
+
 static int lite_connect(cq_lite *d, const cq_dest_def *def, int make,
                         cq_error *err) {
   lite_handle *h;
@@ -130,6 +139,7 @@ static int lite_connect(cq_lite *d, const cq_dest_def *def, int make,
     return cq_error_set(err, rc & 0xff, "destination %s: %s: %s", d->base.name,
                         def->path,
                         h->db ? sqlite3_errmsg(h->db) : "out of memory");
+  sqlite3_busy_handler(h->db, lite_busy, h);
   /* Whoever made the file: its triggers get SQLite's harmless functions only,
    * and its schema is what it says. */
   sqlite3_db_config(h->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

@@ -18,24 +18,15 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
-enum {
-  COMMIT_ROWS = 50000,
-  COMMIT_MS = 1000,
-  BUSY_MS = 30000 /* how long another writer is waited for */
-};
+enum { COMMIT_ROWS = 50000, COMMIT_MS = 1000 };
 
 /* Runs a statement of the transaction kind; another writer is waited for. */
 static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
-  int64_t until = cq_mono_ms() + BUSY_MS;
+  int64_t since = 0;
   int rc;
 
-  for (;;) {
-    rc = sqlite3_exec(d->h->db, sql, NULL, NULL, NULL);
-    if ((rc & 0xff) != SQLITE_BUSY || cq_mono_ms() >= until ||
-        (d->h->interrupted && d->h->interrupted(d->h->user)))
-      break;
-    sqlite3_sleep(20);
-  }
+  do rc = sqlite3_exec(d->h->db, sql, NULL, NULL, NULL);
+  while (lite_again(d->h, rc, &since));
   return rc ? lite_fail(d, rc, sql, err) : CQ_OK;
 }
 

@@ -13,7 +13,11 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
-enum { STATEMENT_VALUES = 24 };
+enum {
+  STATEMENT_VALUES = 24,
+  BUSY_MS = 30000, /* how long another connection is waited for */
+  BUSY_LOOK_MS = 20
+};
 
 typedef struct statement_value {
   const char *text; /* borrowed; NULL with is_text: NULL */
@@ -43,6 +47,21 @@ int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
   }
   if (err) *err = *why;
   return rc;
+}
+
+int lite_again(const lite_handle *h, int rc, int64_t *since) {
+  if ((rc & 0xff) != SQLITE_BUSY) return 0;
+  if (!*since) *since = cq_mono_ms();
+  if (cq_mono_ms() - *since >= BUSY_MS ||
+      (h->interrupted && h->interrupted(h->user)))
+    return 0;
+  sqlite3_sleep(BUSY_LOOK_MS);
+  return 1;
+}
+
+/* Within a transaction to wait could be for ever: the other may wait for us. */
+static int statement_again(const cq_lite *d, int rc, int64_t *since) {
+  return sqlite3_get_autocommit(d->h->db) && lite_again(d->h, rc, since);
 }
 
 /* ---- formats ----------------------------------------------------------------- */
@@ -124,6 +143,7 @@ static int statement_find(cq_lite *d, const char *sql, sqlite3_stmt **out,
   lite_handle *h = d->h;
   lite_kept *oldest = NULL;
   uint64_t hash = cq_hash64(sql, strlen(sql), 0);
+  int64_t since = 0;
   int rc;
 
   for (int i = 0; i < LITE_KEPT; i++) {
@@ -138,7 +158,8 @@ static int statement_find(cq_lite *d, const char *sql, sqlite3_stmt **out,
     if (!oldest || !k->stmt || (oldest->stmt && k->used < oldest->used))
       oldest = k;
   }
-  rc = sqlite3_prepare_v2(h->db, sql, -1, out, NULL);
+  do rc = sqlite3_prepare_v2(h->db, sql, -1, out, NULL);
+  while (statement_again(d, rc, &since));
   if (rc) return lite_fail(d, rc, "statement", err);
   if (oldest) {
     sqlite3_finalize(oldest->stmt);
@@ -184,8 +205,10 @@ static int statement_run(cq_lite *d, int64_t *out, cq_error *err,
     if (rc) lite_fail(d, rc, "statement", err);
   }
   if (rc == CQ_OK) {
-    int row = sqlite3_step(s);
+    int64_t since = 0;
+    int row;
 
+    while (statement_again(d, row = sqlite3_step(s), &since)) sqlite3_reset(s);
     if (row == SQLITE_ROW && out) *out = sqlite3_column_int64(s, 0);
     while (row == SQLITE_ROW && !out) row = sqlite3_step(s);
     rc = row == SQLITE_ROW || row == SQLITE_DONE
@@ -222,11 +245,13 @@ int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
 static int statement_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
                              const char *fmt, va_list ap) {
   char *sql = sqlite3_vmprintf(fmt, ap);
+  int64_t since = 0;
   int rc;
 
   *out = NULL;
   if (!sql) return cq_error_nomem(err);
-  rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
+  do rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
+  while (statement_again(d, rc, &since));
   if (rc) rc = lite_fail(d, rc, "statement", err);
   sqlite3_free(sql);
   return rc;
