@@ -192,7 +192,7 @@ static size_t entry_bytes(const char *key, const cq_cached *v) {
 
 /* A failure to remember is no failure of the query. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live) {
-  size_t bytes = entry_bytes(key, v);
+  size_t bytes = entry_bytes(key, v), room = c->max;
   uint64_t h = cq_hash64(key, strlen(key), 0);
   entry *old, *e;
 
@@ -207,8 +207,11 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live) {
     e = NULL;
   }
   if (e) e->answer.block = cq_block_ref(v->block);
-  /* What was known before does not hold any more, remembered or not. */
+  /* What was known before does not hold any more, remembered or not; who takes
+   * its place takes its room. */
   old = cache_find(c, key, h);
+  if (!live) room = c->max / 8;
+  if (old && c->bytes > room) room = c->bytes;
   if (old) cache_remove(c, old);
   if (!e) return;
   e->hash = h;
@@ -217,7 +220,7 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live) {
   if (live)
     while (c->bytes + bytes > c->max && (old = cache_least(c)) != NULL)
       cache_remove(c, old);
-  if (c->bytes + bytes > (live ? c->max : c->max / 8)) {
+  if (c->bytes + bytes > room) {
     entry_free(e);
     return;
   }
