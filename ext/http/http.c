@@ -70,7 +70,7 @@ cq_io *cq_http_io(cq_http *h) {
 }
 
 int cq_http_start(cq_io *io, cq_error *err) {
-  sigset_t all, old;
+  sigset_t old;
   int rc;
 
   if (io->running) return CQ_OK;
@@ -85,8 +85,7 @@ int cq_http_start(cq_io *io, cq_error *err) {
     curl_multi_setopt(io->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
   }
   /* The host's signals are the host's: this thread takes none. */
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
+  cq_pump_mask(&old);
   rc = pthread_create(&io->thread, NULL, cq_pump_thread, io);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (rc)

@@ -10,6 +10,7 @@
 #define CQ_HTTP_INTERNAL_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/types.h>
 
 #include <curl/curl.h>
@@ -155,8 +156,10 @@ int cq_io_here(const cq_io *io);
 void *cq_pump_thread(void *io);
 /* With the lock held: there is work, or the caller wants to pump. */
 void cq_pump_nudge(cq_io *io);
-/* Ends the thread, then all that is under way. */
+/* Ends all that is under way, curl's handles too, and the thread. */
 void cq_pump_stop(cq_io *io);
+/* No handlers of the host run on this thread from now on; *old gets the mask. */
+void cq_pump_mask(sigset_t *old);
 /* io.c, for the pumper: begins, ends, gives up an exchange. */
 void cq_io_start(cq_io *io, cq_transfer *t);
 void cq_io_complete(cq_io *io, CURL *easy, CURLcode code);
@@ -184,7 +187,7 @@ void cq_transfer_queue(cq_io *io, cq_transfer *t);
 void cq_transfer_unqueue(cq_io *io, cq_transfer *t);
 void cq_transfer_release(cq_io *io, cq_transfer *t); /* frees the last one */
 void cq_transfer_forget(cq_io *io, cq_transfer *t);  /* drops the answer */
-/* Without the lock: "GET https://host/path: " + text, no query. */
+/* Needs no lock: "GET https://host/path: " + text, no query. */
 int cq_transfer_fail(cq_transfer *t, int code, const char *fmt, ...)
     CQ_PRINTF(3, 4);
 /* limit.c; with the lock held.  Bool: all limiters let it pass now; else

@@ -132,18 +132,17 @@ void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining,
 
 void cq_limiter_success(cq_http *h, cq_limiter *l) {
   cq_io *io = cq_http_io(h);
-  int wake;
+  int before;
 
   if (!io || !l) return;
   pthread_mutex_lock(&io->lock);
-  wake = (int)l->now_concurrency;
+  before = (int)l->now_concurrency;
   l->now_rate *= 1.05;
   if (l->now_rate > l->rate) l->now_rate = l->rate;
   l->now_concurrency *= 1.05;
   if (l->now_concurrency > l->concurrency) l->now_concurrency = l->concurrency;
-  wake = (int)l->now_concurrency > wake && io->running;
+  if ((int)l->now_concurrency > before && io->running) cq_pump_nudge(io);
   pthread_mutex_unlock(&io->lock);
-  if (wake) curl_multi_wakeup(io->multi);
 }
 
 int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms) {

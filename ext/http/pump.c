@@ -253,12 +253,29 @@ void *cq_pump_thread(void *user) {
     }
   }
   pthread_mutex_unlock(&io->lock);
+  /* TLS says goodbye here and not on the host's thread. */
+  turn_once(io); /* cancels all that is under way */
+  for (int i = 0; i < io->nspare; i++) curl_easy_cleanup(io->spare[i]);
+  curl_multi_cleanup(io->multi);
+  io->nspare = 0;
+  io->multi = NULL;
   return NULL;
 }
 
 void cq_pump_nudge(cq_io *io) {
   if (io->asleep) pthread_cond_signal(&io->tick);
   if (io->pumper == PUMP_THREAD) curl_multi_wakeup(io->multi);
+}
+
+/* What a thread does to itself is the host's to hear of. */
+void cq_pump_mask(sigset_t *old) {
+  static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                            SIGTRAP, SIGABRT, SIGSYS};
+  sigset_t all;
+
+  sigfillset(&all);
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&all, own[i]);
+  pthread_sigmask(SIG_SETMASK, &all, old);
 }
 
 /* ---- the caller -------------------------------------------------------------- */
@@ -271,10 +288,9 @@ typedef struct pump_mask {
 /* The host's signals are the host's: neither shall a broken connection end it
  * by SIGPIPE, nor shall its handlers run on threads that curl starts here. */
 static void pump_mask_set(pump_mask *m) {
-  sigset_t all, pending;
+  sigset_t pending;
 
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &m->old);
+  cq_pump_mask(&m->old);
   m->pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }
 
@@ -328,15 +344,10 @@ void cq_http_wait(cq_http *h, int timeout_ms) {
 /* ---- the end --------------------------------------------------------------- */
 
 void cq_pump_stop(cq_io *io) {
-  pump_mask mask;
-
   pthread_mutex_lock(&io->lock);
   io->stop = 1;
   pthread_cond_signal(&io->tick);
   cq_pump_nudge(io);
   pthread_mutex_unlock(&io->lock);
   pthread_join(io->thread, NULL);
-  pump_mask_set(&mask);
-  turn_once(io); /* cancels all that is under way */
-  pump_mask_restore(&mask);
 }
