@@ -102,7 +102,7 @@ const char *cq_nearest(const char *word, const char *const *words, size_t n) {
 }
 
 /* ---- secrets --------------------------------------------------------------- */
-enum { TEXT_SECRET_MIN = 4, TEXT_SECRET_PART = 8 };
+enum { TEXT_SECRET_MIN = 4, TEXT_SECRET_PART = 8, TEXT_SECRET_MOST = 16 };
 
 static int text_hex(const char *p, int digits) {
   int v = 0;
@@ -140,10 +140,13 @@ static size_t text_writes(const char *p, char c, int plain) {
  * end, or its line's, is where a short beginning is likely to be one. */
 static size_t text_secret(const char *p, const char *secret, int plain) {
   const char *s = secret, *at = p;
-  size_t n;
+  size_t n, part = strlen(secret) / 2;
   while (*s && (n = text_writes(at, *s, plain)) > 0) at += n, s++;
   n = (size_t)(s - secret);
-  if (!*s || n >= TEXT_SECRET_PART) return (size_t)(at - p);
+  /* Many begin alike, and like other words: github_pat_, https://, -----BEGIN. */
+  if (part < TEXT_SECRET_PART) part = TEXT_SECRET_PART;
+  if (part > TEXT_SECRET_MOST) part = TEXT_SECRET_MOST;
+  if (!*s || n >= part) return (size_t)(at - p);
   return n >= TEXT_SECRET_MIN && (!*at || *at == '\n') ? (size_t)(at - p) : 0;
 }
 
