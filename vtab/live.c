@@ -309,6 +309,7 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
                : cq_error_set(err, CQ_ERROR, "%s: the values of an IN list: %s",
                               v->table->name, sqlite3_errstr(rc));
   o.cap = bound.whole ? filter_cap(p, argv) : -1;
+  o.cap_sure = cq_pushdown_limit_sure();
   if (bound.none || o.cap == 0) {
     c->eof = 1;
     return CQ_OK;

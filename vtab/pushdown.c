@@ -46,6 +46,10 @@ static int like_is_safe(void) {
   return sqlite3_libversion_number() >= 3051000;
 }
 
+int cq_pushdown_limit_sure(void) {
+  return sqlite3_libversion_number() >= 3046000;
+}
+
 static int op_of(int sqlite) {
   switch (sqlite) {
   case SQLITE_INDEX_CONSTRAINT_EQ:

@@ -313,6 +313,7 @@ static int explain_scan(program *p, size_t at, const cq_live *v, int number,
   if (rc == CQ_OK) rc = cq_pushdown_bind(t, &d, values, &p->arena, &bound);
   if (rc) return cq_error_nomem(err);
   o.cap = bound.whole ? scan_cap(p, at, &d) : -1;
+  o.cap_sure = cq_pushdown_limit_sure();
   if (bound.none || o.cap == 0) return CQ_OK;
   rc = cq_ctx_source(p->ctx, t->integration, &o.source, err);
   if (rc) return rc;

@@ -345,7 +345,7 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   cq_scan_stats *stats;
 } cq_scan_shared;
 /* Rows of a page: the table's, or fewer where a cap allows that. */
-int64_t cq_scan_page_size(const cq_table *t, int64_t cap);
+int64_t cq_scan_page_size(const cq_scan_options *o);
 typedef struct cq_task cq_task;
 int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out,
                 cq_error *err); /* job moves in */

@@ -184,9 +184,9 @@ done:
 }
 
 /* LIMIT as a cap may make pages smaller, where each row is surely given. */
-int64_t cq_scan_page_size(const cq_table *t, int64_t cap) {
-  const cq_page_def *p = &t->page;
-  int64_t size = p->size;
+int64_t cq_scan_page_size(const cq_scan_options *o) {
+  const cq_page_def *p = &o->table->page;
+  int64_t size = p->size, cap = o->cap_sure ? o->cap : -1;
 
   if (p->max_size > 0 && size > p->max_size) size = p->max_size;
   if (cap > 0 && cap < size && size > 0)
@@ -230,7 +230,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   decode = o->table->request ? o->table->request->decode : NULL;
   s->sh.decode = decode ? cq_decode_find(decode) : &cq_decode_json;
   if (!s->sh.decode) s->sh.decode = &cq_decode_json;
-  s->sh.page_size = cq_scan_page_size(o->table, o->cap);
+  s->sh.page_size = cq_scan_page_size(o);
   rc = scan_copy(s, err);
   if (rc == CQ_OK)
     rc = cq_need_compute(o->table, s->o.wanted, o->live, &s->sh.need, err);

@@ -89,9 +89,10 @@ typedef struct cq_scan_options {
   const cq_constraint *constraints;
   size_t nconstraint;
   const unsigned char *wanted; /* a byte per column; NULL = all */
-  int64_t cap; /* no more rows than this are likely to be needed; -1 = all.
+  int64_t cap;  /* no more rows than this are likely to be needed; -1 = all.
                   Nothing is asked for ahead of them; whoever wants more after
                   all gets them */
+  int cap_sure; /* and surely: pages need be no larger */
   const char *cursor_from; /* what cq_scan_stats.cursor was, or NULL */
   cq_rows *parents;        /* or NULL: the parent table is scanned; the scan's
                    from cq_scan_open on, also where that fails */

@@ -72,8 +72,8 @@ static int reader_next(cq_reader *r, cq_error *err) {
   int go = 0, rc = CQ_OK;
 
   if (r->def.page)
-    rc = cq_page_follow(r->def.page, &r->page, r->fetch, r->rows->nrow - r->before,
-                        env, NULL, &go, err);
+    rc = cq_page_follow(r->def.page, &r->page, r->fetch,
+                        r->rows->nrow - r->before, env, NULL, &go, err);
   if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
   r->ops->close(r->decoder);
   r->decoder = NULL;
