@@ -150,6 +150,9 @@ def choose(args):
     start = not args.instructions and (not args.case or 'start' in args.case)
     chosen = [c for c in cases.CASES if any(n in c.name for n in args.case)] if args.case else \
         [c for c in cases.CASES if args.full or not c.full]
+    if args.instructions and chosen and not any(c.instructions for c in chosen):
+        sys.exit(f'bench: {chosen[0].name}: instructions are not counted of it, but of: '
+                 + ' '.join(c.name for c in cases.CASES if c.instructions))
     if args.instructions:
         chosen = [c for c in chosen if c.instructions]
     unknown = [n for n in args.program if n not in cases.PROGRAMS]

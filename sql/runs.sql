@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS {s}.cq_sync_errors (
   source_name TEXT NOT NULL,
   table_name TEXT NOT NULL,
   client_id TEXT NOT NULL,
-  kind TEXT NOT NULL,              -- failed, skipped, warning, destination
+  kind TEXT NOT NULL,              -- failed, denied, skipped, warning, destination
   message TEXT NOT NULL,
   hint TEXT,                       -- what to do
   at TEXT NOT NULL

@@ -35,7 +35,8 @@ target_pack() {
   "$build/tests/fuzz/$name" --unpack "$new/hand.txt" "$new/hand"
   cp "$new"/hand/* "$new/out/"
   find "$corpus" -type f -size "-${longest}c" -exec cp -t "$new/all" {} +
-  "$fuzz/fuzz/$name" -set_cover_merge=1 "$new/out" "$new/all" >"$new/log" 2>&1
+  "$fuzz/fuzz/$name" -set_cover_merge=1 -artifact_prefix="$fuzz/found/$name-" \
+    "$new/out" "$new/all" >"$new/log" 2>&1
   for f in "$new"/hand/*; do rm -f "$new/out/${f##*/}"; done
   {
     cat "$new/hand.txt"

@@ -24,7 +24,7 @@ struct cq_ids {
   size_t nkey; /* columns, by name */
   part *parts;
   size_t npart;
-  int known; /* each part has a column or attribute */
+  int known;   /* each part has a column or attribute */
   cq_buf text; /* what is hashed */
   char *ids, *parents;
   size_t cap;

@@ -66,7 +66,7 @@ static int unit_rows(cq_run *r, cq_unit *u, const cq_batch *batch,
   }
   u->rows += batch->nrow;
   r->rows_open += batch->nrow;
-  return any ? CQ_OK : CQ_DONE; /* nobody cq_run_takes them */
+  return any ? CQ_OK : CQ_DONE; /* nobody takes them */
 }
 
 static void unit_count(cq_run *r, cq_unit *u, const cq_scan_stats *st) {
@@ -206,7 +206,7 @@ static int unit_poll(cq_run *r, cq_unit *u, cq_error *err) {
     rc = unit_rows(r, u, batch, &why);
     if (rc && rc != CQ_DONE) break; /* a record that is none */
     if (rc == CQ_DONE) {
-      cq_error_set(&why, CQ_ERROR, "%s: no destination cq_run_takes its rows",
+      cq_error_set(&why, CQ_ERROR, "%s: no destination takes its rows",
                    cq_unit_table(u));
       rc = CQ_ERROR;
       break;

@@ -212,7 +212,15 @@ static int migrate_tables(cq_run *r, cq_run_source *s, cq_run_dest *o,
     if (!o->broken)
       o->dest->ops->put_table(o->dest, &o->run, &o->tables[i], NULL);
   }
-  return o->broken ? CQ_OK : o->dest->ops->commit(o->dest, 1, err);
+  if (!o->broken) {
+    cq_error why = {0, ""};
+    int rc = o->dest->ops->commit(o->dest, 1, &why);
+
+    if (rc) *err = why; /* told where no destination is left */
+    if (cq_fatal(rc)) return rc;
+    if (rc) cq_run_break(r, s, o, &why);
+  }
+  return CQ_OK;
 }
 
 /* The destinations of the source begin a run each. */
@@ -253,12 +261,15 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
 }
 
 static int begin_source(cq_run *r, cq_run_source *s, cq_error *err) {
-  int rc = begin_dests(r, s, err);
+  int rc = begin_dests(r, s, err), left = 0;
 
   if (rc == CQ_OK) rc = list_clients(r, s, err);
-  for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++)
+  for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++) {
     if (s->dests[d].begun && !s->dests[d].broken)
       rc = migrate_tables(r, s, &s->dests[d], err);
+    left += s->dests[d].begun && !s->dests[d].broken;
+  }
+  if (rc == CQ_OK && !left && err->code) rc = err->code;
   if (rc && !cq_fatal(rc)) {
     s->failed = 1;
     cq_run_note(r, s, NULL, "", "", "failed", err);
