@@ -28,5 +28,15 @@ for driver in ('sqlite3', 'apsw'):
         print(f'{"" if live == copy else "not "}ok {n} - SQLite {pair.version}: {sql}')
         if live != copy:
             print(f'#   live {live}\n#   copy {copy}')
+    # no row can do, so all are read: in pages as large as without the LIMIT
+    asked = []
+    for sql in ('SELECT id, code, note FROM {things} WHERE code = note || id', 'SELECT id, code, note FROM {things} WHERE code = note || id LIMIT 1'):
+        lab.take(0)
+        lab.asked.clear()
+        pair.answer(sql, (), pair.live)
+        asked.append(len(lab.asked))
+    n += 1
+    bad += not asked[1] <= asked[0]
+    print(f'{"ok" if asked[1] <= asked[0] else "not ok"} {n} - SQLite {pair.version}: requests with a LIMIT, {asked[1]}, and without, {asked[0]}')
 print(f'1..{n}')
 sys.exit(bad > 0)
