@@ -217,6 +217,8 @@ const char *cq_nearest(const char *word, const char *const *words, size_t n);
 void cq_redact(char *text, const char *secret);
 /* Checks strict UTF-8; returns offset of the first bad byte or n. */
 size_t cq_utf8_check(const char *s, size_t n);
+/* A code point as UTF-8, 1 to 4 bytes; returns how many. */
+size_t cq_utf8_put(char *out, unsigned u);
 /* n, or a little less where s[n] is in the middle of a character. */
 size_t cq_utf8_cut(const char *s, size_t n);
 /* Reads a whole file up to max bytes into a malloc'ed NUL-terminated text.

@@ -179,6 +179,29 @@ void cq_redact(char *text, const char *secret) {
   }
 }
 
+size_t cq_utf8_put(char *out, unsigned u) {
+  if (u < 0x80) {
+    out[0] = (char)u;
+    return 1;
+  }
+  if (u < 0x800) {
+    out[0] = (char)(0xC0 | u >> 6);
+    out[1] = (char)(0x80 | (u & 0x3F));
+    return 2;
+  }
+  if (u < 0x10000) {
+    out[0] = (char)(0xE0 | u >> 12);
+    out[1] = (char)(0x80 | (u >> 6 & 0x3F));
+    out[2] = (char)(0x80 | (u & 0x3F));
+    return 3;
+  }
+  out[0] = (char)(0xF0 | u >> 18);
+  out[1] = (char)(0x80 | (u >> 12 & 0x3F));
+  out[2] = (char)(0x80 | (u >> 6 & 0x3F));
+  out[3] = (char)(0x80 | (u & 0x3F));
+  return 4;
+}
+
 /* ---- UTF-8 ---------------------------------------------------------------- */
 size_t cq_utf8_cut(const char *s, size_t n) {
   size_t i = n;

@@ -185,29 +185,6 @@ int cq_json_minify(cq_buf *out, const char *s, size_t n) {
 }
 
 /* ---- strings ------------------------------------------------------------- */
-static size_t json_utf8(char *out, unsigned u) {
-  if (u < 0x80) {
-    out[0] = (char)u;
-    return 1;
-  }
-  if (u < 0x800) {
-    out[0] = (char)(0xC0 | u >> 6);
-    out[1] = (char)(0x80 | (u & 0x3F));
-    return 2;
-  }
-  if (u < 0x10000) {
-    out[0] = (char)(0xE0 | u >> 12);
-    out[1] = (char)(0x80 | (u >> 6 & 0x3F));
-    out[2] = (char)(0x80 | (u & 0x3F));
-    return 3;
-  }
-  out[0] = (char)(0xF0 | u >> 18);
-  out[1] = (char)(0x80 | (u >> 12 & 0x3F));
-  out[2] = (char)(0x80 | (u >> 6 & 0x3F));
-  out[3] = (char)(0x80 | (u & 0x3F));
-  return 4;
-}
-
 static unsigned json_hex4(const char *s) {
   return (unsigned)(json_hex(s[0]) << 12 | json_hex(s[1]) << 8 |
                     json_hex(s[2]) << 4 | json_hex(s[3]));
@@ -258,7 +235,7 @@ int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out) {
         }
       }
       if (u == 0 || (u >= 0xD800 && u < 0xE000)) u = 0xFFFD;
-      d += json_utf8(d, u);
+      d += cq_utf8_put(d, u);
       break;
     default:
       *d++ = s[i + 1];

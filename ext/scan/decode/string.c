@@ -157,29 +157,6 @@ const char *cq_js_string_rest(cq_js *j, const char *from, const char *p,
 }
 
 /* ---- escapes ------------------------------------------------------------------ */
-static size_t string_put(char *out, unsigned u) {
-  if (u < 0x80) {
-    out[0] = (char)u;
-    return 1;
-  }
-  if (u < 0x800) {
-    out[0] = (char)(0xC0 | u >> 6);
-    out[1] = (char)(0x80 | (u & 0x3F));
-    return 2;
-  }
-  if (u < 0x10000) {
-    out[0] = (char)(0xE0 | u >> 12);
-    out[1] = (char)(0x80 | (u >> 6 & 0x3F));
-    out[2] = (char)(0x80 | (u & 0x3F));
-    return 3;
-  }
-  out[0] = (char)(0xF0 | u >> 18);
-  out[1] = (char)(0x80 | (u >> 12 & 0x3F));
-  out[2] = (char)(0x80 | (u >> 6 & 0x3F));
-  out[3] = (char)(0x80 | (u & 0x3F));
-  return 4;
-}
-
 /* The text was checked by cq_js_string.  No escape is shorter than what it
  * stands for, so n bytes are enough. */
 int cq_js_decode(cq_arena *a, const char *p, size_t n, cq_value *out,
@@ -234,7 +211,7 @@ int cq_js_decode(cq_arena *a, const char *p, size_t n, cq_value *out,
         u = 0xFFFD;
         ++*warnings;
       }
-      d += string_put(d, u);
+      d += cq_utf8_put(d, u);
     }
   }
   *out = cq_value_str(text, (size_t)(d - text));
