@@ -92,6 +92,34 @@ done:
   cq_free(fields);
 }
 
+/* Where a definition does not say it: the places that most APIs use, RFC 9457's
+ * among them. */
+static void classify_usual(const char *body, size_t n, found *f) {
+  cq_step steps[][2] = {
+      {{CQ_STEP_KEY, "message", 7, 0}},
+      {{CQ_STEP_KEY, "error", 5, 0}, {CQ_STEP_KEY, "message", 7, 0}},
+      {{CQ_STEP_KEY, "error_description", 17, 0}},
+      {{CQ_STEP_KEY, "detail", 6, 0}},
+      {{CQ_STEP_KEY, "error", 5, 0}},
+      {{CQ_STEP_KEY, "title", 5, 0}},
+  };
+  enum { USUAL = sizeof steps / sizeof *steps };
+  cq_path paths[USUAL];
+  cq_path *all[USUAL];
+  cq_errors_def e;
+
+  memset(&e, 0, sizeof e);
+  for (int i = 0; i < USUAL; i++) {
+    paths[i].text = steps[i][0].name;
+    paths[i].nstep = steps[i][1].name ? 2 : 1;
+    paths[i].steps = steps[i];
+    all[i] = &paths[i];
+  }
+  e.message = all;
+  e.nmessage = USUAL;
+  classify_body(&e, body, n, f);
+}
+
 static int rule_matches(const cq_error_rule *r, int status, const found *f,
                         cq_transfer *t, const char *body, size_t n) {
   int ok = r->nstatus == 0;
@@ -162,6 +190,8 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
   memset(out, 0, sizeof *out);
   out->after_ms = -1;
   if (e && body && nbody) classify_body(e, body, nbody, &f);
+  if ((!e || e->nmessage == 0) && status >= 400 && body && nbody)
+    classify_usual(body, nbody, &f);
   if (e && e->code_header && t && !f.code[0]) {
     const char *h = cq_transfer_header(t, e->code_header);
 
