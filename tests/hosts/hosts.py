@@ -146,7 +146,7 @@ def scenario(name, argv, can='half interrupt threads', env=None, host=Host):
     routes()
 
     seen = h.do('rows', 'a', DENIED)
-    t('an error whole', seen, f'host_denied (host): GET {MOCK}/denied: HTTP 403')
+    t('an error whole', seen, f'host_denied (host): GET {MOCK}/denied: HTTP 403: Zoë may not: 100% "quoted" | piped')
     t('in any letters', h.do('rows', 'a', """SELECT cq_load('/Zoë "100%s" | ''x''.yml')"""),
       """/Zoë "100%s" | 'x'.yml: no such file or folder""")
     t('a bad spec, and where', h.do('rows', 'a', "SELECT cq_sync('{source: host, tabels: [x]}')"),
