@@ -58,7 +58,7 @@ def t(what, seen, wanted):
 t('the version', ask('SELECT cq_version()'), [[hosts.VERSION]])
 t('the snapshot', ask('SELECT room, id, name, score, extra FROM host_items ORDER BY id')[0], ['x', 1, 'Zoë 1', 1.5, '{"n":[1,null]}'])
 t('live rows', ask('SELECT count(*), sum(score) FROM live_host_items WHERE id > 3'), [[5, 32.5]])
-t('an error whole', ask(hosts.DENIED), f'host_denied (host): GET {hosts.MOCK}/denied: HTTP 403')
+t('an error whole', ask(hosts.DENIED), f'host_denied (host): GET {hosts.MOCK}/denied: HTTP 403: Zoë may not: 100% "quoted" | piped')
 with concurrent.futures.ThreadPoolExecutor(8) as pool:
     t('24 at once', list(pool.map(ask, ['SELECT count(*) FROM live_host_items'] * 24)), [[[8]]] * 24)
 t('its time limit ends a query of a silent server', 'interrupted' in str(ask('SELECT * FROM host_silent')).lower() or 'time limit' in str(
