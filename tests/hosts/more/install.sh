@@ -17,7 +17,7 @@ case $("${go:-false}" version || :) in
 esac
 (cd "$here/go" && GOMODCACHE=$dir/go/mod GOCACHE=$dir/go/cache \
   GOFLAGS=-modcacherw GOTOOLCHAIN=local "$go" build -mod=readonly -o "$dir/bin/go-host" .)
-CARGO_HOME=$dir/cargo cargo build -q --locked \
+CARGO_HOME=$dir/cargo cargo build -q \
   --manifest-path "$here/rust/Cargo.toml" --target-dir "$dir/rust"
 cp "$dir/rust/debug/host" "$dir/bin/rust-host"
 jar=$dir/java/sqlite-jdbc-3.54.1.0.jar
