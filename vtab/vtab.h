@@ -112,10 +112,10 @@ typedef struct cq_pushdown { /* the meaning of an idxStr */
 } cq_pushdown;
 int cq_pushdown_plan(const cq_table *t, sqlite3_vtab *vtab,
                      sqlite3_index_info *info);
-/* The plan as text, and read back; sqlite3_free. */
 /* Does SQLite hand a LIMIT over only where it shows all terms?  Before 3.46 it
  * does not, and more rows may be needed than that. */
 int cq_pushdown_limit_sure(void);
+/* The plan as text, and read back; sqlite3_free. */
 char *cq_pushdown_text(const cq_table *t, const cq_pushdown *p);
 int cq_pushdown_parse(const cq_table *t, const char *idx, cq_pushdown *out);
 typedef struct cq_pushed { /* one item's values; n may be 0 (IN ()) */

@@ -64,6 +64,16 @@ static int statement_again(const cq_lite *d, int rc, int64_t *since) {
   return sqlite3_get_autocommit(d->h->db) && lite_again(d->h, rc, since);
 }
 
+static int statement_sql(cq_lite *d, const char *sql, sqlite3_stmt **out,
+                         cq_error *err) {
+  int64_t since = 0;
+  int rc;
+
+  do rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
+  while (statement_again(d, rc, &since));
+  return rc ? lite_fail(d, rc, "statement", err) : CQ_OK;
+}
+
 /* ---- formats ----------------------------------------------------------------- */
 static void statement_name(cq_buf *b, const char *s, char quote) {
   for (; s && *s; s++) {
@@ -143,7 +153,6 @@ static int statement_find(cq_lite *d, const char *sql, sqlite3_stmt **out,
   lite_handle *h = d->h;
   lite_kept *oldest = NULL;
   uint64_t hash = cq_hash64(sql, strlen(sql), 0);
-  int64_t since = 0;
   int rc;
 
   for (int i = 0; i < LITE_KEPT; i++) {
@@ -158,9 +167,8 @@ static int statement_find(cq_lite *d, const char *sql, sqlite3_stmt **out,
     if (!oldest || !k->stmt || (oldest->stmt && k->used < oldest->used))
       oldest = k;
   }
-  do rc = sqlite3_prepare_v2(h->db, sql, -1, out, NULL);
-  while (statement_again(d, rc, &since));
-  if (rc) return lite_fail(d, rc, "statement", err);
+  rc = statement_sql(d, sql, out, err);
+  if (rc) return rc;
   if (oldest) {
     sqlite3_finalize(oldest->stmt);
     oldest->stmt = *out;
@@ -245,14 +253,11 @@ int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...) {
 static int statement_prepare(cq_lite *d, sqlite3_stmt **out, cq_error *err,
                              const char *fmt, va_list ap) {
   char *sql = sqlite3_vmprintf(fmt, ap);
-  int64_t since = 0;
   int rc;
 
   *out = NULL;
   if (!sql) return cq_error_nomem(err);
-  do rc = sqlite3_prepare_v2(d->h->db, sql, -1, out, NULL);
-  while (statement_again(d, rc, &since));
-  if (rc) rc = lite_fail(d, rc, "statement", err);
+  rc = statement_sql(d, sql, out, err);
   sqlite3_free(sql);
   return rc;
 }

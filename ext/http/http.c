@@ -142,7 +142,7 @@ static void io_free(cq_io *io) {
     cq_transfer_release(io, t);
   }
   pthread_mutex_unlock(&io->lock);
-  for (int i = 0; i < io->nspare; i++) curl_easy_cleanup(io->spare[i]);
+  /* Else the thread has ended it; without a thread it has no handles. */
   if (io->multi) curl_multi_cleanup(io->multi);
   pthread_cond_destroy(&io->cond);
   pthread_cond_destroy(&io->tick);
