@@ -160,4 +160,30 @@ void cq_batch_reset(cq_batch *b);
 void cq_batch_free(cq_batch *b);
 size_t cq_batch_bytes(const cq_batch *b);
 
+/* ---- packed rows --------------------------------------------------------- */
+/* A batch and the ids of its rows in one piece of memory, which can go to
+ * another thread, be shared, and be written to a file of this process and read
+ * back.  Immutable; the count of references is atomic. */
+typedef struct cq_pack {
+  int refs;
+  int wide; /* ncol */
+  int nrow;
+  int has;       /* bit 0: ids, bit 1: parents' ids */
+  size_t bytes;  /* of the whole, this head included */
+  size_t at;     /* offset of the cells; ids, parents, texts follow */
+  uintptr_t was; /* where texts were when their addresses were written */
+} cq_pack;
+/* ids and parents: 37 bytes a row, or NULL.  NULL: out of memory. */
+cq_pack *cq_pack_new(const cq_batch *b, const char *ids, const char *parents);
+cq_pack *cq_pack_ref(cq_pack *p);
+void cq_pack_unref(cq_pack *p);
+/* Its rows as a batch that borrows all; not to be reset, added to or freed. */
+cq_batch cq_pack_batch(const cq_pack *p);
+const char *cq_pack_ids(const cq_pack *p);     /* NULL where it has none */
+const char *cq_pack_parents(const cq_pack *p); /* the same */
+/* To and from a file, at an offset.  CQ_IOERR with errno as it was; a file
+ * that is no pack, or cut, is CQ_IOERR too. */
+int cq_pack_write(const cq_pack *p, int fd, int64_t at);
+int cq_pack_read(int fd, int64_t at, cq_pack **out);
+
 #endif

@@ -1,6 +1,7 @@
 /* ext/dest/dest.c: the kinds of destinations, and what all of them share. */
 #include "dest/dest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const cq_dest_ops *const kinds[] = {&cq_dest_sqlite};
@@ -14,6 +15,24 @@ const cq_dest_ops *cq_dest_find(const char *name) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
   return NULL;
+}
+
+const cq_dest_ops *cq_dest_of_scheme(const char *scheme, size_t n) {
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (const char *p = kinds[i]->schemes; p && *p;) {
+      size_t len = strcspn(p, " ");
+
+      if (len == n && cq_str_ieqn(p, scheme, n)) return kinds[i];
+      p += len;
+      p += strspn(p, " ");
+    }
+  return NULL;
+}
+
+int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
+                 cq_dest **out, cq_error *err) {
+  return ops->threaded ? cq_writer_open(ops, d, make, out, err)
+                       : ops->open(d, make, out, err);
 }
 
 const char *cq_write_mode_name(cq_write_mode m) {
@@ -33,5 +52,95 @@ int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out) {
     if (!(t->columns[i].hidden && t->columns[i].source == CQ_FROM_WHERE))
       cols[out->ncol++] = i;
   out->cols = cols;
+  return CQ_OK;
+}
+
+/* ---- rows as a store writes them ------------------------------------------------ */
+
+const cq_dest_meta cq_dest_metas[CQ_META] = {
+    {"_cq_sync_time", CQ_TIMESTAMP, 1},
+    {"_cq_source_name", CQ_TEXT, 1},
+    {"_cq_sync_group_id", CQ_INTEGER, 1},
+    {"_cq_client_id", CQ_TEXT, 1},
+    {"_cq_id", CQ_UUID, 1},
+    {"_cq_parent_id", CQ_UUID, 0}};
+
+const char *cq_dest_column(const cq_dest_table *t, int i) {
+  return i < CQ_META ? cq_dest_metas[i].name
+                     : t->def->columns[t->cols[i - CQ_META]].name;
+}
+
+int cq_dest_type(const cq_dest_table *t, int i) {
+  return i < CQ_META ? cq_dest_metas[i].type
+                     : (int)t->def->columns[t->cols[i - CQ_META]].type;
+}
+
+cq_value cq_dest_cell(const cq_dest_run *r, const cq_dest_unit *u,
+                      const cq_dest_rows *rows, int row, int i) {
+  const char *parent;
+
+  switch (i) {
+  case 0:
+    return cq_value_text(r->time);
+  case 1:
+    return cq_value_text(r->source);
+  case 2:
+    return cq_value_int(r->group);
+  case 3:
+    return cq_value_text(u->client);
+  case 4:
+    return cq_value_str(rows->ids + (size_t)row * 37, 36);
+  case 5:
+    parent = rows->parents ? rows->parents + (size_t)row * 37 : "";
+    return *parent ? cq_value_str(parent, 36) : cq_value_null();
+  default:
+    return cq_batch_row(rows->batch, row)[u->table->cols[i - CQ_META]];
+  }
+}
+
+void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v) {
+  const char *name = cq_dest_column(u->table, i);
+  char real[CQ_REAL_TEXT];
+
+  if (u->warnings++) return;
+  if (v->kind == CQ_STR)
+    snprintf(u->odd, sizeof u->odd, "%s: %.*s", name,
+             (int)(v->len < 60 ? v->len : 60), v->u.s);
+  else if (v->kind == CQ_DOUBLE)
+    cq_real_format(v->u.r, real),
+        snprintf(u->odd, sizeof u->odd, "%s: %s", name, real);
+  else
+    snprintf(u->odd, sizeof u->odd, "%s", name);
+}
+
+/* ---- keys that several specs have ------------------------------------------------ */
+
+int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out,
+                        cq_error *err) {
+  const char *text = NULL;
+  int64_t us;
+  int rc = cq_tree_int(map, "batch_size", 1, INT64_C(1) << 32, &out->rows, err);
+
+  if (rc == CQ_OK)
+    rc = cq_tree_int(map, "batch_size_bytes", 1, INT64_C(1) << 34, &out->bytes,
+                     err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "batch_timeout", &text, err);
+  if (rc || !text) return rc;
+  if (cq_duration_parse(text, strlen(text), &us) || us < 0)
+    return cq_tree_error(err, cq_tree_get(map, "batch_timeout"),
+                         "batch_timeout: no duration: %s\nhint: 20s", text);
+  out->ms = us / 1000;
+  return CQ_OK;
+}
+
+int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text) {
+  const char **more;
+
+  if (!text || !*text) return CQ_OK;
+  more = cq_arena_alloc(a, (d->nsecret + 1) * sizeof *more);
+  if (!more) return CQ_NOMEM;
+  for (size_t i = 0; i < d->nsecret; i++) more[i] = d->secrets[i];
+  more[d->nsecret++] = text;
+  d->secrets = more;
   return CQ_OK;
 }

@@ -6,8 +6,13 @@
  * (cq_units: which run's rows of a unit are current, and its cursor).  Where
  * it has transactions, what belongs together is written in one.
  *
- * All calls come from the thread that SQLite called.  None waits for the
- * network of a source; those that may wait (for a lock) poll interrupted. */
+ * Two kinds implement it.  The SQLite destination is called on the thread that
+ * SQLite called, as sync/ calls it.  A store elsewhere (threaded = 1) is called
+ * on one thread of its own, its writer: writer.c stands before it, takes what
+ * sync/ hands over, packs it, queues it, and calls the store's functions one
+ * after the other.  A store may thus block; while it does it looks at
+ * def.interrupted at least every 100 ms and gives up where it says so.  It
+ * touches nothing of SQLite, and of def.db nothing at all. */
 #ifndef CQ_DEST_H
 #define CQ_DEST_H
 
@@ -24,15 +29,26 @@ const char *cq_write_mode_name(cq_write_mode m); /* the spec's word */
 
 typedef struct cq_dest cq_dest;
 
+/* When a store hands on what it has gathered: at whichever comes first. */
+typedef struct cq_dest_gather {
+  int64_t rows, bytes; /* batch_size, batch_size_bytes */
+  int64_t ms;          /* batch_timeout */
+} cq_dest_gather;
+
 typedef struct cq_dest_def {
-  const char *name;   /* as the spec calls it */
-  const char *path;   /* of a file, or NULL */
-  const char *schema; /* of the host's connection: main or attached; or NULL */
+  const char *name;     /* as the spec calls it */
+  const char *path;     /* SQLite: of a file, or NULL */
+  const char *schema;   /* SQLite: of the host's connection; or NULL */
+  const void *options;  /* what ops->spec has read, in the spec's arena, which
+                          outlives the destination; or NULL */
+  const char **secrets; /* texts that no message may hold (same arena) */
+  size_t nsecret;
   cq_write_mode mode;
   int forced;         /* migrate_mode: forced */
   int group_in_key;   /* overwrite with a sync_group_id: part of the key */
   struct sqlite3 *db; /* the host's connection */
   cq_dest *peers;     /* those opened before, chained by next */
+  int several; /* a run of several destinations: none waits for another */
   int (*interrupted)(void *user); /* or NULL */
   void *user;
 } cq_dest_def;
@@ -68,6 +84,7 @@ typedef struct cq_dest_table {
   int64_t started_us, finished_us; /* 0 = not yet */
   int failed;   /* the destination failed it: never published */
   int complete; /* each client was listed and a unit of this run */
+  int wanted;   /* tables below it will read its rows: `rows` */
   void *own;    /* the destination's, freed by `drop` */
 } cq_dest_table;
 
@@ -76,6 +93,8 @@ typedef struct cq_dest_table {
 typedef struct cq_dest_rows {
   const cq_batch *batch;
   const char *ids, *parents;
+  cq_pack **pack; /* where the same is kept packed, once somebody needed it;
+                     or NULL.  A store may keep a reference, not the batch */
 } cq_dest_rows;
 
 typedef struct cq_dest_unit {
@@ -87,6 +106,8 @@ typedef struct cq_dest_unit {
   int64_t started_us;
   const char *keep; /* JSON list of _cq_parent_id: what may not be read now
                        stays as it was; or NULL */
+  void *own;        /* the destination's, from its first write to its end; what
+                       never ends is freed with the table */
 } cq_dest_unit;
 
 typedef struct cq_dest_state {
@@ -96,10 +117,27 @@ typedef struct cq_dest_state {
   int done;     /* of a retry: published or skipped since base */
 } cq_dest_state;
 
+/* What a store has to say after the call that was to blame is over. */
+typedef struct cq_dest_event {
+  cq_dest_table
+      *table;       /* which, in the caller's own array; NULL: all of them */
+  char client[512]; /* whose unit; cut where it is longer; or "" */
+  int warning;      /* values that did not fit; else the table has failed */
+  cq_error why;
+} cq_dest_event;
+
 typedef struct cq_dest_ops {
   const char *name, *title;
   const char *options;      /* JSON: what its spec may hold */
   const char *capabilities; /* JSON list: transactions, upsert, delete, ... */
+  const char *schemes;      /* of its URLs, with blanks between; or NULL */
+  int threaded;             /* called on a writer's thread */
+  int append_only;          /* knows no write_mode but append */
+
+  /* Reads the destination's own map of the spec (empty where there is none):
+   * checks its keys and values, fills options, path or schema, and secrets.
+   * Asks nobody, and makes nothing. */
+  int (*spec)(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err);
 
   /* Opens, makes the run tables where `make`.  Def's texts are copied. */
   int (*open)(const cq_dest_def *d, int make, cq_dest **out, cq_error *err);
@@ -117,9 +155,22 @@ typedef struct cq_dest_ops {
                  cq_error *err);
   int (*state)(cq_dest *d, const cq_dest_run *r, const char *table,
                const char *client, cq_dest_state *out, cq_error *err);
+  /* The same of all units of a table, for the run's source: texts and states
+   * are lent to `each`.  A threaded store has this one, and no `state`. */
+  int (*states)(cq_dest *d, const cq_dest_run *r, const char *table,
+                int (*each)(void *user, const char *client,
+                            const cq_dest_state *s),
+                void *user, cq_error *err);
   /* The rows of `parent` for one client: of the run `group`. */
   int (*rows)(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
               const char *client, int64_t group, cq_rows *out, cq_error *err);
+  /* The same, of an earlier run, handed to `each` in batches of the table's
+   * columns (def->nslot cells a row).  Of a threaded store, which has no `rows`;
+   * NULL where it cannot read: then such tables are fetched again. */
+  int (*read)(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
+              const char *client, int64_t group,
+              int (*each)(void *user, const cq_batch *rows), void *user,
+              cq_error *err);
   /* A unit's rows; on an error nothing of this batch is kept. */
   int (*write)(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err);
@@ -137,6 +188,14 @@ typedef struct cq_dest_ops {
   int (*put_run)(cq_dest *d, const cq_dest_run *r, const char *status,
                  const cq_counts *n, int ntable, const char *message,
                  cq_error *err);
+  /* Waits until all that was handed over is written, or has failed: then
+   * poll tells.  NULL where each call does its work at once. */
+  int (*drain)(cq_dest *d, cq_error *err);
+  /* Does not wait: CQ_ROW with what has happened since, CQ_DONE.  Or NULL. */
+  int (*poll)(cq_dest *d, cq_dest_event *out);
+  /* Writes something small, reads it and removes it: may it be written to?
+   * Opened before, with make = 0.  NULL: that it opens is all the test. */
+  int (*test)(cq_dest *d, cq_error *err);
   /* Makes durable what is whole: when enough has gathered, or with force. */
   int (*commit)(cq_dest *d, int force, cq_error *err);
   /* Points the state at the run for all its units that are ok, removes what
@@ -160,7 +219,43 @@ extern const cq_dest_ops cq_dest_sqlite;
 /* The kinds, for cq_destinations. */
 const cq_dest_ops *const *cq_dest_kinds(size_t *n);
 const cq_dest_ops *cq_dest_find(const char *name);
+/* By the scheme of a URL, n bytes. */
+const cq_dest_ops *cq_dest_of_scheme(const char *scheme, size_t n);
+/* Opens one: a threaded store behind its writer. */
+int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
+                 cq_dest **out, cq_error *err);
+/* writer.c: the writer before a threaded store; cq_dest_open calls it. */
+int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
+                   cq_dest **out, cq_error *err);
 /* Columns of a table that a destination stores (arena). */
 int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
+
+/* ---- for those who write rows: meta columns and stored columns as one ------- */
+/* _cq_sync_time, _cq_source_name, _cq_sync_group_id, _cq_client_id, _cq_id,
+ * _cq_parent_id: columns 0 to 5; then the table's. */
+enum { CQ_META = 6 };
+typedef struct cq_dest_meta {
+  const char *name;
+  int type; /* cq_type */
+  int not_null;
+} cq_dest_meta;
+extern const cq_dest_meta cq_dest_metas[CQ_META];
+static inline int cq_dest_width(const cq_dest_table *t) {
+  return CQ_META + t->ncol;
+}
+const char *cq_dest_column(const cq_dest_table *t, int i);
+int cq_dest_type(const cq_dest_table *t, int i);
+/* A value that its column cannot hold becomes NULL, and is counted. */
+void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v);
+/* Cell i of a row, borrowed.  A spec's own sync_group_id stands as text where
+ * the integer would (cq_dest_type does not say so). */
+cq_value cq_dest_cell(const cq_dest_run *r, const cq_dest_unit *u,
+                      const cq_dest_rows *rows, int row, int i);
+
+/* ---- keys that several specs have --------------------------------------------- */
+/* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */
+int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out, cq_error *err);
+/* No message is to hold it. */
+int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text);
 
 #endif

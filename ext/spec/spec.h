@@ -47,6 +47,25 @@ int cq_tree_error(cq_error *err, const cq_node *at, const char *fmt, ...)
 int cq_tree_check_keys(const cq_node *map, const char *object,
                        const char *const *known, size_t n, cq_error *err);
 
+/* ---- keys.c: the value at a key, checked; what is missing, or null, leaves
+ * *out as it was ---- */
+int cq_tree_text(const cq_node *map, const char *key, const char **out,
+                 cq_error *err);
+int cq_tree_bool(const cq_node *map, const char *key, int *out, cq_error *err);
+int cq_tree_int(const cq_node *map, const char *key, int64_t least,
+                int64_t most, int64_t *out, cq_error *err);
+/* One of n words: its index. */
+int cq_tree_choice(const cq_node *map, const char *key,
+                   const char *const *words, size_t n, int *out, cq_error *err);
+/* A list of texts, or one text. */
+typedef struct cq_words {
+  size_t n;
+  const char **v;
+  const cq_node **at;
+} cq_words;
+int cq_tree_words(cq_arena *a, const cq_node *map, const char *key,
+                  cq_words *out, cq_error *err);
+
 /* ---- paths: `a.b`, `[0]`, `[*]`, `["odd name"]`, `.*`, `@key`, `@attr`, `.` */
 typedef enum cq_step_kind {
   CQ_STEP_KEY,    /* .name */

@@ -170,8 +170,9 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
 
 /* ---- test --------------------------------------------------------------------------- */
 
-/* One object a client of each source, and one a destination.  A destination is
- * tested by opening it: nothing is written. */
+/* One object a client of each source, and one a destination.  A SQLite
+ * destination is tested by opening it; a store elsewhere writes something small
+ * and removes it. */
 int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   cq_run r;
   int rc = cq_run_prepare(&r, c, err);
@@ -194,14 +195,15 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     cq_dest *made = NULL;
 
     o->def.peers = r.dests;
-    if (o->ops->open(&o->def, 0, &made, &why) == CQ_OK) {
+    if (cq_dest_open(o->ops, &o->def, 0, &made, &why) == CQ_OK) {
       made->next = r.dests;
       r.dests = made;
+      if (made->ops->test) made->ops->test(made, &why);
     }
     cq_buf_printf(out, "%s{", comma);
     comma = ",";
     text(out, "name", o->name);
-    cq_buf_printf(out, ",\"ok\":%s,", made ? "true" : "false");
+    cq_buf_printf(out, ",\"ok\":%s,", !why.code ? "true" : "false");
     text(out, "message", why.text);
     cq_buf_byte(out, '}');
   }

@@ -21,12 +21,6 @@
 #include "sync/sync.h"
 
 /* ---- spec.c ---- */
-typedef struct cq_words {
-  size_t n;
-  const char **v;
-  const cq_node **at;
-} cq_words;
-
 typedef struct cq_spec_source {
   const cq_node *at;
   const char *name, *path, *version;
@@ -82,9 +76,6 @@ int cq_spec_short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                        const cq_node *where, cq_error *err);
 /* strict, retry, resume ... of the short form and of cq_sync's options. */
 int cq_spec_read_switches(cq_spec *s, const cq_node *map, cq_error *err);
-/* One of n words: its index; *out stays where the key is missing. */
-int cq_spec_choice(const cq_node *map, const char *key,
-                   const char *const *words, size_t n, int *out, cq_error *err);
 /* {{SYNC_ID}} {{YEAR}} ... of a destination's sync_group_id. */
 char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us);
 
@@ -260,8 +251,11 @@ void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
 int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
                        const char *client, const cq_error *why);
 
+/* What stores have to say that write later than they are called. */
+int cq_run_hear(cq_run *r, cq_run_source *s, cq_error *err);
+
 /* ---- publish.c ---- */
-void cq_run_publish(cq_run *r, cq_run_source *s);
+int cq_run_publish(cq_run *r, cq_run_source *s, cq_error *err);
 const char *cq_run_status(const cq_run *r);
 const char *cq_run_table_status(const cq_dest_table *t);
 /* The run ends here, unpublished: what can be written says so. */

@@ -10,6 +10,9 @@ enum { BEAT_US = 1000000 }; /* between two signs of life */
 static void redact(cq_run *r, const cq_run_source *s, char *text) {
   if (s && s->config) cq_config_redact(s->config, text);
   if (r->call->env->auths) cq_auths_redact(r->call->env->auths, text);
+  for (size_t i = 0; i < r->spec.ndest; i++)
+    for (size_t k = 0; k < r->spec.dests[i].def.nsecret; k++)
+      cq_redact(text, r->spec.dests[i].def.secrets[k]);
 }
 
 /* An error that cannot be kept for want of memory is still counted. */
@@ -84,6 +87,40 @@ int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
   else
     cq_run_note(r, s, o, s->plan.tables[table].table->name, client,
                 "destination", why);
+  return CQ_OK;
+}
+
+/* Its rows are trusted no more, or some of its values were none. */
+static int event_note(cq_run *r, cq_run_source *s, size_t d,
+                      const cq_dest_event *e) {
+  cq_run_dest *o = &s->dests[d];
+
+  if (!e->table) {
+    if (cq_fatal(e->why.code)) return e->why.code;
+    cq_run_break(r, s, o, &e->why);
+    return CQ_OK;
+  }
+  if (e->table < o->tables || e->table >= o->tables + s->plan.n) return CQ_OK;
+  if (!e->warning)
+    return cq_run_dest_failed(r, s, d, (int)(e->table - o->tables), e->client,
+                              &e->why);
+  cq_run_note(r, s, o, e->table->def->name, e->client, "warning", &e->why);
+  return CQ_OK;
+}
+
+int cq_run_hear(cq_run *r, cq_run_source *s, cq_error *err) {
+  cq_dest_event e;
+
+  for (size_t d = 0; d < s->ndest; d++) {
+    cq_run_dest *o = &s->dests[d];
+
+    if (!o->begun || !o->dest->ops->poll) continue;
+    while (o->dest->ops->poll(o->dest, &e) == CQ_ROW)
+      if (event_note(r, s, d, &e)) {
+        if (err) *err = e.why;
+        return e.why.code;
+      }
+  }
   return CQ_OK;
 }
 

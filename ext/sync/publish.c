@@ -128,11 +128,31 @@ static void give_up(cq_run_source *s, cq_run_dest *o, const char *status) {
   o->ended = 1;
 }
 
-void cq_run_publish(cq_run *r, cq_run_source *s) {
+/* All that was handed over is written, or has failed: what a table came to is
+ * known. */
+static int settle_dests(cq_run *r, cq_run_source *s, cq_error *err) {
+  for (size_t d = 0; d < s->ndest; d++) {
+    cq_run_dest *o = &s->dests[d];
+    cq_error why = {0, ""};
+
+    if (!o->begun || o->broken || !o->dest->ops->drain ||
+        !o->dest->ops->drain(o->dest, &why))
+      continue;
+    if (cq_fatal(why.code)) {
+      *err = why;
+      return why.code;
+    }
+    cq_run_break(r, s, o, &why);
+  }
+  return cq_run_hear(r, s, err);
+}
+
+int cq_run_publish(cq_run *r, cq_run_source *s, cq_error *err) {
   cq_dest_table **tables = cq_calloc((size_t)s->plan.n + 1, sizeof *tables);
+  int rc = settle_dests(r, s, err);
 
   cq_run_beat(r, 1);
-  for (size_t d = 0; d < s->ndest; d++) {
+  for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++) {
     cq_run_dest *o = &s->dests[d];
     cq_error why = {0, ""};
 
@@ -147,15 +167,22 @@ void cq_run_publish(cq_run *r, cq_run_source *s) {
     else if (!o->broken)
       o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n, o->status,
                             &o->n, o->message, &why);
+    if (why.code == CQ_INTERRUPT && o->dest->ops->threaded) {
+      *err = why;
+      rc = why.code;
+      continue;
+    }
     if (why.code) cq_run_break(r, s, o, &why);
     if (o->broken)
       give_up(s, o, "failed");
     else if (o->spec->summary)
       summary(r, s, o);
+    cq_run_sum(s, o);
     o->ended = 1;
     if (o->broken) o->status = "failed";
   }
   cq_free(tables);
+  return rc;
 }
 
 void cq_run_stop(cq_run *r, const char *status) {

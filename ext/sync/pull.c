@@ -33,18 +33,19 @@ static int unit_rows(cq_run *r, cq_unit *u, const cq_batch *batch,
                      cq_error *err) {
   cq_run_source *s = u->source;
   cq_dest_rows rows;
+  cq_pack *pack = NULL;
   int rc = CQ_OK, any = 0;
 
   memset(&rows, 0, sizeof rows);
   rows.batch = batch;
+  rows.pack = &pack;
   if (!s->ids[u->table])
     rc = cq_ids_new(cq_unit_plan(u)->table, &s->ids[u->table], err);
   if (rc == CQ_OK)
     rc = cq_ids_make(s->ids[u->table], batch,
                      cq_unit_plan(u)->clients[u->client],
                      cq_scan_parent(u->scan), &rows.ids, &rows.parents, err);
-  if (rc) return rc;
-  for (size_t d = 0; d < s->ndest; d++) {
+  for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++) {
     cq_run_dest *o = &s->dests[d];
     cq_error why = {0, ""};
 
@@ -59,11 +60,10 @@ static int unit_rows(cq_run *r, cq_unit *u, const cq_batch *batch,
     }
     u->live[d] = 0;
     rc = cq_run_dest_failed(r, s, d, u->table, u->client_id, &why);
-    if (rc) {
-      *err = why;
-      return rc;
-    }
+    if (rc) *err = why;
   }
+  cq_pack_unref(pack);
+  if (rc) return rc;
   u->rows += batch->nrow;
   r->rows_open += batch->nrow;
   return any ? CQ_OK : CQ_DONE; /* nobody takes them */
@@ -305,7 +305,7 @@ static int loop_commit(cq_run *r, cq_run_source *s, cq_error *err) {
     }
     cq_run_break(r, s, o, &why);
   }
-  return CQ_OK;
+  return cq_run_hear(r, s, err);
 }
 
 int cq_run_units(cq_run *r, cq_run_source *s, cq_error *err) {

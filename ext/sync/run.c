@@ -36,6 +36,8 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
       if (cq_dest_columns(&s->plan.arena, t, &o->tables[i]))
         return cq_error_nomem(err);
       o->tables[i].incremental = t->cursor.column >= 0;
+      for (int k = i + 1; k < s->plan.n; k++)
+        if (s->plan.tables[k].parent == i) o->tables[i].wanted = 1;
       o->tables[i].status = "waiting";
     }
   }
@@ -71,7 +73,8 @@ int cq_run_open(cq_run *r, int make, cq_error *err) {
     int rc;
 
     sd->def.peers = r->dests;
-    rc = sd->ops->open(&sd->def, make, &made, &why);
+    sd->def.several = r->spec.ndest > 1;
+    rc = cq_dest_open(sd->ops, &sd->def, make, &made, &why);
     if (cq_fatal(rc) || rc == CQ_MISUSE) {
       *err = why;
       return rc;
@@ -311,17 +314,14 @@ static int run_all(cq_run *r, cq_error *err) {
 
     rc = begin_source(r, s, &why);
     if (rc == CQ_OK) rc = cq_run_units(r, s, &why);
-    if (rc == CQ_OK) {
-      cq_run_publish(r, s);
-      any = 1;
-    } else if (cq_fatal(rc)) {
-      *err = why;
-    } else {
+    if (rc && !cq_fatal(rc)) {
       if (!first.code) first = why;
       s->failed = 1;
-      cq_run_publish(r, s);
       rc = CQ_OK;
     }
+    if (rc == CQ_OK) rc = cq_run_publish(r, s, &why);
+    if (rc == CQ_OK && !s->failed) any = 1;
+    if (rc) *err = why;
   }
   if (rc == CQ_OK && !any) {
     *err = first;

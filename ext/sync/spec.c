@@ -45,7 +45,7 @@ static int read_document(const cq_sync_call *c, cq_spec *s, const char *file,
     return cq_tree_error(err, root, "spec: not a map");
   if (!cq_tree_get(root, "kind")) return cq_spec_read_short(c, s, root, err);
   rc = cq_tree_check_keys(root, "spec", WORDS(known), err);
-  if (rc == CQ_OK) rc = cq_spec_choice(root, "kind", WORDS(kinds), &kind, err);
+  if (rc == CQ_OK) rc = cq_tree_choice(root, "kind", WORDS(kinds), &kind, err);
   if (rc) return rc;
   if (kind == 2)
     return cq_tree_error(err, root,

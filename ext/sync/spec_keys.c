@@ -9,76 +9,6 @@
 
 #define WORDS(list) list, sizeof list / sizeof *list
 
-/* ---- scalars ------------------------------------------------------------------ */
-
-static int spec_text(const cq_node *map, const char *key, const char **out,
-                     cq_error *err) {
-  const cq_node *n = cq_tree_get(map, key);
-
-  *out = NULL;
-  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
-  if (n->kind != CQ_N_SCALAR)
-    return cq_tree_error(err, n, "%s: not a text", key);
-  *out = n->text;
-  return CQ_OK;
-}
-
-static int spec_bool(const cq_node *map, const char *key, int *out,
-                     cq_error *err) {
-  const cq_node *n = cq_tree_get(map, key);
-
-  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
-  if (n->kind == CQ_N_SCALAR &&
-      (cq_str_ieq(n->text, "true") || cq_str_ieq(n->text, "false"))) {
-    *out = cq_str_ieq(n->text, "true");
-    return CQ_OK;
-  }
-  return cq_tree_error(err, n, "%s: neither true nor false", key);
-}
-
-int cq_spec_choice(const cq_node *map, const char *key,
-                   const char *const *words, size_t n, int *out,
-                   cq_error *err) {
-  const cq_node *at = cq_tree_get(map, key);
-  const char *text, *near;
-  int rc = spec_text(map, key, &text, err);
-
-  if (rc || !text) return rc;
-  for (size_t i = 0; i < n; i++)
-    if (strcmp(words[i], text) == 0) {
-      *out = (int)i;
-      return CQ_OK;
-    }
-  near = cq_nearest(text, words, n);
-  rc = cq_tree_error(err, at, "%s: unknown value: %s", key, text);
-  if (near) cq_error_hint(err, "%s", near);
-  return rc;
-}
-
-static int spec_words(cq_arena *a, const cq_node *map, const char *key,
-                      cq_words *out, cq_error *err) {
-  const cq_node *n = cq_tree_get(map, key);
-  size_t count;
-
-  memset(out, 0, sizeof *out);
-  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
-  if (n->kind == CQ_N_MAP) return cq_tree_error(err, n, "%s: not a list", key);
-  count = n->kind == CQ_N_LIST ? n->count : 1;
-  out->v = cq_arena_alloc(a, (count + 1) * sizeof *out->v);
-  out->at = cq_arena_alloc(a, (count + 1) * sizeof *out->at);
-  if (!out->v || !out->at) return cq_error_nomem(err);
-  for (size_t i = 0; i < count; i++) {
-    const cq_node *item = n->kind == CQ_N_LIST ? n->items[i] : n;
-
-    if (item->kind != CQ_N_SCALAR)
-      return cq_tree_error(err, item, "%s: not a list of texts", key);
-    out->v[i] = item->text;
-    out->at[i] = item;
-  }
-  out->n = count;
-  return CQ_OK;
-}
-
 /* ---- sources ------------------------------------------------------------------- */
 
 /* Does the list of aliases (any separators) hold the path? */
@@ -145,26 +75,27 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
 
   o->at = map;
   o->skip_dependent = 1;
-  rc = spec_text(map, path_key, &o->path, err);
+  rc = cq_tree_text(map, path_key, &o->path, err);
   if (rc == CQ_OK && !o->path)
     rc = cq_tree_error(err, map, "source: %s is missing", path_key);
   if (rc == CQ_OK)
     rc = spec_integration(c->env->registry, cq_tree_get(map, path_key), o->path,
                           &o->integration, err);
-  if (rc == CQ_OK) rc = spec_text(map, "name", &o->name, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "name", &o->name, err);
   if (rc == CQ_OK && !o->name) o->name = o->integration->name;
-  if (rc == CQ_OK) rc = spec_words(&s->arena, map, "tables", &o->tables, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_words(&s->arena, map, "tables", &o->tables, err);
   if (rc == CQ_OK && o->tables.n == 0) {
     rc = cq_tree_error(err, map, "source %s: tables is missing", o->name);
     cq_error_hint(err, "tables: [%s_*]", o->integration->name);
   }
   if (rc == CQ_OK)
-    rc = spec_words(&s->arena, map, "skip_tables", &o->skip_tables, err);
+    rc = cq_tree_words(&s->arena, map, "skip_tables", &o->skip_tables, err);
   if (rc == CQ_OK)
-    rc = spec_words(&s->arena, map, "destinations", &o->destinations, err);
+    rc = cq_tree_words(&s->arena, map, "destinations", &o->destinations, err);
   if (rc == CQ_OK)
-    rc = spec_bool(map, "skip_dependent_tables", &o->skip_dependent, err);
-  if (rc == CQ_OK) rc = spec_bool(map, "deterministic_cq_id", &det, err);
+    rc = cq_tree_bool(map, "skip_dependent_tables", &o->skip_dependent, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "deterministic_cq_id", &det, err);
   o->spec = cq_tree_get(map, "spec");
   if (rc == CQ_OK && o->spec && o->spec->kind == CQ_N_NULL) o->spec = NULL;
   if (rc == CQ_OK && o->spec && o->spec->kind != CQ_N_MAP)
@@ -211,7 +142,7 @@ int cq_spec_read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
   if (rc) return rc;
   if (!o) return cq_error_nomem(err);
   rc = source_common(c, s, o, map, "path", err);
-  return rc ? rc : spec_text(map, "version", &o->version, err);
+  return rc ? rc : cq_tree_text(map, "version", &o->version, err);
 }
 
 /* ---- destinations ---------------------------------------------------------------- */
@@ -246,47 +177,51 @@ static int dest_modes(cq_spec_dest *o, const cq_node *map, cq_error *err) {
   static const char *const migrate[] = {"safe", "forced"};
   static const char *const keys[] = {"default", "cq-id-only"};
   int mode = (int)o->def.mode, key = 0;
-  int rc = cq_spec_choice(map, "write_mode", WORDS(modes), &mode, err);
+  int rc = cq_tree_choice(map, "write_mode", WORDS(modes), &mode, err);
 
   o->def.mode = (cq_write_mode)mode;
   if (rc == CQ_OK)
-    rc = cq_spec_choice(map, "migrate_mode", WORDS(migrate), &o->def.forced,
+    rc = cq_tree_choice(map, "migrate_mode", WORDS(migrate), &o->def.forced,
                         err);
   /* Both modes mean the same: the key is _cq_id, which is made of the table's
    * own key. */
-  if (rc == CQ_OK) rc = cq_spec_choice(map, "pk_mode", WORDS(keys), &key, err);
-  if (rc == CQ_OK) rc = spec_text(map, "sync_group_id", &o->sync_group, err);
-  if (rc == CQ_OK) rc = spec_bool(map, "send_sync_summary", &o->summary, err);
+  if (rc == CQ_OK) rc = cq_tree_choice(map, "pk_mode", WORDS(keys), &key, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "sync_group_id", &o->sync_group, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_bool(map, "send_sync_summary", &o->summary, err);
   if (rc == CQ_OK && o->sync_group && o->def.mode == CQ_MODE_DELETE_STALE)
     rc = cq_tree_error(err, map,
                        "destination %s: sync_group_id cannot go with "
                        "write_mode overwrite-delete-stale",
                        o->name);
   if (rc == CQ_OK && o->sync_group) rc = group_words(map, o, err);
+  if (rc == CQ_OK && o->ops->append_only && o->def.mode != CQ_MODE_APPEND) {
+    rc = cq_tree_error(err, map,
+                       "destination %s: %s can only append, and write_mode is "
+                       "%s",
+                       o->name, o->ops->name, cq_write_mode_name(o->def.mode));
+    cq_error_hint(err, "write_mode: append");
+  }
   o->def.group_in_key = o->sync_group && o->def.mode == CQ_MODE_OVERWRITE;
   return rc;
 }
 
-/* path, connection_string or schema: where the rows go. */
-static int dest_where(const cq_sync_call *c, cq_spec_dest *o,
-                      const cq_node *map, cq_error *err) {
-  const char *connection;
-  int rc = spec_text(map, "path", &o->def.path, err);
+/* The destination's own keys, which its kind reads: `map` or an empty one. */
+static int dest_own(const cq_sync_call *c, cq_spec *s, cq_spec_dest *o,
+                    const cq_node *map, cq_error *err) {
+  cq_node none;
+  int rc;
 
-  if (rc == CQ_OK) rc = spec_text(map, "connection_string", &connection, err);
-  if (rc == CQ_OK) rc = spec_text(map, "schema", &o->def.schema, err);
-  if (rc) return rc;
-  if (connection) o->def.path = connection;
-  if (!o->def.path && !o->def.schema) o->def.schema = "main";
-  if (o->def.path && o->def.schema)
-    return cq_tree_error(err, map,
-                         "destination %s: a path and a schema: only one can be",
-                         o->name);
+  memset(&none, 0, sizeof none);
+  none.kind = CQ_N_MAP;
+  none.file = o->at->file;
+  none.line = o->at->line;
   o->def.db = c->db;
   o->def.interrupted = c->env->interrupted;
   o->def.user = c->env->user;
-  o->ops = &cq_dest_sqlite;
-  return CQ_OK;
+  rc = o->ops->spec(&s->arena, map ? map : &none, &o->def, err);
+  if (rc) cq_error_prefix(err, "destination %s", o->name);
+  return rc;
 }
 
 static int dest_unique(const cq_spec *s, const cq_spec_dest *o, cq_error *err) {
@@ -295,6 +230,26 @@ static int dest_unique(const cq_spec *s, const cq_spec_dest *o, cq_error *err) {
       return cq_tree_error(
           err, o->at, "destination %s: a second one of that name", o->name);
   return CQ_OK;
+}
+
+static int unknown_kind(const cq_spec_dest *o, const cq_node *at,
+                        const char *word, cq_error *err) {
+  const char *names[32];
+  size_t n;
+  const cq_dest_ops *const *kinds = cq_dest_kinds(&n);
+  cq_buf all;
+  int rc = cq_tree_error(err, at, "destination %s: not supported: %s", o->name,
+                         word);
+
+  cq_buf_init(&all, 4096);
+  for (size_t i = 0; i < n && i < 32; i++) {
+    names[i] = kinds[i]->name;
+    cq_buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+  }
+  if (!all.rc)
+    cq_error_hint(err, "one of: %s; or cloudquery/ and the name", all.data);
+  cq_buf_clear(&all);
+  return rc;
 }
 
 int cq_spec_read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
@@ -313,11 +268,8 @@ int cq_spec_read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "spec",
                                       "batch_size",
                                       "batch_size_bytes"};
-  static const char *const inner[] = {
-      "connection_string", "path",         "schema", "batch_size",
-      "batch_size_bytes",  "batch_timeout"};
   const cq_node *spec, *t;
-  const char *path, *kind;
+  const char *path = NULL, *kind;
   cq_spec_dest *o;
   int rc = cq_tree_check_keys(map, "destination", WORDS(known), err);
 
@@ -326,80 +278,129 @@ int cq_spec_read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
   if (!o) return cq_error_nomem(err);
   o->at = map;
   o->def.mode = CQ_MODE_DELETE_STALE;
-  rc = spec_text(map, "name", &o->name, err);
+  rc = cq_tree_text(map, "name", &o->name, err);
   if (rc == CQ_OK && !o->name)
     rc = cq_tree_error(err, map, "destination: name is missing");
-  if (rc == CQ_OK) rc = spec_text(map, "path", &path, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "path", &path, err);
   if (rc == CQ_OK && !path)
     rc = cq_tree_error(err, map, "destination %s: path is missing", o->name);
   if (rc) return rc;
   o->path_text = path;
   o->def.name = o->name;
   kind = strncmp(path, "cloudquery/", 11) == 0 ? path + 11 : path;
-  if (!cq_dest_find(kind)) {
-    rc = cq_tree_error(err, cq_tree_get(map, "path"),
-                       "destination %s: not supported: %s", o->name, path);
-    cq_error_hint(err, "cloudquery/sqlite, or sqlite");
-    return rc;
-  }
+  o->ops = cq_dest_find(kind);
+  if (!o->ops) return unknown_kind(o, cq_tree_get(map, "path"), path, err);
   t = cq_tree_get(map, "transformers");
   if (t && t->kind == CQ_N_LIST && t->count)
     return cq_tree_error(
         err, t, "destination %s: transformers are not supported", o->name);
   spec = cq_tree_get(map, "spec");
-  if (spec && spec->kind == CQ_N_MAP)
-    rc = cq_tree_check_keys(spec, "destination's spec", WORDS(inner), err);
-  else if (spec && spec->kind != CQ_N_NULL)
-    rc = cq_tree_error(err, spec, "destination %s: spec is not a map", o->name);
-  if (rc == CQ_OK && spec && spec->kind == CQ_N_MAP) {
-    rc = dest_where(c, o, spec, err);
-  } else if (rc == CQ_OK && strcmp(kind, path) != 0) {
-    rc = cq_tree_error(
-        err, map, "destination %s: spec.connection_string is missing", o->name);
-  } else if (rc == CQ_OK) {
-    cq_node none;
-
-    memset(&none, 0, sizeof none);
-    none.kind = CQ_N_MAP;
-    rc = dest_where(c, o, &none, err);
-  }
+  if (spec && spec->kind != CQ_N_MAP && spec->kind != CQ_N_NULL)
+    return cq_tree_error(err, spec, "destination %s: spec is not a map",
+                         o->name);
+  if (spec && spec->kind == CQ_N_NULL) spec = NULL;
+  rc = !spec && strcmp(kind, path) != 0
+           ? cq_tree_error(err, map, "destination %s: spec is missing", o->name)
+           : dest_own(c, s, o, spec, err);
   if (rc == CQ_OK) rc = dest_modes(o, map, err);
-  if (rc == CQ_OK) rc = spec_text(map, "version", &o->version, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "version", &o->version, err);
   return rc ? rc : dest_unique(s, o, err);
 }
 
 /* ---- the short form --------------------------------------------------------------- */
 
+/* The map without the keys that all destinations have: its kind's own. */
+static cq_node *own_keys(cq_arena *a, const cq_node *map) {
+  static const char *const common[] = {
+      "kind",    "name",          "write_mode",       "migrate_mode",
+      "pk_mode", "sync_group_id", "send_sync_summary"};
+  cq_node *out = cq_arena_alloc(a, sizeof *out);
+
+  if (!out) return NULL;
+  *out = *map;
+  out->count = 0;
+  out->items = cq_arena_alloc(a, (map->count + 1) * sizeof *out->items);
+  out->keys = cq_arena_alloc(a, (map->count + 1) * sizeof *out->keys);
+  out->key_lines = NULL;
+  if (!out->items || !out->keys) return NULL;
+  for (size_t i = 0; i < map->count; i++) {
+    size_t k;
+
+    for (k = 0; k < sizeof common / sizeof *common; k++)
+      if (strcmp(map->keys[i], common[k]) == 0) break;
+    if (k < sizeof common / sizeof *common) continue;
+    out->keys[out->count] = map->keys[i];
+    out->items[out->count++] = map->items[i];
+  }
+  return out;
+}
+
+/* A destination given as one text: a schema's name, or a URL, whose scheme
+ * says of which kind it is. */
+static cq_node *own_text(cq_arena *a, cq_spec_dest *o, cq_node *text) {
+  const char *end = strstr(text->text, "://");
+  cq_node *map = cq_arena_alloc(a, sizeof *map);
+  const char **key = cq_arena_alloc(a, sizeof *key);
+  cq_node **item = cq_arena_alloc(a, sizeof *item);
+
+  if (!map || !key || !item) return NULL;
+  *map = *text;
+  map->kind = CQ_N_MAP;
+  map->count = 1;
+  map->keys = key;
+  map->items = item;
+  *item = text;
+  *key = "schema";
+  o->name = text->text;
+  if (end) {
+    const cq_dest_ops *ops =
+        cq_dest_of_scheme(text->text, (size_t)(end - text->text));
+
+    if (ops) {
+      o->ops = ops;
+      o->name = ops->name;
+      *key = "connection_string";
+    }
+  }
+  return map;
+}
+
 int cq_spec_short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                        const cq_node *where, cq_error *err) {
-  static const char *const known[] = {
-      "name",    "path",          "connection_string",
-      "schema",  "write_mode",    "migrate_mode",
-      "pk_mode", "sync_group_id", "send_sync_summary"};
   cq_spec_dest *o = add_dest(s);
-  int rc;
+  const char *kind = "sqlite";
+  cq_node *own = NULL;
+  int rc = CQ_OK;
 
   if (!o) return cq_error_nomem(err);
   o->at = where ? where : map;
-  o->path_text = "sqlite";
+  o->ops = &cq_dest_sqlite;
   o->def.mode = CQ_MODE_APPEND;
-  if (where && where->kind == CQ_N_MAP) {
-    rc = cq_tree_check_keys(where, "destination", WORDS(known), err);
-    if (rc == CQ_OK) rc = dest_where(c, o, where, err);
-    if (rc == CQ_OK) rc = spec_text(where, "name", &o->name, err);
-    if (!o->name) o->name = o->def.path ? o->def.path : o->def.schema;
-  } else if (where && where->kind == CQ_N_LIST) {
+  if (where && where->kind == CQ_N_LIST)
     return cq_tree_error(err, where, "destination: a list within a list");
-  } else {
-    cq_node none;
+  if (where && where->kind == CQ_N_MAP) {
+    rc = cq_tree_text(where, "kind", &kind, err);
+    if (rc == CQ_OK) rc = cq_tree_text(where, "name", &o->name, err);
+    if (rc) return rc;
+    o->ops = cq_dest_find(kind);
+    if (!o->name) o->name = kind;
+    if (!o->ops) return unknown_kind(o, cq_tree_get(where, "kind"), kind, err);
+    own = own_keys(&s->arena, where);
+    if (!own) return cq_error_nomem(err);
+  } else if (where && where->kind == CQ_N_SCALAR) {
+    cq_node *text = cq_arena_alloc(&s->arena, sizeof *text);
 
-    memset(&none, 0, sizeof none);
-    none.kind = CQ_N_MAP;
-    rc = dest_where(c, o, &none, err);
-    if (where && where->kind == CQ_N_SCALAR) o->def.schema = where->text;
-    o->name = o->def.schema;
+    if (text) *text = *where;
+    own = text ? own_text(&s->arena, o, text) : NULL;
+    if (!own) return cq_error_nomem(err);
   }
+  if (!o->name) o->name = "main";
+  o->path_text = o->ops->name;
   o->def.name = o->name;
+  rc = dest_own(c, s, o, own, err);
+  if (rc == CQ_OK && o->ops == &cq_dest_sqlite &&
+      !(where && where->kind == CQ_N_MAP && cq_tree_get(where, "name")))
+    o->name = o->def.name = o->def.path ? o->def.path : o->def.schema;
   if (rc == CQ_OK)
     rc = dest_modes(o, map, err); /* of the whole, then its own */
   if (rc == CQ_OK && where && where->kind == CQ_N_MAP)
@@ -412,12 +413,12 @@ int cq_spec_read_switches(cq_spec *s, const cq_node *map, cq_error *err) {
   const cq_node *retry = cq_tree_get(map, "retry");
   int kind = (int)s->progress, rc;
 
-  rc = spec_bool(map, "strict", &s->strict, err);
-  if (rc == CQ_OK) rc = spec_bool(map, "no_migrate", &s->no_migrate, err);
+  rc = cq_tree_bool(map, "strict", &s->strict, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "no_migrate", &s->no_migrate, err);
   if (rc == CQ_OK)
-    rc = cq_spec_choice(map, "progress", WORDS(kinds), &kind, err);
+    rc = cq_tree_choice(map, "progress", WORDS(kinds), &kind, err);
   s->progress = (cq_progress_kind)kind;
-  if (rc == CQ_OK) rc = spec_bool(map, "resume", &s->resume, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "resume", &s->resume, err);
   if (rc == CQ_OK && retry && retry->kind == CQ_N_SCALAR &&
       strcmp(retry->text, "failed") == 0)
     s->retry = 1;

@@ -1,10 +1,10 @@
-/* ext/dest/sqlite_write.c: a unit's rows: written as they come, made whole or
+/* ext/dest/sqlite/write.c: a unit's rows: written as they come, made whole or
  * dropped at its end, and read again for the tables below it.
  *
  * Append writes raw_<t>; the rows stay invisible until the run publishes.  The
  * overwrite modes stage a unit's rows in a temporary table and merge them in
  * one go with their stale deletion, journal entry and state. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
 #include <string.h>
 
@@ -117,9 +117,10 @@ static int insert_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
 static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
                     const cq_dest_rows *rows, cq_error *err) {
   lite_table *own = u->table->own;
+  cq_dest_unit counted = *u; /* its values were counted already */
 
   for (int i = 0; i < rows->batch->nrow; i++) {
-    lite_feed one = {rows, u->table, own->kinds, i, i + 1, NULL};
+    lite_feed one = {rows, u->table, own->kinds, i, i + 1, &counted};
     int rc = insert_rows(d, r, u, &one);
 
     if (rc) {
@@ -233,10 +234,10 @@ static int upsert(cq_lite *d, const cq_dest_table *t, const char *stage,
   cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&set, CQ_MAX_SPEC_BYTES);
   lite_add_columns(&cols, t, 0);
-  for (int i = 0; i < LITE_META; i++)
-    if (strcmp(lite_meta[i], "_cq_id") != 0)
+  for (int i = 0; i < CQ_META; i++)
+    if (strcmp(cq_dest_metas[i].name, "_cq_id") != 0)
       cq_buf_printf(&set, "%s\"%s\" = excluded.\"%s\"", i ? ", " : "",
-                    lite_meta[i], lite_meta[i]);
+                    cq_dest_metas[i].name, cq_dest_metas[i].name);
   for (int i = 0; i < t->ncol; i++) {
     char *q = sqlite3_mprintf(", \"%w\" = excluded.\"%w\"",
                               t->def->columns[t->cols[i]].name,

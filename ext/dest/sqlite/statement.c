@@ -1,10 +1,10 @@
-/* ext/dest/sqlite_statement.c: statements of the SQLite destination.
+/* ext/dest/sqlite/statement.c: statements of the SQLite destination.
  *
  * Each unit of a run ends with the same few statements about another client.
  * To prepare one takes ten times as long as to run it, so what lite_exec and
  * lite_int run is kept: their values become parameters, and the text that is
  * left finds the statement again.  Nothing prepared outlives the sync. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
 #include <stdarg.h>
 #include <string.h>

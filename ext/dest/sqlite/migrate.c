@@ -1,4 +1,4 @@
-/* ext/dest/sqlite_migrate.c: tables and views as a definition asks for them,
+/* ext/dest/sqlite/migrate.c: tables and views as a definition asks for them,
  * made, or changed from what is there.
  *
  *   append     table raw_<t> without a key, an index on the run's number,
@@ -11,7 +11,7 @@
  * what it is, forced copies the rows into a new table of the same name, each
  * value as far as the new type can hold it.  Only views that cq made are
  * dropped and made again; those say so in their text. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -19,13 +19,6 @@
 #ifndef SQLITE_CORE
 SQLITE_EXTENSION_INIT3
 #endif
-
-const char *const lite_meta[LITE_META] = {
-    "_cq_sync_time", "_cq_source_name", "_cq_sync_group_id",
-    "_cq_client_id", "_cq_id",          "_cq_parent_id"};
-
-static const char *const meta_types[LITE_META] = {"TEXT", "TEXT", "INTEGER",
-                                                  "TEXT", "TEXT", "TEXT"};
 
 #define MADE_BY "/* made by cq */"
 
@@ -110,12 +103,12 @@ static void add_name(cq_buf *b, const char *name) {
 }
 
 int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group) {
-  for (int i = 0; i < LITE_META; i++) {
+  for (int i = 0; i < CQ_META; i++) {
     if (i) cq_buf_str(b, ", ");
-    if (group && strcmp(lite_meta[i], "_cq_sync_group_id") == 0)
+    if (group && strcmp(cq_dest_metas[i].name, "_cq_sync_group_id") == 0)
       cq_buf_printf(b, "%lld", (long long)group);
     else
-      add_name(b, lite_meta[i]);
+      add_name(b, cq_dest_metas[i].name);
   }
   for (int i = 0; i < t->ncol; i++) {
     cq_buf_str(b, ", ");
@@ -150,10 +143,10 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
   int rc;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  for (int i = 0; i < LITE_META; i++) {
-    cq_buf_printf(&b, "%s  \"%s\" %s", i ? ",\n" : "", lite_meta[i],
-                  meta_types[i]);
-    if (i < LITE_META - 1) cq_buf_str(&b, " NOT NULL");
+  for (int i = 0; i < CQ_META; i++) {
+    cq_buf_printf(&b, "%s  \"%s\" %s", i ? ",\n" : "", cq_dest_metas[i].name,
+                  cq_type_sql(cq_dest_metas[i].type));
+    if (i < CQ_META - 1) cq_buf_str(&b, " NOT NULL");
   }
   for (int i = 0; i < t->ncol; i++) {
     const cq_column *c = &t->def->columns[t->cols[i]];
@@ -166,8 +159,8 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
   for (size_t i = 0; old && i < old->n; i++) {
     int known = 0;
 
-    for (int k = 0; k < LITE_META; k++)
-      known |= cq_str_ieq(old->names[i], lite_meta[k]);
+    for (int k = 0; k < CQ_META; k++)
+      known |= cq_str_ieq(old->names[i], cq_dest_metas[k].name);
     for (int k = 0; k < t->ncol && !known; k++)
       known = cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name);
     if (known) continue;
@@ -219,8 +212,8 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   for (size_t i = 0; i < have->n; i++) {
     int known = 0;
 
-    for (int k = 0; k < LITE_META; k++)
-      known |= cq_str_ieq(have->names[i], lite_meta[k]);
+    for (int k = 0; k < CQ_META; k++)
+      known |= cq_str_ieq(have->names[i], cq_dest_metas[k].name);
     for (int k = 0; k < t->ncol && !known; k++)
       known = cq_str_ieq(have->names[i], t->def->columns[t->cols[k]].name);
     if (known) continue;
@@ -358,8 +351,9 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
   for (size_t i = 0; i < old->n; i++) {
     const char *type = NULL;
 
-    for (int k = 0; k < LITE_META; k++)
-      if (cq_str_ieq(old->names[i], lite_meta[k])) type = meta_types[k];
+    for (int k = 0; k < CQ_META; k++)
+      if (cq_str_ieq(old->names[i], cq_dest_metas[k].name))
+        type = cq_type_sql(cq_dest_metas[k].type);
     for (int k = 0; k < t->ncol && !type; k++)
       if (cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name))
         type = cq_type_sql(t->def->columns[t->cols[k]].type);
@@ -422,15 +416,16 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
     if (!d->forced) return refuse(err, d, name, "has another key");
     clash = 1;
   }
-  for (int i = 0; i < LITE_META + t->ncol && rc == CQ_OK; i++) {
+  for (int i = 0; i < CQ_META + t->ncol && rc == CQ_OK; i++) {
     const cq_column *c =
-        i < LITE_META ? NULL : &t->def->columns[t->cols[i - LITE_META]];
-    const char *column = c ? c->name : lite_meta[i];
-    const char *type = c ? cq_type_sql(c->type) : meta_types[i];
+        i < CQ_META ? NULL : &t->def->columns[t->cols[i - CQ_META]];
+    const char *column = c ? c->name : cq_dest_metas[i].name;
+    const char *type =
+        c ? cq_type_sql(c->type) : cq_type_sql(cq_dest_metas[i].type);
     const char *had = present_type(old, column);
 
     if (had && cq_str_ieq(had, type)) continue;
-    if (had || (!c && i < LITE_META - 1)) {
+    if (had || (!c && i < CQ_META - 1)) {
       sqlite3_snprintf((int)sizeof fact, fact,
                        had ? "column %s is %s and would be %s"
                            : "column %s is missing",

@@ -1,4 +1,4 @@
-/* ext/dest/sqlite_session.c: transactions of the SQLite destination, and the
+/* ext/dest/sqlite/session.c: transactions of the SQLite destination, and the
  * SQL that cq ships.
  *
  * On a connection that is not in a transaction, rows gather in large ones that
@@ -7,7 +7,7 @@
  * durable with the host's COMMIT.  Once sqlite3_interrupt has been called, no
  * statement runs until the outer one ends; a write that is tried then makes
  * SQLite roll back what is open, which is how none stays. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
 #include <string.h>
 #include <zstd.h>

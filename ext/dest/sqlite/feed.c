@@ -1,4 +1,4 @@
-/* ext/dest/sqlite_feed.c: a batch as a table, so that its rows go into SQLite
+/* ext/dest/sqlite/feed.c: a batch as a table, so that its rows go into SQLite
  * by one statement:
  *
  *   INSERT INTO raw_t SELECT ?1, ..., b.id, b.parent, b.c0, ... FROM cq_batch(?5) b
@@ -6,9 +6,8 @@
  * ?5 is a pointer of the type "cq_batch" (sqlite3_bind_pointer), so nobody but
  * cq can feed it: whoever else reads cq_batch sees no rows.  Cells are given
  * SQLITE_STATIC: the batch outlives the statement's step. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #ifndef SQLITE_CORE
@@ -121,22 +120,6 @@ static int feed_fits(char kind, const cq_value *v) {
   }
 }
 
-static void feed_odd(const lite_feed *f, int i, const cq_value *v) {
-  cq_dest_unit *u = f->unit;
-  const char *name = f->table->def->columns[f->table->cols[i]].name;
-  char real[CQ_REAL_TEXT];
-
-  if (u->warnings++) return;
-  if (v->kind == CQ_STR)
-    snprintf(u->odd, sizeof u->odd, "%s: %.*s", name,
-             (int)(v->len < 60 ? v->len : 60), v->u.s);
-  else if (v->kind == CQ_DOUBLE)
-    cq_real_format(v->u.r, real),
-        snprintf(u->odd, sizeof u->odd, "%s: %s", name, real);
-  else
-    snprintf(u->odd, sizeof u->odd, "%s", name);
-}
-
 static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
                        int column) {
   const feed_cursor *c = (const feed_cursor *)base;
@@ -163,7 +146,7 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
     return SQLITE_OK;
   }
   if (!feed_fits(f->kinds[i], v)) {
-    feed_odd(f, i, v);
+    cq_dest_odd(f->unit, CQ_META + i, v);
     return SQLITE_OK;
   }
   switch ((cq_kind)v->kind) {

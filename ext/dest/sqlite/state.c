@@ -1,10 +1,10 @@
-/* ext/dest/sqlite_state.c: runs in a SQLite destination: claimed, journalled,
+/* ext/dest/sqlite/state.c: runs in a SQLite destination: claimed, journalled,
  * published, and their old snapshots removed.
  *
  * A run is unsettled from its claim until its rows are published or removed.
  * Whoever begins the next run of that source settles what a killed or
  * interrupted one left. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,13 +1,13 @@
-/* ext/dest/internal.h: what the files of the SQLite destination share; no
+/* ext/dest/sqlite/internal.h: what the files of the SQLite destination share; no
  * other room includes it.
  *
  * sqlite.c         open and close
- * sqlite_statement.c  statements, and those that are kept
- * sqlite_session.c transactions, the SQL that cq ships
- * sqlite_feed.c    a batch as a table that INSERT ... SELECT reads
- * sqlite_write.c   units: rows in, merged or journalled at their end
- * sqlite_migrate.c tables and views, made and changed
- * sqlite_state.c   runs: claim, journal, publish, prune */
+ * statement.c  statements, and those that are kept
+ * session.c transactions, the SQL that cq ships
+ * feed.c    a batch as a table that INSERT ... SELECT reads
+ * write.c   units: rows in, merged or journalled at their end
+ * migrate.c tables and views, made and changed
+ * state.c   runs: claim, journal, publish, prune */
 #ifndef CQ_DEST_INTERNAL_H
 #define CQ_DEST_INTERNAL_H
 
@@ -63,7 +63,7 @@ typedef struct lite_table {
   sqlite3_stmt *insert;
 } lite_table;
 
-/* ---- sqlite_statement.c ---- */
+/* ---- statement.c ---- */
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err);
 /* Formats as sqlite3_mprintf's, of which these know %w %q %s, and %Q %.*Q %d
  * %lld,
@@ -87,7 +87,7 @@ void lite_forget(lite_handle *h);
  * again.  *since is 0 first. */
 int lite_again(const lite_handle *h, int rc, int64_t *since);
 
-/* ---- sqlite_session.c ---- */
+/* ---- session.c ---- */
 int lite_begin(cq_lite *d, cq_error *err); /* if none is open */
 int lite_commit(cq_lite *d, int force, cq_error *err);
 void lite_rollback(cq_lite *d);
@@ -102,7 +102,7 @@ int lite_aside(cq_lite *d, const char *sql, cq_error *err);
 /* Runs an embedded file of sql/, {s} replaced by the schema. */
 int lite_script(cq_lite *d, const char *path, cq_error *err);
 
-/* ---- sqlite_feed.c ---- */
+/* ---- feed.c ---- */
 int lite_feed_register(sqlite3 *db);
 /* What a feed shows: rows [first, last) of the batch. */
 typedef struct lite_feed {
@@ -114,16 +114,13 @@ typedef struct lite_feed {
 } lite_feed;
 #define LITE_FEED_TYPE "cq_batch"
 
-/* ---- sqlite_migrate.c ---- */
+/* ---- migrate.c ---- */
 int lite_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
                  cq_error *err);
-/* The columns that cq adds, in their order. */
-enum { LITE_META = 6 };
-extern const char *const lite_meta[LITE_META];
 /* "a", "b", ...; a group other than 0 stands instead of _cq_sync_group_id */
 int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group);
 
-/* ---- sqlite_write.c ---- */
+/* ---- write.c ---- */
 int lite_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err);
 int lite_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
@@ -132,7 +129,7 @@ void lite_drop(cq_dest *d, cq_dest_table *t);
 int lite_rows(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
               const char *client, int64_t group, cq_rows *out, cq_error *err);
 
-/* ---- sqlite_state.c ---- */
+/* ---- state.c ---- */
 int lite_run_begin(cq_dest *d, cq_dest_run *r, cq_error *err);
 int lite_state(cq_dest *d, const cq_dest_run *r, const char *table,
                const char *client, cq_dest_state *out, cq_error *err);

@@ -1,6 +1,6 @@
-/* ext/dest/sqlite.c: the SQLite destination, opened and closed: this database,
+/* ext/dest/sqlite/sqlite.c: the SQLite destination, opened and closed: this database,
  * one attached to it, or another file by a connection of its own. */
-#include "dest/internal.h"
+#include "dest/sqlite/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +213,31 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
   return CQ_OK;
 }
 
+/* path, connection_string or schema: where the rows go. */
+static int lite_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
+                     cq_error *err) {
+  static const char *const known[] = {
+      "connection_string", "path",         "schema", "batch_size",
+      "batch_size_bytes",  "batch_timeout"};
+  const char *connection = NULL;
+  cq_dest_gather unused;
+  int rc =
+      cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
+
+  (void)a;
+  if (rc == CQ_OK) rc = cq_tree_text(map, "path", &d->path, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_text(map, "connection_string", &connection, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "schema", &d->schema, err);
+  if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &unused, err);
+  if (rc) return rc;
+  if (connection) d->path = connection;
+  if (!d->path && !d->schema) d->schema = "main";
+  if (d->path && d->schema)
+    return cq_tree_error(err, map, "a path and a schema: only one can be");
+  return CQ_OK;
+}
+
 static int lite_tick(cq_dest *d, int force, cq_error *err) {
   return lite_commit((cq_lite *)d, force, err);
 }
@@ -226,6 +251,7 @@ const cq_dest_ops cq_dest_sqlite = {
                "\"batch_size_bytes\":\"accepted, not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","
                     "\"overwrite\",\"overwrite-delete-stale\",\"views\"]",
+    .spec = lite_spec,
     .open = lite_open,
     .close = lite_close,
     .last_group = lite_last_group,

@@ -1,0 +1,250 @@
+/* ext/dest/writer/queue.c: jobs, done one after the other by a thread that is
+ * the store's own.
+ *
+ * Rows wait in memory up to CQ_QUEUE_BYTES.  Beyond that whoever brings more
+ * waits; or, where others must not wait for this store, they go into a file. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "dest/writer/internal.h"
+
+enum { LOOK_MS = 50, IDLE_MS = 250 };
+
+static void wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int ms) {
+  struct timespec t;
+
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  t.tv_nsec += (long)ms * 1000000;
+  t.tv_sec += t.tv_nsec / 1000000000;
+  t.tv_nsec %= 1000000000;
+  pthread_cond_timedwait(c, lock, &t);
+}
+
+/* Of a job that nobody waits for. */
+static void job_free(cq_job *j) {
+  cq_pack_unref(j->pack);
+  if (j->drop) j->drop(j);
+}
+
+static cq_job *take(cq_queue *q) {
+  cq_job *j = q->head;
+
+  if (!j) return NULL;
+  q->head = j->next;
+  if (!q->head) q->tail = NULL;
+  q->jobs--;
+  return j;
+}
+
+static void work(cq_queue *q, cq_job *j) {
+  int rc = CQ_OK, waited = !j->drop;
+  size_t bytes = j->bytes;
+
+  if (j->spooled >= 0) {
+    rc = cq_spool_get(&q->spool, j->spooled, &j->pack, &j->err);
+    /* The job has its rows or an error to tell. */
+    j->rc = rc;
+  }
+  rc = j->run(q->user, j, &j->err);
+  pthread_mutex_lock(&q->lock);
+  if (j->spooled >= 0)
+    q->in_spool -= (int64_t)bytes;
+  else
+    q->bytes -= bytes;
+  if (q->in_spool == 0) cq_spool_reset(&q->spool);
+  q->busy = 0;
+  if (waited) {
+    j->rc = rc;
+    j->done = 1;
+  }
+  pthread_cond_broadcast(&q->done);
+  pthread_mutex_unlock(&q->lock);
+  if (!waited) job_free(j);
+}
+
+static void *thread_main(void *arg) {
+  cq_queue *q = arg;
+
+  pthread_mutex_lock(&q->lock);
+  for (;;) {
+    cq_job *j = take(q);
+
+    if (j) {
+      q->busy = 1;
+      pthread_mutex_unlock(&q->lock);
+      work(q, j);
+      q->idle(q->user);
+      pthread_mutex_lock(&q->lock);
+      continue;
+    }
+    if (q->closing) break;
+    wait_ms(&q->work, &q->lock, IDLE_MS);
+    if (q->head || q->closing) continue;
+    pthread_mutex_unlock(&q->lock);
+    q->idle(q->user);
+    pthread_mutex_lock(&q->lock);
+  }
+  pthread_mutex_unlock(&q->lock);
+  return NULL;
+}
+
+int cq_queue_start(cq_queue *q, cq_error *err) {
+  pthread_condattr_t clock;
+  sigset_t all, old;
+  int rc;
+
+  pthread_mutex_init(&q->lock, NULL);
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(&q->work, &clock);
+  pthread_cond_init(&q->done, &clock);
+  pthread_condattr_destroy(&clock);
+  cq_spool_init(&q->spool);
+  /* The host's signals are the host's: this thread takes none. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  rc = pthread_create(&q->thread, NULL, thread_main, q);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  q->started = 1;
+  if (rc == 0) return CQ_OK;
+  q->started = -1; /* to be cleared, not joined */
+  return cq_error_set(err, CQ_ERROR, "no thread could be started: %s",
+                      strerror(rc));
+}
+
+void cq_queue_end(cq_queue *q) {
+  cq_job *j;
+
+  if (!q->started) return;
+  if (q->started > 0) {
+    pthread_mutex_lock(&q->lock);
+    q->closing = 1;
+    pthread_cond_broadcast(&q->work);
+    pthread_mutex_unlock(&q->lock);
+    pthread_join(q->thread, NULL);
+  }
+  while ((j = take(q)) != NULL) job_free(j);
+  cq_spool_clear(&q->spool);
+  pthread_cond_destroy(&q->work);
+  pthread_cond_destroy(&q->done);
+  pthread_mutex_destroy(&q->lock);
+  q->started = 0;
+}
+
+static void append(cq_queue *q, cq_job *j) {
+  j->next = NULL;
+  if (q->tail)
+    q->tail->next = j;
+  else
+    q->head = j;
+  q->tail = j;
+  q->jobs++;
+  pthread_cond_signal(&q->work);
+}
+
+/* One piece larger than all the room goes when nothing else waits. */
+static int has_room(const cq_queue *q, const cq_job *j) {
+  if (q->jobs >= CQ_QUEUE_JOBS) return 0;
+  return !j->bytes || q->bytes == 0 ||
+         q->bytes + j->bytes <= (size_t)CQ_QUEUE_BYTES;
+}
+
+int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
+                 void *user, cq_error *err) {
+  int rc = CQ_OK;
+
+  j->spooled = -1;
+  pthread_mutex_lock(&q->lock);
+  while (rc == CQ_OK && !has_room(q, j)) {
+    if (spill && j->pack && q->jobs < CQ_QUEUE_JOBS &&
+        q->in_spool < CQ_QUEUE_SPOOLED) {
+      q->in_spool += (int64_t)j->bytes; /* nobody empties the file meanwhile */
+      pthread_mutex_unlock(&q->lock);
+      rc = cq_spool_put(&q->spool, j->pack, &j->spooled, err);
+      pthread_mutex_lock(&q->lock);
+      if (rc) q->in_spool -= (int64_t)j->bytes;
+      break;
+    }
+    wait_ms(&q->done, &q->lock, LOOK_MS);
+    pthread_mutex_unlock(&q->lock);
+    if (interrupted && interrupted(user))
+      rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
+    pthread_mutex_lock(&q->lock);
+  }
+  if (rc == CQ_OK) {
+    if (j->spooled >= 0) {
+      cq_pack_unref(j->pack);
+      j->pack = NULL;
+    } else {
+      q->bytes += j->bytes;
+    }
+    append(q, j);
+  }
+  pthread_mutex_unlock(&q->lock);
+  if (rc) job_free(j);
+  return rc;
+}
+
+int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
+                  int (*interrupted)(void *), void *user, cq_error *err) {
+  int stopped = 0;
+
+  j->run = fn;
+  j->drop = NULL;
+  j->pack = NULL;
+  j->spooled = -1;
+  j->bytes = 0;
+  j->rows = j->done = j->rc = 0;
+  cq_error_clear(&j->err);
+  pthread_mutex_lock(&q->lock);
+  append(q, j);
+  while (!j->done) {
+    wait_ms(&q->done, &q->lock, LOOK_MS);
+    if (j->done || stopped) continue;
+    pthread_mutex_unlock(&q->lock);
+    if (interrupted && interrupted(user)) {
+      stopped = 1;
+      __atomic_store_n(&q->stop, 1, __ATOMIC_RELEASE);
+      cq_queue_purge(q);
+    }
+    pthread_mutex_lock(&q->lock);
+  }
+  pthread_mutex_unlock(&q->lock);
+  if (stopped) {
+    __atomic_store_n(&q->stop, 0, __ATOMIC_RELEASE);
+    return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+  }
+  if (j->rc && err) *err = j->err;
+  return j->rc;
+}
+
+void cq_queue_purge(cq_queue *q) {
+  cq_job *rest = NULL, **end = &rest, *j, *gone = NULL;
+
+  pthread_mutex_lock(&q->lock);
+  while ((j = take(q)) != NULL) {
+    j->next = NULL;
+    if (j->rows) {
+      if (j->spooled >= 0)
+        q->in_spool -= (int64_t)j->bytes;
+      else
+        q->bytes -= j->bytes;
+      j->next = gone;
+      gone = j;
+    } else {
+      *end = j;
+      end = &j->next;
+    }
+  }
+  while ((j = rest) != NULL) {
+    rest = j->next;
+    append(q, j);
+  }
+  pthread_mutex_unlock(&q->lock);
+  while ((j = gone) != NULL) {
+    gone = j->next;
+    job_free(j);
+  }
+}
