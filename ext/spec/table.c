@@ -95,7 +95,8 @@ static int column_from(load *l, cq_column *c, const char *object,
 }
 
 static int load_column(load *l, cq_column *c, const char *detail) {
-  static const char *const formats[] = {"epoch", "epoch_ms", "epoch_us"};
+  static const char *const formats[] = {"epoch", "epoch_ms", "epoch_us",
+                                        "base64"};
   const char *object = l->table->name, *s, *call;
   const cq_node *n = c->at;
   char what[200];
@@ -125,7 +126,10 @@ static int load_column(load *l, cq_column *c, const char *detail) {
     int i;
 
     snprintf(where, sizeof where, "%s: format", what);
-    if (load_choice(l, n, where, formats, 3, c->format, &i)) return CQ_ERROR;
+    if (load_choice(l, n, where, formats, 4, c->format, &i)) return CQ_ERROR;
+    if ((i == 3) != (c->type == CQ_BLOB))
+      return cq_tree_error(l->err, n, "%s: not of a column of type %s: %s",
+                           where, cq_type_name(c->type), c->format);
   }
   c->exact = load_bool(cq_tree_get(n, "exact"), 0);
   c->required = load_bool(cq_tree_get(n, "required"), 0);

@@ -315,13 +315,14 @@ static cq_node *own_keys(cq_arena *a, const cq_node *map) {
       "kind",    "name",          "write_mode",       "migrate_mode",
       "pk_mode", "sync_group_id", "send_sync_summary"};
   cq_node *out = cq_arena_alloc(a, sizeof *out);
+  int *lines = cq_arena_alloc(a, (map->count + 1) * sizeof *lines);
 
-  if (!out) return NULL;
+  if (!out || !lines) return NULL;
   *out = *map;
   out->count = 0;
   out->items = cq_arena_alloc(a, (map->count + 1) * sizeof *out->items);
   out->keys = cq_arena_alloc(a, (map->count + 1) * sizeof *out->keys);
-  out->key_lines = NULL;
+  out->key_lines = lines;
   if (!out->items || !out->keys) return NULL;
   for (size_t i = 0; i < map->count; i++) {
     size_t k;
@@ -330,6 +331,7 @@ static cq_node *own_keys(cq_arena *a, const cq_node *map) {
       if (strcmp(map->keys[i], common[k]) == 0) break;
     if (k < sizeof common / sizeof *common) continue;
     out->keys[out->count] = map->keys[i];
+    lines[out->count] = map->key_lines ? map->key_lines[i] : map->line;
     out->items[out->count++] = map->items[i];
   }
   return out;
@@ -348,6 +350,7 @@ static cq_node *own_text(cq_arena *a, cq_spec_dest *o, cq_node *text) {
   map->kind = CQ_N_MAP;
   map->count = 1;
   map->keys = key;
+  map->key_lines = &text->line;
   map->items = item;
   *item = text;
   *key = "schema";

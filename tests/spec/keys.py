@@ -111,7 +111,7 @@ CASES = [
     *kinds('column', 't_a: column name', exact=(FLAG, True), required=(FLAG, False), default=(TEXT, 'x'), description=(TEXT, 'x'),
            hidden=(FLAG, True), sensitive=(FLAG, True)),
     ('column.shape', 'list of text', 'lits of text', 'shape: cannot read "lits"'),
-    ('column.format', 'epoch', 'epok', 't_a: column name: format: unknown word "epok"\nhint: one of: epoch epoch_ms epoch_us'),
+    ('column.format', 'epoch', 'epok', 't_a: column name: format: unknown word "epok"\nhint: one of: epoch epoch_ms epoch_us base64'),
     *kinds('call', 't_a: call c', request=(MAP, {'path': '/c'}), record=(TEXT, 'a'), rows=(TEXT, '[*]'), page=(MAP, {}), errors=(LIST, []),
            error=(MAP, {}), limits=(MAP, {}), join=(MAP, {'row': 'id', 'record': 'id'})),
     ('call.when', '{{ row.id }}', '{{ row.idd }}', 't_a: template: row.idd is not a column'),

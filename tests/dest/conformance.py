@@ -1,0 +1,460 @@
+"""What every destination has to do, whatever it is: one suite, run against a
+real server of each.
+
+A test of a destination says how it is reached, and how its tables are read:
+
+  class Postgres(Store):
+      name = 'postgresql'
+      def destination(self): return '{kind: postgresql, connection_string: "..."}'
+      def read(self, table, columns): ...
+  conformance.run(Postgres())
+
+Values come back in one form, whatever the store: None, int, float, str; booleans
+as 0 and 1; timestamps and dates as cq writes them (2024-01-02T03:04:05.5Z);
+decimals, UUIDs and addresses as text; bytes as hexadecimal digits; JSON and
+lists as what json.loads gives. `canon` helps.
+"""
+import datetime
+import decimal
+import ipaddress
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+ROOT = os.environ['CQ_ROOT']
+sys.path.insert(0, ROOT + '/tests/sync')
+from synctest import FLEET, Sync
+
+TYPED = ROOT + '/tests/dest/fixtures/typed.yml'
+os.environ['CQ_PATH'] = FLEET + ':' + TYPED
+
+JSON_TYPES = ('json', 'list')
+
+
+class Store:
+    """One destination. `modes`: which write modes it has."""
+    name = 'none'
+    modes = ('append', 'overwrite', 'overwrite-delete-stale')
+    raw = True          # has raw_<table>, with the rows of all runs
+    journal = True      # has the run tables
+    odd_integers = None  # what an integer beyond int64 becomes; None: NULL, with a warning
+    kills = True
+
+    def destination(self):
+        """The short form's `destination:`, as YAML."""
+        raise NotImplementedError
+
+    def read(self, table, columns):
+        """Rows of the latest snapshot of `table`, as tuples, in any order; [] where there is no such table."""
+        raise NotImplementedError
+
+    def count(self, table):
+        """Rows of a table by its own name (raw_fleet_ships, cq_syncs)."""
+        return len(self.read(table, ['_cq_source_name' if table.startswith('raw_') else 'source_name']))
+
+    def fresh(self):
+        """Empties it."""
+        raise NotImplementedError
+
+    def close(self):
+        pass
+
+
+def canon(v, kind='text'):
+    """A value as a driver gave it, in the one form; `kind` is a column's type."""
+    if v is None:
+        return None
+    if kind.startswith('list') or kind == 'json':
+        return v if not isinstance(v, (str, bytes)) else json.loads(v)
+    if isinstance(v, bool):
+        return int(v)
+    if isinstance(v, (bytes, bytearray, memoryview)):
+        return bytes(v).hex() if kind == 'blob' else bytes(v).decode()
+    if isinstance(v, datetime.datetime):
+        v = v.astimezone(datetime.timezone.utc) if v.tzinfo else v
+        text = v.strftime('%Y-%m-%dT%H:%M:%S')
+        return text + (f'.{v.microsecond:06d}'.rstrip('0') if v.microsecond else '') + 'Z'
+    if isinstance(v, datetime.date):
+        return v.isoformat()
+    if isinstance(v, (uuid.UUID, ipaddress._BaseAddress, ipaddress._BaseNetwork)):
+        return str(v)
+    if isinstance(v, decimal.Decimal):
+        return str(v)
+    return v
+
+
+PORTS = ['bari', 'cork', 'oslo', 'rome']
+SHIPS = '''
+GET /oslo/ships?page=1
+  body [{"id":1,"name":"Fram","tons":402.5,"built":"1892-10-26T00:00:00Z","flags":["no"]},{"id":2,"name":"Gjoa","tons":47,"built":null,"flags":{"a": 1}},{"id":3,"name":"Kon"}]
+GET /oslo/ships?page=2
+  body [{"id":4,"name":"Ra"}]
+GET /rome/ships?page=1
+  body [{"id":1,"name":"Argo"}]
+'''
+CREW = '''
+GET /oslo/ships/1/crew
+  body [{"id":1,"name":"Amundsen"},{"id":2,"name":"Wisting"}]
+GET /*/ships/*/crew
+  body []
+GET /oslo/ships/1/cargo
+  body [{"what":"dogs"},{"what":"seal"}]
+GET /*/ships/*/cargo
+  body []
+GET /owners/dogs
+  body [{"name":"Roald"}]
+GET /owners/*
+  body []
+'''
+
+
+class Suite:
+    def __init__(self, store):
+        self.s = store
+        self.t = Sync()
+
+    def spec(self, what, mode, more=''):
+        return '{source: fleet, tables: [%s], write_mode: %s, destination: %s%s}' % (what, mode, self.s.destination(), more)
+
+    def sync(self, what, mode, more='', options=None):
+        return self.t.sync(self.spec(what, mode, more), options)
+
+    def read(self, table, *columns):
+        return sorted(self.s.read(table, list(columns)), key=repr)
+
+    def ships(self):
+        return self.read('fleet_ships', 'port', 'id', 'name')
+
+    # ---- the parts ----
+
+    def append(self):
+        t, s = self.t, self.s
+        s.fresh()
+        t.routes(SHIPS)
+        r = self.sync('fleet_ships', 'append')
+        t.is_('append: success', (r['status'], r.get('rows'), r.get('errors')), ('success', 5, []))
+        t.is_('what the rows are', self.read('fleet_ships', 'port', 'id', 'name', 'tons', 'built', 'flags')[:3],
+              [('oslo', 1, 'Fram', 402.5, '1892-10-26T00:00:00Z', ['no']), ('oslo', 2, 'Gjoa', 47.0, None, {'a': 1}),
+               ('oslo', 3, 'Kon', None, None, None)])
+        t.is_('meta columns', self.read('fleet_ships', '_cq_source_name', '_cq_sync_group_id', '_cq_client_id', '_cq_parent_id', '_cq_sync_time')[0],
+              ('fleet', r['sync_group_id'], 'oslo', None, r['sync_time']) if 'sync_time' in r else
+              self.read('fleet_ships', '_cq_source_name', '_cq_sync_group_id', '_cq_client_id', '_cq_parent_id', '_cq_sync_time')[0])
+        local = Sync('local.db')
+        local.sync('{source: fleet, tables: [fleet_ships]}')
+        t.is_('_cq_id is as in SQLite', self.read('fleet_ships', '_cq_id'), sorted(local.rows('SELECT _cq_id FROM fleet_ships'), key=repr))
+
+        t.routes(SHIPS.replace('Fram', 'Maud'))
+        r2 = self.sync('fleet_ships', 'append')
+        t.is_('the latest is shown', [x for x in self.ships() if x[1] == 1], [('oslo', 1, 'Maud'), ('rome', 1, 'Argo')])
+        t.is_('whole', len(self.ships()), 5)
+        if s.raw:
+            t.is_('and all is kept', s.count('raw_fleet_ships'), 10)
+
+        t.routes(SHIPS.replace('GET /rome/ships?page=1\n  body [{"id":1,"name":"Argo"}]', 'GET /rome/ships?page=1\n  status 400\n  body {}')
+                 .replace('Fram', 'Polarstern'))
+        r3 = self.sync('fleet_ships', 'append')
+        t.is_('a unit fails: partial', (r3['status'], r3.get('failed'), len(r3.get('errors', []))), ('partial', 1, 1))
+        t.is_('it keeps its rows, the other moves on',
+              sorted({x for x in self.read('fleet_ships', 'port', '_cq_sync_group_id')}),
+              [('oslo', r3['sync_group_id']), ('rome', r2['sync_group_id'])])
+        if s.journal:
+            t.is_('the journal says so', [x[1:] for x in self.read('cq_syncs', 'sync_group_id', 'status', 'unsettled', 'rows', 'errors') if x[0] == r3['sync_group_id']],
+                  [('partial', 0, 4, 1)])
+            t.is_('by table', [x[1:] for x in self.read('cq_sync_tables', 'sync_group_id', 'status', 'rows', 'kept', 'units', 'units_done') if x[0] == r3['sync_group_id']],
+                  [('partial', 4, 1, 2, 2)])
+            t.is_('and which unit', [x[1:] for x in self.read('cq_sync_errors', 'sync_group_id', 'table_name', 'client_id', 'kind') if x[0] == r3['sync_group_id']],
+                  [('fleet_ships', 'rome', 'failed')])
+            t.is_('units', [x[1:] for x in self.read('cq_units', 'table_name', 'client_id', 'sync_group_id', 'rows')],
+                  [('oslo', r3['sync_group_id'], 4), ('rome', r2['sync_group_id'], 1)])
+
+        t.routes(SHIPS.replace('GET /oslo/ships?page=2\n  body [{"id":4,"name":"Ra"}]', 'GET /oslo/ships?page=2\n  status 400'))
+        r4 = self.sync('fleet_ships', 'append')
+        t.is_('half a unit leaves nothing', ([x for x in self.read('raw_fleet_ships', 'port', '_cq_sync_group_id') if x == ('oslo', r4['sync_group_id'])] if s.raw else [],
+              len([x for x in self.ships() if x[0] == 'oslo'])), ([], 4))
+
+        t.routes(SHIPS)
+        self.sync('fleet_ships', 'append')
+        t.routes(SHIPS.replace('GET /rome/ships?page=1\n  body', 'GET /rome/ships?page=1\n  status 400\n  body'))
+        r = self.sync('fleet_ships', 'append')
+        t.routes(SHIPS)
+        r2 = self.sync('fleet_ships', 'append', options='{"retry":"failed"}')
+        t.is_('retry asks what failed', (r2['status'], r2.get('rows'), t.asked('*oslo*'), t.asked('*rome*')), ('success', 1, 0, 1))
+        t.is_('shown together', sorted({x for x in self.read('fleet_ships', 'port', '_cq_sync_group_id')}),
+              [('oslo', r['sync_group_id']), ('rome', r2['sync_group_id'])])
+        self.sync('fleet_ships', 'append', ', spec: {ports: [rome]}')
+        t.is_('a client that is gone is not shown', {x[0] for x in self.ships()}, {'rome'})
+        t.routes('GET /*/ships?page=1\n  body []\n')
+        r = self.sync('fleet_ships', 'append')
+        t.is_('nothing is a snapshot too', (r['status'], self.ships()), ('success', []))
+
+    def children(self):
+        t, s = self.t, self.s
+        for mode in s.modes[:1] + s.modes[2:]:
+            s.fresh()
+            t.routes(SHIPS + CREW)
+            r = self.sync('fleet_crews, fleet_cargo_owners', mode)
+            t.is_(f'{mode}: children bring their parents', (r['status'], r.get('tables'), r.get('rows')), ('success', 4, 5 + 2 + 2 + 1))
+            t.is_('which are asked once', (t.asked('*ships?page*'), t.asked('*crew*'), t.asked('*cargo*'), t.asked('*owners*')), (3, 5, 5, 2))
+            ids = dict(self.read('fleet_ships', '_cq_id', 'name'))
+            t.is_('_cq_parent_id', [(n, ids.get(p)) for n, p in self.read('fleet_crews', 'name', '_cq_parent_id')],
+                  [('Amundsen', 'Fram'), ('Wisting', 'Fram')])
+            ids = dict(self.read('fleet_cargo', '_cq_id', 'what'))
+            t.is_('of the next level', [(n, ids.get(p)) for n, p in self.read('fleet_cargo_owners', 'name', '_cq_parent_id')], [('Roald', 'dogs')])
+            # a child's unit failed: its parent is current, and is not asked again where it can be read
+            t.routes(SHIPS + CREW.replace('GET /oslo/ships/1/crew\n', 'GET /oslo/ships/1/crew\n  status 400\n'))
+            self.sync('fleet_crews', mode)
+            t.routes(SHIPS + CREW)
+            r = self.sync('fleet_crews', mode, options='{"retry":"failed"}')
+            t.is_('a child is retried', (r['status'], len(self.read('fleet_crews', 'id')), len(self.ships())), ('success', 2, 5))
+
+    def incremental(self):
+        t, s = self.t, self.s
+        for mode in (s.modes[0], s.modes[-1]) if len(s.modes) > 1 else s.modes:
+            s.fresh()
+            t.routes('GET /oslo/log?!since\n  body [{"id":1,"at":"2024-01-01T00:00:00Z","text":"a"},{"id":2,"at":"2024-01-02T00:00:00Z","text":"b"}]\n'
+                     'GET /rome/log?!since\n  body []\n')
+            r = self.sync('fleet_log', mode)
+            t.is_(f'{mode}: first everything', (r['status'], r.get('rows')), ('success', 2))
+            t.routes('GET /oslo/log?since=2024-01-02T00:00:00Z\n  body [{"id":2,"at":"2024-01-03T00:00:00Z","text":"b again"},{"id":3,"at":"2024-01-04T00:00:00Z","text":"c"}]\n'
+                     'GET /rome/log?!since\n  body [{"id":9,"at":"2024-01-01T00:00:00Z","text":"r"}]\n')
+            r = self.sync('fleet_log', mode)
+            t.is_('then what is new', (r['status'], r.get('rows'), t.asked('*since=*')), ('success', 3, 1))
+            t.is_('the newest of each', self.read('fleet_log', 'id', 'text'), [(1, 'a'), (2, 'b again'), (3, 'c'), (9, 'r')])
+            t.routes('GET /oslo/log?since=2024-01-04T00:00:00Z\n  status 400\nGET /rome/log\n  body []\n')
+            r = self.sync('fleet_log', mode)
+            t.is_('a failed unit keeps cursor and rows', (r['status'], len(self.read('fleet_log', 'id'))), ('partial', 4))
+            t.routes('GET /oslo/log?since=2024-01-04T00:00:00Z\n  body []\nGET /rome/log\n  body []\n')
+            r = self.sync('fleet_log', mode)
+            t.is_('and goes on from there', (r['status'], len(self.read('fleet_log', 'id'))), ('success', 4))
+
+    def overwrite(self):
+        t, s = self.t, self.s
+        if 'overwrite' in s.modes:
+            s.fresh()
+            t.routes(SHIPS)
+            self.sync('fleet_ships', 'overwrite')
+            t.routes('GET /oslo/ships?page=1\n  body [{"id":1,"name":"Maud"},{"id":9,"name":"new"}]\nGET /rome/ships?page=1\n  body []\n')
+            r = self.sync('fleet_ships', 'overwrite')
+            t.is_('overwrite: by key, nothing goes', (r['status'], self.ships()),
+                  ('success', [('oslo', 1, 'Maud'), ('oslo', 2, 'Gjoa'), ('oslo', 3, 'Kon'), ('oslo', 4, 'Ra'), ('oslo', 9, 'new'), ('rome', 1, 'Argo')]))
+        if 'overwrite-delete-stale' not in s.modes:
+            return
+        mode = 'overwrite-delete-stale'
+        s.fresh()
+        t.routes(SHIPS)
+        self.sync('fleet_ships', mode)
+        t.is_('delete-stale: first', len(self.ships()), 5)
+        t.routes('GET /oslo/ships?page=1\n  body [{"id":1,"name":"Maud"},{"id":9,"name":"new"}]\nGET /rome/ships?page=1\n  status 400\n')
+        r = self.sync('fleet_ships', mode)
+        t.is_('stale rows go, of clean units alone', (r['status'], self.ships()), ('partial', [('oslo', 1, 'Maud'), ('oslo', 9, 'new'), ('rome', 1, 'Argo')]))
+        t.routes('GET /oslo/ships?page=1\n  body [{"id":1,"name":"Maud"},{"id":1,"name":"twice"}]\nGET /rome/ships?page=1\n  body []\n')
+        r = self.sync('fleet_ships', mode)
+        t.is_('a key twice in a unit: the last', (r['status'], self.ships()), ('success', [('oslo', 1, 'twice')]))
+        t.routes(SHIPS)
+        self.sync('fleet_ships', mode)
+        r = self.sync('fleet_ships', mode, ', spec: {ports: [oslo]}')
+        t.is_('a client that is gone', (r['status'], {x[0] for x in self.ships()}), ('success', {'oslo'}))
+        self.sync('fleet_ships', mode, ', name: two, spec: {ports: [rome]}')
+        self.sync('fleet_ships', mode, ', spec: {ports: [oslo]}')
+        t.is_('sources do not touch each other', {x[0] for x in self.ships()}, {'oslo', 'rome'})
+
+    def types(self):
+        t, s = self.t, self.s
+        s.fresh()
+        columns = ['id', 't', 'i', 'r', 'b', 'ts', 'd', 'n', 'u', 'ip', 'net', 'hw', 'bin', 'j', 'texts', 'ints', 'reals', 'bools', 'times']
+        full = {'id': 'full', 't': 'Grüße "x", \\ \n\t, 🚢', 'i': -9223372036854775808, 'r': 0.1, 'b': True, 'ts': '2024-02-29T23:59:59.123456Z',
+                'd': '2024-02-29', 'n': '12345678901234567890.000001', 'u': '6F9619FF-8B86-D011-B42D-00C04FC964FF', 'ip': '10.0.0.1', 'net': '10.0.0.0/8',
+                'hw': '08-00-2B-01-02-03', 'bin': 'AAEC/w==', 'j': {'z': [1, None, 'x'], 'a': {'': 'é'}, 'big': 12345678901234567890},
+                'texts': ['a', None, '', 'x"y'], 'ints': [1, -2, None], 'reals': [0.5, 1e300], 'bools': [True, False], 'times': ['2024-01-02T03:04:05Z']}
+        want = ('full', full['t'], full['i'], 0.1, 1, full['ts'], full['d'], full['n'], full['u'].lower(), '10.0.0.1', '10.0.0.0/8', '08:00:2b:01:02:03',
+                '000102ff', full['j'], full['texts'], full['ints'], full['reals'], [True, False], full['times'])
+        rows = [full, {'id': 'nulls'}, {'id': 'empty', 't': '', 'i': 0, 'r': 0, 'b': False, 'bin': '', 'j': {}, 'texts': [], 'ints': [], 'ip': '::1', 'net': 'fe80::/10'},
+                {'id': 'early', 'ts': '0001-01-01T00:00:00Z', 'd': '0001-01-01', 'i': 9223372036854775807, 'r': -1.7976931348623157e308, 'j': 'text', 't': 'a' * 100000},
+                {'id': 'nul', 't': 'a\0b', 'j': {'k': 'a\0b'}, 'texts': ['\0']}]
+        t.routes('GET /oslo/values\n  body ' + json.dumps(rows) + '\n')
+        spec = '{source: typed, tables: [typed_values], write_mode: append, destination: %s}' % s.destination()
+        r = t.sync(spec)
+        t.is_('types: success', (r['status'], r.get('rows'), r.get('errors')), ('success', 5, []))
+        got = {x[0]: x for x in s.read('typed_values', columns)}
+        for k, name in enumerate(columns):
+            t.is_(f'{name}', got['full'][k], want[k])
+        t.is_('NULL is NULL everywhere', got['nulls'], ('nulls',) + (None,) * 18)
+        t.is_('empty is not NULL', got['empty'], ('empty', '', 0, 0.0, 0, None, None, None, None, '::1', 'fe80::/10', None, '', {}, [], [], None, None, None))
+        t.is_('the ends of the ranges', got['early'][:7], ('early', 'a' * 100000, 9223372036854775807, -1.7976931348623157e308, None, '0001-01-01T00:00:00Z', '0001-01-01'))
+        t.is_('U+0000 is told', (got['nul'][1], got['nul'][13], got['nul'][14]), ('a\ufffdb', {'k': 'a\ufffdb'}, ['\ufffd']))
+        t.routes('GET /oslo/values\n  body [{"id":"odd","i":123456789012345678901234567890,"ts":"no time","u":"no uuid","ip":"nowhere","d":"2024-02-31","b":"maybe","hw":"?"},'
+                 '{"id":"good","i":1}]\n')
+        r = t.sync(spec)
+        got = {x[0]: x for x in s.read('typed_values', columns)}
+        t.is_('odd values lose no row', (r['status'], r.get('rows'), sorted(got), got['good'][2]), ('success', 2, ['good', 'odd'], 1))
+        t.is_('a number beyond its column', got['odd'][2], s.odd_integers)
+
+        t.routes('GET /oslo/names\n  body [{"order":"a","select":"b","user":"c","group":4,"from":"d",'
+                 '"a_column_with_a_name_that_is_much_longer_than_sixty_three_bytes_number_1":"e","a_column_with_a_name_that_is_much_longer_than_sixty_three_bytes_number_2":"f"}]\n')
+        for mode in s.modes:
+            s.fresh()
+            r = t.sync('{source: typed, tables: [typed_names], write_mode: %s, destination: %s}' % (mode, s.destination()))
+            t.is_(f'{mode}: words of SQL as names', (r['status'], self.read('typed_names', 'order', 'select', 'user', 'group', 'from')), ('success', [('a', 'b', 'c', 4, 'd')]))
+
+    def many(self):
+        """Batches that end within and between units."""
+        t, s = self.t, self.s
+        text = ''
+        for p in PORTS:
+            for page in range(1, 41):
+                rows = ','.join('{"id":%d,"name":"%s%d"}' % (i, p, i) for i in range(page * 3 - 2, page * 3 + (1 if page < 40 else 0)))
+                text += f'GET /{p}/ships?page={page}\n  body [{rows}]\n'
+        for mode in s.modes:
+            s.fresh()
+            t.routes(text)
+            for turn in ('first', 'again'):
+                r = self.sync('fleet_ships', mode, ', spec: {ports: %s}' % PORTS)
+                seen = self.read('fleet_ships', 'port', 'id', 'name')
+                t.is_(f'{mode}: many, {turn}', (r['status'], r.get('rows'), len(seen), len(set(seen))), ('success', 4 * 119, 4 * 119, 4 * 119))
+
+    def migrate(self):
+        t, s = self.t, self.s
+        old = os.environ['CQ_PATH']
+        more = open(FLEET).read().replace('      tons: real\n', '      tons: real\n      speed: real\n')
+        with open('more.yml', 'w') as f:
+            f.write(more)
+        try:
+            for mode in s.modes:
+                s.fresh()
+                t.routes(SHIPS)
+                self.sync('fleet_ships', mode)
+                os.environ['CQ_PATH'] = os.path.abspath('more.yml')
+                other = Sync('more.db')
+                t.routes(SHIPS.replace('"tons":402.5', '"tons":402.5,"speed":7.5'))
+                r = other.sync(self.spec('fleet_ships', mode))
+                os.environ['CQ_PATH'] = old
+                t.is_(f'{mode}: a column more', (r['status'], [x for x in self.read('fleet_ships', 'name', 'speed') if x[0] == 'Fram'], len(self.ships())),
+                      ('success', [('Fram', 7.5)], 5))
+                r = self.sync('fleet_ships', mode)
+                t.is_('and by one that does not know it', (r['status'], len(self.ships())), ('success', 5))
+        finally:
+            os.environ['CQ_PATH'] = old
+
+    def at_once(self):
+        """A second run of the source is refused, or waits; readers see one snapshot or the other."""
+        t, s = self.t, self.s
+        s.fresh()
+        t.routes(SHIPS)
+        self.sync('fleet_ships', 'append')
+        before = self.ships()
+        t.routes(SHIPS.replace('"name":"', '"name":"new ').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  delay 1500\n'))
+        child = self.child(self.spec('fleet_ships', 'append'), '{}')
+        seen, refused = set(), None
+        until = time.monotonic() + 30
+        while child.poll() is None and time.monotonic() < until:
+            if refused is None and t.asked('*rome*'):
+                refused = self.sync('fleet_ships', 'append')
+            seen.add(tuple(self.ships()))
+            time.sleep(0.02)
+        said = child.communicate()[0].strip()
+        after = self.ships()
+        t.is_('the run that was first', said, 'success')
+        t.is_('readers see the old or the new', seen - {tuple(before), tuple(after)}, set())
+        t.is_('the new is whole', [x[2][:4] for x in after], ['new '] * 5)
+        t.has('a second one is refused in words', refused, 'is being synced')
+
+    def child(self, spec, options):
+        code = ('import sys; sys.path.insert(0, %r)\nimport conformance\nfrom synctest import Sync\nprint(Sync(sys.argv[3]).sync(sys.argv[1], sys.argv[2])["status"])\n'
+                % (ROOT + '/tests/dest'))
+        return subprocess.Popen([os.environ['CQ_PYTHON'], '-c', code, spec, options, 'child.db'], stdout=subprocess.PIPE, text=True)
+
+    def killed(self):
+        """kill -9 at random moments: then resume, or begin anew, is as if nothing had been."""
+        t, s = self.t, self.s
+        rounds = int(os.environ.get('CQ_KILLS', '4'))
+        rnd = random.Random(int(os.environ.get('CQ_SEED', '7')))
+        for mode in s.modes:
+            s.fresh()
+            wrong, kills = [], 0
+            for n in range(1, rounds + 1):
+                text = ''
+                for p in PORTS:
+                    for page in (1, 2, 3):
+                        rows = ','.join('{"id":%d,"name":"v%d"}' % (i, n) for i in range(page * 3 - 2, page * 3 + (1 if page < 3 else 0)))
+                        text += f'GET /{p}/ships?page={page}\n  delay 30\n  body [{rows}]\n'
+                t.routes(text + 'GET /*/ships/*/crew\n  delay 10\n  body [{"id":1,"name":"v%d"}]\n' % n)
+                spec = self.spec('fleet_crews', mode, ', spec: {ports: %s}' % PORTS)
+                p = self.child(spec, '{}')
+                until = time.monotonic() + rnd.uniform(0.15, 0.8)
+                while p.poll() is None and time.monotonic() < until:
+                    if mode == 'append':
+                        seen = {x[0] for x in self.read('fleet_ships', 'name')}
+                        if seen not in ({f'v{n - 1}'} if n > 1 else set(), {f'v{n}'}):
+                            wrong.append(f'round {n}: a reader saw {seen}')
+                    time.sleep(0.05)
+                kills += p.poll() is None
+                p.send_signal(signal.SIGKILL)
+                p.communicate()
+                r = self.t.sync(spec, '{"resume": true}' if n % 2 else None)
+                if r['status'] != 'success':
+                    wrong.append(f'round {n}: then {r}')
+                ships, crews = self.read('fleet_ships', 'port', 'id', 'name'), self.read('fleet_crews', 'port', 'ship_id', 'name')
+                if ships != sorted(((p, i, f'v{n}') for p in PORTS for i in range(1, 9)), key=repr):
+                    wrong.append(f'round {n}: ships {ships}')
+                if crews != sorted(((p, i, f'v{n}') for p in PORTS for i in range(1, 9)), key=repr):
+                    wrong.append(f'round {n}: crews {crews}')
+                if s.journal:
+                    left = [x for x in self.read('cq_syncs', 'status', 'unsettled') if x[1] or x[0] == 'running']
+                    if left:
+                        wrong.append(f'round {n}: left {left}')
+            t.none(f'{mode}: {rounds} runs, {kills} killed', wrong)
+
+    def interrupted(self):
+        t, s = self.t, self.s
+        s.fresh()
+        t.routes(SHIPS)
+        self.sync('fleet_ships', 'append')
+        before = self.ships()
+        t.routes(SHIPS.replace('"name":"', '"name":"new ').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  hang\n'))
+        threading.Timer(0.8, t.db.interrupt).start()
+        r = self.sync('fleet_ships', 'append')
+        t.is_('interrupted', ('interrupted' in str(r.get('raised')), self.ships() == before), (True, True))
+        t.routes(SHIPS.replace('"name":"', '"name":"new '))
+        r = self.sync('fleet_ships', 'append')
+        t.is_('then all of it', (r['status'], [x[2][:4] for x in self.ships()]), ('success', ['new '] * 5))
+
+    def beside(self):
+        """With this database as a second destination, and with one that is not there."""
+        t, s = self.t, self.s
+        s.fresh()
+        t.routes(SHIPS + CREW)
+        here = Sync('beside.db')
+        r = here.sync('{source: fleet, tables: [fleet_crews], write_mode: append, destinations: [main, %s]}' % s.destination())
+        t.is_('two at once', (r['status'], r.get('rows'), t.asked('*ships?page*')), ('success', 7, 3))
+        t.is_('the same rows', self.ships(), sorted(here.rows('SELECT port, id, name FROM fleet_ships'), key=repr))
+        t.is_('and below', len(self.read('fleet_crews', 'id')), here.one('SELECT count(*) FROM fleet_crews'))
+
+    def test(self):
+        t = self.t
+        r = json.loads(t.one('SELECT cq_test(?)', self.spec('fleet_notes', 'append')))
+        t.is_('cq_test', [x['ok'] for x in r['destinations']], [True])
+        t.is_('cq_destinations has it', t.one('SELECT count(*) FROM cq_destinations WHERE name = ?', self.s.name), 1)
+        t.has('an unknown key is named', t.sync(self.spec('fleet_ships', 'append').replace(self.s.destination(), self.with_key('no_such_key: 1'))), 'no_such_key')
+
+    def with_key(self, more):
+        return self.s.destination()[:-1] + ', ' + more + '}'
+
+
+PARTS = ('append', 'children', 'incremental', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'test')
+
+
+def run(store, parts=PARTS):
+    suite = Suite(store)
+    suite.t.routes('GET /*/notes\n  body []\n')
+    try:
+        for part in os.environ.get('CQ_PARTS', '').split() or parts:
+            getattr(suite, part)()
+    finally:
+        store.close()
+    suite.t.done()
