@@ -1,7 +1,8 @@
 /* ext/dest/encode/encode.h: the interface of wire and file formats: rows in,
  * bytes out.  One file per format, listed in encode.c.
  *
- * Called on the writer's thread of a store.  An encoder never waits. */
+ * Called on the writer's thread of a store.  An encoder never waits.  Whoever
+ * calls takes from `out` what is there whenever it likes, and resets it. */
 #ifndef CQ_DEST_ENCODE_H
 #define CQ_DEST_ENCODE_H
 
@@ -14,6 +15,7 @@ typedef struct cq_encode_options {
   const cq_dest_run *run;
   const cq_dest_table *table;
   const void *format; /* what the format's `spec` has read, or NULL */
+  int athena;         /* names as Athena takes them: see object.h */
 } cq_encode_options;
 
 typedef struct cq_encode_ops {
@@ -28,6 +30,9 @@ typedef struct cq_encode_ops {
   /* Appends rows; a columnar format may keep them until it has a group. */
   int (*rows)(cq_encoder *e, cq_dest_unit *u, const cq_dest_rows *rows,
               cq_buf *out, cq_error *err);
+  /* Appends what is kept, so that it keeps nothing: memory is short.  NULL
+   * where it never keeps anything. */
+  int (*flush)(cq_encoder *e, cq_buf *out, cq_error *err);
   /* Ends the file: appends what is kept, and what stands behind. */
   int (*end)(cq_encoder *e, cq_buf *out, cq_error *err);
   void (*close)(cq_encoder *e); /* at any time; frees it */
