@@ -137,7 +137,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   if (rc == CQ_OK) rc = scan_body_refs(s, env, &d.nenvelope, err);
   if (rc) goto done;
   d.rows = t->rows ? t->rows : &self;
-  d.optional_rows = 1;
+  d.optional_rows = t->rows_optional;
   d.one_for_list = t->integration->allow_file;
   d.fields = fields;
   d.nfield = scan_fields(s, -1, fields);
@@ -149,6 +149,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   rc = s->sh.decode->compile(&d, &s->sh.program, err);
   if (rc == CQ_OK && t->get.request) {
     d.rows = t->get.record ? t->get.record : &self;
+    d.optional_rows = 1;
     rc = s->sh.decode->compile(&d, &s->sh.get_program, err);
   }
   for (size_t k = 0; k < t->ncall && rc == CQ_OK; k++) {

@@ -586,7 +586,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   CHECK(own, name, "title$", "description$", "service$", "over*", "only",
         "get{", "request{", "rows$", "key*", "columns{", "each{", "page{",
         "errors[", "error{", "limits{", "calls{", "parent~", "cursor{", "use~",
-        "example$", "permissions*", "paid?", "detail$");
+        "example$", "permissions*", "paid?", "detail$", "rows_optional?");
   if (service != in->root && (rc = load_service(in, service, err)) != 0)
     return rc;
   if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
@@ -606,6 +606,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   if (!t->pub.service)
     t->pub.service = load_text(cq_tree_get(service, "service"));
   t->pub.paid = load_bool(cq_tree_get(n, "paid"), 0);
+  t->pub.rows_optional = load_bool(cq_tree_get(n, "rows_optional"), 0);
   detail = load_text(cq_tree_get(n, "detail"));
   if (cq_tree_get(n, "permissions")) {
     cq_buf b;

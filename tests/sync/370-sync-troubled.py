@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
-from synctest import Sync, connect
+from synctest import Sync, connect, MOCK
 
 SHIPS = 'GET /oslo/ships?page=1\n  body [{"id":1,"name":"Fram"}]\nGET /rome/ships?page=1\n  body [{"id":1,"name":"Argo"}]\n'
 NOTES = 'GET /*/notes\n  body [{"text":"%s"}]\n'
@@ -106,4 +106,24 @@ for options, want in (('', 0), (", '{\"strict\": true}'", 1)):
                        input=f"SELECT cq_sync('{SPEC}'{options}) ->> 'status';\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     t.is_(f'exit status{options}', (p.returncode, p.stdout), (want, '' if want else 'partial\n'))
 t.has('strict says what failed', p.stderr, 'fleet_notes')
+
+# ---- an answer without its list is not one without rows ------------------------------------
+for optional in ('', 'rows_optional: true, '):
+    with open('stock.yml', 'w') as f:
+        f.write('{format: 1, integration: stock, auth: {scheme: none}, tables: {stock_items: {request: {url: "%s", path: /items}, page: {by: none}, rows: "items[*]", %s'
+                'key: [id], columns: {id: integer}}}}\n' % (MOCK, optional))
+    s = Sync('stock%d.db' % len(optional))
+    s.one('SELECT cq_load(?)', os.path.abspath('stock.yml'))
+    spec = '{source: stock, tables: [stock_items], write_mode: overwrite-delete-stale}'
+    t.routes('GET /items\n  body {"items":[{"id":1},{"id":2}]}\n')
+    s.sync(spec)
+    t.routes('GET /items\n  body {"message":"maintenance"}\n')
+    r = s.sync(spec)
+    if not optional:
+        t.is_('no list: failed', r['status'], 'failed')
+        t.has('and told', r['errors'], 'no rows at "items[*]"')
+        t.has('in a query too', s.raises('SELECT count(*) FROM live_stock_items'), 'no rows at "items[*]"')
+    t.is_('rows stay' if not optional else 'left out where the definition says so', s.one('SELECT count(*) FROM stock_items'), 0 if optional else 2)
+    t.routes('GET /items\n  body {"items":null}\n')
+    t.is_('null is an empty list', (s.sync(spec)['status'], s.one('SELECT count(*) FROM stock_items')), ('success', 0))
 t.done()

@@ -28,7 +28,9 @@ static void test_json_rows_that_are_not_there(void) {
   decode d;
   const char *text = "{\"b\":[]}";
 
-  JSON("a[*]", "x any", "", "{\"b\":1}", "answer: no rows at \"a[*]\"");
+  JSON("a[*]", "x any", "", "{\"b\":1}",
+       "answer: no rows at \"a[*]\"\nhint: rows_optional: true, where the "
+       "API leaves out an empty list");
   JSON("a[*]", "x any", "", "{\"a\":\"s\"}",
        "answer is not JSON: the rows' path expects a list at byte 5");
   JSON("a[*]", "x any", "", "{\"a\":[],\"a\":[]}",

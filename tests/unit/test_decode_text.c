@@ -128,7 +128,8 @@ static void test_xml_envelope(void) {
       "<r><i><x>1</x></i><next>tok</next><more>true</more><a><b>5</b></a></r>",
       "\"1\"\nenv \"tok\" 1 \"5\"\n");
   XML("i[*]", "x any", "t any next", "<r><next/></r>",
-      "answer: no rows at \"i[*]\"");
+      "answer: no rows at \"i[*]\"\nhint: rows_optional: true, where the "
+      "API leaves out an empty list");
 }
 
 static void test_xml_refuses_what_is_dangerous_or_wrong(void) {

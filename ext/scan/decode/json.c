@@ -228,6 +228,8 @@ static const char *json_value(json_decoder *d, const char *p, cq_batch *batch) {
     }
     if (*p == 'n' && d->depth > 0) {
       p = cq_js_word(j, p, "null");
+      /* In the list's own place; further up it is no list. */
+      if (s->kind == CQ_STEP_EACH || s->kind == CQ_STEP_VALUES) d->found = 1;
       if (p) json_up(d);
       return p;
     }
@@ -309,8 +311,11 @@ static int json_whole_envelope(json_decoder *d, cq_error *err) {
 
 static int json_finish(json_decoder *d, cq_error *err) {
   if (!d->found && !d->p->optional_rows)
-    return cq_error_set(err, CQ_ERROR, "answer: no rows at \"%.200s\"",
-                        d->p->rows.text);
+    return cq_error_set(
+        err, CQ_ERROR,
+        "answer: no rows at \"%.200s\"\nhint: rows_optional: true, where "
+        "the API leaves out an empty list",
+        d->p->rows.text);
   return d->p->whole ? json_whole_envelope(d, err) : CQ_OK;
 }
 

@@ -442,8 +442,11 @@ static int xml_feed(cq_decoder *cd, cq_block *piece, int final, cq_batch *batch,
   } while (n);
   if (!final) goto done;
   if (!d->found && d->nlevel && !d->p->optional_rows)
-    rc = cq_error_set(err, CQ_ERROR, "answer: no rows at \"%.200s\"",
-                      d->p->rows.text);
+    rc = cq_error_set(
+        err, CQ_ERROR,
+        "answer: no rows at \"%.200s\"\nhint: rows_optional: true, where "
+        "the API leaves out an empty list",
+        d->p->rows.text);
   if (rc == CQ_OK && d->root) {
     rc = cq_xml_take(&d->wenv, d->root);
     if (rc == CQ_NOMEM)
