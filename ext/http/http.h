@@ -144,6 +144,9 @@ int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms);
 /* Retry-After and friends: seconds, HTTP date, RFC 3339, epoch; milliseconds
  * from now, or -1.  Never above CQ_MAX_WAIT_MS. */
 int64_t cq_http_after_ms(const char *value, int64_t now_us);
+/* The same by a header of this answer, as of its own Date where it has one:
+ * what a server says of a time it says by its own clock. */
+int64_t cq_transfer_after_ms(const cq_transfer *t, const char *name);
 
 /* ---- the request log: the last N, for cq_requests ---------------------- */
 typedef struct cq_http_entry {

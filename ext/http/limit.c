@@ -185,3 +185,12 @@ int64_t cq_http_after_ms(const char *value, int64_t now_us) {
   if (ms < 0) ms = 0;
   return ms > CQ_MAX_WAIT_MS ? CQ_MAX_WAIT_MS : ms;
 }
+
+int64_t cq_transfer_after_ms(const cq_transfer *t, const char *name) {
+  const char *value = cq_transfer_header(t, name);
+  const char *date = cq_transfer_header(t, "date");
+  int64_t now = cq_now_us(), theirs;
+
+  if (date && cq_time_parse(date, strlen(date), &theirs) == CQ_OK) now = theirs;
+  return cq_http_after_ms(value, now);
+}

@@ -168,13 +168,11 @@ static int classify_rules(const cq_errors_def *e, int status, const found *f,
                           cq_verdict *out) {
   for (size_t i = 0; e && i < e->nrule; i++) {
     const cq_error_rule *r = &e->rule[i];
-    const char *after;
 
     if (!rule_matches(r, status, f, t, body, n)) continue;
     out->then = r->then;
     out->throttle = r->throttle;
-    after = r->after && t ? cq_transfer_header(t, r->after) : NULL;
-    out->after_ms = after ? cq_http_after_ms(after, cq_now_us()) : -1;
+    out->after_ms = r->after && t ? cq_transfer_after_ms(t, r->after) : -1;
     if (r->message) snprintf(out->hint, sizeof out->hint, "%s", r->message);
     return 1;
   }
@@ -185,7 +183,6 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
                 const char *body, size_t nbody, const cq_error *failure,
                 cq_verdict *out) {
   found f = {"", ""};
-  const char *after;
 
   memset(out, 0, sizeof *out);
   out->after_ms = -1;
@@ -218,8 +215,7 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
   case 504:
     out->then = CQ_ACT_RETRY;
     out->throttle = status == 429 || status == 503;
-    after = t ? cq_transfer_header(t, "retry-after") : NULL;
-    out->after_ms = after ? cq_http_after_ms(after, cq_now_us()) : -1;
+    out->after_ms = t ? cq_transfer_after_ms(t, "retry-after") : -1;
     break;
   case 206:
     out->then = CQ_ACT_FAIL;

@@ -341,13 +341,12 @@ static cq_outcome fetch_send(cq_fetch *f) {
 
 static void fetch_quota(cq_fetch *f) {
   const cq_limits_def *l = f->def.limits;
-  const char *left, *reset;
+  const char *left;
 
   if (!l || !l->remaining) return;
   left = cq_transfer_header(f->transfer, l->remaining);
-  reset = l->reset ? cq_transfer_header(f->transfer, l->reset) : NULL;
   if (!left) return;
-  int64_t ms = reset ? cq_http_after_ms(reset, cq_now_us()) : -1;
+  int64_t ms = l->reset ? cq_transfer_after_ms(f->transfer, l->reset) : -1;
   cq_limiter_quota(f->def.env->http, f->limits.limiter, atoll(left),
                    ms >= 0 ? cq_mono_ms() + ms : 0);
 }

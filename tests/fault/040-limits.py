@@ -1,6 +1,8 @@
 # timeout: 60
 # What servers say about too many requests: obeyed, counted, bounded.
+import datetime
 import email.utils
+import json
 import os
 import sys
 import time
@@ -60,6 +62,17 @@ t.routes('GET /list\n  status 429\n  header retry-after: 0.3\n  times 1\n  next\
 t.rows(SYNC)
 t.is_('a sync counts what it waited for', t.rows(
     'SELECT requests, retries, throttled_ms >= 300 FROM cq_sync_tables ORDER BY started DESC LIMIT 1'), [(2, 1, 1)])
+
+# A server's dates are by its own clock, which may be a day off.
+now = datetime.datetime.now(datetime.timezone.utc)
+for off in (-86400, 86400):
+    at = now + datetime.timedelta(seconds=off)
+    later = at + datetime.timedelta(seconds=1)
+    form = '%a, %d %b %Y %H:%M:%S GMT'
+    t.routes(f'GET /list\n  status 429\n  header date: {at.strftime(form)}\n  header retry-after: {later.strftime(form)}\n  times 1\n  next\n  body [{{"id":1}}]\n')
+    r = json.loads(t.rows(SYNC)[0][0])
+    waited = t.one('SELECT throttled_ms FROM cq_sync_tables ORDER BY started DESC LIMIT 1')
+    t.is_(f'a clock {off // 3600} h off: waits as long as was asked', (r['status'], 900 <= waited <= 5000), ('success', True))
 
 # Requests to one host share a limit: ten at once, half as many after a 429.
 PARENTS = 'GET /parents\n  body [' + ','.join(f'{{"id":{i}}}' for i in range(60)) + ']\n'

@@ -95,6 +95,19 @@ t.is_('cq_test: well', test('orgs: [acme], repos: [b/y]'), [(True, ''), (True, '
 t.is_('cq_test: a name that is not there', test('orgs: [typo]'), [(False, 'test: GET /users/typo: HTTP 404: Not Found')])
 t.is_('cq_test: a wrong token', [(ok, m.split(': ', 1)[1]) for ok, m in test('orgs: [acme]', 'wrong')], [(False, 'GET /users/acme: HTTP 401: Bad credentials')])
 
+# ---- an App's token that ends in the middle of a list ---------------------------
+subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', 'mid.pem'], check=True, stderr=subprocess.DEVNULL)
+first = [repo(n, f'acme/r{n}') for n in range(1, 4)]
+t.routes('POST /app/installations/33/access_tokens\n  status 201\n  body {"token":"ghs_old","expires_at":"2124-01-01T00:00:00Z"}\n  next\n'
+         '  status 201\n  body {"token":"ghs_new","expires_at":"2124-01-01T00:00:00Z"}\n'
+         f'GET /orgs/acme/repos?page=2\n  need authorization: Bearer ghs_new\n  body {json.dumps([repo(9, "acme/last")])}\n'
+         'GET /orgs/acme/repos?page=2\n  status 401\n  body {"message":"Bad credentials"}\n'
+         f'GET /orgs/acme/repos\n  need authorization: Bearer ghs_old\n  delay 10500\n  header link: <{MOCK}/orgs/acme/repos?page=2>; rel="next"\n  body {json.dumps(first)}\n')
+s = Sync('mid.db')
+r = s.sync('{source: github, tables: [github_repositories], spec: {base_url: "%s", orgs: [acme], app_auth: [{org: acme, app_id: 1, installation_id: 33, private_key_path: mid.pem}]}}' % MOCK)
+t.is_('the list goes on with a new one', (r['status'], r.get('errors'), s.rows('SELECT id FROM github_repositories ORDER BY 1')), ('success', [(1,), (2,), (3,), (9,)]))
+t.is_('which is asked for once', (t.asked('POST */access_tokens'), t.asked('*page=2*'), t.asked('GET */repos*')), (2, 2, 3))
+
 # ---- CloudQuery's spec: Apps, an Enterprise Server, options --------------------
 for name in ('a', 'b'):
     subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', f'{name}.pem'], check=True, stderr=subprocess.DEVNULL)
