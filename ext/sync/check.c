@@ -4,11 +4,6 @@
 
 #include "sync/internal.h"
 
-static void text(cq_buf *b, const char *key, const char *value) {
-  cq_buf_printf(b, "\"%s\":", key);
-  cq_buf_json(b, value ? value : "", value ? strlen(value) : 0);
-}
-
 static void list_dests(const cq_run *r, const cq_spec_source *s, cq_buf *b) {
   cq_buf_str(b, "\"destinations\":[");
   for (size_t d = 0; d < s->destinations.n; d++)
@@ -17,9 +12,9 @@ static void list_dests(const cq_run *r, const cq_spec_source *s, cq_buf *b) {
 
       if (strcmp(o->name, s->destinations.v[d]) != 0) continue;
       cq_buf_str(b, d ? ",{" : "{");
-      text(b, "name", o->name);
+      cq_run_text(b, "name", o->name);
       cq_buf_byte(b, ',');
-      text(b, "write_mode", cq_write_mode_name(o->def.mode));
+      cq_run_text(b, "write_mode", cq_write_mode_name(o->def.mode));
       cq_buf_byte(b, '}');
     }
   cq_buf_byte(b, ']');
@@ -34,9 +29,9 @@ int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     const cq_run_source *s = &r.sources[i];
 
     cq_buf_str(out, i ? ",{" : "{");
-    text(out, "name", s->spec->name);
+    cq_run_text(out, "name", s->spec->name);
     cq_buf_byte(out, ',');
-    text(out, "integration", s->spec->integration->name);
+    cq_run_text(out, "integration", s->spec->integration->name);
     cq_buf_str(out, ",\"tables\":[");
     for (int k = 0; k < s->plan.n; k++) {
       const char *name = s->plan.tables[k].table->name;
@@ -72,10 +67,10 @@ static int plan_table(const cq_run *r, const cq_run_source *s, int i,
   o.cap = -1;
   rc = cq_scan_predict(&o, &p, err);
   cq_buf_byte(out, '{');
-  text(out, "table", t->table->name);
+  cq_run_text(out, "table", t->table->name);
   cq_buf_byte(out, ',');
   if (t->table->parent.table) {
-    text(out, "parent", t->table->parent.table->name);
+    cq_run_text(out, "parent", t->table->parent.table->name);
     cq_buf_byte(out, ',');
   }
   cq_buf_printf(out, "\"incremental\":%s,\"paid\":%s,\"requests\":[",
@@ -89,18 +84,18 @@ static int plan_table(const cq_run *r, const cq_run_source *s, int i,
         strcmp(q->purpose, "identify") != 0)
       continue;
     cq_buf_str(out, n++ ? ",{" : "{");
-    text(out, "purpose", q->purpose);
+    cq_run_text(out, "purpose", q->purpose);
     cq_buf_byte(out, ',');
-    text(out, "method", q->method);
+    cq_run_text(out, "method", q->method);
     cq_buf_byte(out, ',');
-    text(out, "url", q->url);
+    cq_run_text(out, "url", q->url);
     cq_buf_byte(out, ',');
-    text(out, "operation", q->operation);
+    cq_run_text(out, "operation", q->operation);
     if (q->requests >= 0)
       cq_buf_printf(out, ",\"requests\":%lld", (long long)q->requests);
     if (q->repeats && *q->repeats) {
       cq_buf_byte(out, ',');
-      text(out, "times", q->repeats);
+      cq_run_text(out, "times", q->repeats);
     }
     cq_buf_byte(out, '}');
   }
@@ -118,9 +113,9 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     const cq_run_source *s = &r.sources[i];
 
     cq_buf_str(out, i ? ",{" : "{");
-    text(out, "name", s->spec->name);
+    cq_run_text(out, "name", s->spec->name);
     cq_buf_byte(out, ',');
-    text(out, "integration", s->spec->integration->name);
+    cq_run_text(out, "integration", s->spec->integration->name);
     cq_buf_byte(out, ',');
     list_dests(&r, s->spec, out);
     cq_buf_str(out, ",\"tables\":[");
@@ -183,7 +178,7 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     const cq_run_source *s = &r.sources[i];
 
     cq_buf_str(out, i ? ",{" : "{");
-    text(out, "name", s->spec->name);
+    cq_run_text(out, "name", s->spec->name);
     cq_buf_str(out, ",\"clients\":");
     rc = cq_source_test(s->source, out, err);
     cq_buf_byte(out, '}');
@@ -202,9 +197,9 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     }
     cq_buf_printf(out, "%s{", comma);
     comma = ",";
-    text(out, "name", o->name);
+    cq_run_text(out, "name", o->name);
     cq_buf_printf(out, ",\"ok\":%s,", !why.code ? "true" : "false");
-    text(out, "message", why.text);
+    cq_run_text(out, "message", why.text);
     cq_buf_byte(out, '}');
   }
   cq_buf_str(out, "]}");

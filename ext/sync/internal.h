@@ -263,6 +263,8 @@ void cq_run_stop(cq_run *r, const char *status);
 
 /* ---- result.c ---- */
 int cq_run_result(cq_run *r, cq_buf *out);
+/* "key":"value" */
+void cq_run_text(cq_buf *b, const char *key, const char *value);
 
 /* ---- progress.c ---- */
 int cq_progress_new(cq_progress_kind kind, cq_progress **out, cq_error *err);

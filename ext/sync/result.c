@@ -3,7 +3,7 @@
 
 #include "sync/internal.h"
 
-static void text(cq_buf *b, const char *key, const char *value) {
+void cq_run_text(cq_buf *b, const char *key, const char *value) {
   cq_buf_printf(b, "\"%s\":", key);
   cq_buf_json(b, value ? value : "", value ? strlen(value) : 0);
 }
@@ -22,7 +22,7 @@ int cq_run_result(cq_run *r, cq_buf *b) {
 
   for (size_t i = 0; i < r->nsource; i++) tables += r->sources[i].plan.n;
   cq_buf_printf(b, "{\"sync_group_id\":%lld,", (long long)r->group);
-  text(b, "status", cq_run_status(r));
+  cq_run_text(b, "status", cq_run_status(r));
   cq_buf_printf(b,
                 ",\"tables\":%d,\"rows\":%lld,\"units\":%lld,\"failed\":%lld,"
                 "\"skipped\":%lld,\"errors\":[",
@@ -32,15 +32,15 @@ int cq_run_result(cq_run *r, cq_buf *b) {
     const cq_run_error *e = &r->errors[i];
 
     cq_buf_str(b, i ? ",{" : "{");
-    text(b, "source", e->source);
+    cq_run_text(b, "source", e->source);
     cq_buf_byte(b, ',');
-    text(b, "table", e->table);
+    cq_run_text(b, "table", e->table);
     cq_buf_byte(b, ',');
-    text(b, "client", e->client);
+    cq_run_text(b, "client", e->client);
     cq_buf_byte(b, ',');
-    text(b, "kind", e->kind);
+    cq_run_text(b, "kind", e->kind);
     cq_buf_byte(b, ',');
-    text(b, "message", e->message);
+    cq_run_text(b, "message", e->message);
     cq_buf_byte(b, '}');
   }
   cq_buf_printf(b, "],\"errors_total\":%lld,\"destinations\":[",
@@ -54,15 +54,19 @@ int cq_run_result(cq_run *r, cq_buf *b) {
       cq_run_sum(s, o);
       cq_buf_str(b, first ? "{" : ",{");
       first = 0;
-      text(b, "source", s->spec->name);
+      cq_run_text(b, "source", s->spec->name);
       cq_buf_byte(b, ',');
-      text(b, "name", o->spec->name);
+      cq_run_text(b, "name", o->spec->name);
       cq_buf_byte(b, ',');
-      text(b, "write_mode", cq_write_mode_name(o->spec->def.mode));
+      cq_run_text(b, "write_mode", cq_write_mode_name(o->spec->def.mode));
       cq_buf_byte(b, ',');
-      text(b, "status", o->status);
+      cq_run_text(b, "status", o->status);
       cq_buf_byte(b, ',');
       numbers(b, &o->n);
+      if (o->message) {
+        cq_buf_byte(b, ',');
+        cq_run_text(b, "message", o->message);
+      }
       cq_buf_byte(b, '}');
     }
   }
