@@ -31,8 +31,8 @@ static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
         !strcmp(s, "0"))
       return CQ_OK;
     break;
-  case CQ_JSON:
-    if (*s == '[' || *s == '{') return CQ_OK;
+  case CQ_JSON: /* config_json has read it */
+    if (*s == (d->is_list ? '[' : '{')) return CQ_OK;
     break;
   default:
     return CQ_OK;
@@ -79,18 +79,48 @@ static int config_put(cq_config *c, int i, const char *s) {
   return CQ_OK;
 }
 
+/* A list or a map as JSON, which YAML's flow style may be too: [a, b].  A text
+ * or a map where a list is wanted is a list of one. */
+static int config_json(const cq_config_def *d, const char *s, cq_buf *out,
+                       cq_error *err) {
+  cq_error why = {0, ""};
+  cq_node *n = NULL;
+  cq_arena a;
+  int one = d->is_list && *s != '[';
+
+  if (one) cq_buf_byte(out, '[');
+  if (one && *s != '{') {
+    cq_buf_json(out, s, strlen(s));
+  } else {
+    cq_arena_init(&a);
+    if (cq_tree_parse(&a, "value", s, strlen(s), &n, &why) == CQ_OK)
+      cq_tree_json(n, out);
+    cq_arena_wipe(&a);
+  }
+  if (one) cq_buf_byte(out, ']');
+  if (why.code == CQ_NOMEM || out->rc == CQ_NOMEM) return cq_error_nomem(err);
+  if (why.code && d->secret)
+    return cq_error_set(err, CQ_ERROR, "config %s: expected %s as JSON",
+                        d->name, d->is_list ? "a list" : "a map");
+  if (why.code)
+    return cq_error_set(err, CQ_ERROR, "config %s: expected %s: %s", d->name,
+                        d->is_list ? "a list" : "a map", why.text);
+  return out->rc ? cq_error_set(err, out->rc, "config %s: is too long", d->name)
+                 : CQ_OK;
+}
+
 int cq_config_set(cq_config *c, const char *name, const char *value,
                   cq_error *err) {
   int i = config_index(c, name), rc;
   cq_buf b;
 
   if (i < 0) return config_unknown(c, name, err);
-  if (c->in->config[i].is_list && value[0] != '[') {
-    cq_buf_init(&b, CQ_MAX_TEMPLATE);
-    cq_buf_byte(&b, '[');
-    cq_buf_json(&b, value, strlen(value));
-    cq_buf_byte(&b, ']');
-    rc = b.rc || config_put(c, i, b.data) ? cq_error_nomem(err) : CQ_OK;
+  if (c->in->config[i].type == CQ_JSON) {
+    cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+    rc = config_json(&c->in->config[i], value, &b, err);
+    if (rc == CQ_OK) rc = config_check(&c->in->config[i], b.data, err);
+    if (rc == CQ_OK && config_put(c, i, b.data)) rc = cq_error_nomem(err);
+    if (b.data) cq_wipe(b.data, b.len);
     cq_buf_clear(&b);
     return rc;
   }

@@ -15,3 +15,7 @@ CREATE VIEW v AS SELECT * FROM file_csv('x');
 SELECT * FROM v;
 CREATE TABLE github_tags(x);
 SELECT resolves_to FROM cq_tables WHERE name = 'github_tags';
+.print -- lists: JSON, YAML's flow style, one text; what is broken is told when it is set
+SELECT cq_config('aws.regions', '[eu-west-1, "us-*"]'), cq_config('aws.regions', 'eu-west-1'), cq_config('aws.accounts', '{role_arn: x}');
+SELECT cq_config('aws.regions', '["eu-west-1"');
+SELECT cq_config('github.app_auth', '[{private_key: "s3cret');
