@@ -188,6 +188,8 @@ typedef struct cq_dest_ops {
   int (*put_run)(cq_dest *d, const cq_dest_run *r, const char *status,
                  const cq_counts *n, int ntable, const char *message,
                  cq_error *err);
+  /* Is there something handed over that is not done yet?  Or NULL: never. */
+  int (*busy)(cq_dest *d);
   /* Waits until all that was handed over is written, or has failed: then
    * poll tells.  NULL where each call does its work at once. */
   int (*drain)(cq_dest *d, cq_error *err);

@@ -6,6 +6,8 @@
 #include "cq.h"
 #include "sync/internal.h"
 
+enum { WAIT_MS = 50 };
+
 const char *cq_run_table_status(const cq_dest_table *t) {
   if (t->failed) return "failed";
   if (t->n.failed) return t->n.failed == t->n.units ? "failed" : "partial";
@@ -128,58 +130,89 @@ static void give_up(cq_run_source *s, cq_run_dest *o, const char *status) {
   o->ended = 1;
 }
 
-/* All that was handed over is written, or has failed: what a table came to is
- * known. */
-static int settle_dests(cq_run *r, cq_run_source *s, cq_error *err) {
-  for (size_t d = 0; d < s->ndest; d++) {
-    cq_run_dest *o = &s->dests[d];
-    cq_error why = {0, ""};
+/* All that was handed over is written, or has failed: what each table came to
+ * is known. */
+static int settle_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                       cq_error *err) {
+  cq_error why = {0, ""};
 
-    if (!o->begun || o->broken || !o->dest->ops->drain ||
-        !o->dest->ops->drain(o->dest, &why))
-      continue;
-    if (cq_fatal(why.code)) {
-      *err = why;
-      return why.code;
-    }
-    cq_run_break(r, s, o, &why);
+  if (o->begun && !o->broken && o->dest->ops->drain)
+    o->dest->ops->drain(o->dest, &why);
+  if (cq_fatal(why.code)) {
+    *err = why;
+    return why.code;
   }
+  if (why.code) cq_run_break(r, s, o, &why);
   return cq_run_hear(r, s, err);
 }
 
+static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                        cq_dest_table **tables, cq_error *err) {
+  cq_error why = {0, ""};
+  int rc = settle_dest(r, s, o, err);
+
+  if (rc) return rc;
+  cq_run_sum(s, o);
+  for (int i = 0; i < s->plan.n; i++) {
+    end_table(s, o, i);
+    tables[i] = &o->tables[i];
+  }
+  o->status = dest_status(s, o);
+  if (!o->begun) return CQ_OK;
+  if (!o->broken)
+    o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n, o->status, &o->n,
+                          o->message, &why);
+  if (why.code == CQ_INTERRUPT && o->dest->ops->threaded) {
+    *err = why;
+    return why.code;
+  }
+  if (why.code) cq_run_break(r, s, o, &why);
+  if (o->broken)
+    give_up(s, o, "failed");
+  else if (o->spec->summary)
+    summary(r, s, o);
+  cq_run_sum(s, o);
+  if (o->broken) o->status = "failed";
+  return CQ_OK;
+}
+
+/* Those that are done are published while others are still writing: none waits
+ * for a slow one. */
 int cq_run_publish(cq_run *r, cq_run_source *s, cq_error *err) {
+  cq_env *env = r->call->env;
   cq_dest_table **tables = cq_calloc((size_t)s->plan.n + 1, sizeof *tables);
-  int rc = settle_dests(r, s, err);
+  size_t left = s->ndest;
+  int rc = CQ_OK;
 
   cq_run_beat(r, 1);
-  for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++) {
-    cq_run_dest *o = &s->dests[d];
+  for (size_t d = 0; d < s->ndest && !tables; d++) {
     cq_error why = {0, ""};
 
-    for (int i = 0; i < s->plan.n; i++) {
-      end_table(s, o, i);
-      if (tables) tables[i] = &o->tables[i];
+    cq_error_nomem(&why);
+    cq_run_break(r, s, &s->dests[d], &why);
+    if (s->dests[d].begun) give_up(s, &s->dests[d], "failed");
+    s->dests[d].ended = 1;
+    left = 0;
+  }
+  while (left > 0 && rc == CQ_OK) {
+    size_t before = left;
+
+    for (size_t d = 0; d < s->ndest && rc == CQ_OK; d++) {
+      cq_run_dest *o = &s->dests[d];
+
+      if (o->ended || (o->begun && !o->broken && o->dest->ops->busy &&
+                       o->dest->ops->busy(o->dest)))
+        continue;
+      rc = publish_dest(r, s, o, tables, err);
+      if (rc == CQ_OK) o->ended = 1;
+      left--;
     }
-    o->status = dest_status(s, o);
-    if (!o->begun) continue;
-    if (!tables)
-      cq_error_nomem(&why);
-    else if (!o->broken)
-      o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n, o->status,
-                            &o->n, o->message, &why);
-    if (why.code == CQ_INTERRUPT && o->dest->ops->threaded) {
-      *err = why;
-      rc = why.code;
-      continue;
-    }
-    if (why.code) cq_run_break(r, s, o, &why);
-    if (o->broken)
-      give_up(s, o, "failed");
-    else if (o->spec->summary)
-      summary(r, s, o);
-    cq_run_sum(s, o);
-    o->ended = 1;
-    if (o->broken) o->status = "failed";
+    if (rc || left < before) continue;
+    if (env->interrupted && env->interrupted(env->user))
+      rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
+    if (rc == CQ_OK) rc = cq_run_hear(r, s, err);
+    cq_progress_show(r->progress, r, 0);
+    cq_http_wait(env->http, WAIT_MS);
   }
   cq_free(tables);
   return rc;

@@ -406,6 +406,7 @@ static void test_writer_slow_store_makes_no_other_wait(void) {
   hang(1);                           /* until it is let go */
   CHECK_INT(send(400, &err), CQ_OK); /* 40 MB, by way of the spool */
   CHECK_INT(it.rows, 0);
+  CHECK_INT(dest->ops->busy(dest), 1);
   CHECK_INT(dest->ops->end(dest, &run, &unit, "ok", NULL, &err), CQ_OK);
   hang(0);
   /* The call that hung gives its own error only when it is interrupted. */

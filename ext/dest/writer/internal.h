@@ -94,6 +94,7 @@ int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
  * blocks there give up. */
 int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
                   int (*interrupted)(void *), void *user, cq_error *err);
+int cq_queue_busy(cq_queue *q); /* are there jobs, waiting or under way? */
 /* Drops rows that wait. */
 void cq_queue_purge(cq_queue *q);
 

@@ -220,6 +220,15 @@ int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
   return j->rc;
 }
 
+int cq_queue_busy(cq_queue *q) {
+  int busy;
+
+  pthread_mutex_lock(&q->lock);
+  busy = q->head || q->busy;
+  pthread_mutex_unlock(&q->lock);
+  return busy;
+}
+
 void cq_queue_purge(cq_queue *q) {
   cq_job *rest = NULL, **end = &rest, *j, *gone = NULL;
 

@@ -522,6 +522,10 @@ static int do_nothing(void *user, cq_job *j, cq_error *err) {
   return w->ops->commit(w->store, 1, err);
 }
 
+static int writer_busy(cq_dest *d) {
+  return cq_queue_busy(&of(d)->queue);
+}
+
 static int writer_drain(cq_dest *d, cq_error *err) {
   call c = {.make = 0};
   int rc = refused(of(d), NULL, err);
@@ -848,6 +852,7 @@ static const cq_dest_ops writer_ops = {
     .put_table = writer_put_table,
     .put_error = writer_put_error,
     .put_run = writer_put_run,
+    .busy = writer_busy,
     .drain = writer_drain,
     .poll = writer_poll,
     .test = writer_test,
