@@ -16,6 +16,8 @@
 #ifndef CQ_DEST_H
 #define CQ_DEST_H
 
+#include <pthread.h>
+
 #include "scan/scan.h"
 
 struct sqlite3;
@@ -253,6 +255,22 @@ void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v);
  * the integer would (cq_dest_type does not say so). */
 cq_value cq_dest_cell(const cq_dest_run *r, const cq_dest_unit *u,
                       const cq_dest_rows *rows, int row, int i);
+
+/* ---- rows kept aside: packs in a file that is unlinked (spool.c) ------------- */
+typedef struct cq_spool {
+  pthread_mutex_t lock; /* its own */
+  int fd;               /* -1: none yet */
+  int64_t end;
+} cq_spool;
+void cq_spool_init(cq_spool *s);
+void cq_spool_clear(cq_spool *s);
+/* Any thread. */
+int cq_spool_put(cq_spool *s, const cq_pack *p, int64_t *at, cq_error *err);
+int cq_spool_get(cq_spool *s, int64_t at, cq_pack **out, cq_error *err);
+/* Where a pack ends that begins there: the next put is there. */
+int64_t cq_spool_after(const cq_pack *p, int64_t at);
+/* What is in it is not needed any more. */
+void cq_spool_reset(cq_spool *s);
 
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */

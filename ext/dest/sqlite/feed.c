@@ -1,11 +1,16 @@
-/* ext/dest/sqlite/feed.c: a batch as a table, so that its rows go into SQLite
+/* ext/dest/sqlite/feed.c: batches as a table, so that their rows go into SQLite
  * by one statement:
  *
  *   INSERT INTO raw_t SELECT ?1, ..., b.id, b.parent, b.c0, ... FROM cq_batch(?5) b
  *
  * ?5 is a pointer of the type "cq_batch" (sqlite3_bind_pointer), so nobody but
  * cq can feed it: whoever else reads cq_batch sees no rows.  Cells are given
- * SQLITE_STATIC: the batch outlives the statement's step. */
+ * SQLITE_STATIC: a row stays where it is until the next one is asked for, and
+ * SQLite has stored or copied it by then.
+ *
+ * cq_batch_met(?5, group, same) is how an upsert counts: it is true, and told
+ * of each row that was there the run that wrote it, and whether the new one has
+ * the same data. */
 #include "dest/sqlite/internal.h"
 
 #include <string.h>
@@ -18,8 +23,7 @@ enum { FEED_ID, FEED_PARENT, FEED_CELL }; /* cells follow */
 
 typedef struct feed_cursor {
   sqlite3_vtab_cursor base;
-  const lite_feed *feed; /* NULL: no rows */
-  int row;
+  lite_feed *feed; /* NULL: no rows */
 } feed_cursor;
 
 static int feed_connect(sqlite3 *db, void *aux, int argc,
@@ -80,6 +84,10 @@ static int feed_close(sqlite3_vtab_cursor *base) {
   return SQLITE_OK;
 }
 
+static int feed_find(lite_feed *f) {
+  return f->row >= f->last && f->more ? f->more(f) : SQLITE_OK;
+}
+
 static int feed_filter(sqlite3_vtab_cursor *base, int index, const char *text,
                        int argc, sqlite3_value **argv) {
   feed_cursor *c = (feed_cursor *)base;
@@ -88,19 +96,20 @@ static int feed_filter(sqlite3_vtab_cursor *base, int index, const char *text,
   c->feed = index == 1 && argc == 1
                 ? sqlite3_value_pointer(argv[0], LITE_FEED_TYPE)
                 : NULL;
-  c->row = c->feed ? c->feed->first : 0;
-  return SQLITE_OK;
+  return c->feed ? feed_find(c->feed) : SQLITE_OK;
 }
 
 static int feed_next(sqlite3_vtab_cursor *base) {
-  ((feed_cursor *)base)->row++;
-  return SQLITE_OK;
+  lite_feed *f = ((feed_cursor *)base)->feed;
+
+  f->row++;
+  return feed_find(f);
 }
 
 static int feed_eof(sqlite3_vtab_cursor *base) {
-  const feed_cursor *c = (const feed_cursor *)base;
+  const lite_feed *f = ((const feed_cursor *)base)->feed;
 
-  return !c->feed || c->row >= c->feed->last;
+  return !f || f->row >= f->last;
 }
 
 /* A STRICT table refuses what its column is not: such a value becomes NULL
@@ -122,24 +131,23 @@ static int feed_fits(char kind, const cq_value *v) {
 
 static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
                        int column) {
-  const feed_cursor *c = (const feed_cursor *)base;
-  const lite_feed *f = c->feed;
+  const lite_feed *f = ((const feed_cursor *)base)->feed;
   const cq_value *v;
   int i;
 
   if (column == FEED_ID) {
-    sqlite3_result_text(ctx, f->rows->ids + 37 * c->row, 36, SQLITE_STATIC);
+    sqlite3_result_text(ctx, f->ids + 37 * f->row, 36, SQLITE_STATIC);
     return SQLITE_OK;
   }
   if (column == FEED_PARENT) {
-    const char *p = f->rows->parents ? f->rows->parents + 37 * c->row : "";
+    const char *p = f->parents ? f->parents + 37 * f->row : "";
 
     if (*p) sqlite3_result_text(ctx, p, 36, SQLITE_STATIC);
     return SQLITE_OK;
   }
   i = column - FEED_CELL;
   if (i >= f->table->ncol) return SQLITE_OK;
-  v = cq_batch_row(f->rows->batch, c->row) + f->table->cols[i];
+  v = f->cells + (size_t)f->row * (size_t)f->wide + f->table->cols[i];
   if (v->kind == CQ_NULL) return SQLITE_OK;
   if (v->kind == CQ_STR && f->kinds[i] == 'T') { /* most of all cells */
     sqlite3_result_text(ctx, v->len ? v->u.s : "", (int)v->len, SQLITE_STATIC);
@@ -167,7 +175,7 @@ static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx,
 }
 
 static int feed_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
-  *out = ((feed_cursor *)base)->row;
+  *out = ((feed_cursor *)base)->feed->row;
   return SQLITE_OK;
 }
 
@@ -184,6 +192,20 @@ static const sqlite3_module feed_module = {
     .xRowid = feed_rowid,
 };
 
+static void feed_met(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  lite_feed *f = sqlite3_value_pointer(argv[0], LITE_FEED_TYPE);
+
+  (void)argc;
+  if (f) {
+    if (sqlite3_value_int64(argv[1]) == f->group)
+      f->again++;
+    else
+      f->met++;
+    f->same += sqlite3_value_int(argv[2]) != 0;
+  }
+  sqlite3_result_int(ctx, 1);
+}
+
 /* Registered at the first sync of a connection, and only then. */
 int lite_feed_register(sqlite3 *db) {
   sqlite3_stmt *s = NULL;
@@ -193,7 +215,11 @@ int lite_feed_register(sqlite3 *db) {
   int there = rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
 
   sqlite3_finalize(s);
-  return there ? SQLITE_OK
-               : sqlite3_create_module_v2(db, LITE_FEED_TYPE, &feed_module,
-                                          NULL, NULL);
+  if (there) return SQLITE_OK;
+  rc = sqlite3_create_function_v2(db, "cq_batch_met", 3,
+                                  SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+                                  feed_met, NULL, NULL, NULL);
+  return rc ? rc
+            : sqlite3_create_module_v2(db, LITE_FEED_TYPE, &feed_module, NULL,
+                                       NULL);
 }

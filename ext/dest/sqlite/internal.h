@@ -5,6 +5,8 @@
  * statement.c  statements, and those that are kept
  * session.c transactions, the SQL that cq ships
  * feed.c    a batch as a table that INSERT ... SELECT reads
+ * stage.c   a unit's rows until its end, in memory or sorted in a file
+ * merge.c   them into their table, which the key finds; what is stale out
  * write.c   units: rows in, merged or journalled at their end
  * migrate.c tables and views, made and changed
  * state.c   runs: claim, journal, publish, prune */
@@ -23,6 +25,8 @@ typedef struct lite_kept {
   uint64_t used;
 } lite_kept;
 
+typedef struct lite_stage lite_stage;
+
 /* One connection; several destinations (main, an attached file) may share it,
  * and then share its transaction. */
 typedef struct lite_handle {
@@ -39,6 +43,8 @@ typedef struct lite_handle {
   int64_t rows;       /* written in it */
   int64_t since_ms;   /* when it began */
   cq_error why;       /* the last error of a statement in it */
+  lite_stage *stages; /* of the units under way */
+  size_t staged;      /* bytes that they hold in memory */
   int losses;         /* transactions that went with what they held */
   cq_error lost;      /* why the last of them did */
   int (*interrupted)(void *user);
@@ -57,10 +63,9 @@ typedef struct cq_lite {
 
 /* Statements and names of one table for the time of a run. */
 typedef struct lite_table {
-  char *target; /* quoted, with its schema: where batches go */
-  char *stage;  /* overwrite: name of the temporary table, or NULL */
-  char *kinds;  /* per stored column: the first letter of its SQL type */
-  sqlite3_stmt *insert;
+  char *kinds; /* per stored column: the first letter of its SQL type */
+  sqlite3_stmt *insert; /* of a feed's rows, over those that are there */
+  int triggers;         /* somebody's: what an insert does is theirs to say */
 } lite_table;
 
 /* ---- statement.c ---- */
@@ -104,23 +109,53 @@ int lite_script(cq_lite *d, const char *path, cq_error *err);
 
 /* ---- feed.c ---- */
 int lite_feed_register(sqlite3 *db);
-/* What a feed shows: rows [first, last) of the batch. */
+/* What a feed shows. */
 typedef struct lite_feed {
-  const cq_dest_rows *rows;
   const cq_dest_table *table;
-  const char *kinds; /* lite_table.kinds */
-  int first, last;
+  const char *kinds;  /* lite_table.kinds */
   cq_dest_unit *unit; /* counts values that their column cannot hold */
+  /* The rows at hand: [row, last) of these, `wide` cells each. */
+  const cq_value *cells;
+  const char *ids, *parents;
+  int wide, row, last;
+  /* Puts others there, or none at the end; NULL: there are no others. */
+  int (*more)(struct lite_feed *f);
+  lite_stage *stage;
+  cq_error err; /* why more failed */
+  /* What cq_batch_met was told: rows that were there, rows that this run had
+   * written before, and those of either whose data are the same. */
+  int64_t group, met, again, same;
 } lite_feed;
 #define LITE_FEED_TYPE "cq_batch"
+
+/* ---- stage.c ---- */
+/* Keeps rows of a unit, whose `own` it is. */
+int lite_stage_add(lite_handle *h, cq_dest_unit *u, const cq_dest_rows *rows,
+                   cq_error *err);
+/* Makes the feed show its rows, from the first; its err says why not. */
+int lite_stage_read(lite_stage *s, lite_feed *f);
+void lite_stage_stop(lite_stage *s); /* they are read no more */
+void lite_stage_free(lite_stage *s);
+void lite_stage_drop(lite_handle *h, const cq_dest_table *t); /* all of it */
+
+/* ---- merge.c ---- */
+/* What follows INSERT ... SELECT ... WHERE true. */
+void lite_merge_clause(cq_buf *b, const cq_lite *d, const cq_dest_table *t);
+int lite_merge(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u, cq_counts *n,
+               cq_error *err);
 
 /* ---- migrate.c ---- */
 int lite_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
                  cq_error *err);
 /* "a", "b", ...; a group other than 0 stands instead of _cq_sync_group_id */
 int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group);
+void lite_add_name(cq_buf *b, const char *name); /* "quoted" */
 
 /* ---- write.c ---- */
+/* All rows of the feed go in, by u->table's statement; the row that SQLite
+ * refuses is named. */
+int lite_insert(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                lite_feed *feed, cq_error *err);
 int lite_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err);
 int lite_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,

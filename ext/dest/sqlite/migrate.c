@@ -93,7 +93,7 @@ static int present_read(cq_lite *d, const char *name, present *p,
   return rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, name, err);
 }
 
-static void add_name(cq_buf *b, const char *name) {
+void lite_add_name(cq_buf *b, const char *name) {
   cq_buf_byte(b, '"');
   for (; *name; name++) {
     if (*name == '"') cq_buf_byte(b, '"');
@@ -108,11 +108,11 @@ int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group) {
     if (group && strcmp(cq_dest_metas[i].name, "_cq_sync_group_id") == 0)
       cq_buf_printf(b, "%lld", (long long)group);
     else
-      add_name(b, cq_dest_metas[i].name);
+      lite_add_name(b, cq_dest_metas[i].name);
   }
   for (int i = 0; i < t->ncol; i++) {
     cq_buf_str(b, ", ");
-    add_name(b, t->def->columns[t->cols[i]].name);
+    lite_add_name(b, t->def->columns[t->cols[i]].name);
   }
   return b->rc;
 }
@@ -152,7 +152,7 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
     const cq_column *c = &t->def->columns[t->cols[i]];
 
     cq_buf_str(&b, ",\n  ");
-    add_name(&b, c->name);
+    lite_add_name(&b, c->name);
     cq_buf_printf(&b, " %s", cq_type_sql(c->type));
   }
   /* Columns of before stay, with the types that STRICT knows. */
@@ -165,7 +165,7 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
       known = cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name);
     if (known) continue;
     cq_buf_str(&b, ",\n  ");
-    add_name(&b, old->names[i]);
+    lite_add_name(&b, old->names[i]);
     cq_buf_str(&b, cq_str_ieq(old->types[i], "INTEGER") ? " INTEGER"
                    : cq_str_ieq(old->types[i], "REAL")  ? " REAL"
                    : cq_str_ieq(old->types[i], "BLOB")  ? " BLOB"
@@ -218,7 +218,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
       known = cq_str_ieq(have->names[i], t->def->columns[t->cols[k]].name);
     if (known) continue;
     cq_buf_str(&b, ", ");
-    add_name(&b, have->names[i]);
+    lite_add_name(&b, have->names[i]);
   }
   if (b.rc)
     rc = cq_error_nomem(err);
@@ -317,7 +317,7 @@ static void add_converted(cq_buf *b, const char *name, const char *type) {
   cq_buf n;
 
   cq_buf_init(&n, 4096);
-  add_name(&n, name);
+  lite_add_name(&n, name);
   if (n.rc) {
     b->rc = n.rc;
   } else if (strcmp(type, "TEXT") == 0 || strcmp(type, "BLOB") == 0) {
@@ -362,11 +362,11 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
       cq_buf_str(&from, ", ");
     }
     first = 0;
-    add_name(&into, old->names[i]);
+    lite_add_name(&into, old->names[i]);
     if (type && !cq_str_ieq(type, old->types[i]))
       add_converted(&from, old->names[i], type);
     else
-      add_name(&from, old->names[i]);
+      lite_add_name(&from, old->names[i]);
   }
   if (into.rc || from.rc) {
     rc = cq_error_nomem(err);

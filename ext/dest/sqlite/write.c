@@ -2,7 +2,7 @@
  * dropped at its end, and read again for the tables below it.
  *
  * Append writes raw_<t>; the rows stay invisible until the run publishes.  The
- * overwrite modes stage a unit's rows in a temporary table and merge them in
+ * overwrite modes keep a unit's rows aside (stage.c) and merge them (merge.c) in
  * one go with their stale deletion, journal entry and state. */
 #include "dest/sqlite/internal.h"
 
@@ -19,41 +19,38 @@ static int staged(const cq_lite *d) {
 }
 
 void lite_drop(cq_dest *base, cq_dest_table *t) {
+  cq_lite *d = (cq_lite *)base;
   lite_table *own = t->own;
 
+  if (d->h) lite_stage_drop(d->h, t);
   if (!own) return;
   sqlite3_finalize(own->insert);
-  /* Fails where the host reads; what stays is empty and temporary. */
-  if (own->stage)
-    lite_ddl((cq_lite *)base, NULL, "DROP TABLE temp.\"%w\"", own->stage);
-  cq_free(own->stage);
-  cq_free(own->target);
   cq_free(own->kinds);
   cq_free(own);
   t->own = NULL;
 }
 
-static int make_stage(cq_lite *d, const cq_dest_table *t, const char *stage,
-                      cq_error *err) {
-  cq_buf b;
-  int rc;
+/* Somebody's triggers on it, also such as last no longer than his connection. */
+static int find_triggers(cq_lite *d, const cq_dest_table *t, int *out,
+                         cq_error *err) {
+  int64_t n = 0;
+  int rc = lite_int(d, &n, err,
+                    "SELECT count(*) FROM (SELECT type, tbl_name FROM \"%w\"."
+                    "sqlite_schema UNION ALL SELECT type, tbl_name FROM "
+                    "sqlite_temp_schema) WHERE type = 'trigger' AND tbl_name = "
+                    "%Q COLLATE NOCASE",
+                    d->schema, t->def->name);
 
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&b, t, 0);
-  rc = b.rc ? cq_error_nomem(err)
-            : lite_ddl(d, err, "CREATE TEMP TABLE \"%w\" (%s)", stage, b.data);
-  cq_buf_clear(&b);
+  *out = n > 0;
   return rc;
 }
 
-static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
-                      cq_error *err) {
+static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
   lite_table *own = t->own;
   cq_buf b;
   int rc = CQ_OK;
 
   if (own && own->insert) return CQ_OK;
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   if (!own) {
     own = t->own = cq_calloc(1, sizeof *own);
     if (!own) return cq_error_nomem(err);
@@ -64,102 +61,131 @@ static int table_open(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
     for (int i = 0; i < t->ncol; i++)
       own->kinds[i] = cq_type_sql(t->def->columns[t->cols[i]].type)[0];
   }
-  if (staged(d) && !own->stage) {
-    own->stage =
-        cq_mprintf("cq_stage_%lld_%s", (long long)r->group, t->def->name);
-    rc = own->stage ? make_stage(d, t, own->stage, err) : cq_error_nomem(err);
-    if (rc) {
-      cq_free(own->stage);
-      own->stage = NULL;
-    }
-  }
-  if (rc == CQ_OK && !own->target) {
-    char *q = staged(d) ? sqlite3_mprintf("temp.\"%w\"", own->stage)
-                        : sqlite3_mprintf("\"%w\".\"raw_%w\"", d->schema,
-                                          t->def->name);
-
-    own->target = q ? cq_strdup(q) : NULL;
-    sqlite3_free(q);
-    if (!own->target) rc = cq_error_nomem(err);
-  }
-  if (rc == CQ_OK) {
-    cq_buf_printf(&b, "INSERT INTO %s (", own->target);
-    lite_add_columns(&b, t, 0);
-    cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
-    for (int i = 0; i < t->ncol; i++) cq_buf_printf(&b, ", b.c%d", i);
-    cq_buf_str(&b, " FROM cq_batch(?5) AS b");
-    rc = b.rc ? cq_error_nomem(err)
-              : sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
-    if (rc && !b.rc) rc = lite_fail(d, rc, t->def->name, err);
-  }
+  if (staged(d)) rc = find_triggers(d, t, &own->triggers, err);
+  if (rc) return rc;
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_buf_str(&b, "INSERT INTO ");
+  lite_add_name(&b, d->schema);
+  cq_buf_str(&b, staged(d) ? ".\"" : ".\"raw_");
+  cq_buf_printf(&b, "%s\" (", t->def->name);
+  lite_add_columns(&b, t, 0);
+  cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
+  for (int i = 0; i < t->ncol; i++) cq_buf_printf(&b, ", b.c%d", i);
+  cq_buf_str(&b, " FROM cq_batch(?5) AS b");
+  if (staged(d)) lite_merge_clause(&b, d, t);
+  rc = b.rc ? cq_error_nomem(err)
+            : sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
+  if (rc && !b.rc) rc = lite_fail(d, rc, t->def->name, err);
   cq_buf_clear(&b);
   return rc;
 }
 
-static int insert_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
-                       lite_feed *feed) {
+static int insert_rows(const cq_dest_run *r, cq_dest_unit *u, lite_feed *feed) {
   lite_table *own = u->table->own;
   sqlite3_stmt *s = own->insert;
   int rc;
 
-  (void)d;
   sqlite3_bind_text(s, 1, r->time, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, r->source, -1, SQLITE_STATIC);
   sqlite3_bind_int64(s, 3, r->group);
   sqlite3_bind_text(s, 4, u->client, -1, SQLITE_STATIC);
   sqlite3_bind_pointer(s, 5, feed, LITE_FEED_TYPE, NULL);
   rc = sqlite3_step(s);
-  if (rc == SQLITE_DONE) rc = SQLITE_OK;
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int refused(cq_lite *d, cq_dest_unit *u, const lite_feed *f, int rc,
+                   cq_error *err) {
+  return cq_error_set(
+      err, rc & 0xff, "destination %s: %s: row _cq_id %.36s: %s", d->base.name,
+      u->table->def->name, f->ids + 37 * f->row, sqlite3_errmsg(d->h->db));
+}
+
+/* SQLite has taken all rows before it stored one, which it does where the table
+ * has triggers: which row was it? */
+static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                    lite_feed *all, cq_error *err) {
+  lite_table *own = u->table->own;
+  cq_dest_unit counted = *u; /* its values were counted already */
+  int rc = CQ_OK;
+
+  while (rc == CQ_OK) {
+    lite_feed one = *all;
+
+    if (all->row >= all->last) {
+      if (all->more && all->more(all)) {
+        *err = all->err;
+        return err->code;
+      }
+      if (all->row >= all->last) break; /* whatever it was, it has passed */
+      one = *all;
+    }
+    one.unit = &counted;
+    one.more = NULL;
+    one.last = one.row + 1;
+    rc = insert_rows(r, u, &one);
+    one.row = all->row++;
+    if (rc) rc = refused(d, u, &one, rc, err);
+    sqlite3_reset(own->insert);
+  }
   return rc;
 }
 
-/* One row stopped the batch: which? */
-static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
-                    const cq_dest_rows *rows, cq_error *err) {
+int lite_insert(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u, lite_feed *f,
+                cq_error *err) {
   lite_table *own = u->table->own;
-  cq_dest_unit counted = *u; /* its values were counted already */
+  lite_feed first = *f;
+  int rc = insert_rows(r, u, f), low = rc & 0xff;
 
-  for (int i = 0; i < rows->batch->nrow; i++) {
-    lite_feed one = {rows, u->table, own->kinds, i, i + 1, &counted};
-    int rc = insert_rows(d, r, u, &one);
-
-    if (rc) {
-      rc = cq_error_set(err, rc & 0xff,
-                        "destination %s: %s: row _cq_id %.36s: %s",
-                        d->base.name, u->table->def->name, rows->ids + 37 * i,
-                        sqlite3_errmsg(d->h->db));
+  if (rc && f->err.code) {
+    if (err) *err = f->err;
+    rc = f->err.code;
+  } else if (low == SQLITE_CONSTRAINT || low == SQLITE_MISMATCH ||
+             low == SQLITE_TOOBIG) {
+    if (f->row < f->last) {
+      rc = refused(d, u, f, rc, err);
+    } else {
       sqlite3_reset(own->insert);
-      return rc;
+      if (f->stage && lite_stage_read(f->stage, &first))
+        rc = cq_error_set(err, first.err.code, "%s", first.err.text);
+      else
+        rc = name_row(d, r, u, &first, err);
     }
-    sqlite3_reset(own->insert);
+  } else if (rc) {
+    rc = lite_fail(d, rc, u->table->def->name, err);
   }
-  return CQ_OK; /* whatever it was, it has passed */
+  sqlite3_reset(own->insert);
+  /* The feed is on the caller's stack. */
+  sqlite3_bind_null(own->insert, 5);
+  return rc;
 }
 
 int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err) {
   cq_lite *d = (cq_lite *)base;
-  lite_feed feed = {rows, u->table, NULL, 0, rows->batch->nrow, u};
-  lite_table *own;
-  int rc = lite_begin(d, err);
+  lite_feed feed;
+  int rc;
 
-  if (rc == CQ_OK) rc = table_open(d, r, u->table, err);
-  if (rc) return rc;
-  own = u->table->own;
-  feed.kinds = own->kinds;
-  rc = insert_rows(d, r, u, &feed);
-  sqlite3_reset(own->insert);
-  if ((rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH ||
-      (rc & 0xff) == SQLITE_TOOBIG)
-    rc = name_row(d, r, u, rows, err);
-  else if (rc)
-    rc = lite_fail(d, rc, u->table->def->name, err);
-  /* The feed is on the caller's stack. */
-  sqlite3_bind_null(own->insert, 5);
-  if (rc) return rc;
-  u->rows += rows->batch->nrow;
-  d->h->rows += rows->batch->nrow;
-  return CQ_OK;
+  if (staged(d)) {
+    rc = lite_stage_add(d->h, u, rows, err);
+  } else {
+    rc = lite_begin(d, err);
+    if (rc == CQ_OK) rc = table_open(d, u->table, err);
+    if (rc) return rc;
+    memset(&feed, 0, sizeof feed);
+    feed.table = u->table;
+    feed.kinds = ((lite_table *)u->table->own)->kinds;
+    feed.unit = u;
+    feed.cells = rows->batch->cells;
+    feed.wide = rows->batch->ncol;
+    feed.ids = rows->ids;
+    feed.parents = rows->parents;
+    feed.last = rows->batch->nrow;
+    rc = lite_insert(d, r, u, &feed, err);
+    if (rc == CQ_OK) d->h->rows += rows->batch->nrow;
+  }
+  if (rc == CQ_OK) u->rows += rows->batch->nrow;
+  return rc;
 }
 
 /* ---- the end of a unit ------------------------------------------------------ */
@@ -194,115 +220,6 @@ static int journal(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
                    d->schema, u->table->def->name, r->source, u->client,
                    (long long)r->group, r->time, cursor ? cursor : "",
                    (long long)u->rows);
-  return rc;
-}
-
-/* How many staged rows are in the table already, all data alike. */
-static int count_same(cq_lite *d, const cq_dest_table *t, const char *stage,
-                      const char *client, int64_t *out, cq_error *err) {
-  cq_buf b;
-  int rc;
-
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  for (int i = 0; i < t->ncol; i++) {
-    char *q = sqlite3_mprintf(" AND t.\"%w\" IS s.\"%w\"",
-                              t->def->columns[t->cols[i]].name,
-                              t->def->columns[t->cols[i]].name);
-
-    if (!q)
-      b.rc = CQ_NOMEM;
-    else
-      cq_buf_str(&b, q);
-    sqlite3_free(q);
-  }
-  rc = b.rc ? cq_error_nomem(err)
-            : lite_int(d, out, err,
-                       "SELECT count(*) FROM temp.\"%w\" AS s CROSS JOIN "
-                       "\"%w\".\"%w\" AS t ON t._cq_id = s._cq_id WHERE "
-                       "s._cq_client_id = %Q%s",
-                       stage, d->schema, t->def->name, client,
-                       b.data ? b.data : "");
-  cq_buf_clear(&b);
-  return rc;
-}
-
-static int upsert(cq_lite *d, const cq_dest_table *t, const char *stage,
-                  const char *client, cq_error *err) {
-  cq_buf cols, set;
-  int rc;
-
-  cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
-  cq_buf_init(&set, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&cols, t, 0);
-  for (int i = 0; i < CQ_META; i++)
-    if (strcmp(cq_dest_metas[i].name, "_cq_id") != 0)
-      cq_buf_printf(&set, "%s\"%s\" = excluded.\"%s\"", i ? ", " : "",
-                    cq_dest_metas[i].name, cq_dest_metas[i].name);
-  for (int i = 0; i < t->ncol; i++) {
-    char *q = sqlite3_mprintf(", \"%w\" = excluded.\"%w\"",
-                              t->def->columns[t->cols[i]].name,
-                              t->def->columns[t->cols[i]].name);
-
-    if (!q)
-      set.rc = CQ_NOMEM;
-    else
-      cq_buf_str(&set, q);
-    sqlite3_free(q);
-  }
-  rc = cols.rc || set.rc
-           ? cq_error_nomem(err)
-           : lite_exec(d, err,
-                       "INSERT INTO \"%w\".\"%w\" (%s) SELECT %s FROM "
-                       "temp.\"%w\" WHERE _cq_client_id = %Q ORDER BY rowid ON "
-                       "CONFLICT (_cq_id%s) DO UPDATE SET %s",
-                       d->schema, t->def->name, cols.data, cols.data, stage,
-                       client, d->group_in_key ? ", _cq_sync_group_id" : "",
-                       set.data);
-  cq_buf_clear(&cols);
-  cq_buf_clear(&set);
-  return rc;
-}
-
-static int merge(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
-                 cq_counts *n, cq_error *err) {
-  const char *name = u->table->def->name;
-  lite_table *own = u->table->own;
-  int64_t last = 0, inserted = 0, same = 0;
-  int rc = CQ_OK;
-
-  if (u->rows > 0) {
-    rc = lite_int(d, &last, err, "SELECT max(rowid) FROM \"%w\".\"%w\"",
-                  d->schema, name);
-    if (rc == CQ_OK && last > 0)
-      rc = count_same(d, u->table, own->stage, u->client, &same, err);
-    if (rc == CQ_OK) rc = upsert(d, u->table, own->stage, u->client, err);
-    if (rc == CQ_OK)
-      rc = lite_int(d, &inserted, err,
-                    "SELECT count(*) FROM \"%w\".\"%w\" WHERE rowid > %lld",
-                    d->schema, name, (long long)last);
-    if (rc == CQ_OK)
-      rc = lite_exec(d, err, "DELETE FROM temp.\"%w\" WHERE _cq_client_id = %Q",
-                     own->stage, u->client);
-    n->inserted += inserted;
-    n->unchanged += same;
-    n->updated += u->rows > inserted + same ? u->rows - inserted - same : 0;
-  }
-  if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE &&
-      !u->table->incremental) {
-    rc = lite_exec(d, err,
-                   "DELETE FROM \"%w\".\"%w\" WHERE _cq_client_id = %Q AND "
-                   "_cq_source_name = %Q AND _cq_sync_group_id <> %lld AND "
-                   "(_cq_parent_id IS NULL OR _cq_parent_id NOT IN (SELECT "
-                   "value FROM json_each(%Q)))",
-                   d->schema, name, u->client, r->source, (long long)r->group,
-                   u->keep ? u->keep : "[]");
-    if (rc == CQ_OK) n->deleted += sqlite3_changes(d->h->db);
-    if (rc == CQ_OK && u->keep)
-      rc = lite_int(d, &n->kept, err,
-                    "SELECT count(*) FROM \"%w\".\"%w\" WHERE _cq_client_id = "
-                    "%Q AND _cq_source_name = %Q AND _cq_sync_group_id <> %lld",
-                    d->schema, name, u->client, r->source, (long long)r->group);
-  }
   return rc;
 }
 
@@ -344,24 +261,16 @@ static int carry_over(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
  * stays, and is counted. */
 static int drop_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
                      cq_error *err) {
-  lite_table *own = u->table->own;
-  int rc = CQ_OK;
-
-  if (staged(d) && own && own->stage)
-    rc = lite_exec(d, err, "DELETE FROM temp.\"%w\" WHERE _cq_client_id = %Q",
-                   own->stage, u->client);
-  else if (!staged(d) && own)
-    rc = lite_exec(d, err,
+  if (staged(d) || !u->table->own) return CQ_OK;
+  return lite_exec(d, err,
                    "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id = "
                    "%lld AND _cq_source_name = %Q AND _cq_client_id = %Q",
                    d->schema, u->table->def->name, (long long)r->group,
                    r->source, u->client);
-  return rc;
 }
 
-int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
-             const char *status, const char *cursor, cq_error *err) {
-  cq_lite *d = (cq_lite *)base;
+static int unit_end(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
+                    const char *status, const char *cursor, cq_error *err) {
   int ok = strcmp(status, "ok") == 0, rc = lite_begin(d, err);
   cq_counts n;
 
@@ -380,7 +289,8 @@ int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
                     d->schema, u->table->def->name, r->source, u->client);
     n.kept = kept;
   } else if (staged(d)) {
-    rc = merge(d, r, u, &n, err);
+    if (u->own) rc = table_open(d, u->table, err);
+    if (rc == CQ_OK) rc = lite_merge(d, r, u, &n, err);
   } else {
     n.inserted = u->rows;
     if (u->keep && !u->table->incremental) rc = carry_over(d, r, u, &n, err);
@@ -400,6 +310,15 @@ int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   u->table->n.deleted += n.deleted;
   u->table->n.kept += n.kept;
   return CQ_OK;
+}
+
+int lite_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
+             const char *status, const char *cursor, cq_error *err) {
+  int rc = unit_end((cq_lite *)base, r, u, status, cursor, err);
+
+  lite_stage_free(u->own);
+  u->own = NULL;
+  return rc;
 }
 
 /* ---- rows of a parent --------------------------------------------------------- */

@@ -2,7 +2,7 @@
  *
  * writer.c    the destination that sync/ sees: each call becomes a job
  * queue.c     jobs in their order, a thread that does them, room for rows
- * spool.c     rows kept aside in a file: a queue too long, parents' rows
+ * shelf.c     parents' rows in a spool, by client
  * states.c    the states of a table's units, asked for once
  *
  * Two threads: the caller's (who also owns all that is not marked otherwise)
@@ -14,20 +14,7 @@
 
 #include "dest/dest.h"
 
-/* ---- spool.c: packs in a file that is unlinked, under a lock of its own ---- */
-typedef struct cq_spool {
-  pthread_mutex_t lock;
-  int fd; /* -1: none yet */
-  int64_t end;
-} cq_spool;
-void cq_spool_init(cq_spool *s);
-void cq_spool_clear(cq_spool *s);
-/* Any thread. */
-int cq_spool_put(cq_spool *s, const cq_pack *p, int64_t *at, cq_error *err);
-int cq_spool_get(cq_spool *s, int64_t at, cq_pack **out, cq_error *err);
-/* What is in it is not needed any more. */
-void cq_spool_reset(cq_spool *s);
-
+/* ---- shelf.c ---- */
 /* Rows by whom they belong to, for the tables below theirs. */
 typedef struct cq_shelf_item {
   uint64_t client; /* hash */
