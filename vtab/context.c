@@ -105,20 +105,6 @@ static const char *context_text(const cq_ctx *c, const char *name) {
   return *s ? s : NULL;
 }
 
-/* What other programs trust: libcurl itself, unlike curl, does not look. */
-static void context_trust(cq_http_options *o) {
-  const char *bundle = getenv("CURL_CA_BUNDLE"), *dir = getenv("SSL_CERT_DIR");
-  const char *file = getenv("SSL_CERT_FILE");
-
-  if (o->tls.ca_file) return;
-  if (bundle && *bundle) {
-    o->tls.ca_file = bundle;
-    return;
-  }
-  if (file && *file) o->tls.ca_file = file;
-  if (dir && *dir) o->ca_path = dir;
-}
-
 /* The password of a proxy's URL goes through the proxy, which may show it. */
 static int context_hide_proxy(cq_ctx *c, const char *url, cq_error *err) {
   const char *at = url ? strstr(url, "://") : NULL, *from, *end, *colon;
@@ -169,7 +155,7 @@ int cq_ctx_open(cq_ctx *c, cq_error *err) {
   o.tls.client_cert = context_text(c, "client_cert");
   o.tls.client_key = context_text(c, "client_key");
   o.tls.client_key_password = context_text(c, "client_key_password");
-  context_trust(&o);
+  if (!o.tls.ca_file) cq_http_trust(&o.tls.ca_file, &o.ca_path);
   o.proxy = context_text(c, "proxy");
   o.user_agent = "cq/" CQ_VERSION;
   rc = cq_http_new(&o, &c->env.http, err);

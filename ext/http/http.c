@@ -3,6 +3,7 @@
  * after a fork. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <sys/mman.h>
@@ -17,6 +18,23 @@ enum { IO_PAGE = 4096 };
 static pthread_once_t http_once = PTHREAD_ONCE_INIT;
 static void http_global(void) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+void cq_http_global(void) {
+  pthread_once(&http_once, http_global);
+}
+
+/* libcurl itself, unlike curl, does not look. */
+void cq_http_trust(const char **ca_file, const char **ca_path) {
+  const char *bundle = getenv("CURL_CA_BUNDLE"), *dir = getenv("SSL_CERT_DIR");
+  const char *file = getenv("SSL_CERT_FILE");
+
+  if (bundle && *bundle) {
+    *ca_file = bundle;
+    return;
+  }
+  if (file && *file) *ca_file = file;
+  if (dir && *dir) *ca_path = dir;
 }
 
 /* A page that reads as zeros in a forked child: asking it costs nothing, where
@@ -74,7 +92,7 @@ int cq_http_start(cq_io *io, cq_error *err) {
   int rc;
 
   if (io->running) return CQ_OK;
-  pthread_once(&http_once, http_global);
+  cq_http_global();
   if (!io->multi) {
     long max = io->http->o.max_connections;
 

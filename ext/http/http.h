@@ -40,6 +40,10 @@ typedef struct cq_http_options {
 
 int cq_http_new(const cq_http_options *o, cq_http **out, cq_error *err);
 void cq_http_free(cq_http *h); /* cancels all, joins the thread */
+/* For those who call libcurl themselves: its start, once in a process; and whom
+ * the environment trusts, where it says so: what other programs trust, too. */
+void cq_http_global(void);
+void cq_http_trust(const char **ca_file, const char **ca_path);
 
 typedef struct cq_header {
   const char *name, *value;

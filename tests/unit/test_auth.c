@@ -349,6 +349,32 @@ static void test_sigv4_agrees_with_s3s_examples(void) {
            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
+/* And its example of a URL that is signed in its query. */
+static void test_sigv4_presigns_as_s3s_example(void) {
+  cq_sigv4 c = {"AKIAIOSFODNN7EXAMPLE",
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                NULL,
+                "us-east-1",
+                "s3",
+                1};
+  cq_buf url;
+  int64_t now;
+  cq_buf_init(&url, 65536);
+  CHECK_INT(cq_time_parse("2013-05-24T00:00:00Z", 20, &now), CQ_OK);
+  CHECK_INT(cq_sigv4_presign(&c, "GET",
+                             "https://examplebucket.s3.amazonaws.com/test.txt",
+                             86400, now, &url, NULL),
+            CQ_OK);
+  CHECK_STR(url.data,
+            "https://examplebucket.s3.amazonaws.com/test.txt"
+            "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+            "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3"
+            "%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400"
+            "&X-Amz-SignedHeaders=host&X-Amz-Signature="
+            "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+  cq_buf_clear(&url);
+}
+
 static void canonical_path(const char *service, const char *url,
                            const char *want) {
   cq_sigv4 c = {"A", "S", NULL, "r", service, 0};
@@ -954,6 +980,7 @@ int main(void) {
   server_start();
   RUN(test_sigv4_agrees_with_the_suite);
   RUN(test_sigv4_agrees_with_s3s_examples);
+  RUN(test_sigv4_presigns_as_s3s_example);
   RUN(test_sigv4_encodes_paths_as_services_do);
   RUN(test_aws_finds_credentials_in_order);
   RUN(test_aws_follows_profiles);

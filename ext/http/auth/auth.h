@@ -56,6 +56,12 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
                  cq_identity **out, cq_error *err);
 /* One more secret, of the connection's own, such as a proxy's password. */
 int cq_auths_hide(cq_auths *a, const char *secret, cq_error *err);
+/* aws.c: the region of an identity's environment or profile, or NULL. */
+const char *cq_aws_region(const cq_identity *id);
+/* A URL that the signer (of aws_sigv4) has signed in its query, so that
+ * who has no keys may use it for so many seconds; it is a secret. */
+int cq_aws_presign(const cq_signer *s, const char *method, const char *url,
+                   int64_t seconds, int64_t now_us, cq_buf *out, cq_error *err);
 /* Text with each secret that identities hold replaced by "***", in place. */
 void cq_auths_redact(cq_auths *a, char *text);
 

@@ -46,6 +46,20 @@ static int aws_sign(const cq_signer *s, const char *method, const char *url,
                        out_headers, NULL, err);
 }
 
+const char *cq_aws_region(const cq_identity *id) {
+  return ((const aws_identity *)id)->region;
+}
+
+int cq_aws_presign(const cq_signer *s, const char *method, const char *url,
+                   int64_t seconds, int64_t now_us, cq_buf *out,
+                   cq_error *err) {
+  const aws_signer *a = (const aws_signer *)s;
+  cq_sigv4 c = {a->keys.access, a->keys.secret, a->keys.session,
+                a->region,      a->service,     1};
+
+  return cq_sigv4_presign(&c, method, url, seconds, now_us, out, err);
+}
+
 static void aws_signer_free(cq_signer *s) {
   aws_signer *a = (aws_signer *)s;
 

@@ -50,6 +50,11 @@ int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
                   const cq_header *headers, size_t nheader, const char *body,
                   size_t nbody, int64_t now_us, cq_buf *lines,
                   cq_buf *canonical, cq_error *err);
+/* Appends the URL signed in its query, for whoever has no keys: good for so
+ * many seconds. */
+int cq_sigv4_presign(const cq_sigv4 *c, const char *method, const char *url,
+                     int64_t seconds, int64_t now_us, cq_buf *out,
+                     cq_error *err);
 
 /* ---- aws_ini.c --------------------------------------------------------- */
 typedef struct cq_ini_entry {

@@ -225,41 +225,81 @@ static void sigv4_signature(const cq_sigv4 *c, const char *date,
   cq_buf_clear(&first);
 }
 
+/* "YYYYMMDDTHHMMSSZ" */
+static void sigv4_date(int64_t now_us, char date[17]) {
+  time_t seconds = (time_t)(now_us / 1000000);
+  struct tm tm;
+
+  gmtime_r(&seconds, &tm);
+  strftime(date, 17, "%Y%m%dT%H%M%SZ", &tm);
+}
+
+/* The canonical request's first three lines. */
+static int sigv4_target(cq_arena *a, cq_buf *request, const cq_sigv4 *c,
+                        const char *method, const cq_url_parts *u,
+                        const char *query, size_t nquery) {
+  int rc = CQ_OK;
+
+  cq_buf_printf(request, "%s\n", method);
+  if (u->npath == 0)
+    cq_buf_byte(request, '/');
+  else if (strcmp(c->service, "s3") == 0)
+    sigv4_path_s3(request, u->path, u->npath);
+  else
+    sigv4_path(request, u->path, u->npath);
+  cq_buf_byte(request, '\n');
+  if (nquery) rc = sigv4_query(a, request, query, nquery);
+  cq_buf_byte(request, '\n');
+  return rc ? rc : request->rc;
+}
+
+/* From the canonical request to the signature. */
+static int sigv4_finish(const cq_sigv4 *c, const char *date,
+                        const cq_buf *request, char hex[65]) {
+  unsigned char digest[32];
+  cq_buf to_sign;
+  int rc;
+
+  cq_buf_init(&to_sign, 4096);
+  cq_sha256(request->data, request->len, digest);
+  cq_hex(digest, 32, hex);
+  cq_buf_printf(&to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
+                date, date, c->region, c->service, hex);
+  rc = to_sign.rc;
+  if (rc == CQ_OK) sigv4_signature(c, date, &to_sign, hex);
+  cq_buf_clear(&to_sign);
+  return rc;
+}
+
+static int sigv4_error(int rc, cq_error *err) {
+  if (rc == CQ_OK) return rc;
+  return cq_error_set(err, rc,
+                      rc == CQ_TOOBIG ? "aws: request is too long to sign"
+                                      : "out of memory");
+}
+
 int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
                   const cq_header *headers, size_t nheader, const char *body,
                   size_t nbody, int64_t now_us, cq_buf *lines,
                   cq_buf *canonical, cq_error *err) {
   char date[17], hash[65], hex[65];
   unsigned char digest[32];
-  time_t seconds = (time_t)(now_us / 1000000);
-  struct tm tm;
   cq_url_parts u;
   sigv4_pair *list;
   size_t n;
   cq_arena arena;
-  cq_buf names, request, to_sign;
-  int rc = CQ_OK;
+  cq_buf names, request;
+  int rc;
 
   cq_arena_init(&arena);
   cq_buf_init(&names, CQ_MAX_HEADER_BYTES);
   cq_buf_init(&request, 4 * CQ_MAX_URL + CQ_MAX_HEADER_BYTES);
-  cq_buf_init(&to_sign, 4096);
   cq_url_split(url, strlen(url), &u);
-  gmtime_r(&seconds, &tm);
-  strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &tm);
+  sigv4_date(now_us, date);
   cq_sha256(body ? body : "", body ? nbody : 0, digest);
   cq_hex(digest, 32, hash);
 
-  cq_buf_printf(&request, "%s\n", method);
-  if (u.npath == 0)
-    cq_buf_byte(&request, '/');
-  else if (strcmp(c->service, "s3") == 0)
-    sigv4_path_s3(&request, u.path, u.npath);
-  else
-    sigv4_path(&request, u.path, u.npath);
-  cq_buf_byte(&request, '\n');
-  if (u.has_query) rc = sigv4_query(&arena, &request, u.query, u.nquery);
-  cq_buf_byte(&request, '\n');
+  rc = sigv4_target(&arena, &request, c, method, &u, u.query, u.nquery);
   if (rc == CQ_OK)
     rc = sigv4_headers(&arena, c, &u, headers, nheader, date, hash, &list, &n);
   if (rc == CQ_OK) {
@@ -269,13 +309,8 @@ int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
   }
   if (rc) goto done;
   if (canonical) cq_buf_add(canonical, request.data, request.len);
-  cq_sha256(request.data, request.len, digest);
-  cq_hex(digest, 32, hex);
-  cq_buf_printf(&to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
-                date, date, c->region, c->service, hex);
-  rc = to_sign.rc;
+  rc = sigv4_finish(c, date, &request, hex);
   if (rc) goto done;
-  sigv4_signature(c, date, &to_sign, hex);
   cq_buf_printf(lines, "X-Amz-Date: %s\n", date);
   if (c->hash_header) cq_buf_printf(lines, "X-Amz-Content-Sha256: %s\n", hash);
   if (c->session)
@@ -287,12 +322,54 @@ int cq_sigv4_sign(const cq_sigv4 *c, const char *method, const char *url,
 done:
   cq_buf_clear(&names);
   cq_buf_clear(&request);
-  cq_buf_clear(&to_sign);
   cq_arena_clear(&arena);
-  if (rc)
-    return cq_error_set(err, rc,
-                        rc == CQ_TOOBIG ? "aws: request is too long "
-                                          "to sign"
-                                        : "out of memory");
-  return CQ_OK;
+  return sigv4_error(rc, err);
+}
+
+int cq_sigv4_presign(const cq_sigv4 *c, const char *method, const char *url,
+                     int64_t seconds, int64_t now_us, cq_buf *out,
+                     cq_error *err) {
+  char date[17], hex[65];
+  cq_url_parts u;
+  char *host;
+  cq_arena arena;
+  cq_buf query, request;
+  int rc;
+
+  cq_arena_init(&arena);
+  cq_buf_init(&query, 3 * CQ_MAX_URL);
+  cq_buf_init(&request, 8 * CQ_MAX_URL);
+  cq_url_split(url, strlen(url), &u);
+  sigv4_date(now_us, date);
+  host = sigv4_host(&arena, &u);
+  if (u.nquery) cq_buf_printf(&query, "%.*s&", (int)u.nquery, u.query);
+  cq_buf_str(&query, "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=");
+  cq_percent_encode(&query, c->access, strlen(c->access), "");
+  cq_buf_printf(&query,
+                "%%2F%.8s%%2F%s%%2F%s%%2Faws4_request&X-Amz-Date=%s"
+                "&X-Amz-Expires=%lld&X-Amz-SignedHeaders=host",
+                date, c->region, c->service, date, (long long)seconds);
+  if (c->session) {
+    cq_buf_str(&query, "&X-Amz-Security-Token=");
+    cq_percent_encode(&query, c->session, strlen(c->session), "");
+  }
+  rc = host ? query.rc : CQ_NOMEM;
+  if (rc == CQ_OK)
+    rc = sigv4_target(&arena, &request, c, method, &u, query.data, query.len);
+  cq_buf_printf(&request, "host:%s\n\nhost\nUNSIGNED-PAYLOAD",
+                host ? host : "");
+  if (rc == CQ_OK) rc = request.rc;
+  if (rc == CQ_OK) rc = sigv4_finish(c, date, &request, hex);
+  if (rc == CQ_OK) {
+    cq_buf_add(out, url, (size_t)(u.path + u.npath - url));
+    if (u.npath == 0) cq_buf_byte(out, '/');
+    cq_buf_printf(out, "?%s&X-Amz-Signature=%s", query.data, hex);
+    rc = out->rc;
+  }
+  if (query.data) cq_wipe(query.data, query.len);
+  if (request.data) cq_wipe(request.data, request.len);
+  cq_buf_clear(&query);
+  cq_buf_clear(&request);
+  cq_arena_wipe(&arena);
+  return sigv4_error(rc, err);
 }
