@@ -101,7 +101,8 @@ vtab sql:
 	mkdir -p $@
 
 # ---- tests ----
-tests: $(UNIT) $(FUZZ) $(EXAMPLES) $(BUILD)/tests/mock $(BUILD)/tests/shim.so
+tests: $(UNIT) $(FUZZ) $(EXAMPLES) $(BUILD)/tests/mock $(BUILD)/tests/shim.so \
+       $(BUILD)/tests/dest/s3drive
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcq-test.a
 	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT -Itests/unit $(CQ_LDFLAGS) -MMD -MP \
 	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
@@ -115,6 +116,9 @@ $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(BUILD)/libcq-test.a
 $(BUILD)/tests/shim.so: tests/fault/shim.c $(BUILD)/libcq-test.a
 	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT $(CQ_LDFLAGS) -shared -MMD -MP \
 	  -o $@ $< $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
+$(BUILD)/tests/dest/%: tests/dest/%.c $(BUILD)/libcq-test.a
+	$(COMPILE) -DSQLITE_CORE -DCQ_FAULT $(CQ_LDFLAGS) -MMD -MP -o $@ $< \
+	  $(BUILD)/libcq-test.a $(PKG_LIBS) -lsqlite3
 MOCK_SRC = $(wildcard tests/server/mock*.c)
 $(BUILD)/tests/mock: $(MOCK_SRC) tests/server/mock.h
 	@mkdir -p $(@D)
