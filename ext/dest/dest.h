@@ -195,7 +195,9 @@ typedef struct cq_dest_ops {
   /* Waits until all that was handed over is written, or has failed: then
    * poll tells.  NULL where each call does its work at once. */
   int (*drain)(cq_dest *d, cq_error *err);
-  /* Does not wait: CQ_ROW with what has happened since, CQ_DONE.  Or NULL. */
+  /* Does not wait: CQ_ROW with what has happened since, CQ_DONE.  Or NULL.  A
+   * threaded store has it where it gathers: a table's rows may be refused while
+   * another's are handed over; `table` is then as the store knows it. */
   int (*poll)(cq_dest *d, cq_dest_event *out);
   /* Writes something small, reads it and removes it: may it be written to?
    * Opened before, with make = 0.  NULL: that it opens is all the test. */

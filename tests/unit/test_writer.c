@@ -18,6 +18,8 @@ typedef struct fake {
 static struct {
   int delay_ms, hang, fail_write, fail_end, fail_publish, fail_open;
   int rows, wrong, ends, failed_ends, published, closed, drops, commits, reads;
+  int refuse; /* the next commit finds that its table is refused */
+  cq_dest_table *refused;
   char last[64];
   int64_t seen; /* the next number that a row is to have */
 } it;
@@ -111,6 +113,7 @@ static int fake_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                       const cq_dest_rows *rows, cq_error *err) {
   const fake *f = (const fake *)(void *)d;
 
+  it.refused = u->table;
   if (it.delay_ms) nap(it.delay_ms);
   while (hangs() && !f->def->interrupted(f->def->user)) nap(5);
   if (hangs()) return cq_error_set(err, CQ_INTERRUPT, "interrupted");
@@ -173,7 +176,18 @@ static int fake_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
 static int fake_commit(cq_dest *d, int force, cq_error *err) {
   (void)d, (void)err;
   it.commits += force;
+  if (force && it.refuse && it.refused) it.refused->n.inserted++;
   return CQ_OK;
+}
+
+static int fake_poll(cq_dest *d, cq_dest_event *out) {
+  (void)d;
+  if (!it.refuse || !it.commits || !it.refused) return CQ_DONE;
+  memset(out, 0, sizeof *out);
+  out->table = it.refused;
+  cq_error_set(&out->why, CQ_ERROR, "a row is refused, password hunter22");
+  it.refuse = 0;
+  return CQ_ROW;
 }
 
 static int fake_publish(cq_dest *d, const cq_dest_run *r,
@@ -203,6 +217,7 @@ static const cq_dest_ops fake_ops = {.name = "fake",
                                      .put_error = fake_put_error,
                                      .put_run = fake_put_run,
                                      .commit = fake_commit,
+                                     .poll = fake_poll,
                                      .publish = fake_publish};
 
 /* ---- a run over it ------------------------------------------------------------- */
@@ -344,6 +359,25 @@ static void test_writer_warnings_are_told(void) {
   CHECK_STR(e.client, "c1");
   CHECK(strstr(e.why.text, "n: odd") != NULL);
   CHECK_INT(dest->ops->poll(dest, &e), CQ_DONE);
+  dest->ops->close(dest);
+}
+
+/* A store that gathers finds out later, under a call that has no table. */
+static void test_writer_table_refused_later_is_told(void) {
+  cq_error err = {0, ""};
+  cq_dest_event e;
+
+  if (begin(0)) return;
+  it.refuse = 1;
+  CHECK_INT(send(1, &err), CQ_OK);
+  CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
+  CHECK_INT(dest->ops->poll(dest, &e), CQ_ROW);
+  CHECK_INT(e.warning, 0);
+  CHECK(e.table == &table);
+  CHECK_STR(e.why.text, "a row is refused, password ***");
+  CHECK_INT(table.n.inserted, 1);
+  CHECK_INT(dest->ops->poll(dest, &e), CQ_DONE);
+  CHECK_INT(send(1, &err), CQ_ERROR);
   dest->ops->close(dest);
 }
 
@@ -566,6 +600,7 @@ static void test_writer_without_memory_says_so(void) {
 int main(void) {
   RUN(test_writer_rows_come_in_order_and_once);
   RUN(test_writer_warnings_are_told);
+  RUN(test_writer_table_refused_later_is_told);
   RUN(test_writer_failed_write_fails_its_table_and_is_told_once);
   RUN(test_writer_failed_end_is_told);
   RUN(test_writer_slow_store_makes_its_only_caller_wait);

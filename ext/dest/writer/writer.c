@@ -515,11 +515,29 @@ static int writer_test(cq_dest *d, cq_error *err) {
   return of(d)->ops->test ? call_wait(of(d), do_test, &c, err) : CQ_OK;
 }
 
-static int do_nothing(void *user, cq_job *j, cq_error *err) {
+/* What the store has found out meanwhile, and counted. */
+static void hear(writer *w) {
+  cq_dest_event e;
+
+  while (w->ops->poll && w->ops->poll(w->store, &e) == CQ_ROW) {
+    wtable *t = w->tables;
+
+    while (t && &t->twin != e.table) t = t->next;
+    if (e.warning)
+      tell(w, t, e.client, 1, &e.why);
+    else
+      tell_failed(w, t, e.client, &e.why);
+  }
+}
+
+static int do_drain(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
+  int rc = w->ops->commit(w->store, 1, err);
 
   (void)j;
-  return w->ops->commit(w->store, 1, err);
+  hear(w);
+  for (wtable *t = w->tables; t; t = t->next) counts_back(w, t);
+  return rc;
 }
 
 static int writer_busy(cq_dest *d) {
@@ -530,7 +548,7 @@ static int writer_drain(cq_dest *d, cq_error *err) {
   call c = {.make = 0};
   int rc = refused(of(d), NULL, err);
 
-  return rc ? rc : call_wait(of(d), do_nothing, &c, err);
+  return rc ? rc : call_wait(of(d), do_drain, &c, err);
 }
 
 /* ---- jobs that nobody waits for ------------------------------------------------------- */
@@ -792,6 +810,7 @@ static void idle(void *user) {
 
   if (!w->store || refused(w, NULL, NULL)) return;
   if (w->ops->commit(w->store, 0, &err)) tell(w, NULL, "", 0, &err);
+  hear(w);
 }
 
 /* ---- open, close ------------------------------------------------------------------------- */
