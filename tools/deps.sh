@@ -9,7 +9,8 @@ build='gcc|clang libc6-dev binutils make pkg-config|pkgconf libsqlite3-dev
   libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
   libexpat1-dev zlib1g-dev libzstd-dev libssl-dev'
 demo='sqlite3 python3 python3-venv ca-certificates'
-check="$demo curl diffutils openssl procps g++ locales"
+check="$demo curl diffutils openssl procps g++ locales postgresql-15|postgresql
+  libpq5"
 bench="$check nginx libnginx-mod-http-echo libsimdjson-dev
   valgrind"
 fuzz='clang libclang-rt-dev|libclang-rt-14-dev'

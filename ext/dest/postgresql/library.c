@@ -1,0 +1,37 @@
+/* ext/dest/postgresql/library.c: libpq, opened when the first PostgreSQL
+ * destination is, so that cq itself needs it for nothing else. */
+#include "dest/postgresql/internal.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+int pg_lib_open(pg_lib *lib, cq_error *err) {
+  static const char *const names[] = {"libpq.so.5", "libpq.so"};
+
+  /* It is never unloaded: OpenSSL, which it uses, remembers functions of it. */
+  for (int i = 0; i < 2 && !lib->handle; i++)
+    lib->handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (!lib->handle) {
+    cq_error_set(err, CQ_NOTFOUND, "libpq.so.5: cannot be loaded: %s",
+                 dlerror());
+    cq_error_hint(err, "install PostgreSQL's client library: Debian's package "
+                       "libpq5");
+    return CQ_NOTFOUND;
+  }
+#define PG_LOOK(type, name, args)                                              \
+  {                                                                            \
+    void *found = dlsym(lib->handle, #name);                                   \
+                                                                               \
+    if (!found)                                                                \
+      return cq_error_set(err, CQ_NOTFOUND, "libpq.so.5: too old: no " #name); \
+    memcpy(&lib->name, &found, sizeof found);                                  \
+  }
+  PG_CALLS(PG_LOOK)
+#undef PG_LOOK
+  return CQ_OK;
+}
+
+void pg_lib_close(pg_lib *lib) {
+  if (lib->handle) dlclose(lib->handle);
+  lib->handle = NULL;
+}

@@ -1,0 +1,271 @@
+/* ext/dest/postgresql/link.c: the connection: made without blocking, waited for
+ * with an eye on interrupts, and made again where it was lost.
+ *
+ * A run that was claimed by the connection before is taken along: what that one
+ * was still doing is ended first, and the run has to be ours still. */
+#include "dest/postgresql/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  LOOK_MS = 100,
+  PATIENCE_MS = 60000, /* for a server that was there a moment ago */
+  OLD_MS = 30000,      /* for what the lost connection was doing */
+  OLDEST_SERVER = 120000
+};
+
+static int stopped(const pg *d) {
+  return d->interrupted && d->interrupted(d->user);
+}
+
+int pg_wait(pg *d, int events, int64_t ms, cq_error *err) {
+  int64_t until = cq_mono_ms() + ms;
+
+  for (;;) {
+    struct pollfd p = {.fd = d->lib.PQsocket(d->conn)};
+    int64_t left = until - cq_mono_ms();
+    int n;
+
+    if (stopped(d)) return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+    if (p.fd < 0) return pg_fail(d, NULL, "", err);
+    if (left <= 0) {
+      d->lost = 1;
+      return cq_error_set(err, CQ_IOERR,
+                          "destination %s: the server says nothing for %lld s",
+                          d->base.name, (long long)ms / 1000);
+    }
+    if (events & 1) p.events |= POLLIN;
+    if (events & 2) p.events |= POLLOUT;
+    n = poll(&p, 1, left < LOOK_MS ? (int)left : LOOK_MS);
+    if (n > 0) return CQ_OK;
+    if (n < 0 && errno != EINTR)
+      return cq_error_set(err, CQ_IOERR, "destination %s: %s", d->base.name,
+                          strerror(errno));
+  }
+}
+
+int pg_sleep(pg *d, int64_t ms, cq_error *err) {
+  int64_t until = cq_mono_ms() + ms;
+
+  for (;;) {
+    int64_t left = until - cq_mono_ms();
+    struct timespec t = {0, (left < LOOK_MS ? left : LOOK_MS) * 1000000L};
+
+    if (stopped(d)) return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+    if (left <= 0) return CQ_OK;
+    nanosleep(&t, NULL);
+  }
+}
+
+void pg_disconnect(pg *d) {
+  if (d->conn) d->lib.PQfinish(d->conn);
+  d->conn = NULL;
+}
+
+static void be_quiet(void *arg, const pg_result *r) {
+  (void)arg, (void)r;
+}
+
+/* connect_timeout of the connection string, or ours.  CQ_MISUSE where the
+ * string is none; its text is not told, since a password may be in it. */
+static int read_timeout(pg *d, int64_t *ms, cq_error *err) {
+  char *why = NULL;
+  pg_info *all = d->lib.PQconninfoParse(d->connection, &why);
+
+  *ms = CQ_CONNECT_TIMEOUT_MS;
+  if (why) d->lib.PQfreemem(why);
+  if (!all) {
+    cq_error_set(err, CQ_MISUSE,
+                 "destination %s: connection_string: libpq cannot read it",
+                 d->base.name);
+    cq_error_hint(err, "postgresql://user:password@host:5432/database (with %% "
+                       "escapes), or host=... dbname=...");
+    return CQ_MISUSE;
+  }
+  for (pg_info *i = all; i->keyword; i++)
+    if (strcmp(i->keyword, "connect_timeout") == 0 && i->val &&
+        atoi(i->val) > 0)
+      *ms = (int64_t)atoi(i->val) * 1000;
+  d->lib.PQconninfoFree(all);
+  return CQ_OK;
+}
+
+static int connect_fail(pg *d, const char *said, cq_error *err) {
+  char text[600];
+  size_t n;
+  int auth;
+
+  snprintf(text, sizeof text, "%s", said);
+  n = strlen(text);
+  while (n && (text[n - 1] == '\n' || text[n - 1] == ' ')) text[--n] = 0;
+  for (size_t i = 0; i < n; i++)
+    if (text[i] == '\n' || text[i] == '\t') text[i] = ' ';
+  auth = strstr(text, "authentication failed") || strstr(text, "no password");
+  return cq_error_set(err, auth ? CQ_AUTH : CQ_IOERR, "destination %s: %s",
+                      d->base.name, *text ? text : "cannot connect");
+}
+
+static int handshake(pg *d, cq_error *err) {
+  /* A dead peer is noticed; what the user says comes later, and counts. */
+  static const char *const keys[] = {
+      "keepalives_idle",           "keepalives_interval",
+      "keepalives_count",          "tcp_user_timeout",
+      "fallback_application_name", "dbname",
+      "client_encoding",           NULL};
+  const char *values[] = {"30", "10",          "3",    "60000",
+                          "cq", d->connection, "UTF8", NULL};
+  int64_t ms, until;
+  int rc = read_timeout(d, &ms, err), state = PG_POLL_WRITE;
+
+  if (rc) return rc;
+  until = cq_mono_ms() + ms;
+  d->conn = d->lib.PQconnectStartParams(keys, values, 1);
+  if (!d->conn) return cq_error_nomem(err);
+  if (d->lib.PQstatus(d->conn) == 1) /* CONNECTION_BAD */
+    return connect_fail(d, d->lib.PQerrorMessage(d->conn), err);
+  while (state != PG_POLL_OK) {
+    int64_t left = until - cq_mono_ms();
+
+    if (left <= 0)
+      return cq_error_set(err, CQ_IOERR,
+                          "destination %s: no connection within %lld s",
+                          d->base.name, (long long)ms / 1000);
+    rc = pg_wait(d, state == PG_POLL_READ ? 1 : 2, left, err);
+    if (rc) return rc;
+    state = d->lib.PQconnectPoll(d->conn);
+    if (state == PG_POLL_FAILED)
+      return connect_fail(d, d->lib.PQerrorMessage(d->conn), err);
+  }
+  d->lib.PQsetnonblocking(d->conn, 1);
+  d->lib.PQsetNoticeReceiver(d->conn, be_quiet, NULL);
+  if (d->lib.PQserverVersion(d->conn) < OLDEST_SERVER)
+    return cq_error_set(err, CQ_MISUSE,
+                        "destination %s: the server is PostgreSQL %d; at least "
+                        "%d is needed",
+                        d->base.name, d->lib.PQserverVersion(d->conn) / 10000,
+                        OLDEST_SERVER / 10000);
+  return CQ_OK;
+}
+
+/* Settings, and who we are to the server. */
+static int greet(pg *d, cq_error *err) {
+  char host[256] = "";
+  pg_result *r;
+  int rc = pg_do(
+      d, "settings", err,
+      "SET standard_conforming_strings = on; SET client_min_messages = "
+      "warning; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET bytea_output "
+      "= 'hex'; SET extra_float_digits = 3");
+
+  if (rc) return rc;
+  r = pg_select(d, "pg_stat_activity", err,
+                "SELECT pid::text || '/' || floor(extract(epoch FROM "
+                "backend_start) * 1000000)::bigint FROM pg_stat_activity WHERE "
+                "pid = pg_backend_pid()");
+  if (!r) return err ? err->code : CQ_IOERR;
+  snprintf(d->backend, sizeof d->backend, "%s",
+           pg_rows(d, r) > 0 ? pg_text(d, r, 0, 0) : "0/0");
+  pg_done(d, r);
+  gethostname(host, sizeof host - 1);
+  cq_free(d->owner);
+  d->owner = cq_mprintf("%s:%ld:%s", host, (long)getpid(), d->backend);
+  return d->owner ? CQ_OK : cq_error_nomem(err);
+}
+
+/* What the connection before has left running would be in our way, and could
+ * still commit: it is ended. */
+static int end_old(pg *d, const char *old, cq_error *err) {
+  int64_t until = cq_mono_ms() + OLD_MS, n = 1;
+  long long start = 0;
+  int pid = 0, rc;
+
+  if (sscanf(old, "%d/%lld", &pid, &start) != 2 || pid <= 0) return CQ_OK;
+  for (;;) {
+    rc = pg_one(d, &n, "pg_stat_activity", err,
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE pid = %d AND pid <> pg_backend_pid() AND "
+                "floor(extract(epoch FROM backend_start) * 1000000)::bigint = "
+                "%n",
+                pid, (int64_t)start);
+    if (rc || n == 0) return rc;
+    if (cq_mono_ms() > until)
+      return cq_error_set(err, CQ_IOERR,
+                          "destination %s: the connection that was lost is "
+                          "still at work: backend %d",
+                          d->base.name, pid);
+    rc = pg_sleep(d, LOOK_MS, err);
+    if (rc) return rc;
+  }
+}
+
+static int adopt(pg *d, const char *old_owner, cq_error *err) {
+  int64_t n = 0;
+  pg_batch b;
+  int rc;
+
+  pg_batch_init(&b);
+  pg_add(&b, &n,
+         "UPDATE %I.cq_syncs SET owner = %L, updated = clock_timestamp() WHERE "
+         "sync_group_id = %n AND source_name = %L AND owner = %L AND unsettled "
+         "= 1",
+         d->schema, d->owner, d->run->group, d->run->source, old_owner);
+  rc = pg_run(d, &b, "cq_syncs", err);
+  pg_batch_clear(&b);
+  if (rc || n == 1) return rc;
+  return cq_error_set(err, CQ_BUSY,
+                      "source %s: its run was taken over by another process "
+                      "while the connection to %s was lost",
+                      d->run->source, d->base.name);
+}
+
+static int connect_once(pg *d, cq_error *err) {
+  char *old_owner = d->owner ? cq_strdup(d->owner) : NULL;
+  char old[sizeof d->backend];
+  int rc;
+
+  memcpy(old, d->backend, sizeof old);
+  d->lost = 0;
+  rc = handshake(d, err);
+  if (rc == CQ_OK) rc = greet(d, err);
+  if (rc == CQ_OK && *old) rc = end_old(d, old, err);
+  if (rc == CQ_OK && d->run && old_owner) rc = adopt(d, old_owner, err);
+  if (rc) {
+    pg_disconnect(d);
+    /* Whoever tries next is still the one that was before. */
+    memcpy(d->backend, old, sizeof old);
+    if (old_owner) {
+      cq_free(d->owner);
+      d->owner = old_owner;
+      old_owner = NULL;
+    }
+  }
+  cq_free(old_owner);
+  return rc;
+}
+
+int pg_connect(pg *d, int patient, cq_error *err) {
+  int64_t until = cq_mono_ms() + PATIENCE_MS, pause = 50;
+
+  if (d->conn && !d->lost) return CQ_OK;
+  pg_disconnect(d);
+  for (;;) {
+    cq_error why = {0, ""};
+    int rc = connect_once(d, &why);
+
+    if (rc == CQ_OK) return rc;
+    if (!patient || (rc != CQ_IOERR && rc != CQ_AUTH) ||
+        cq_mono_ms() + pause > until) {
+      if (err) *err = why;
+      return rc;
+    }
+    rc = pg_sleep(d, pause, err);
+    if (rc) return rc;
+    if (pause < 1000) pause *= 2;
+  }
+}
