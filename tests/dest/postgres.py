@@ -36,6 +36,13 @@ def reachable(folder):
         folder = os.path.dirname(folder)
 
 
+class Pairs(list):
+    """Of a JSON object: a row may have two columns of one name."""
+
+    def plain(self):
+        return {k: v.plain() if isinstance(v, Pairs) else v for k, v in self}
+
+
 class Server:
     def __init__(self, bin=None, settings=(), where='pg'):
         self.bin, self.settings = bin or binaries(), settings
@@ -92,7 +99,7 @@ class Server:
     def rows(self, sql, user='postgres'):
         """Of a SELECT: a list of tuples, as JSON knows them."""
         out = self.psql(f"SELECT coalesce(json_agg(to_json(x)), '[]') FROM (SELECT row_to_json(q) AS x FROM ({sql}) AS q) AS y", user).stdout
-        return [tuple(r.values()) for r in json.loads(out)]
+        return [tuple(v.plain() if isinstance(v, Pairs) else v for _, v in row) for row in json.loads(out, object_pairs_hook=Pairs)]
 
     def one(self, sql, user='postgres'):
         return self.rows(sql, user)[0][0]

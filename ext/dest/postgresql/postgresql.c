@@ -80,13 +80,20 @@ static void pg_close(cq_dest *base) {
 /* Where things go: the schema that the spec names, or the first of the path. */
 static int find_schema(pg *d, int make, cq_error *err) {
   pg_result *r;
+  int64_t there;
+  int rc;
 
   if (d->options.schema) {
     d->schema = cq_strdup(d->options.schema);
     if (!d->schema) return cq_error_nomem(err);
-    return make ? pg_do(d, d->schema, err, "CREATE SCHEMA IF NOT EXISTS %I",
-                        d->schema)
-                : CQ_OK;
+    /* To ask for one that is there takes a right that few have. */
+    rc = pg_one(d, &there, "pg_namespace", err,
+                "SELECT count(*) FROM pg_namespace WHERE nspname = %L",
+                d->schema);
+    return rc || there || !make
+               ? rc
+               : pg_do(d, d->schema, err, "CREATE SCHEMA IF NOT EXISTS %I",
+                       d->schema);
   }
   r = pg_select(d, "schema", err, "SELECT current_schema()");
   if (!r) return err->code;

@@ -27,25 +27,32 @@ static int is_secret(const char *key, size_t n) {
          (n == 11 && strncmp(key, "sslpassword", 11) == 0);
 }
 
+/* One that is not encoded as it should be is cut by libpq at its / or ? or @,
+ * and any piece may be in what it says then. */
+static int tell_pieces(cq_arena *a, cq_dest_def *d, const char *s, size_t n) {
+  int rc = tell(a, d, s, n);
+
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
+    size_t len = 0;
+
+    while (i + len < n && !strchr("/?@:#", s[i + len])) len++;
+    if (len && len < n) rc = tell(a, d, s + i, len);
+    i += len;
+  }
+  return rc;
+}
+
 /* scheme://user:password@host,host/db?key=value&... */
 static int in_uri(cq_arena *a, cq_dest_def *d, const char *s) {
-  const char *from = strstr(s, "://") + 3;
-  const char *end = from + strcspn(from, "/?"), *at = NULL, *query;
+  const char *from = strstr(s, "://") + 3, *at = NULL, *query;
   int rc = CQ_OK;
 
-  /* A password that is not encoded as it should be may hold @ and /: to be on
-   * the safe side it reaches to the last @ of all. */
-  for (const char *p = from; *p && *p != '?'; p++)
+  for (const char *p = from; *p && (*p != '?' || !at); p++)
     if (*p == '@') at = p;
   if (at) {
     const char *colon = memchr(from, ':', (size_t)(at - from));
 
-    if (colon) rc = tell(a, d, colon + 1, (size_t)(at - colon - 1));
-    if (rc == CQ_OK && colon && at > end) {
-      const char *first = memchr(colon, '@', (size_t)(end - colon));
-
-      if (first) rc = tell(a, d, colon + 1, (size_t)(first - colon - 1));
-    }
+    if (colon) rc = tell_pieces(a, d, colon + 1, (size_t)(at - colon - 1));
   }
   query = strchr(from, '?');
   for (const char *p = query; p && *p && rc == CQ_OK; p += strcspn(p, "&")) {
