@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const cq_dest_ops *const kinds[] = {&cq_dest_sqlite,
-                                           &cq_dest_postgresql};
+static const cq_dest_ops *const kinds[] = {&cq_dest_sqlite, &cq_dest_postgresql,
+                                           &cq_dest_file};
 
 const cq_dest_ops *const *cq_dest_kinds(size_t *n) {
   *n = sizeof kinds / sizeof *kinds;

@@ -78,7 +78,7 @@ def canon(v, kind='text'):
         return bytes(v).hex() if kind == 'blob' else bytes(v).decode()
     if isinstance(v, datetime.datetime):
         v = v.astimezone(datetime.timezone.utc) if v.tzinfo else v
-        text = v.strftime('%Y-%m-%dT%H:%M:%S')
+        text = f'{v.year:04d}' + v.strftime('-%m-%dT%H:%M:%S')  # %Y of glibc is not padded
         return text + (f'.{v.microsecond:06d}'.rstrip('0') if v.microsecond else '') + 'Z'
     if isinstance(v, datetime.date):
         return v.isoformat()

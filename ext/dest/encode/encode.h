@@ -43,7 +43,21 @@ struct cq_encoder {
   size_t kept; /* bytes of rows that are not in any output yet */
 };
 
+extern const cq_encode_ops cq_encode_csv, cq_encode_json;
 const cq_encode_ops *cq_encode_find(const char *name);
 const cq_encode_ops *const *cq_encode_kinds(size_t *n);
+
+/* ---- cell.c: what a cell of a type holds ------------------------------------ */
+/* Whether the value is one of its column's type: an integer within int64, a
+ * time that is one.  All formats agree on it, so that a column has one type
+ * for whoever reads it; what is none is NULL there, and counted. */
+int cq_cell_fits(int type, const cq_value *v);
+/* Of values that fit. */
+int64_t cq_cell_micros(const cq_value *v);          /* timestamp, since 1970 */
+int32_t cq_cell_days(const cq_value *v);            /* date, since 1970 */
+void cq_cell_uuid(const cq_value *v, char out[16]); /* uuid */
+double cq_cell_real(const cq_value *v);             /* real */
+/* A name as Athena takes it: what is no letter, digit or _ becomes _. */
+void cq_cell_athena(cq_buf *out, const char *name, size_t n);
 
 #endif

@@ -1,0 +1,136 @@
+/* ext/dest/object/claim.c: one run of a source at a time.  A small object says
+ * whose run is under way, and which runs are not settled: it is only ever put
+ * where it is still as it was read, so that of two that want it one is told. */
+#include "dest/object/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  ALIVE_US = 600 * 1000 * 1000, /* a live process that says nothing so long */
+  ALIVE_ELSEWHERE_US = 120 * 1000 * 1000, /* one on another machine */
+  BEAT_MS = 5000
+};
+
+static const char *text_of(const json_t *j, const char *key) {
+  const char *s = json_string_value(json_object_get(j, key));
+
+  return s ? s : "";
+}
+
+static int still_runs(const obj_dest *d, const char *owner,
+                      const char *updated) {
+  size_t host = strcspn(d->owner, ":");
+  int64_t at = 0, age;
+
+  if (strcmp(owner, d->owner) == 0) return 0;
+  if (cq_time_parse(updated, strlen(updated), &at)) return 0;
+  age = cq_now_us() - at;
+  if (strncmp(owner, d->owner, host + 1) == 0) {
+    long pid = strtol(owner + host + 1, NULL, 10);
+
+    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH)) return 0;
+    return age < ALIVE_US;
+  }
+  return age < ALIVE_ELSEWHERE_US;
+}
+
+static int put_claim(obj_dest *d, obj_run *run, const char *state,
+                     const char *only, cq_error *err) {
+  char *key = obj_key(d, "_cq/sources/%s.json", run->name);
+  char now[40];
+  json_t *j;
+  int rc;
+
+  cq_time_format(cq_now_us(), now);
+  j = json_pack("{ss ss sI ss ss sI sO}", "source", run->r->source, "owner",
+                d->owner, "sync_group_id", (json_int_t)run->r->group, "state",
+                state, "updated", now, "base", (json_int_t)run->base, "pending",
+                run->pending);
+  rc = key && j ? obj_put_json(d, key, j, only, run->claim_tag, err)
+                : cq_error_nomem(err);
+  json_decref(j);
+  cq_free(key);
+  if (rc == CQ_BUSY)
+    cq_error_set(err, rc,
+                 "source %s: another run of it has begun in %s meanwhile",
+                 run->r->source, d->base.name);
+  if (rc == CQ_OK) run->beat_ms = cq_mono_ms();
+  return rc;
+}
+
+/* Settles what is pending, oldest first; what is settled is pending no more. */
+static int settle_pending(obj_dest *d, obj_run *run, int keep, cq_error *err) {
+  size_t n = json_array_size(run->pending);
+  int any = 0, rc = CQ_OK;
+
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
+    int64_t group = json_integer_value(json_array_get(run->pending, i));
+
+    if (group == run->r->group) continue;
+    rc = obj_settle(d, run, group, keep, err);
+    any = 1;
+  }
+  if (rc || !any) return rc;
+  json_array_clear(run->pending);
+  if (json_array_append_new(run->pending,
+                            json_integer((json_int_t)run->r->group)))
+    return cq_error_nomem(err);
+  return put_claim(d, run, "running", run->claim_tag, err);
+}
+
+int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
+  char *key = obj_key(d, "_cq/sources/%s.json", run->name);
+  json_t *was = NULL, *left;
+  cq_object_tag tag = "";
+  int64_t last;
+  int rc = key ? obj_get_json(d, key, &was, tag, err) : cq_error_nomem(err);
+
+  cq_free(key);
+  if (rc) return rc;
+  if (strcmp(text_of(was, "state"), "running") == 0 &&
+      still_runs(d, text_of(was, "owner"), text_of(was, "updated"))) {
+    rc = cq_error_set(err, CQ_BUSY,
+                      "source %s: is being synced into %s by another "
+                      "connection since %s (%s)",
+                      r->source, d->base.name, text_of(was, "updated"),
+                      text_of(was, "owner"));
+    json_decref(was);
+    return rc;
+  }
+  left = json_object_get(was, "pending");
+  run->pending = left ? json_deep_copy(left) : json_array();
+  last = json_integer_value(json_object_get(was, "base"));
+  if (r->resume && json_array_size(run->pending)) r->retry = 1;
+  r->base = r->retry ? last : 0;
+  run->base = r->base ? last : r->group;
+  json_decref(was);
+  if (!run->pending ||
+      json_array_append_new(run->pending, json_integer((json_int_t)r->group)))
+    return cq_error_nomem(err);
+  rc = put_claim(d, run, "running", tag, err);
+  if (rc == CQ_BUSY)
+    return cq_error_set(err, rc,
+                        "source %s: is being synced into %s by another "
+                        "connection, which has begun just now",
+                        r->source, d->base.name);
+  if (rc) return rc;
+  run->claimed = 1;
+  rc = settle_pending(d, run, r->retry, err);
+  if (rc) obj_claim_end(d, run, 0, NULL);
+  return rc;
+}
+
+int obj_claim_beat(obj_dest *d, obj_run *run, cq_error *err) {
+  if (!run->claimed || cq_mono_ms() - run->beat_ms < BEAT_MS) return CQ_OK;
+  return put_claim(d, run, "running", run->claim_tag, err);
+}
+
+int obj_claim_end(obj_dest *d, obj_run *run, int settled, cq_error *err) {
+  if (!run->claimed) return CQ_OK;
+  run->claimed = 0;
+  if (settled) json_array_clear(run->pending);
+  return put_claim(d, run, "over", run->claim_tag, err);
+}

@@ -1,0 +1,198 @@
+/* ext/dest/object/spec.c: the keys that all stores of objects have, and where a
+ * table's files go: the path's template, made whole and filled in. */
+#include "dest/object/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const words[] = {"{{TABLE}}",   "{{UUID}}", "{{FORMAT}}",
+                                    "{{SYNC_ID}}", "{{YEAR}}", "{{MONTH}}",
+                                    "{{DAY}}",     "{{HOUR}}", "{{MINUTE}}"};
+enum { W_TABLE, W_UUID, W_FORMAT, W_SYNC, W_YEAR, W_MINUTE = 8, WORDS };
+
+static const char *const endings[] = {"", ".gz", ".zst"};
+
+static int check_words(const cq_node *at, const char *path, cq_error *err) {
+  for (const char *p = path; (p = strstr(p, "{{")) != NULL; p += 2) {
+    int i;
+
+    for (i = 0; i < WORDS; i++)
+      if (strncmp(p, words[i], strlen(words[i])) == 0) break;
+    if (i == WORDS) {
+      const char *end = strstr(p, "}}");
+
+      cq_tree_error(err, at, "path: no such variable: %.*s",
+                    end ? (int)(end - p) + 2 : (int)strlen(p), p);
+      cq_error_hint(err, "{{TABLE}} {{UUID}} {{FORMAT}} {{SYNC_ID}} {{YEAR}} "
+                         "{{MONTH}} {{DAY}} {{HOUR}} {{MINUTE}}");
+      return CQ_MISUSE;
+    }
+  }
+  return CQ_OK;
+}
+
+/* Puts `what` before the last dot of the last part, or at its end. */
+static void put_before_dot(cq_buf *b, const char *what) {
+  char *slash = b->data ? strrchr(b->data, '/') : NULL;
+  char *dot = b->data ? strrchr(b->data, '.') : NULL;
+  char *rest;
+
+  if (!dot || (slash && dot < slash)) {
+    cq_buf_str(b, what);
+    return;
+  }
+  rest = cq_strdup(dot);
+  if (!rest) {
+    b->rc = CQ_NOMEM;
+    return;
+  }
+  b->len = (size_t)(dot - b->data);
+  b->data[b->len] = '\0';
+  cq_buf_str(b, what);
+  cq_buf_str(b, rest);
+  cq_free(rest);
+}
+
+/* What the path leaves out: a place for each table, a name that no file had
+ * before (what a reader may have open is never written over), and an ending by
+ * which readers know the format. */
+static int make_whole(cq_arena *a, const char *path, cq_object_options *o,
+                      cq_error *err) {
+  const char *slash;
+  char *text;
+  cq_buf b;
+  size_t n;
+
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  cq_buf_str(&b, path);
+  if (!strstr(path, "{{TABLE}}")) {
+    if (b.len && b.data[b.len - 1] != '/') cq_buf_byte(&b, '/');
+    cq_buf_str(&b, "{{TABLE}}/{{UUID}}.{{FORMAT}}");
+  }
+  if (b.rc == CQ_OK && b.data[b.len - 1] == '/')
+    cq_buf_str(&b, "{{UUID}}.{{FORMAT}}");
+  if (b.rc == CQ_OK && !strstr(b.data, "{{UUID}}"))
+    put_before_dot(&b, ".{{UUID}}");
+  if (b.rc == CQ_OK) {
+    slash = strrchr(b.data, '/');
+    if (!strchr(slash ? slash : b.data, '.'))
+      cq_buf_str(&b, ".{{FORMAT}}");
+    else if (!strstr(slash ? slash : b.data, "{{FORMAT}}") &&
+             o->compression != CQ_PLAIN)
+      cq_buf_str(&b, endings[o->compression]);
+  }
+  text = b.rc ? NULL : cq_arena_strndup(a, b.data, b.len);
+  cq_buf_clear(&b);
+  if (!text) return cq_error_nomem(err);
+  o->path = text;
+  for (n = (size_t)(strstr(text, "{{") - text); n > 0 && text[n - 1] != '/';)
+    n--;
+  o->prefix = cq_arena_strndup(a, text, n);
+  return o->prefix ? CQ_OK : cq_error_nomem(err);
+}
+
+static int read_format(cq_arena *a, const cq_node *map, cq_object_options *o,
+                       cq_error *err) {
+  static const char *const squeezes[] = {"none", "gzip", "zstd", ""};
+  const cq_node *own = cq_tree_get(map, "format_spec");
+  const char *names[8];
+  cq_node none;
+  size_t n;
+  const cq_encode_ops *const *kinds = cq_encode_kinds(&n);
+  int format = -1, squeeze = 0, rc;
+
+  for (size_t i = 0; i < n; i++) names[i] = kinds[i]->name;
+  rc = cq_tree_choice(map, "format", names, n, &format, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_choice(map, "compression", squeezes, 4, &squeeze, err);
+  if (rc) return rc;
+  o->format = format >= 0 ? kinds[format] : &cq_encode_json;
+  o->compression = (cq_squeeze)(squeeze % 3);
+  if (strcmp(o->format->name, "parquet") == 0 && o->compression != CQ_PLAIN) {
+    rc = cq_tree_error(err, cq_tree_get(map, "compression"),
+                       "compression: a Parquet file is compressed within");
+    cq_error_hint(err, "format_spec: {compression: %s}", squeezes[squeeze]);
+    return rc;
+  }
+  memset(&none, 0, sizeof none);
+  none.kind = CQ_N_MAP;
+  if (!own || own->kind == CQ_N_NULL) own = &none;
+  if (own->kind != CQ_N_MAP)
+    return cq_tree_error(err, own, "format_spec: not a map");
+  if (o->format->spec) return o->format->spec(a, own, &o->format_spec, err);
+  return cq_tree_check_keys(own, "format_spec", NULL, 0, err);
+}
+
+int cq_object_spec(cq_arena *a, const cq_node *map, cq_object_options *out,
+                   cq_error *err) {
+  const char *path = NULL;
+  int rc;
+
+  memset(out, 0, sizeof *out);
+  out->gather.rows = INT64_MAX;
+  out->gather.bytes = INT64_C(64) << 20;
+  out->gather.ms = 60000;
+  rc = cq_tree_text(map, "path", &path, err);
+  if (rc == CQ_OK && (!path || !*path)) {
+    rc = cq_tree_error(err, map, "path is missing");
+    cq_error_hint(err, "path: data/{{TABLE}}/{{UUID}}.{{FORMAT}}");
+  }
+  if (rc == CQ_OK) rc = check_words(cq_tree_get(map, "path"), path, err);
+  if (rc == CQ_OK) rc = read_format(a, map, out, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "no_rotate", &out->no_rotate, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_bool(map, "write_empty_objects_for_empty_tables",
+                      &out->write_empty, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_int(map, "keep", 1, INT64_C(1) << 31, &out->keep, err);
+  if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &out->gather, err);
+  return rc ? rc : make_whole(a, path, out, err);
+}
+
+/* ---- keys --------------------------------------------------------------------- */
+
+char *obj_name(const char *source) {
+  cq_buf b;
+
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  cq_percent_encode(&b, source, strlen(source), "");
+  /* "." and ".." would be folders. */
+  if (b.rc == CQ_OK && b.len && strspn(b.data, ".") == b.len) {
+    cq_buf_reset(&b);
+    for (const char *p = source; *p; p++) cq_buf_str(&b, "%2E");
+  }
+  return cq_buf_take(&b);
+}
+
+char *obj_file_key(const obj_dest *d, const obj_table *t) {
+  static const int from[] = {0, 5, 8, 11, 14}, len[] = {4, 2, 2, 2, 2};
+  char uuid[37], time[40];
+  const char *p = d->o.path;
+  cq_buf b;
+
+  cq_uuid4(uuid);
+  cq_time_format(t->run->r->started_us, time);
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  while (*p) {
+    int i;
+
+    for (i = 0; i < WORDS; i++)
+      if (strncmp(p, words[i], strlen(words[i])) == 0) break;
+    if (i == WORDS)
+      cq_buf_byte(&b, *p++);
+    else
+      p += strlen(words[i]);
+    if (i == W_TABLE)
+      cq_buf_str(&b, t->t->def->name);
+    else if (i == W_UUID)
+      cq_buf_str(&b, uuid);
+    else if (i == W_FORMAT)
+      cq_buf_printf(&b, "%s%s", d->o.format->extension,
+                    endings[d->o.compression]);
+    else if (i == W_SYNC)
+      cq_buf_printf(&b, "%lld", (long long)t->run->r->group);
+    else if (i >= W_YEAR && i <= W_MINUTE)
+      cq_buf_add(&b, time + from[i - W_YEAR], (size_t)len[i - W_YEAR]);
+  }
+  return cq_buf_take(&b);
+}
