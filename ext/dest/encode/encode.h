@@ -43,7 +43,7 @@ struct cq_encoder {
   size_t kept; /* bytes of rows that are not in any output yet */
 };
 
-extern const cq_encode_ops cq_encode_csv, cq_encode_json;
+extern const cq_encode_ops cq_encode_csv, cq_encode_json, cq_encode_parquet;
 const cq_encode_ops *cq_encode_find(const char *name);
 const cq_encode_ops *const *cq_encode_kinds(size_t *n);
 

@@ -106,9 +106,9 @@ static int read_format(cq_arena *a, const cq_node *map, cq_object_options *o,
   if (rc == CQ_OK)
     rc = cq_tree_choice(map, "compression", squeezes, 4, &squeeze, err);
   if (rc) return rc;
-  o->format = format >= 0 ? kinds[format] : &cq_encode_json;
+  o->format = format >= 0 ? kinds[format] : &cq_encode_parquet;
   o->compression = (cq_squeeze)(squeeze % 3);
-  if (strcmp(o->format->name, "parquet") == 0 && o->compression != CQ_PLAIN) {
+  if (o->format == &cq_encode_parquet && o->compression != CQ_PLAIN) {
     rc = cq_tree_error(err, cq_tree_get(map, "compression"),
                        "compression: a Parquet file is compressed within");
     cq_error_hint(err, "format_spec: {compression: %s}", squeezes[squeeze]);

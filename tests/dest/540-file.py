@@ -12,7 +12,7 @@ import objects
 
 class Files(objects.Objects):
     name = 'file'
-    kind = 'json'
+    kind = 'parquet'
 
     def destination(self):
         return '{kind: file, path: out, format: %s}' % self.kind

@@ -1,0 +1,475 @@
+/* ext/dest/encode/parquet_column.c: a column's values of one row group.  They
+ * become a dictionary and numbers into it as long as values repeat, and stand
+ * one after the other where they do not; one page of each kind, compressed. */
+#include "dest/encode/parquet.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum {
+  WORDS_MAX = 32768,       /* of a dictionary */
+  WORDS_BYTES = 512 << 10, /* in it */
+  WORDS_SURE = 256,        /* values before it is judged */
+  STAT_MAX = 64,           /* bytes of a least or greatest value */
+  LEVEL = 3,
+  PAGE_DATA = 0,
+  PAGE_WORDS = 2,
+  AS_PLAIN = 0,
+  AS_RLE = 3,
+  AS_WORDS = 8
+};
+
+static size_t width_of(const pq_column *c) {
+  return c->physical == PQ_INT32 ? 4 : c->physical == PQ_FIXED ? 16 : 8;
+}
+
+void cq_parquet_column_clear(pq_column *c) {
+  cq_buf_clear(&c->def);
+  cq_buf_clear(&c->rep);
+  cq_buf_clear(&c->plain);
+  cq_buf_clear(&c->words);
+  cq_free(c->at);
+  cq_free(c->index);
+  cq_free(c->slots);
+  c->at = c->index = c->slots = NULL;
+  c->nword = c->capword = c->nindex = c->capindex = c->nslot = 0;
+  c->nvalue = c->nnull = 0;
+  c->worth = 1;
+}
+
+size_t cq_parquet_kept(const pq_column *c) {
+  return c->def.len + c->rep.len + c->plain.len + c->words.len +
+         c->nindex * sizeof *c->index + c->nword * sizeof *c->at +
+         c->nslot * sizeof *c->slots;
+}
+
+/* ---- the dictionary ----------------------------------------------------------------- */
+
+static size_t word_size(const pq_column *c, const char *p) {
+  uint32_t n;
+
+  if (c->physical != PQ_BYTES) return width_of(c);
+  memcpy(&n, p, 4);
+  return 4 + (size_t)n;
+}
+
+/* The same value again, as PLAIN has it: n bytes at p. */
+static size_t slot_of(const pq_column *c, const char *p, size_t n) {
+  size_t at = (size_t)cq_hash64(p, n, 3) & (c->nslot - 1);
+
+  for (; c->slots[at]; at = (at + 1) & (c->nslot - 1)) {
+    const char *w = c->words.data + c->at[c->slots[at] - 1];
+
+    if (word_size(c, w) == n && memcmp(w, p, n) == 0) break;
+  }
+  return at;
+}
+
+static int more_slots(pq_column *c) {
+  size_t n = c->nslot ? c->nslot * 2 : 16;
+  uint32_t *slots = cq_calloc(n, sizeof *slots);
+
+  if (!slots) return CQ_NOMEM;
+  cq_free(c->slots);
+  c->slots = slots;
+  c->nslot = n;
+  for (size_t i = 0; i < c->nword; i++) {
+    const char *w = c->words.data + c->at[i];
+
+    c->slots[slot_of(c, w, word_size(c, w))] = (uint32_t)i + 1;
+  }
+  return CQ_OK;
+}
+
+/* It does not pay: what was gathered stands one after the other. */
+static void give_up(pq_column *c) {
+  c->worth = 0;
+  for (size_t i = 0; i < c->nindex; i++) {
+    const char *w = c->words.data + c->at[c->index[i]];
+
+    cq_buf_add(&c->plain, w, word_size(c, w));
+  }
+  cq_buf_clear(&c->words);
+  cq_free(c->at);
+  cq_free(c->index);
+  cq_free(c->slots);
+  c->at = c->index = c->slots = NULL;
+  c->nword = c->capword = c->nindex = c->capindex = c->nslot = 0;
+}
+
+static int put(pq_column *c, const char *p, size_t n) {
+  size_t at;
+
+  c->nvalue++;
+  if (c->worth &&
+      (n > 4096 || c->nword >= WORDS_MAX || c->words.len > WORDS_BYTES ||
+       (c->nindex >= WORDS_SURE && c->nword > c->nindex / 4 * 3)))
+    give_up(c);
+  if (!c->worth) {
+    cq_buf_add(&c->plain, p, n);
+    return c->plain.rc;
+  }
+  if (2 * (c->nword + 1) > c->nslot && more_slots(c)) return CQ_NOMEM;
+  if (cq_grow(&c->index, &c->capindex, c->nindex, sizeof *c->index))
+    return CQ_NOMEM;
+  at = slot_of(c, p, n);
+  if (!c->slots[at]) {
+    if (cq_grow(&c->at, &c->capword, c->nword, sizeof *c->at)) return CQ_NOMEM;
+    c->at[c->nword] = (uint32_t)c->words.len;
+    cq_buf_add(&c->words, p, n);
+    if (c->words.rc) return c->words.rc;
+    c->slots[at] = (uint32_t)++c->nword;
+  }
+  c->index[c->nindex++] = c->slots[at] - 1;
+  return CQ_OK;
+}
+
+static int put_bytes(pq_column *c, const char *s, size_t n) {
+  char small[512];
+  char *p = n + 4 <= sizeof small ? small : cq_malloc(n + 4);
+  uint32_t len = (uint32_t)n;
+  int rc;
+
+  if (!p) return CQ_NOMEM;
+  memcpy(p, &len, 4);
+  memcpy(p + 4, s, n);
+  rc = put(c, p, n + 4);
+  if (p != small) cq_free(p);
+  return rc;
+}
+
+/* ---- values --------------------------------------------------------------------------- */
+
+/* Texts, and what stands as text. */
+static int put_text(pq_column *c, const cq_value *v) {
+  char text[CQ_REAL_TEXT];
+  size_t n;
+
+  if (v->kind == CQ_STR && c->type == CQ_JSON && !v->json) {
+    cq_buf b;
+    int rc;
+
+    cq_buf_init(&b, SIZE_MAX / 4);
+    cq_buf_json(&b, v->u.s, v->len);
+    rc = b.rc ? b.rc : put_bytes(c, b.data, b.len);
+    cq_buf_clear(&b);
+    return rc;
+  }
+  if (v->kind == CQ_STR || v->kind == CQ_BYTES)
+    return put_bytes(c, v->u.s, v->len);
+  n = v->kind == CQ_INT
+          ? (size_t)snprintf(text, sizeof text, "%lld", (long long)v->u.i)
+          : cq_real_format(v->u.r, text);
+  return put_bytes(c, text, n);
+}
+
+/* Numbers stand in the machine's order, which is Parquet's on all that cq runs
+ * on: the least significant byte first. */
+static int put_value(pq_column *c, const cq_value *v) {
+  char fixed[16];
+  int64_t i;
+  int32_t d;
+  double r;
+
+  switch (c->physical) {
+  case PQ_BOOLEAN:
+    c->nvalue++;
+    cq_buf_byte(&c->plain, (char)(v->u.i != 0));
+    return c->plain.rc;
+  case PQ_INT32:
+    d = cq_cell_days(v);
+    return put(c, (const char *)&d, 4);
+  case PQ_INT64:
+    i = c->type == CQ_TIMESTAMP ? cq_cell_micros(v) : v->u.i;
+    return put(c, (const char *)&i, 8);
+  case PQ_DOUBLE:
+    r = cq_cell_real(v);
+    return put(c, (const char *)&r, 8);
+  case PQ_FIXED:
+    cq_cell_uuid(v, fixed);
+    return put(c, fixed, 16);
+  default:
+    return put_text(c, v);
+  }
+}
+
+int cq_parquet_null(pq_column *c) {
+  c->nnull++;
+  cq_buf_byte(&c->def, 0);
+  if (c->list) cq_buf_byte(&c->rep, 0);
+  return c->def.rc ? c->def.rc : c->rep.rc;
+}
+
+int cq_parquet_value(pq_column *c, const cq_value *v) {
+  if (c->optional) cq_buf_byte(&c->def, 1);
+  return c->def.rc ? c->def.rc : put_value(c, v);
+}
+
+int cq_parquet_element(pq_column *c, const cq_value *v, int rep, int empty) {
+  cq_buf_byte(&c->rep, (char)rep);
+  cq_buf_byte(&c->def, empty ? 1 : v && v->kind != CQ_NULL ? 3 : 2);
+  if (c->def.rc || c->rep.rc) return CQ_NOMEM;
+  if (empty || !v || v->kind == CQ_NULL) {
+    c->nnull++;
+    return CQ_OK;
+  }
+  return put_value(c, v);
+}
+
+/* ---- statistics -------------------------------------------------------------------------- */
+
+static int compare(const pq_column *c, const char *a, const char *b) {
+  uint32_t n, m;
+  int64_t i, k;
+  int32_t d, e;
+  double r, s;
+  int x;
+
+  switch (c->physical) {
+  case PQ_INT32:
+    memcpy(&d, a, 4);
+    memcpy(&e, b, 4);
+    return d < e ? -1 : d > e;
+  case PQ_INT64:
+    memcpy(&i, a, 8);
+    memcpy(&k, b, 8);
+    return i < k ? -1 : i > k;
+  case PQ_DOUBLE:
+    memcpy(&r, a, 8);
+    memcpy(&s, b, 8);
+    return r < s ? -1 : r > s;
+  case PQ_FIXED:
+    return memcmp(a, b, 16);
+  default:
+    memcpy(&n, a, 4);
+    memcpy(&m, b, 4);
+    x = memcmp(a + 4, b + 4, n < m ? n : m);
+    return x ? x : n < m ? -1 : n > m;
+  }
+}
+
+static void statistics(const pq_column *c, cq_buf *meta, int *last) {
+  const cq_buf *from = c->worth ? &c->words : &c->plain;
+  const char *least = NULL, *most = NULL;
+  int in = 0;
+
+  cq_thrift_struct(meta, last, 12);
+  cq_thrift_long(meta, &in, 3, (int64_t)c->nnull);
+  if (c->stats)
+    for (size_t at = 0; at < from->len;) {
+      const char *p = from->data + at;
+
+      if (!least || compare(c, p, least) < 0) least = p;
+      if (!most || compare(c, p, most) > 0) most = p;
+      at += word_size(c, p);
+    }
+  if (least) {
+    size_t skip = c->physical == PQ_BYTES ? 4 : 0;
+    size_t n = word_size(c, least) - skip, m = word_size(c, most) - skip;
+    double zero = 0, less = -0.0;
+
+    least += skip;
+    most += skip;
+    /* Zero has two forms: between them nothing may be missed. */
+    if (c->physical == PQ_DOUBLE && memcmp(least, &zero, 8) == 0)
+      least = (const char *)&less;
+    if (c->physical == PQ_DOUBLE && memcmp(most, &less, 8) == 0)
+      most = (const char *)&zero;
+    if (n <= STAT_MAX && m <= STAT_MAX) {
+      cq_thrift_bytes(meta, &in, 5, most, m);
+      cq_thrift_bytes(meta, &in, 6, least, n);
+    }
+  }
+  cq_thrift_stop(meta);
+}
+
+/* ---- pages --------------------------------------------------------------------------------- */
+
+static int squeeze(pq_codec codec, const cq_buf *in, cq_buf *out,
+                   cq_error *err) {
+  size_t most, got;
+
+  if (in->rc) return cq_error_nomem(err);
+  if (codec == PQ_PLAIN) {
+    cq_buf_add(out, in->data, in->len);
+  } else if (codec == PQ_ZSTD) {
+    most = ZSTD_compressBound(in->len);
+    if (cq_buf_reserve(out, most)) return cq_error_nomem(err);
+    got = ZSTD_compress(out->data + out->len, most, in->data, in->len, LEVEL);
+    if (ZSTD_isError(got))
+      return cq_error_set(err, CQ_ERROR, "zstd: %s", ZSTD_getErrorName(got));
+    out->len += got;
+  } else {
+    z_stream z;
+
+    memset(&z, 0, sizeof z);
+    if (deflateInit2(&z, LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY))
+      return cq_error_nomem(err);
+    most = deflateBound(&z, (uLong)in->len);
+    if (cq_buf_reserve(out, most)) {
+      deflateEnd(&z);
+      return cq_error_nomem(err);
+    }
+    z.next_in = (Bytef *)in->data;
+    z.avail_in = (uInt)in->len;
+    z.next_out = (Bytef *)out->data + out->len;
+    z.avail_out = (uInt)most;
+    got = deflate(&z, Z_FINISH) == Z_STREAM_END ? most - z.avail_out : 0;
+    deflateEnd(&z);
+    if (!got) return cq_error_set(err, CQ_ERROR, "gzip: no stream");
+    out->len += got;
+  }
+  return out->rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* A page's head and its body; *total grows by what it would be uncompressed. */
+static int page(int kind, size_t values, int encoding, pq_codec codec,
+                const cq_buf *body, cq_buf *out, int64_t *total,
+                cq_error *err) {
+  cq_buf small, head;
+  int last = 0, in = 0, rc;
+
+  cq_buf_init(&small, SIZE_MAX / 4);
+  cq_buf_init(&head, 4096);
+  rc = squeeze(codec, body, &small, err);
+  cq_thrift_int(&head, &last, 1, kind);
+  cq_thrift_int(&head, &last, 2, (int64_t)body->len);
+  cq_thrift_int(&head, &last, 3, (int64_t)small.len);
+  cq_thrift_struct(&head, &last, kind == PAGE_DATA ? 5 : 7);
+  cq_thrift_int(&head, &in, 1, (int64_t)values);
+  cq_thrift_int(&head, &in, 2, encoding);
+  if (kind == PAGE_DATA) {
+    cq_thrift_int(&head, &in, 3, AS_RLE);
+    cq_thrift_int(&head, &in, 4, AS_RLE);
+  }
+  cq_thrift_stop(&head);
+  cq_thrift_stop(&head);
+  if (rc == CQ_OK) {
+    cq_buf_add(out, head.data, head.len);
+    cq_buf_add(out, small.data, small.len);
+    *total += (int64_t)(head.len + body->len);
+    if (out->rc || head.rc) rc = cq_error_nomem(err);
+  }
+  cq_buf_clear(&small);
+  cq_buf_clear(&head);
+  return rc;
+}
+
+static int bits_for(uint32_t most) {
+  int n = 1;
+
+  while (most >> n) n++;
+  return n;
+}
+
+/* Levels with their length before them. */
+static void levels(const cq_buf *in, uint32_t most, uint32_t *room,
+                   cq_buf *out) {
+  size_t at = out->len;
+  uint32_t n;
+
+  cq_buf_add(out, "\0\0\0\0", 4);
+  for (size_t i = 0; i < in->len; i++) room[i] = (unsigned char)in->data[i];
+  cq_parquet_hybrid(out, room, in->len, bits_for(most));
+  if (out->rc) return;
+  n = (uint32_t)(out->len - at - 4);
+  memcpy(out->data + at, &n, 4);
+}
+
+static void pack_booleans(const cq_buf *in, cq_buf *out) {
+  for (size_t i = 0; i < in->len; i += 8) {
+    int byte = 0;
+
+    for (size_t k = 0; k < 8 && i + k < in->len; k++)
+      byte |= in->data[i + k] << k;
+    cq_buf_byte(out, (char)byte);
+  }
+}
+
+static int data_body(const pq_column *c, cq_buf *body) {
+  if (c->optional) {
+    uint32_t *room = cq_malloc((c->def.len + 1) * sizeof *room);
+
+    if (!room) return CQ_NOMEM;
+    if (c->list) levels(&c->rep, 1, room, body);
+    levels(&c->def, c->list ? 3 : 1, room, body);
+    cq_free(room);
+  }
+  if (c->worth) {
+    int width = bits_for((uint32_t)(c->nword ? c->nword - 1 : 0));
+
+    cq_buf_byte(body, (char)width);
+    cq_parquet_hybrid(body, c->index, c->nindex, width);
+  } else if (c->physical == PQ_BOOLEAN) {
+    pack_booleans(&c->plain, body);
+  } else {
+    cq_buf_add(body, c->plain.data, c->plain.len);
+  }
+  return body->rc;
+}
+
+static void chunk_meta(const pq_column *c, pq_codec codec, int64_t words,
+                       int64_t data, int64_t plain, int64_t small,
+                       size_t entries, cq_buf *meta) {
+  int last = 0, in = 0;
+
+  cq_thrift_long(meta, &last, 2, 0);
+  cq_thrift_struct(meta, &last, 3);
+  cq_thrift_int(meta, &in, 1, c->physical);
+  cq_thrift_list(meta, &in, 2, T_I32, words >= 0 ? 3 : 2);
+  cq_thrift_zigzag(meta, AS_RLE);
+  cq_thrift_zigzag(meta, AS_PLAIN);
+  if (words >= 0) cq_thrift_zigzag(meta, AS_WORDS);
+  cq_thrift_list(meta, &in, 3, T_BINARY, c->list ? 3 : 1);
+  cq_thrift_item(meta, c->name, strlen(c->name));
+  if (c->list) {
+    cq_thrift_item(meta, "list", 4);
+    cq_thrift_item(meta, "element", 7);
+  }
+  cq_thrift_int(meta, &in, 4, codec);
+  cq_thrift_long(meta, &in, 5, (int64_t)entries);
+  cq_thrift_long(meta, &in, 6, plain);
+  cq_thrift_long(meta, &in, 7, small);
+  cq_thrift_long(meta, &in, 9, data);
+  if (words >= 0) cq_thrift_long(meta, &in, 11, words);
+  statistics(c, meta, &in);
+  cq_thrift_stop(meta);
+  cq_thrift_stop(meta);
+}
+
+int cq_parquet_chunk(pq_column *c, pq_codec codec, int64_t offset, cq_buf *out,
+                     cq_buf *meta, int64_t *total, cq_error *err) {
+  size_t start = out->len, entries = c->optional ? c->def.len : c->nvalue;
+  int64_t words = -1, data, plain = 0;
+  cq_buf body;
+  int rc = CQ_OK;
+
+  cq_buf_init(&body, SIZE_MAX / 4);
+  /* Each value once is no dictionary. */
+  if (c->worth && (c->physical == PQ_BOOLEAN || c->nword == c->nindex))
+    give_up(c);
+  if (c->plain.rc || c->words.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && c->worth) {
+    words = offset;
+    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, &c->words, out, &plain,
+              err);
+  }
+  data = offset + (int64_t)(out->len - start);
+  if (rc == CQ_OK && data_body(c, &body)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && body.len > INT32_MAX)
+    rc = cq_error_set(err, CQ_TOOBIG, "column %s: a page would be %zu bytes",
+                      c->name, body.len);
+  if (rc == CQ_OK)
+    rc = page(PAGE_DATA, entries, c->worth ? AS_WORDS : AS_PLAIN, codec, &body,
+              out, &plain, err);
+  cq_buf_clear(&body);
+  if (rc == CQ_OK)
+    chunk_meta(c, codec, words, data, plain, (int64_t)(out->len - start),
+               entries, meta);
+  *total += plain;
+  cq_parquet_column_clear(c);
+  if (rc == CQ_OK && meta->rc) rc = cq_error_nomem(err);
+  return rc;
+}
