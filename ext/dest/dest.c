@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const cq_dest_ops *const kinds[] = {&cq_dest_sqlite, &cq_dest_postgresql,
-                                           &cq_dest_file};
+                                           &cq_dest_file, &cq_dest_s3};
 
 const cq_dest_ops *const *cq_dest_kinds(size_t *n) {
   *n = sizeof kinds / sizeof *kinds;
