@@ -1,6 +1,8 @@
 /* ext/dest/writer/internal.h: what the files of dest/writer/ share.
  *
- * writer.c    the destination that sync/ sees: each call becomes a job
+ * writer.c    the destination that sync/ sees: opened, closed, calls that wait
+ * handed.c    what is handed over and done later: rows, ends, the journal
+ * twins.c     the store's own tables, units and runs; what it has to say
  * queue.c     jobs in their order, a thread that does them, room for rows
  * shelf.c     parents' rows in a spool, by client
  * states.c    the states of a table's units, asked for once
@@ -104,5 +106,92 @@ void cq_states_sort(cq_states *s);
 int cq_states_find(const cq_states *s, const char *client, cq_dest_state *out,
                    cq_error *err);
 void cq_states_clear(cq_states *s);
+
+enum { CQ_STATES_KEPT = 8 }; /* tables, of each writer */
+
+/* ---- twins.c ---- */
+typedef struct wrun {
+  struct wrun *next;
+  cq_dest_run run; /* texts are the caller's, which outlive the destination */
+} wrun;
+
+typedef struct wunit {
+  struct wunit *next;
+  cq_dest_unit unit;
+  char *client, *keep;
+} wunit;
+
+typedef struct wtable {
+  struct wtable *next;
+  cq_dest_table *caller;
+  cq_dest_table twin;
+  wunit *units;   /* that have begun and not ended; writer's thread */
+  int failed;     /* under the lock */
+  cq_error why;   /* under the lock */
+  cq_counts done; /* what the store has counted; under the lock */
+  cq_shelf shelf; /* rows for the tables below */
+} wtable;
+
+typedef struct event {
+  struct event *next;
+  cq_dest_event e;
+} event;
+
+typedef struct writer {
+  cq_dest base;
+  const cq_dest_ops *ops;
+  cq_dest_def def; /* the store's: interrupted is the queue's stop */
+  int (*interrupted)(void *);
+  void *user;
+  cq_dest *store;
+  cq_queue queue;
+  cq_spool shelves;
+  cq_shelf earlier; /* of the last `read` */
+  wrun *runs;
+  wtable *tables;
+  cq_states states[CQ_STATES_KEPT];
+  uint64_t asked;
+  event *first, *last; /* under the lock */
+  int broken;          /* under the lock: the store as a whole is unusable */
+  cq_error broken_why;
+} writer;
+
+static inline writer *writer_of(cq_dest *d) {
+  return (writer *)(void *)d;
+}
+/* Grows at its head, by the caller's thread alone. */
+static inline wtable *writer_tables(const writer *w) {
+  return __atomic_load_n(&w->tables, __ATOMIC_ACQUIRE);
+}
+void writer_redact(const writer *w, cq_error *e);
+int writer_refused(writer *w, const wtable *t, cq_error *err);
+void writer_tell(writer *w, wtable *t, const char *client, int warning,
+                 const cq_error *why);
+void writer_tell_failed(writer *w, wtable *t, const char *client,
+                        const cq_error *why);
+int writer_poll(cq_dest *d, cq_dest_event *out);
+cq_dest_run *writer_run(writer *w, const cq_dest_run *r);
+wtable *writer_table(writer *w, cq_dest_table *t);
+void writer_update(writer *w, wtable *t, const cq_dest_table *from);
+void writer_counts_back(writer *w, wtable *t);
+wunit *writer_unit(wtable *t, const char *client);
+void writer_unit_free(wtable *t, wunit *u);
+void writer_hear(writer *w);
+
+/* ---- handed.c: cq_dest_ops ---- */
+int writer_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
+                 const cq_dest_rows *rows, cq_error *err);
+int writer_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
+               const char *status, const char *cursor, cq_error *err);
+void writer_drop(cq_dest *d, cq_dest_table *t);
+int writer_put_table(cq_dest *d, const cq_dest_run *r, const cq_dest_table *t,
+                     cq_error *err);
+int writer_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
+                     const char *client, const char *kind, const char *message,
+                     cq_error *err);
+int writer_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
+                   const cq_counts *n, int ntable, const char *message,
+                   cq_error *err);
+int writer_commit(cq_dest *d, int force, cq_error *err);
 
 #endif
