@@ -70,6 +70,7 @@ typedef struct obj_out {
   int64_t opened_ms, handed; /* bytes handed on, before squeezing */
   int sealed;                /* whole, but for finish */
   int own;                   /* of one unit alone */
+  int bad; /* something of it went wrong: it can only be aborted */
 } obj_out;
 
 /* A unit that is under way: cq_dest_unit.own. */

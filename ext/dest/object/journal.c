@@ -98,9 +98,12 @@ static int seal_due(obj_dest *d, obj_run *run, int force, cq_error *err) {
     due = !o->own && !o->sealed && !d->o.no_rotate &&
           now - o->opened_ms >= d->o.gather.ms;
   if (!due) return CQ_OK;
-  for (obj_out *o = run->outs; o && rc == CQ_OK; o = o->next) {
+  for (obj_out *o = run->outs, *next; o && rc == CQ_OK; o = next) {
+    next = o->next;
     if (o->sealed) continue;
-    if (!o->own) {
+    if (o->bad) {
+      if (!o->own) obj_out_abort(d, o); /* its table has failed */
+    } else if (!o->own) {
       rc = obj_out_seal(d, o, err);
     } else if (d->full && o->to && o->to->held) {
       obj_unit *x = unit_with(o->table, o);

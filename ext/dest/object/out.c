@@ -130,10 +130,13 @@ int obj_out_rows(obj_dest *d, obj_out *o, cq_dest_unit *u,
   size_t before = o->out.len + o->e->kept;
   int rc = o->e->ops->rows(o->e, u, rows, &o->out, err);
 
-  if (rc) return rc;
-  o->table->files[o->file].rows += rows->batch->nrow;
-  d->grown += o->out.len + o->e->kept - before;
-  return o->out.len >= OBJ_HAND_ON ? hand_on(d, o, err) : CQ_OK;
+  if (rc == CQ_OK) {
+    o->table->files[o->file].rows += rows->batch->nrow;
+    d->grown += o->out.len + o->e->kept - before;
+    if (o->out.len >= OBJ_HAND_ON) rc = hand_on(d, o, err);
+  }
+  if (rc) o->bad = 1;
+  return rc;
 }
 
 int obj_out_seal(obj_dest *d, obj_out *o, cq_error *err) {
@@ -142,6 +145,10 @@ int obj_out_seal(obj_dest *d, obj_out *o, cq_error *err) {
   int rc;
 
   if (o->sealed) return CQ_OK;
+  if (o->bad)
+    return cq_error_set(err, CQ_ERROR, "%s%s: not whole", d->store->root,
+                        f->key);
+  o->bad = 1;
   rc = o->e->ops->end(o->e, &o->out, err);
   if (rc == CQ_OK) rc = hand_on(d, o, err);
   if (rc == CQ_OK) rc = begin(d, o, err); /* of nothing, too */
@@ -152,6 +159,7 @@ int obj_out_seal(obj_dest *d, obj_out *o, cq_error *err) {
   o->e = NULL;
   cq_buf_clear(&o->out);
   o->sealed = 1;
+  o->bad = 0;
   if (o->table->shared == o) o->table->shared = NULL;
   return CQ_OK;
 }
@@ -206,6 +214,7 @@ int obj_out_shrink(obj_dest *d, obj_run *run, cq_error *err) {
     }
     if (most->e->ops->flush) rc = most->e->ops->flush(most->e, &most->out, err);
     if (rc == CQ_OK) rc = hand_on(d, most, err);
+    if (rc) most->bad = 1;
     cq_buf_clear(&most->out);
   }
   return rc;

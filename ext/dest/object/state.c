@@ -200,7 +200,9 @@ static json_t *files_of(const obj_state *s, use *uses) {
   json_array_foreach(s->files, i, f) {
     use *u = &uses[i];
 
-    if (bad || (!u->whole && !u->some)) continue;
+    if (bad ||
+        (!u->whole && !u->some && !json_is_true(json_object_get(f, "empty"))))
+      continue;
     u->now = (int)json_array_size(out);
     if (!u->some && u->whole == int_of(f, "units")) {
       json_object_del(f, "only");

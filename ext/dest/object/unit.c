@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { PIECE = 1000 }; /* rows encoded at once */
+
 static obj_unit *unit_of(obj_table *t, cq_dest_unit *u) {
   obj_unit *x = u->own;
 
@@ -55,32 +57,37 @@ static int add_file(obj_unit *x, size_t file, cq_error *err) {
 
 /* ---- rows ----------------------------------------------------------------------- */
 
-static int encode_pack(obj_dest *d, obj_out *o, cq_dest_unit *u, cq_pack *p,
-                       cq_error *err) {
-  cq_batch batch = cq_pack_batch(p);
-  cq_dest_rows rows = {&batch, cq_pack_ids(p), cq_pack_parents(p), &p};
-
-  return obj_out_rows(d, o, u, &rows, err);
-}
-
-/* Rows of a unit that has files of its own. */
-static int own_rows(obj_dest *d, obj_table *t, obj_unit *x, cq_pack *p,
+/* Rows of a unit into *out, a file of its own or one that it shares: a piece at
+ * a time, so that files end where they are full. */
+static int put_pack(obj_dest *d, obj_table *t, obj_unit *x, int own, cq_pack *p,
                     cq_error *err) {
+  cq_batch whole = cq_pack_batch(p);
+  const char *ids = cq_pack_ids(p), *parents = cq_pack_parents(p);
   int rc = CQ_OK;
 
-  if (x->out && obj_out_full(d, x->out)) {
-    rc = obj_out_seal(d, x->out, err);
-    x->out = NULL;
-    if (rc == CQ_OK && d->nopen > OBJ_OPEN) d->full = 1;
-  }
-  if (rc == CQ_OK && !x->out) {
-    rc = obj_out_open(d, t, 1, &x->out, err);
-    if (rc == CQ_OK) {
-      t->files[x->out->file].units = 1;
-      rc = add_file(x, x->out->file, err);
+  for (int at = 0; at < whole.nrow && rc == CQ_OK; at += PIECE) {
+    obj_out **out = own ? &x->out : &t->shared;
+    cq_batch piece = whole;
+    cq_dest_rows rows = {&piece, ids + (size_t)at * 37,
+                         parents ? parents + (size_t)at * 37 : NULL, NULL};
+
+    piece.cells = cq_batch_row(&whole, at);
+    piece.nrow = whole.nrow - at < PIECE ? whole.nrow - at : PIECE;
+    if (*out && obj_out_full(d, *out)) {
+      obj_out *full = *out;
+
+      *out = NULL;
+      rc = obj_out_seal(d, full, err);
+      if (d->nopen > OBJ_OPEN) d->full = 1;
     }
+    if (rc == CQ_OK && !*out) rc = obj_out_open(d, t, own, out, err);
+    if (rc == CQ_OK && (!x->nfile || x->files[x->nfile - 1] != (*out)->file)) {
+      t->files[(*out)->file].units++;
+      rc = add_file(x, (*out)->file, err);
+    }
+    if (rc == CQ_OK) rc = obj_out_rows(d, *out, x->unit, &rows, err);
   }
-  return rc ? rc : encode_pack(d, x->out, x->unit, p, err);
+  return rc;
 }
 
 /* What waits of a unit goes into files of its own. */
@@ -88,7 +95,7 @@ static int spread(obj_dest *d, obj_table *t, obj_unit *x, cq_error *err) {
   int rc = CQ_OK;
 
   for (size_t i = 0; i < x->npack && rc == CQ_OK; i++)
-    rc = own_rows(d, t, x, x->packs[i], err);
+    rc = put_pack(d, t, x, 1, x->packs[i], err);
   drop_packs(d, x);
   return rc;
 }
@@ -130,7 +137,7 @@ int cq_object_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
           : cq_pack_new(rows->batch, rows->ids, rows->parents);
   if (!p) return cq_error_nomem(err);
   if (x->nfile) {
-    rc = own_rows(d, t, x, p, err);
+    rc = put_pack(d, t, x, 1, p, err);
     cq_pack_unref(p);
   } else if (cq_grow(&x->packs, &x->cappack, x->npack, sizeof *x->packs)) {
     cq_pack_unref(p);
@@ -151,18 +158,8 @@ int cq_object_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
 static int share(obj_dest *d, obj_table *t, obj_unit *x, cq_error *err) {
   int rc = CQ_OK;
 
-  if (!x->npack) return CQ_OK;
-  if (t->shared && obj_out_full(d, t->shared)) {
-    rc = obj_out_seal(d, t->shared, err);
-    if (rc == CQ_OK && d->nopen > OBJ_OPEN) d->full = 1;
-  }
-  if (rc == CQ_OK && !t->shared) rc = obj_out_open(d, t, 0, &t->shared, err);
-  if (rc == CQ_OK) {
-    t->files[t->shared->file].units++;
-    rc = add_file(x, t->shared->file, err);
-  }
   for (size_t i = 0; i < x->npack && rc == CQ_OK; i++)
-    rc = encode_pack(d, t->shared, x->unit, x->packs[i], err);
+    rc = put_pack(d, t, x, 0, x->packs[i], err);
   drop_packs(d, x);
   return rc;
 }
@@ -240,7 +237,7 @@ int cq_object_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
 
   if (!t) return cq_error_nomem(err);
   if (ok && x && x->nfile) {
-    rc = obj_out_seal(d, x->out, err);
+    if (x->out) rc = obj_out_seal(d, x->out, err);
     x->out = NULL;
   } else if (ok && x) {
     rc = share(d, t, x, err);
