@@ -277,6 +277,10 @@ int64_t cq_spool_after(const cq_pack *p, int64_t at);
 /* What is in it is not needed any more. */
 void cq_spool_reset(cq_spool *s);
 
+/* A file of sql/ that cq ships, as text; the caller frees it.  NULL: there is
+ * none, or no memory. */
+char *cq_dest_shipped(const char *path);
+
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */
 int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out, cq_error *err);

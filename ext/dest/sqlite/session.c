@@ -10,9 +10,6 @@
 #include "dest/sqlite/internal.h"
 
 #include <string.h>
-#include <zstd.h>
-
-#include "spec/embedded.h"
 
 #ifndef SQLITE_CORE
 SQLITE_EXTENSION_INIT3
@@ -152,26 +149,8 @@ int lite_commit(cq_lite *d, int force, cq_error *err) {
 
 /* ---- SQL that cq ships --------------------------------------------------- */
 
-static char *lite_shipped(const char *path) {
-  for (int i = 0; i < cq_embedded_nfile; i++) {
-    const cq_embedded_file *f = &cq_embedded_files[i];
-    char *text;
-
-    if (strcmp(f->path, path) != 0) continue;
-    text = cq_malloc(f->full + 1);
-    if (!text) return NULL;
-    if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
-      cq_free(text);
-      return NULL;
-    }
-    text[f->full] = 0;
-    return text;
-  }
-  return NULL;
-}
-
 int lite_script(cq_lite *d, const char *path, cq_error *err) {
-  char *text = lite_shipped(path), *schema = NULL;
+  char *text = cq_dest_shipped(path), *schema = NULL;
   cq_buf b;
   int rc = CQ_OK;
 
