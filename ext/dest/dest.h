@@ -225,6 +225,7 @@ extern const cq_dest_ops cq_dest_sqlite;
 extern const cq_dest_ops cq_dest_postgresql;
 extern const cq_dest_ops cq_dest_file;
 extern const cq_dest_ops cq_dest_s3;
+extern const cq_dest_ops cq_dest_clickhouse;
 /* The kinds, for cq_destinations. */
 const cq_dest_ops *const *cq_dest_kinds(size_t *n);
 const cq_dest_ops *cq_dest_find(const char *name);

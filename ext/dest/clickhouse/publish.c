@@ -1,0 +1,545 @@
+/* ext/dest/clickhouse/publish.c: what makes a run's rows current: one insert of
+ * one block into raw_cq_units, which readers see whole or not at all.
+ *
+ * Before it everything is told but that the run is over; after it what nobody
+ * sees any more is removed: rows of units that failed, superseded snapshots
+ * (overwrite-delete-stale), replaced rows (overwrite).  Cut off anywhere, the
+ * next run of the source does the rest. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dest/clickhouse/internal.h"
+
+enum { SLICE = 2000, DELETE_MS = 30000, DELETE_LOOK_MS = 50, RESENDS = 3 };
+
+/* ---- removing ------------------------------------------------------------------------ */
+
+static int mutations_done(ch *d, const char *table, cq_error *err) {
+  int64_t until = cq_mono_ms() + DELETE_MS, left = 1;
+  int rc = CQ_OK;
+
+  while (rc == CQ_OK) {
+    rc = ch_int(d, &left, err,
+                "SELECT count() FROM system.mutations WHERE database = %Q AND "
+                "table = %Q AND is_done = 0",
+                d->o->database, table);
+    if (rc || !left || cq_mono_ms() > until) break;
+    rc = ch_pause(d, DELETE_LOOK_MS, err);
+  }
+  if (rc == CQ_OK && left)
+    rc = cq_error_set(err, CQ_ERROR,
+                      "destination %s: %s: rows are not removed after %d s",
+                      d->base.name, table, DELETE_MS / 1000);
+  return rc;
+}
+
+int ch_delete(ch *d, const char *table, const char *where, int wait,
+              cq_error *err) {
+  int light = ch_has(d, CH_HAS_DELETE), rc;
+  cq_buf b;
+
+  cq_buf_init(&b, SIZE_MAX);
+  ch_format(d, &b, light ? "DELETE FROM %t" : "ALTER TABLE %t", table);
+  if (d->o->cluster) ch_format(d, &b, " ON CLUSTER %w", d->o->cluster);
+  cq_buf_printf(&b, light ? " WHERE " : " DELETE WHERE ");
+  cq_buf_str(&b, where);
+  rc = b.rc ? cq_error_nomem(err)
+            : ch_exec_text(d, b.data,
+                           light ? "&max_query_size=67108864"
+                                   "&allow_nondeterministic_mutations=1"
+                                 : "&max_query_size=67108864",
+                           err);
+  cq_buf_clear(&b);
+  return rc || light || !wait ? rc : mutations_done(d, table, err);
+}
+
+/* A list of literals, and deletions by it in slices. */
+typedef struct doomed {
+  ch *d;
+  const char *table, *before; /* condition up to its ( */
+  cq_buf list;
+  int n, cells; /* of a literal: 1, or 2 in a tuple */
+  int64_t rows; /* where a further cell tells them */
+  cq_error *err;
+} doomed;
+
+static int doomed_flush(doomed *x) {
+  cq_buf b;
+  int rc;
+
+  if (!x->n) return CQ_OK;
+  cq_buf_init(&b, SIZE_MAX);
+  cq_buf_str(&b, x->before);
+  cq_buf_add(&b, x->list.data, x->list.len);
+  cq_buf_byte(&b, ')');
+  rc = b.rc ? cq_error_nomem(x->err)
+            : ch_delete(x->d, x->table, b.data, 1, x->err);
+  cq_buf_clear(&b);
+  cq_buf_reset(&x->list);
+  x->n = 0;
+  return rc;
+}
+
+/* Cells are a text and a number, or a number alone; behind them a count. */
+static int on_doomed(void *user, char **cell, int n) {
+  doomed *x = user;
+
+  if (n < x->cells || !cell[0] || (x->cells > 1 && !cell[1])) return CQ_OK;
+  if (x->n) cq_buf_byte(&x->list, ',');
+  if (x->cells == 1) {
+    ch_add_text(&x->list, cell[0], strlen(cell[0]));
+  } else {
+    cq_buf_byte(&x->list, '(');
+    ch_add_text(&x->list, cell[0], strlen(cell[0]));
+    cq_buf_printf(&x->list, ",%lld)", strtoll(cell[1], NULL, 10));
+  }
+  if (n > x->cells && cell[x->cells])
+    x->rows += strtoll(cell[x->cells], NULL, 10);
+  if (x->list.rc) return x->list.rc;
+  return ++x->n < SLICE ? CQ_OK : doomed_flush(x);
+}
+
+static int doom(doomed *x, int rc) {
+  if (rc == CQ_OK) rc = doomed_flush(x);
+  cq_buf_clear(&x->list);
+  return rc;
+}
+
+int ch_remove_rows(ch *d, int64_t group, const char *source, const char *table,
+                   cq_error *err) {
+  char *raw = cq_mprintf("raw_%s", table);
+  doomed x = {.d = d, .table = raw, .cells = 1, .err = err};
+  cq_buf before;
+  int rc = raw ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&before, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&x.list, SIZE_MAX);
+  ch_format(d, &before,
+            "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
+            "_cq_client_id IN (",
+            (long long)group, source);
+  x.before = before.data;
+  if (rc == CQ_OK && before.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = ch_rows(d, on_doomed, &x, err,
+                 "SELECT DISTINCT _cq_client_id FROM %t WHERE "
+                 "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
+                 "_cq_client_id NOT IN (SELECT client_id FROM %t WHERE "
+                 "table_name = %Q AND source_name = %Q AND sync_group_id = "
+                 "%lld AND gone = 0)",
+                 raw, (long long)group, source, "raw_cq_units", table, source,
+                 (long long)group);
+  rc = doom(&x, rc);
+  cq_buf_clear(&before);
+  cq_free(raw);
+  return rc;
+}
+
+/* Of overwrite-delete-stale: whatever earlier runs of the source have left and
+ * nothing points at. */
+static int remove_superseded(ch *d, const cq_dest_run *r, const char *table,
+                             cq_error *err) {
+  char *raw = cq_mprintf("raw_%s", table);
+  doomed x = {.d = d, .table = raw, .cells = 2, .err = err};
+  cq_buf before;
+  int rc = raw ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&before, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&x.list, SIZE_MAX);
+  ch_format(d, &before,
+            "_cq_source_name = %Q AND _cq_sync_group_id < %lld AND "
+            "(_cq_client_id, _cq_sync_group_id) IN (",
+            r->source, (long long)r->group);
+  x.before = before.data;
+  if (rc == CQ_OK && before.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = ch_rows(d, on_doomed, &x, err,
+                 "SELECT _cq_client_id, _cq_sync_group_id, count() FROM %t "
+                 "WHERE _cq_source_name = %Q AND _cq_sync_group_id < %lld AND "
+                 "(_cq_client_id, _cq_sync_group_id) NOT IN (SELECT client_id, "
+                 "sync_group_id FROM %t WHERE table_name = %Q AND source_name "
+                 "= %Q) GROUP BY _cq_client_id, _cq_sync_group_id",
+                 raw, r->source, (long long)r->group, "cq_units", table,
+                 r->source);
+  rc = doom(&x, rc);
+  cq_buf_clear(&before);
+  cq_free(raw);
+  return rc;
+}
+
+/* Of overwrite: older rows, once published, of keys that this run has brought. */
+static int remove_replaced(ch *d, const cq_dest_run *r, const char *table,
+                           cq_error *err) {
+  char *raw = cq_mprintf("raw_%s", table);
+  int64_t n = 0;
+  cq_buf where;
+  int rc = raw ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&where, CQ_MAX_SPEC_BYTES);
+  ch_format(d, &where,
+            "_cq_sync_group_id < %lld AND (_cq_source_name, _cq_client_id, "
+            "_cq_sync_group_id) IN (SELECT source_name, client_id, "
+            "sync_group_id FROM %t WHERE table_name = %Q AND gone = 0) AND "
+            "_cq_id IN (SELECT _cq_id FROM %t WHERE _cq_sync_group_id = %lld "
+            "AND _cq_source_name = %Q AND _cq_client_id IN (SELECT client_id "
+            "FROM %t WHERE table_name = %Q AND source_name = %Q AND "
+            "sync_group_id = %lld AND gone = 0))",
+            (long long)r->group, "raw_cq_units", table, raw ? raw : "",
+            (long long)r->group, r->source, "raw_cq_units", table, r->source,
+            (long long)r->group);
+  if (rc == CQ_OK && where.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = ch_int(d, &n, err, "SELECT count() FROM %t WHERE %s", raw, where.data);
+  if (rc == CQ_OK && n) rc = ch_delete(d, raw, where.data, 1, err);
+  cq_buf_clear(&where);
+  cq_free(raw);
+  return rc;
+}
+
+/* A key that came twice in the run: the last of its rows stays. */
+static int remove_twice(ch *d, const cq_dest_run *r, const char *table,
+                        cq_error *err) {
+  char *raw = cq_mprintf("raw_%s", table);
+  doomed x = {.d = d, .table = raw, .cells = 1, .err = err};
+  int64_t n = 0;
+  cq_buf before, ours;
+  int rc = raw ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&before, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&ours, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&x.list, SIZE_MAX);
+  ch_format(d, &before,
+            "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
+            "toString(_cq_row) IN (",
+            (long long)r->group, r->source);
+  ch_format(d, &ours,
+            "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
+            "_cq_client_id IN (SELECT client_id FROM %t WHERE table_name = %Q "
+            "AND source_name = %Q AND sync_group_id = %lld AND status = 'ok')",
+            (long long)r->group, r->source, "cq_sync_units", table, r->source,
+            (long long)r->group);
+  x.before = before.data;
+  if (rc == CQ_OK && (before.rc || ours.rc)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = ch_int(d, &n, err,
+                "SELECT count() - uniqExact(_cq_id) FROM %t WHERE %s", raw,
+                ours.data);
+  if (rc == CQ_OK && n)
+    rc = ch_rows(d, on_doomed, &x, err,
+                 "SELECT toString(_cq_row) FROM %t WHERE %s AND (_cq_id, "
+                 "_cq_row) NOT IN (SELECT _cq_id, max(_cq_row) FROM %t WHERE "
+                 "%s GROUP BY _cq_id)",
+                 raw, ours.data, raw, ours.data);
+  rc = doom(&x, rc);
+  cq_buf_clear(&before);
+  cq_buf_clear(&ours);
+  cq_free(raw);
+  return rc;
+}
+
+/* ---- the pointers ----------------------------------------------------------------------- */
+
+int ch_point(ch *d, int64_t group, const char *source, const char *time,
+             const char *gone, cq_error *err) {
+  unsigned long long version = (unsigned long long)ch_version(d);
+  ch_ask q = {.once = 1};
+  int64_t there = 0;
+  cq_buf b;
+  char *id = cq_mprintf("cq_%lld_publish_%llu", (long long)group, version);
+  int rc;
+
+  cq_buf_init(&b, SIZE_MAX);
+  ch_format(d, &b,
+            "INSERT INTO %t (table_name, source_name, client_id, "
+            "sync_group_id, sync_time, cursor, rows, gone, version) SELECT "
+            "table_name, source_name, client_id, sync_group_id, %Q AS t, "
+            "cursor, rows, toUInt8(0) AS g, toUInt64(%llu) AS v FROM %t WHERE "
+            "sync_group_id = %lld AND source_name = %Q AND status = 'ok' AND "
+            "published = 0",
+            "raw_cq_units", time, version, "cq_sync_units", (long long)group,
+            source);
+  if (gone)
+    ch_format(d, &b,
+              " UNION ALL SELECT table_name, source_name, client_id, "
+              "sync_group_id, '' AS t, '' AS cursor, toInt64(0) AS rows, "
+              "toUInt8(1) AS g, toUInt64(%llu) AS v FROM %t WHERE %s",
+              version, "cq_units", gone);
+  rc = b.rc || !id ? cq_error_nomem(err) : CQ_OK;
+  q.body = b.data;
+  q.nbody = b.len;
+  q.id = id;
+  /* All of it in one block, which is one part. */
+  q.settings = ch_has(d, CH_HAS_LOW_CARDINALITY)
+                   ? "&max_threads=1&max_insert_threads=1&max_query_size="
+                     "67108864&min_insert_block_size_rows=1000000000"
+                     "&min_insert_block_size_bytes=0"
+                   : "&max_threads=1&max_query_size=67108864"
+                     "&min_insert_block_size_rows=1000000000"
+                     "&min_insert_block_size_bytes=0";
+  for (int tries = 0; rc == CQ_OK; tries++) {
+    int unknown = 0;
+    cq_error why = {0, ""};
+
+    rc = ch_request(d, &q, NULL, &unknown, &why);
+    if (rc == CQ_OK) break;
+    if (rc == CQ_INTERRUPT || !unknown || tries == RESENDS) {
+      *err = why;
+      break;
+    }
+    rc = ch_wait_gone(d, id, err);
+    if (rc == CQ_OK)
+      rc = ch_int(d, &there, err,
+                  "SELECT count() FROM %t WHERE source_name = %Q AND version = "
+                  "%llu",
+                  "raw_cq_units", source, version);
+    if (rc || there) break;
+  }
+  cq_buf_clear(&b);
+  cq_free(id);
+  return rc;
+}
+
+typedef struct prefixes {
+  ch *d;
+  cq_buf *b;
+  const char *table;
+} prefixes;
+
+/* A client whose own clients could not be found out stands in the journal by a
+ * shorter name: those below it are kept. */
+static int on_failed(void *user, char **cell, int n) {
+  prefixes *p = user;
+  cq_buf text;
+
+  if (n < 1 || !cell[0] || !*cell[0]) return CQ_OK;
+  cq_buf_init(&text, CQ_MAX_URL);
+  cq_buf_printf(&text, "%s:", cell[0]);
+  if (text.rc)
+    p->b->rc = text.rc;
+  else
+    ch_format(p->d, p->b, " AND substring(client_id, 1, %d) != %Q",
+              (int)text.len, text.data);
+  cq_buf_clear(&text);
+  return p->b->rc;
+}
+
+/* Clients that a whole run of the table no longer has, as a condition. */
+static int gone_of(ch *d, const cq_dest_run *r, const cq_dest_table *t,
+                   cq_buf *b, cq_error *err) {
+  prefixes p = {d, b, t->def->name};
+  int rc;
+
+  cq_buf_str(b, b->len ? " OR (" : "(");
+  ch_format(d, b,
+            "table_name = %Q AND source_name = %Q AND client_id NOT IN (SELECT "
+            "client_id FROM %t WHERE table_name = %Q AND source_name = %Q AND "
+            "sync_group_id = %lld)",
+            t->def->name, r->source, "cq_sync_units", t->def->name, r->source,
+            (long long)r->group);
+  rc = ch_rows(d, on_failed, &p, err,
+               "SELECT client_id FROM %t WHERE table_name = %Q AND source_name "
+               "= %Q AND sync_group_id = %lld AND status = 'failed'",
+               "cq_sync_units", t->def->name, r->source, (long long)r->group);
+  cq_buf_byte(b, ')');
+  return rc ? rc : b->rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* ---- counts of the overwrite modes ---------------------------------------------------------- */
+
+static int on_counts(void *user, char **cell, int n) {
+  int64_t *v = user;
+
+  for (int i = 0; i < 4 && i < n; i++)
+    v[i] = cell[i] ? strtoll(cell[i], NULL, 10) : 0;
+  return CQ_OK;
+}
+
+/* Of the rows that this run brings and of those that they take the place of,
+ * by key: what is new, changed, the same, and what goes. */
+static int count_rows(ch *d, const cq_dest_run *r, cq_dest_table *t,
+                      const char *gone, cq_error *err) {
+  const char *name = t->def->name;
+  int newest = d->base.mode == CQ_MODE_OVERWRITE || t->incremental;
+  char *raw = cq_mprintf("raw_%s", name);
+  int64_t v[4] = {0, 0, 0, 0};
+  cq_buf hash, old;
+  int rc = raw ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&hash, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&old, CQ_MAX_SPEC_BYTES);
+  cq_buf_str(&hash, "cityHash64('x'");
+  for (int i = CQ_META; i < cq_dest_width(t); i++)
+    ch_format(d, &hash,
+              cq_dest_type(t, i) & CQ_LIST ? ", toString(%w)"
+                                           : ", ifNull(toString(%w), '\\\\N')",
+              cq_dest_column(t, i));
+  cq_buf_byte(&hash, ')');
+  if (newest)
+    ch_format(d, &old,
+              "SELECT source_name, client_id, sync_group_id FROM %t WHERE "
+              "table_name = %Q AND gone = 0",
+              "raw_cq_units", name);
+  else
+    ch_format(d, &old,
+              "SELECT source_name, client_id, sync_group_id FROM %t WHERE "
+              "table_name = %Q AND source_name = %Q AND (client_id IN (SELECT "
+              "client_id FROM %t WHERE table_name = %Q AND source_name = %Q "
+              "AND sync_group_id = %lld AND status = 'ok')%s%s)",
+              "cq_units", name, r->source, "cq_sync_units", name, r->source,
+              (long long)r->group, gone ? " OR " : "", gone ? gone : "");
+  if (rc == CQ_OK && (hash.rc || old.rc)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = ch_rows(
+        d, on_counts, v, err,
+        "SELECT countIf(n = 1 AND o = 0), countIf(n = 1 AND o = 1 AND a != "
+        "b), countIf(n = 1 AND o = 1 AND a = b), countIf(n = 0 AND o = 1) FROM "
+        "(SELECT _cq_id, max(g) AS n, max(1 - g) AS o, anyIf(h, g = 1) AS a, "
+        "argMaxIf(h, k, g = 0) AS b FROM (SELECT _cq_id, _cq_sync_group_id AS "
+        "k, _cq_sync_group_id = %lld AS g, %s AS h FROM %t WHERE "
+        "(_cq_sync_group_id = %lld AND _cq_source_name = %Q AND _cq_client_id "
+        "IN (SELECT client_id FROM %t WHERE table_name = %Q AND source_name = "
+        "%Q AND sync_group_id = %lld AND status = 'ok')) OR (_cq_sync_group_id "
+        "!= %lld AND (_cq_source_name, _cq_client_id, _cq_sync_group_id) IN "
+        "(%s))) GROUP BY _cq_id)",
+        (long long)r->group, hash.data, raw, (long long)r->group, r->source,
+        "cq_sync_units", name, r->source, (long long)r->group,
+        (long long)r->group, old.data);
+  if (rc == CQ_OK) {
+    t->n.inserted += v[0];
+    t->n.updated += v[1];
+    t->n.unchanged += v[2] > t->n.kept ? v[2] - t->n.kept : 0;
+    if (!newest) t->n.deleted += v[3];
+  }
+  cq_buf_clear(&hash);
+  cq_buf_clear(&old);
+  cq_free(raw);
+  return rc;
+}
+
+/* ---- publish ---------------------------------------------------------------------------------- */
+
+static int fail_units(ch *d, const cq_dest_run *r, const char *table,
+                      cq_error *err) {
+  return ch_exec(d, err,
+                 "INSERT INTO %t (table_name, source_name, client_id, "
+                 "sync_group_id, status, rows, cursor, started, finished, "
+                 "gone, version) SELECT table_name, source_name, client_id, "
+                 "sync_group_id, 'failed', toInt64(0), '', started, finished, "
+                 "toUInt8(0), toUInt64(%llu) FROM %t WHERE sync_group_id = "
+                 "%lld AND source_name = %Q AND table_name = %Q AND status = "
+                 "'ok' AND published = 0",
+                 "raw_cq_sync_units", (unsigned long long)ch_version(d),
+                 "cq_sync_units", (long long)r->group, r->source, table);
+}
+
+typedef struct marked {
+  cq_dest_table *const *t;
+  unsigned char *mark;
+  int nt;
+} marked;
+
+static int on_mark(void *user, char **cell, int n) {
+  marked *m = user;
+
+  for (int i = 0; i < m->nt && n > 0 && cell[0]; i++)
+    if (strcmp(m->t[i]->def->name, cell[0]) == 0) m->mark[i] = 1;
+  return CQ_OK;
+}
+
+/* Tables that have clients which are no units of this run. */
+static int marks_of(ch *d, const cq_dest_run *r, marked *m, cq_error *err) {
+  if (r->base || d->base.mode == CQ_MODE_OVERWRITE) return CQ_OK;
+  return ch_rows(d, on_mark, m, err,
+                 "SELECT DISTINCT table_name FROM %t WHERE source_name = %Q "
+                 "AND (table_name, client_id) NOT IN (SELECT table_name, "
+                 "client_id FROM %t WHERE source_name = %Q AND sync_group_id = "
+                 "%lld)",
+                 "cq_units", r->source, "cq_sync_units", r->source,
+                 (long long)r->group);
+}
+
+/* What stands before the pointers: keys made one of each, rows counted. */
+static int prepare(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
+                   cq_buf *gone, cq_error *err) {
+  marked m = {t, cq_calloc((size_t)nt + 1, 1), nt};
+  int rc = m.mark ? marks_of(d, r, &m, err) : cq_error_nomem(err);
+
+  for (int i = 0; i < nt && rc == CQ_OK; i++) {
+    cq_dest_table *x = t[i];
+    size_t from = gone->len;
+    const char *mine = NULL;
+
+    if (x->failed) {
+      rc = fail_units(d, r, x->def->name, err);
+      continue;
+    }
+    if (m.mark[i] && x->complete && !x->incremental)
+      rc = gone_of(d, r, x, gone, err);
+    if (rc || d->base.mode == CQ_MODE_APPEND) continue;
+    if (d->base.mode == CQ_MODE_DELETE_STALE && !x->incremental && x->n.rows)
+      rc = remove_twice(d, r, x->def->name, err);
+    if (gone->len > from) mine = strchr(gone->data + from, '(');
+    if (rc == CQ_OK && (x->n.units_done || mine))
+      rc = count_rows(d, r, x, mine, err);
+    /* Of use to people; not worth a run. */
+    if (rc && rc != CQ_INTERRUPT && rc != CQ_IOERR && rc != CQ_NOMEM &&
+        ch_code(err) == 241) {
+      cq_error_clear(err);
+      rc = CQ_OK;
+      x->n.inserted += x->n.rows;
+    }
+  }
+  cq_free(m.mark);
+  return rc;
+}
+
+/* What nobody sees any more; what cannot be removed now is by the next run. */
+static void tidy(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt) {
+  cq_error unsaid = {0, ""};
+  int rc = CQ_OK;
+
+  for (int i = 0; i < nt && rc != CQ_INTERRUPT && rc != CQ_IOERR; i++) {
+    if (t[i]->failed || d->base.mode == CQ_MODE_APPEND) continue;
+    if (d->base.mode == CQ_MODE_DELETE_STALE && !t[i]->incremental)
+      rc = remove_superseded(d, r, t[i]->def->name, &unsaid);
+    else if (t[i]->n.rows && !d->def.group_in_key)
+      rc = remove_replaced(d, r, t[i]->def->name, &unsaid);
+  }
+}
+
+int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
+               int nt, const char *status, const cq_counts *n,
+               const char *message, cq_error *err) {
+  ch *d = ch_of(base);
+  cq_buf gone;
+  int rc = ch_commit(base, 1, err);
+
+  cq_buf_init(&gone, SIZE_MAX);
+  if (rc == CQ_OK) rc = prepare(d, r, t, nt, &gone, err);
+  for (int i = 0; i < nt && rc == CQ_OK; i++) {
+    cq_dest_table end = *t[i];
+
+    if (strcmp(end.status, "waiting") == 0 ||
+        strcmp(end.status, "running") == 0)
+      end.status = "failed";
+    rc = ch_put_table(base, r, &end, err);
+  }
+  if (rc == CQ_OK && ch_run_row(d, r, status, n, nt, message, 1))
+    rc = cq_error_nomem(err);
+  if (rc == CQ_OK) rc = ch_journal_flush(d, err);
+  if (rc == CQ_OK)
+    rc = ch_point(d, r->group, r->source, r->time, gone.len ? gone.data : NULL,
+                  err);
+  cq_buf_clear(&gone);
+  for (int i = 0; i < nt && rc == CQ_OK; i++) {
+    const ch_table *x = ch_table_of(d, t[i]);
+
+    if (x && (t[i]->failed || x->dropped > 0))
+      rc = ch_remove_rows(d, r->group, r->source, t[i]->def->name, err);
+  }
+  if (rc == CQ_OK && ch_run_row(d, r, status, n, nt, message, 0))
+    rc = cq_error_nomem(err);
+  if (rc == CQ_OK) rc = ch_journal_flush(d, err);
+  if (rc == CQ_OK) tidy(d, r, t, nt);
+  return rc;
+}

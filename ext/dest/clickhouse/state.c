@@ -1,0 +1,269 @@
+/* ext/dest/clickhouse/state.c: runs in ClickHouse: claimed, and what killed ones
+ * left settled by the next of their source.
+ *
+ * There is no lock and no transaction.  A claim is a row; whoever has added one
+ * looks whether there is another's, and gives way where there is: of two that
+ * begin at once at least one sees the other. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dest/clickhouse/internal.h"
+
+#define ALIVE_US INT64_C(120000000) /* of one that says nothing */
+
+enum { RUNS = 64, LOOKS = 10, LOOK_MS = 200 };
+
+int ch_last_group(cq_dest *base, int64_t *out, cq_error *err) {
+  return ch_int(ch_of(base), out, err, "SELECT max(sync_group_id) FROM %t",
+                "raw_cq_syncs");
+}
+
+static int still_runs(const ch *d, const char *owner, const char *updated) {
+  const char *mine = d->owner;
+  size_t host = strcspn(mine, ":");
+  int64_t at = 0;
+
+  if (strcmp(owner, mine) == 0) return 0;
+  if (cq_time_parse(updated, strlen(updated), &at)) return 0;
+  if (strncmp(owner, mine, host + 1) == 0) {
+    long pid = strtol(owner + host + 1, NULL, 10);
+
+    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH)) return 0;
+  }
+  return cq_now_us() - at < ALIVE_US;
+}
+
+/* ---- runs that are unsettled ---------------------------------------------------------- */
+
+typedef struct open_runs {
+  ch *d;
+  int64_t mine; /* the group that asks */
+  int64_t groups[RUNS];
+  int64_t busy; /* group of one that is at work; 0 = none */
+  char owner[300], since[64];
+  int n;
+} open_runs;
+
+static int on_run(void *user, char **cell, int n) {
+  open_runs *o = user;
+  int64_t group;
+
+  if (n < 4 || !cell[0] || !cell[1] || !cell[2] || !cell[3]) return CQ_OK;
+  group = strtoll(cell[0], NULL, 10);
+  if (group == o->mine) return CQ_OK;
+  if (strcmp(cell[3], "running") == 0 && still_runs(o->d, cell[1], cell[2])) {
+    o->busy = group;
+    snprintf(o->owner, sizeof o->owner, "%s", cell[1]);
+    snprintf(o->since, sizeof o->since, "%s", cell[2]);
+  } else if (o->n < RUNS) {
+    o->groups[o->n++] = group;
+  }
+  return CQ_OK;
+}
+
+static int open_runs_of(ch *d, const char *source, int64_t mine, open_runs *out,
+                        cq_error *err) {
+  memset(out, 0, sizeof *out);
+  out->d = d;
+  out->mine = mine;
+  return ch_rows(d, on_run, out, err,
+                 "SELECT sync_group_id, owner, updated, status FROM %t WHERE "
+                 "source_name = %Q AND unsettled = 1 ORDER BY sync_group_id",
+                 "cq_syncs", source);
+}
+
+static int is_busy(const ch *d, const cq_dest_run *r, const open_runs *o,
+                   cq_error *err) {
+  return cq_error_set(err, CQ_BUSY,
+                      "source %s: is being synced into %s by another "
+                      "connection since %s (%s)",
+                      r->source, d->base.name, o->since, o->owner);
+}
+
+/* ---- settling --------------------------------------------------------------------------- */
+
+typedef struct texts {
+  char **v;
+  size_t n, cap;
+} texts;
+
+static int on_text(void *user, char **cell, int n) {
+  texts *t = user;
+
+  if (n < 1 || !cell[0]) return CQ_OK;
+  if (cq_grow(&t->v, &t->cap, t->n, sizeof *t->v)) return CQ_NOMEM;
+  t->v[t->n] = cq_strdup(cell[0]);
+  return t->v[t->n++] ? CQ_OK : CQ_NOMEM;
+}
+
+static void texts_clear(texts *t) {
+  for (size_t i = 0; i < t->n; i++) cq_free(t->v[i]);
+  cq_free(t->v);
+  memset(t, 0, sizeof *t);
+}
+
+static int remove_all_rows(ch *d, int64_t group, const char *source,
+                           cq_error *err) {
+  texts t = {NULL, 0, 0};
+  int rc = ch_rows(d, on_text, &t, err,
+                   "SELECT table_name FROM %t WHERE sync_group_id = %lld AND "
+                   "source_name = %Q AND concat('raw_', table_name) IN (SELECT "
+                   "name FROM system.tables WHERE database = %Q)",
+                   "cq_sync_tables", (long long)group, source, d->o->database);
+
+  for (size_t i = 0; i < t.n && rc == CQ_OK; i++)
+    rc = ch_remove_rows(d, group, source, t.v[i], err);
+  texts_clear(&t);
+  return rc;
+}
+
+/* Cells of cq_syncs that a settled run is told anew with. */
+#define RUN_COLUMNS                                                            \
+  "sync_group_id, source_name, integration, destination_name, write_mode, "    \
+  "sync_group, kind, status, sync_time, tables, units, units_done, rows, "     \
+  "errors, requests, retries, throttled_ms, bytes, started, updated, "         \
+  "finished, message, owner, unsettled, gone, version"
+
+static int settle_run(ch *d, int64_t group, const char *source, int lost,
+                      int gone, cq_error *err) {
+  char now[40];
+
+  cq_time_format(cq_now_us(), now);
+  return ch_exec(
+      d, err,
+      "INSERT INTO %t (" RUN_COLUMNS ") SELECT sync_group_id, source_name, "
+      "integration, destination_name, write_mode, sync_group, kind, if(status "
+      "= 'running' OR (%d AND status IN ('success', 'partial')), "
+      "'interrupted', status) AS word, sync_time, tables, units, units_done, "
+      "rows, errors, requests, retries, throttled_ms, bytes, started, updated, "
+      "coalesce(finished, %Q) AS ended, message, owner, toUInt8(0) AS done, "
+      "toUInt8(%d) AS away, toUInt64(%llu) AS newest FROM (SELECT * FROM %t "
+      "FINAL) WHERE sync_group_id = %lld AND source_name = %Q",
+      "raw_cq_syncs", lost, now, gone, (unsigned long long)ch_version(d),
+      "raw_cq_syncs", (long long)group, source);
+}
+
+/* Its rows become current, where a retry goes on from them, or go. */
+static int settle(ch *d, int64_t group, const char *source, int keep,
+                  cq_error *err) {
+  texts time = {NULL, 0, 0};
+  int64_t whole = 0;
+  int rc = ch_rows(d, on_text, &time, err,
+                   "SELECT sync_time FROM %t WHERE sync_group_id = %lld AND "
+                   "source_name = %Q",
+                   "cq_syncs", (long long)group, source);
+
+  if (rc == CQ_OK)
+    rc = ch_int(d, &whole, err,
+                "SELECT count() FROM %t WHERE sync_group_id = %lld AND "
+                "source_name = %Q AND status = 'ok' AND published = 0",
+                "cq_sync_units", (long long)group, source);
+  if (rc == CQ_OK && keep && whole && time.n)
+    rc = ch_point(d, group, source, time.v[0], NULL, err);
+  if (rc == CQ_OK) rc = remove_all_rows(d, group, source, err);
+  if (rc == CQ_OK) rc = ch_tables_over(d, group, source, "interrupted", err);
+  if (rc == CQ_OK && !keep && whole)
+    rc = ch_exec(d, err,
+                 "INSERT INTO %t (table_name, source_name, client_id, "
+                 "sync_group_id, status, rows, cursor, started, finished, "
+                 "gone, version) SELECT table_name, source_name, client_id, "
+                 "sync_group_id, status, rows, cursor, started, finished, "
+                 "toUInt8(1), toUInt64(%llu) FROM %t WHERE sync_group_id = "
+                 "%lld AND source_name = %Q AND status = 'ok' AND published = "
+                 "0",
+                 "raw_cq_sync_units", (unsigned long long)ch_version(d),
+                 "cq_sync_units", (long long)group, source);
+  if (rc == CQ_OK) rc = settle_run(d, group, source, whole > 0, 0, err);
+  texts_clear(&time);
+  return rc;
+}
+
+/* ---- the claim ----------------------------------------------------------------------------- */
+
+/* Ours is in: is there another's?  Both may have begun at once; then the one of
+ * the smaller number waits for the other to give way. */
+static int contend(ch *d, const cq_dest_run *r, open_runs *o, cq_error *err) {
+  int rc = CQ_OK;
+
+  for (int i = 0; i < LOOKS; i++) {
+    rc = open_runs_of(d, r->source, r->group, o, err);
+    if (rc || !o->busy) return rc;
+    if (o->busy < r->group) break;
+    rc = ch_pause(d, LOOK_MS, err);
+    if (rc) return rc;
+  }
+  rc = settle_run(d, r->group, r->source, 0, 1, err);
+  return rc ? rc : is_busy(d, r, o, err);
+}
+
+int ch_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
+  ch *d = ch_of(base);
+  open_runs o;
+  cq_counts none;
+  int rc = open_runs_of(d, r->source, r->group, &o, err);
+
+  if (rc) return rc;
+  if (o.busy) return is_busy(d, r, &o, err);
+  if (r->resume && o.n) r->retry = 1;
+  if (r->retry)
+    rc = ch_int(d, &r->base, err,
+                "SELECT max(sync_group_id) FROM %t WHERE source_name = %Q AND "
+                "kind = 'full'",
+                "cq_syncs", r->source);
+  memset(&none, 0, sizeof none);
+  if (rc == CQ_OK && ch_run_row(d, r, "running", &none, 0, NULL, 1))
+    rc = cq_error_nomem(err);
+  if (rc == CQ_OK) rc = ch_journal_flush(d, err);
+  if (rc == CQ_OK) rc = contend(d, r, &o, err);
+  for (int i = 0; i < o.n && rc == CQ_OK; i++)
+    rc = settle(d, o.groups[i], r->source, r->retry, err);
+  return rc;
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+typedef struct states {
+  int (*each)(void *user, const char *client, const cq_dest_state *s);
+  void *user;
+} states;
+
+static int on_state(void *user, char **cell, int n) {
+  states *s = user;
+  cq_dest_state st;
+
+  if (n < 5 || !cell[0]) return CQ_OK;
+  memset(&st, 0, sizeof st);
+  st.group = cell[1] ? strtoll(cell[1], NULL, 10) : 0;
+  st.rows = cell[2] ? strtoll(cell[2], NULL, 10) : 0;
+  st.cursor = cell[3];
+  st.done = cell[4] && *cell[4] == '1';
+  return s->each(s->user, cell[0], &st);
+}
+
+/* A unit that a retry can leave out may never have been published: skipped. */
+int ch_states(cq_dest *base, const cq_dest_run *r, const char *table,
+              int (*each)(void *user, const char *client,
+                          const cq_dest_state *s),
+              void *user, cq_error *err) {
+  ch *d = ch_of(base);
+  states s = {each, user};
+
+  if (!r->retry || !r->base)
+    return ch_rows(d, on_state, &s, err,
+                   "SELECT client_id, sync_group_id, rows, cursor, 0 FROM %t "
+                   "WHERE table_name = %Q AND source_name = %Q",
+                   "cq_units", table, r->source);
+  return ch_rows(
+      d, on_state, &s, err,
+      "SELECT client_id, max(g), max(n), max(c), max(over) FROM (SELECT "
+      "client_id, sync_group_id AS g, rows AS n, cursor AS c, toUInt8(0) AS "
+      "over FROM %t WHERE table_name = %Q AND source_name = %Q UNION ALL "
+      "SELECT client_id, toInt64(0) AS g, toInt64(0) AS n, '' AS c, toUInt8(1) "
+      "AS over FROM %t WHERE table_name = %Q AND source_name = %Q AND "
+      "sync_group_id >= %lld AND (published = 1 OR status = 'skipped')) GROUP "
+      "BY client_id",
+      "cq_units", table, r->source, "cq_sync_units", table, r->source,
+      (long long)r->base);
+}

@@ -1,0 +1,166 @@
+"""ClickHouse servers for the tests, on loopback ports that are free, with their data in the test's own directory; and how
+the suite of all destinations reads what is in one.
+
+  server = Debian()                 # clickhouse-server 18.16 of Debian: the protocol
+  server = Modern()                 # ClickHouse 26.7 as a library, behind tests/dest/chdb.c: today's SQL
+  server.query('SELECT 1'); server.kill(); server.start()
+"""
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
+import conformance
+
+USERS = '''<yandex>
+<profiles><default><max_memory_usage>1000000000</max_memory_usage></default><readonly><readonly>1</readonly></readonly></profiles>
+<quotas><default/></quotas>
+<users>
+<default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+<app><password>s3cret p@ss:/</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></app>
+<ro><password>look</password><networks><ip>127.0.0.1</ip></networks><profile>readonly</profile><quota>default</quota></ro>
+</users></yandex>'''
+CONFIG = '''<yandex>
+<logger><level>warning</level><log>{dir}/server.log</log><errorlog>{dir}/errors.log</errorlog><size>10M</size><count>1</count></logger>
+<http_port>{port}</http_port>{more}
+<listen_host>127.0.0.1</listen_host><max_connections>64</max_connections>
+<max_concurrent_queries>{queries}</max_concurrent_queries><mark_cache_size>67108864</mark_cache_size>
+<path>{dir}/data/</path><tmp_path>{dir}/tmp/</tmp_path><user_files_path>{dir}/files/</user_files_path>
+<format_schema_path>{dir}/schemas/</format_schema_path><users_config>users.xml</users_config>
+<default_profile>default</default_profile><default_database>default</default_database><timezone>UTC</timezone></yandex>'''
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """An HTTP port, whoever answers there."""
+
+    def wait(self, seconds=30):
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return self.query('SELECT version()').strip()
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > until or self.process.poll() is not None:
+                    raise SystemExit(f'{type(self).__name__}: did not start\n' + self.said())
+                time.sleep(0.05)
+
+    def query(self, sql, user=None, password='', **settings):
+        url = f'http://127.0.0.1:{self.port}/?' + urllib.parse.urlencode(settings)
+        request = urllib.request.Request(url, sql.encode() if isinstance(sql, str) else sql)
+        if user:
+            request.add_header('Authorization', 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode())
+        with urllib.request.urlopen(request, timeout=60) as r:
+            return r.read().decode()
+
+    def tries(self, sql, **more):
+        """The answer, or the error's text."""
+        try:
+            return self.query(sql, **more)
+        except urllib.error.HTTPError as e:
+            return e.read().decode()
+
+    def rows(self, sql, **settings):
+        return [tuple(r) for r in json.loads(self.query(sql + ' FORMAT JSONCompact', output_format_json_quote_64bit_integers=0, **settings))['data']]
+
+    def said(self):
+        with open(self.dir + '/said', errors='replace') as f:
+            return f.read()[-2000:]
+
+    def kill(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        self.process.wait()
+
+
+class Debian(Server):
+    def __init__(self, name='ch18', more='', queries=100):
+        self.dir, self.port = os.path.abspath(name), free_port()
+        for d in ('data', 'tmp', 'files', 'schemas'):
+            os.makedirs(f'{self.dir}/{d}')
+        with open(self.dir + '/config.xml', 'w') as f:
+            f.write(CONFIG.format(dir=self.dir, port=self.port, more=more, queries=queries))
+        with open(self.dir + '/users.xml', 'w') as f:
+            f.write(USERS)
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(['/usr/sbin/clickhouse-server', f'--config-file={self.dir}/config.xml'], cwd=self.dir,
+                                        stdout=subprocess.DEVNULL, stderr=open(self.dir + '/said', 'wb'))
+        self.version = self.wait()
+
+    def stop(self):
+        self.kill()
+
+
+class Store(conformance.Store):
+    name = 'clickhouse'
+    null_lists = False    # a column of Array is never NULL
+
+    def __init__(self, server, more='batch_timeout: 1s'):
+        self.server, self.more = server, more
+
+    def destination(self):
+        return '{kind: clickhouse, connection_string: "clickhouse://127.0.0.1:%d/cq"%s}' % (self.server.port, self.more and ', ' + self.more)
+
+    def fresh(self):
+        self.server.query('DROP DATABASE IF EXISTS cq')
+        self.server.query('CREATE DATABASE cq')
+
+    def close(self):
+        self.server.stop()
+
+    def read(self, table, columns):
+        types = dict(self.server.rows(f"SELECT name, type FROM system.columns WHERE database = 'cq' AND table = '{table}'"))
+        if not types:
+            return []
+        said = [shown(c, types[c]) for c in columns]
+        return [tuple(value(c, types[c], v) for c, v in zip(columns, r))
+                for r in self.server.rows('SELECT %s FROM cq.`%s`' % (', '.join(said), table))]
+
+
+def shown(column, kind):
+    """How a column is asked for so that nothing of it is lost."""
+    c = f'`{column}`'
+    if 'Array(Nullable(DateTime64' in kind:
+        return f'arrayMap(x -> toUnixTimestamp64Micro(assumeNotNull(x)), {c})'
+    if 'DateTime64' in kind:
+        return f'toUnixTimestamp64Micro({c})'
+    if 'Date32' in kind:
+        return f'toInt32({c})'
+    if 'Decimal' in kind or kind == 'UUID':
+        return f'toString({c})'
+    return f'hex({c})' if column == 'bin' else c
+
+
+def value(column, kind, v):
+    import datetime
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    if v is None:
+        return None
+    if 'DateTime64' in kind:
+        one = lambda us: conformance.canon(epoch + datetime.timedelta(microseconds=int(us)))
+        return [one(x) for x in v] if isinstance(v, list) else early(int(v)) or one(v)
+    if 'Date32' in kind:
+        return conformance.canon((epoch + datetime.timedelta(days=v)).date())
+    if column == 'bin':
+        return v.lower()
+    if column in ('flags', 'j'):
+        return json.loads(v)
+    return conformance.canon(v)
+
+
+def early(us):
+    """Python writes years before 1000 with fewer digits."""
+    return '0001-01-01T00:00:00Z' if us == -62135596800000000 else None
