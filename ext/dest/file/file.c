@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ typedef struct folder {
   cq_objects base;
   char *at;     /* what stands before keys: "" or "/…/" */
   char *tmp;    /* _cq/tmp/ below the prefix, as a key */
+  char *mine;   /* how temporary names of this process begin: put-HOST-PID- */
   size_t floor; /* length of the prefix: no folder above it is removed */
   int (*interrupted)(void *);
   void *user;
@@ -286,7 +288,7 @@ static int file_put(cq_objects *s, const char *key, const cq_object_kind *kind,
 
   (void)kind;
   cq_uuid4(name);
-  tmp = cq_mprintf("%s%sput-%s", f->at, f->tmp, name);
+  tmp = cq_mprintf("%s%s%s%s", f->at, f->tmp, f->mine, name);
   path = cq_mprintf("%s%s", f->at, key);
   rc = tmp && path ? open_tmp(tmp, &fd, err) : cq_error_nomem(err);
   if (rc == CQ_OK) rc = write_all(fd, path, p, n, err);
@@ -417,8 +419,22 @@ typedef struct leftovers {
   folder *f;
   char **v;
   size_t n, cap;
-  int any; /* else: only what is old */
+  int any; /* else: only of a process that is no more, or what is old */
 } leftovers;
+
+/* Of a put, by its name: is its process on this machine, and dead? */
+static int is_dead(const folder *f, const char *key) {
+  const char *slash = strrchr(key, '/'), *name = slash ? slash + 1 : key;
+  const char *end = strrchr(f->mine, '-'); /* behind the number */
+  size_t host;
+  long pid;
+
+  while (end > f->mine && end[-1] != '-') end--; /* before it */
+  host = (size_t)(end - f->mine);
+  if (strncmp(name, f->mine, host) != 0) return 0;
+  pid = strtol(name + host, NULL, 10);
+  return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
 
 static int leftover(void *user, const char *key, int64_t bytes) {
   leftovers *l = user;
@@ -428,7 +444,8 @@ static int leftover(void *user, const char *key, int64_t bytes) {
 
   (void)bytes;
   if (!path) return CQ_NOMEM;
-  old = l->any || (lstat(path, &st) == 0 && time(NULL) - st.st_mtime > OLD_S);
+  old = l->any || is_dead(l->f, key) ||
+        (lstat(path, &st) == 0 && time(NULL) - st.st_mtime > OLD_S);
   cq_free(path);
   if (!old) return CQ_OK;
   if (cq_grow(&l->v, &l->cap, l->n, sizeof *l->v) ||
@@ -459,6 +476,7 @@ static void file_close(cq_objects *s) {
 
   cq_free(f->at);
   cq_free(f->tmp);
+  cq_free(f->mine);
   cq_free(f);
 }
 
@@ -517,10 +535,13 @@ static int dest_open(const cq_dest_def *d, int make, cq_dest **out,
                      cq_error *err) {
   const cq_object_options *o = d->options;
   folder *f = cq_calloc(1, sizeof *f);
-  char *here = NULL;
+  char *here = NULL, host[256] = "";
 
   *out = NULL;
   if (!f) return cq_error_nomem(err);
+  gethostname(host, sizeof host - 1);
+  for (char *p = host; *p; p++)
+    if (*p == '-' || *p == '/') *p = '_';
   f->base.ops = &folder_ops;
   f->interrupted = d->interrupted;
   f->user = d->user;
@@ -531,7 +552,8 @@ static int dest_open(const cq_dest_def *d, int make, cq_dest **out,
                               : NULL;
   free(here);
   f->tmp = cq_mprintf("%s_cq/tmp/", o->prefix);
-  if (!f->at || !f->tmp) {
+  f->mine = cq_mprintf("put-%s-%ld-", host, (long)getpid());
+  if (!f->at || !f->tmp || !f->mine) {
     file_close(&f->base);
     return cq_error_nomem(err);
   }
