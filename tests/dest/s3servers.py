@@ -8,6 +8,7 @@ cq's client by hand.
 """
 import base64
 import datetime
+import glob
 import hashlib
 import hmac
 import http.server
@@ -80,6 +81,8 @@ class Seaweed:
     def stop(self):
         self.proc.kill()
         self.proc.wait()
+        for path in glob.glob(f'/tmp/seaweedfs-*-grpc-{self.port + 10000}.sock'):
+            os.unlink(path)
 
     def boto(self, key=KEY, secret=SECRET):
         import boto3
