@@ -105,9 +105,11 @@ void cq_states_sort(cq_states *s);
 /* A copy, its cursor the caller's; all zero where the client has none. */
 int cq_states_find(const cq_states *s, const char *client, cq_dest_state *out,
                    cq_error *err);
+size_t cq_states_bytes(const cq_states *s);
 void cq_states_clear(cq_states *s);
 
-enum { CQ_STATES_KEPT = 8 }; /* tables, of each writer */
+/* What a writer keeps of them, in bytes; of one table at least. */
+enum { CQ_STATES_BYTES = 8 << 20 };
 
 /* ---- twins.c ---- */
 typedef struct wrun {
@@ -149,7 +151,8 @@ typedef struct writer {
   cq_shelf earlier; /* of the last `read` */
   wrun *runs;
   wtable *tables;
-  cq_states states[CQ_STATES_KEPT];
+  cq_states *states;
+  size_t nstates, capstates;
   uint64_t asked;
   event *first, *last; /* under the lock */
   int broken;          /* under the lock: the store as a whole is unusable */

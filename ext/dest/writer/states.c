@@ -46,6 +46,10 @@ int cq_states_find(const cq_states *s, const char *client, cq_dest_state *out,
   return out->cursor ? CQ_OK : cq_error_nomem(err);
 }
 
+size_t cq_states_bytes(const cq_states *s) {
+  return sizeof *s + s->cap * sizeof *s->items + s->arena.bytes;
+}
+
 void cq_states_clear(cq_states *s) {
   cq_free(s->table);
   cq_free(s->items);

@@ -104,16 +104,6 @@ static int do_migrate(void *user, cq_job *j, cq_error *err) {
   return w->ops->migrate(w->store, &c->table->twin, c->dry, c->out, err);
 }
 
-static int writer_migrate(cq_dest *d, cq_dest_table *t, int dry,
-                          cq_buf *actions, cq_error *err) {
-  writer *w = writer_of(d);
-  call c = {.dry = dry, .out = actions, .table = writer_table(w, t)};
-
-  if (!c.table) return cq_error_nomem(err);
-  writer_update(w, c.table, t);
-  return call_wait(w, do_migrate, &c, err);
-}
-
 static int do_states(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   call *c = call_of(j);
@@ -124,33 +114,74 @@ static int do_states(void *user, cq_job *j, cq_error *err) {
   return rc;
 }
 
-/* Of the tables asked for last. */
+static cq_states *states_kept(writer *w, int64_t group, const char *table) {
+  for (size_t i = 0; i < w->nstates; i++)
+    if (w->states[i].group == group && strcmp(w->states[i].table, table) == 0)
+      return &w->states[i];
+  return NULL;
+}
+
+/* Makes room for one more: those used longest ago go. */
+static size_t states_room(writer *w, size_t most) {
+  for (;;) {
+    size_t bytes = 0, old = 0;
+
+    for (size_t i = 0; i < w->nstates; i++) {
+      bytes += cq_states_bytes(&w->states[i]);
+      if (w->states[i].used < w->states[old].used) old = i;
+    }
+    if (bytes <= most || !w->nstates) return bytes;
+    cq_states_clear(&w->states[old]);
+    w->states[old] = w->states[--w->nstates];
+  }
+}
+
 static int states_of(writer *w, const cq_dest_run *r, const char *table,
                      cq_states **out, cq_error *err) {
-  cq_states *s = &w->states[0];
-  call c = {.run = writer_run(w, r), .name = table};
+  cq_states *s = states_kept(w, r->group, table), fresh;
+  call c = {.run = writer_run(w, r), .name = table, .states = &fresh};
   int rc;
 
-  for (int i = 0; i < CQ_STATES_KEPT; i++) {
-    cq_states *x = &w->states[i];
-
-    if (x->table && x->group == r->group && strcmp(x->table, table) == 0) {
-      x->used = ++w->asked;
-      *out = x;
-      return CQ_OK;
-    }
-    if (x->used < s->used) s = x;
-  }
-  cq_states_clear(s);
-  cq_arena_init(&s->arena);
-  c.states = s;
-  rc = call_wait(w, do_states, &c, err);
-  cq_states_sort(s);
-  s->group = r->group;
-  s->table = rc ? NULL : cq_strdup(table);
-  if (rc == CQ_OK && !s->table) rc = cq_error_nomem(err);
-  s->used = ++w->asked;
   *out = s;
+  if (s) {
+    s->used = ++w->asked;
+    return CQ_OK;
+  }
+  memset(&fresh, 0, sizeof fresh);
+  cq_arena_init(&fresh.arena);
+  rc = call_wait(w, do_states, &c, err);
+  cq_states_sort(&fresh);
+  fresh.group = r->group;
+  fresh.used = ++w->asked;
+  fresh.table = rc ? NULL : cq_strdup(table);
+  states_room(w, CQ_STATES_BYTES);
+  if (rc == CQ_OK && (!fresh.table || cq_grow(&w->states, &w->capstates,
+                                              w->nstates, sizeof *w->states)))
+    rc = cq_error_nomem(err);
+  if (rc) {
+    cq_states_clear(&fresh);
+    return rc;
+  }
+  w->states[w->nstates] = fresh;
+  *out = &w->states[w->nstates++];
+  return CQ_OK;
+}
+
+static int writer_migrate(cq_dest *d, cq_dest_table *t, int dry,
+                          cq_buf *actions, cq_error *err) {
+  writer *w = writer_of(d);
+  cq_states *s;
+  call c = {.dry = dry, .out = actions, .table = writer_table(w, t)};
+  int rc;
+
+  if (!c.table) return cq_error_nomem(err);
+  writer_update(w, c.table, t);
+  rc = call_wait(w, do_migrate, &c, err);
+  /* A run will ask for the states of its units: now, when the store is waited
+   * for anyway, rather than when it may be slow and others have work. */
+  if (rc == CQ_OK && w->runs && !dry &&
+      states_room(w, SIZE_MAX) < CQ_STATES_BYTES / 2)
+    rc = states_of(w, &w->runs->run, t->def->name, &s, err);
   return rc;
 }
 
@@ -354,7 +385,8 @@ static void writer_free(writer *w) {
     w->runs = r->next;
     cq_free(r);
   }
-  for (int i = 0; i < CQ_STATES_KEPT; i++) cq_states_clear(&w->states[i]);
+  for (size_t i = 0; i < w->nstates; i++) cq_states_clear(&w->states[i]);
+  cq_free(w->states);
   cq_shelf_clear(&w->earlier);
   cq_spool_clear(&w->shelves);
   cq_free(w->base.name);

@@ -1,0 +1,148 @@
+# timeout: 180
+# Several destinations of one source: each gets the same rows from one fetch, and none waits for a slow one or goes down with
+# a dead one. A slow one is PostgreSQL behind a proxy that passes little on.
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
+import postgres
+from conformance import CREW, SHIPS
+from synctest import Sync
+
+
+class Slow:
+    """A proxy that passes on what it gets, or holds it back while `held`, or cuts all that it has."""
+
+    def __init__(self, to):
+        self.to, self.held, self.open = to, threading.Event(), []
+        self.free = threading.Event()
+        self.free.set()
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                here, _ = self.listener.accept()
+            except OSError:
+                return
+            there = socket.create_connection(('127.0.0.1', self.to))
+            self.open += [here, there]
+            for a, b, toward in ((here, there, True), (there, here, False)):
+                threading.Thread(target=self.pump, args=(a, b, toward), daemon=True).start()
+
+    def pump(self, a, b, toward):
+        try:
+            while data := a.recv(65536):
+                if toward:
+                    self.free.wait()
+                b.sendall(data)
+        except OSError:
+            pass
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        for s in self.open:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.open = []
+
+
+pg = postgres.Server()
+proxy = Slow(pg.port)
+slow_url = f'postgresql://postgres@127.0.0.1:{proxy.port}/postgres'
+t = Sync()
+
+
+def spec(*more, tables='fleet_crews'):
+    return '{source: fleet, tables: [%s], destinations: [main, %s]}' % (tables, ', '.join(more))
+
+
+def status(r):
+    return [d['status'] for d in r.get('destinations', [])]
+
+
+PG = '{kind: postgresql, name: pg, connection_string: "%s"}' % slow_url
+FILES = '{kind: file, name: files, path: out, format: json}'
+DEAD = '{kind: postgresql, name: dead, connection_string: "postgresql://postgres:hunter22@127.0.0.1:1/postgres"}'
+try:
+    t.routes(SHIPS + CREW)
+    r = t.sync(spec(PG, FILES))
+    t.is_('three at once', (r['status'], status(r), r['rows'], t.asked('*ships?page*'), t.asked('*crew*')), ('success', ['success'] * 3, 7, 3, 5))
+    mine = t.rows('SELECT port, id, name, _cq_id FROM fleet_ships ORDER BY _cq_id')
+    t.is_('the same rows there', [tuple(json.loads(x)) for x in
+                                  pg.psql("SELECT json_build_array(port, id, name, _cq_id) FROM fleet_ships ORDER BY _cq_id").stdout.splitlines()], mine)
+    t.is_('and the same run', t.one('SELECT max(sync_group_id) FROM cq_syncs'), int(pg.psql('SELECT max(sync_group_id) FROM cq_syncs').stdout))
+
+    # one that is not there
+    t.routes(SHIPS + CREW)
+    r = t.sync(spec(PG, DEAD))
+    t.is_('a dead one: the others have all', (r['status'], status(r), t.asked('*ships?page*')), ('partial', ['success', 'success', 'failed'], 3))
+    t.has('it is named, and why', r['errors'], 'dead')
+    t.is_('without its password', 'hunter22' in str(r) + str(t.rows('SELECT * FROM cq_sync_errors')), False)
+    t.has('strict raises', t.sync(spec(PG, DEAD)[:-1] + ', strict: true}')['raised'], 'partial')
+
+    # one that passes nothing on for a while: the others are published meanwhile
+    t.routes(SHIPS.replace('Fram', 'Maud') + CREW)
+    seen = []
+
+    def look():
+        other = Sync()
+        for _ in range(300):
+            if other.one("SELECT count(*) FROM fleet_ships WHERE name = 'Maud'"):
+                seen.append((time.monotonic(), pg.psql("SELECT count(*) FROM fleet_ships WHERE name = 'Maud'").stdout.strip()))
+                break
+            time.sleep(0.02)
+        time.sleep(0.5)
+        proxy.free.set()
+
+    def hold():
+        while not t.asked('*ships?page*'):
+            time.sleep(0.01)
+        proxy.free.clear()
+        look()
+
+    watcher = threading.Thread(target=hold)
+    watcher.start()
+    r = t.sync(spec(PG))
+    proxy.free.set()
+    watcher.join()
+    t.is_('a slow one: the other is published before it', (r['status'], [x[1] for x in seen]), ('success', ['0']))
+    t.is_('and has all in the end', pg.psql("SELECT count(*) FROM fleet_ships WHERE name = 'Maud'").stdout.strip(), '1')
+
+    # cut for good in the middle: what it had stays
+    t.routes(SHIPS.replace('Fram', 'Gjoa II').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  delay 1200\n') + CREW)
+
+    def cut():
+        while not t.asked('*rome/ships*'):
+            time.sleep(0.01)
+        proxy.listener.shutdown(socket.SHUT_RDWR)
+        proxy.cut()
+    watcher = threading.Thread(target=cut)
+    watcher.start()
+    r = t.sync(spec(PG))
+    watcher.join()
+    t.is_('cut in the middle', (r['status'], status(r)), ('partial', ['success', 'failed']))
+    t.is_('this one is new, that one as it was', (t.one("SELECT count(*) FROM fleet_ships WHERE name = 'Gjoa II'"),
+                                                  pg.psql("SELECT count(*) FROM fleet_ships WHERE name = 'Maud'").stdout.strip()), (1, '1'))
+    proxy = Slow(pg.port)
+    PG = PG.replace(slow_url, f'postgresql://postgres@127.0.0.1:{proxy.port}/postgres')
+    t.routes(SHIPS.replace('Fram', 'Gjoa II') + CREW)
+    r = t.sync(spec(PG))
+    t.is_('and the next run is whole', (r['status'], pg.psql("SELECT count(*) FROM fleet_ships WHERE name = 'Gjoa II'").stdout.strip(),
+                                        pg.psql("SELECT count(*) FROM cq_syncs WHERE unsettled = 1 OR status = 'running'").stdout.strip()), ('success', '1', '0'))
+    t.has('two of one name', t.sync(spec(PG, PG)).get('raised'), 'a second one of that name')
+finally:
+    pg.stop()
+t.done()
