@@ -8,6 +8,7 @@ CFLAGS   ?= -O2 -g
 PYTHON   ?= /usr/bin/python3
 VENV     ?= $(BUILD)/venv
 NODE     ?= $(BUILD)/hosts/node
+CHDB     ?= $(BUILD)/chdb
 TESTS    ?=
 WERROR   ?=
 SANITIZE ?=
@@ -156,6 +157,10 @@ $(VENV)/github/.done: tools/fixtures.sh tools/npm.sh $(VENV)/.done
 	tools/fixtures.sh $(@D) $(PYTHON)
 	touch $@
 
+$(CHDB)/.done: tools/chdb.sh tools/npm.sh
+	tools/chdb.sh $(@D) $(PYTHON)
+	touch $@
+
 # SQLite's hosts that Debian does not have, and C programs with a newer SQLite
 # than Debian's in each of its threading modes.
 HOSTS = $(addprefix $(BUILD)/hosts/,c c-0 c-1 c-2 libraries)
@@ -189,8 +194,8 @@ demo-run: $(BUILD)/cq.so $(VENV)/.done
 check:
 	tools/deps.sh build check
 	$(MAKE) check-run
-check-run: all tests $(HOSTS) $(NODE)/.done $(VENV)/.done $(VENV)/github/.done
-	$(SAN_ENV) CQ_NODE=$(NODE) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
+check-run: all tests $(HOSTS) $(NODE)/.done $(CHDB)/.done $(VENV)/.done $(VENV)/github/.done
+	$(SAN_ENV) CQ_NODE=$(NODE) CQ_CHDB=$(CHDB) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
 
 #: make check-hosts   cq inside Go, Rust, Java, Perl, Tcl, PHP, Ruby and Datasette
 check-hosts:
@@ -224,7 +229,7 @@ ubsan: sanitizer = undefined
 tsan:  sanitizer = thread
 asan ubsan tsan:
 	tools/deps.sh build check
-	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) NODE=$(NODE) SANITIZE=$(sanitizer) CC=gcc
+	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) NODE=$(NODE) CHDB=$(CHDB) SANITIZE=$(sanitizer) CC=gcc
 
 #: make valgrind   some tests under valgrind's memcheck, the stock shell in it
 VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
@@ -306,7 +311,7 @@ docs: all
 coverage:
 	tools/deps.sh build check
 	find $(BUILD)-cov -name '*.gcda' -delete 2>/dev/null || :
-	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) NODE=$(NODE) COVERAGE=1 CC=gcc
+	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) NODE=$(NODE) CHDB=$(CHDB) COVERAGE=1 CC=gcc
 	tools/coverage.py $(BUILD)-cov
 
 C_FILES  = $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/*.[ch] vtab/*.[ch] \

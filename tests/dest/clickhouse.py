@@ -2,7 +2,7 @@
 the suite of all destinations reads what is in one.
 
   server = Debian()                 # clickhouse-server 18.16 of Debian: the protocol
-  server = Modern()                 # ClickHouse 26.7 as a library, behind tests/dest/chdb.c: today's SQL
+  server = Modern()                 # ClickHouse 26.7 as a library, behind chdb.py: today's SQL
   server.query('SELECT 1'); server.kill(); server.start()
 """
 import base64
@@ -97,6 +97,24 @@ class Debian(Server):
 
     def start(self):
         self.process = subprocess.Popen(['/usr/sbin/clickhouse-server', f'--config-file={self.dir}/config.xml'], cwd=self.dir,
+                                        stdout=subprocess.DEVNULL, stderr=open(self.dir + '/said', 'wb'))
+        self.version = self.wait()
+
+    def stop(self):
+        self.kill()
+
+
+class Modern(Server):
+    """Started by the system's Python: under a sanitizer the test's own has its library in it."""
+
+    def __init__(self, name='chdb'):
+        self.dir, self.port = os.path.abspath(name), free_port()
+        os.makedirs(self.dir)
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(['/usr/bin/python3', os.environ['CQ_ROOT'] + '/tests/dest/chdb.py',
+                                         os.environ['CQ_CHDB'] + '/libchdb.so', self.dir + '/data', str(self.port)], cwd=self.dir,
                                         stdout=subprocess.DEVNULL, stderr=open(self.dir + '/said', 'wb'))
         self.version = self.wait()
 
