@@ -168,8 +168,15 @@ static int fake_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
 static int fake_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
                         const cq_counts *n, int ntable, const char *message,
                         cq_error *err) {
-  (void)d, (void)r, (void)n, (void)ntable, (void)message, (void)err;
-  snprintf(it.last, sizeof it.last, "run %s", status);
+  const fake *f = (const fake *)(void *)d;
+  int cut = 0;
+
+  (void)r, (void)n, (void)ntable, (void)message, (void)err;
+  for (int i = 0; i < 20 && strcmp(status, "interrupted") == 0; i++) {
+    cut |= f->def->interrupted(f->def->user);
+    nap(10);
+  }
+  snprintf(it.last, sizeof it.last, "run %s%s", status, cut ? " cut" : "");
   return CQ_OK;
 }
 
@@ -222,10 +229,11 @@ static const cq_dest_ops fake_ops = {.name = "fake",
 
 /* ---- a run over it ------------------------------------------------------------- */
 
-static int interrupts; /* the caller is interrupted after so many questions */
+static int interrupts; /* the caller is interrupted after so many questions; -1:
+                          and stays so */
 static int asked(void *user) {
   (void)user;
-  return interrupts > 0 && --interrupts == 0;
+  return interrupts < 0 || (interrupts > 0 && --interrupts == 0);
 }
 
 static cq_column columns[2];
@@ -469,6 +477,21 @@ static void test_writer_interrupt_ends_what_hangs(void) {
   CHECK_INT(it.closed, 1);
 }
 
+/* The host stays interrupted until its statement ends; that the run was can be
+ * said all the same. */
+static void test_writer_last_word_is_said_in_spite_of_an_interrupt(void) {
+  cq_error err = {0, ""};
+  cq_counts n;
+
+  if (begin(0)) return;
+  memset(&n, 0, sizeof n);
+  interrupts = -1;
+  CHECK_INT(dest->ops->put_run(dest, &run, "interrupted", &n, 1, NULL, &err),
+            CQ_OK);
+  CHECK_STR(it.last, "run interrupted");
+  dest->ops->close(dest);
+}
+
 static void test_writer_interrupt_while_the_queue_is_full(void) {
   cq_error err = {0, ""};
 
@@ -606,6 +629,7 @@ int main(void) {
   RUN(test_writer_slow_store_makes_its_only_caller_wait);
   RUN(test_writer_slow_store_makes_no_other_wait);
   RUN(test_writer_interrupt_ends_what_hangs);
+  RUN(test_writer_last_word_is_said_in_spite_of_an_interrupt);
   RUN(test_writer_interrupt_while_the_queue_is_full);
   RUN(test_writer_publish_that_fails_is_told);
   RUN(test_writer_open_that_fails_tells_no_secret);

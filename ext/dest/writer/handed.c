@@ -227,15 +227,11 @@ int writer_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
 static int do_put_run(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   task *t = (task *)(void *)j;
-  int rc = w->ops->put_run(w->store, t->run, t->texts[0], &t->n, t->ntable,
-                           t->texts[1], err);
 
-  if (rc == CQ_OK && strcmp(t->texts[0], "running") != 0)
-    rc = w->ops->commit(w->store, 1, err);
-  return rc;
+  return w->ops->put_run(w->store, t->run, t->texts[0], &t->n, t->ntable,
+                         t->texts[1], err);
 }
 
-/* The last word of a run that is given up: what waits will not be needed. */
 int writer_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
                    const cq_counts *n, int ntable, const char *message,
                    cq_error *err) {
@@ -247,7 +243,6 @@ int writer_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
   t->run = writer_run(w, r);
   t->n = *n;
   t->ntable = ntable;
-  if (strcmp(status, "running") != 0) cq_queue_purge(&w->queue);
   return hand_over(w, t, err);
 }
 

@@ -10,6 +10,8 @@
 
 /* ---- calls that are waited for ------------------------------------------------------- */
 
+enum { LAST_WORD_MS = 5000 };
+
 typedef struct call {
   cq_job job; /* first */
   writer *w;
@@ -312,6 +314,53 @@ static int writer_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err) {
   return call_wait(writer_of(d), do_prune, &c, err);
 }
 
+/* ---- the last word ------------------------------------------------------------- */
+
+static int do_last_word(void *user, cq_job *j, cq_error *err) {
+  writer *w = user;
+  call *c = call_of(j);
+  int rc = w->ops->put_run(w->store, c->run, c->status, c->n, c->nt, c->message,
+                           err);
+
+  return rc ? rc : w->ops->commit(w->store, 1, err);
+}
+
+typedef struct grace {
+  const writer *w;
+  int64_t until;
+} grace;
+
+static int grace_over(void *user) {
+  const grace *g = user;
+
+  return cq_mono_ms() > g->until && g->w->interrupted &&
+         g->w->interrupted(g->w->user);
+}
+
+/* Of a run that is given up: what waits will not be needed.  The caller is
+ * interrupted still, where it was: a store that cannot say so within a few
+ * seconds is left without it. */
+static int writer_run_over(cq_dest *d, const cq_dest_run *r, const char *status,
+                           const cq_counts *n, int ntable, const char *message,
+                           cq_error *err) {
+  writer *w = writer_of(d);
+  grace g = {w, cq_mono_ms() + LAST_WORD_MS};
+  call c = {.w = w,
+            .run = writer_run(w, r),
+            .status = status,
+            .n = n,
+            .nt = ntable,
+            .message = message};
+  int rc;
+
+  if (strcmp(status, "running") == 0)
+    return writer_put_run(d, r, status, n, ntable, message, err);
+  cq_queue_purge(&w->queue);
+  rc = cq_queue_call(&w->queue, do_last_word, &c.job, grace_over, &g, err);
+  if (rc && err) writer_redact(w, err);
+  return rc;
+}
+
 static int do_test(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
 
@@ -415,7 +464,7 @@ static const cq_dest_ops writer_ops = {
     .drop = writer_drop,
     .put_table = writer_put_table,
     .put_error = writer_put_error,
-    .put_run = writer_put_run,
+    .put_run = writer_run_over,
     .busy = writer_busy,
     .drain = writer_drain,
     .poll = writer_poll,
