@@ -143,7 +143,8 @@ typedef struct pg {
   char backend[64]; /* the last two */
   char state[6]; /* SQLSTATE of the last error; "" where the server said none */
   char column[64], constraint[64]; /* that it named */
-  int lost;               /* the connection broke under the last call */
+  int lost;  /* the connection broke under the last call */
+  int moved; /* the run has still the owner of a connection before */
   const cq_dest_run *run; /* claimed, and not over */
   pg_table *tables;
   int64_t row;      /* number of the last row of the run */
@@ -160,7 +161,7 @@ int pg_secrets(cq_arena *a, cq_dest_def *d, const char *connection);
 
 /* ---- link.c ---- */
 /* Makes a connection where there is none; `patient`: keeps trying, since there
- * was one.  A run that was claimed by the one before is taken along. */
+ * was one. */
 int pg_connect(pg *d, int patient, cq_error *err);
 void pg_disconnect(pg *d);
 /* Until the socket can be read (1), written (2): at most ms.  CQ_INTERRUPT,

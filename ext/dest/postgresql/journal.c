@@ -58,11 +58,10 @@ void pg_add_run(pg_batch *b, const pg *d, const cq_dest_run *r,
          "units_done = %n, rows = %n, errors = %n, requests = %n, retries = "
          "%n, throttled_ms = %n, bytes = %n, updated = clock_timestamp(), "
          "finished = %s, message = %L WHERE sync_group_id = %n AND source_name "
-         "= %L AND owner = %L",
+         "= %L",
          d->schema, status, ntable, n->units, n->units_done, n->rows, n->errors,
          n->requests, n->retries, n->throttled_ms, n->bytes,
-         over ? "clock_timestamp()" : "NULL", message, r->group, r->source,
-         d->owner);
+         over ? "clock_timestamp()" : "NULL", message, r->group, r->source);
   if (over)
     pg_add_tables_over(b, d, r->group, r->source,
                        strcmp(status, "interrupted") == 0 ? "interrupted"
@@ -147,7 +146,7 @@ int pg_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
   }
   for (pg_table *t = d->tables; t; t = t->next) pg_table_forget(d, t);
   d->ended_ms = 0;
-  rc = pg_notes(d, err); /* which connects, and so may change the owner */
+  rc = pg_notes(d, err);
   pg_add_run(&b, d, r, status, n, ntable, message);
   if (rc == CQ_OK) rc = pg_transact(d, PG_FENCED, over_work, &b, err);
   pg_batch_clear(&b);

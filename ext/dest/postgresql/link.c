@@ -1,8 +1,8 @@
 /* ext/dest/postgresql/link.c: the connection: made without blocking, waited for
  * with an eye on interrupts, and made again where it was lost.
  *
- * A run that was claimed by the connection before is taken along: what that one
- * was still doing is ended first, and the run has to be ours still. */
+ * What the connection before was still doing is ended first; the run that it
+ * claimed is taken along by the next transaction, if it is ours still. */
 #include "dest/postgresql/internal.h"
 
 #include <errno.h>
@@ -137,6 +137,7 @@ static int handshake(pg *d, cq_error *err) {
                           "destination %s: no connection within %lld s",
                           d->base.name, (long long)ms / 1000);
     rc = pg_wait(d, state == PG_POLL_READ ? 1 : 2, left, err);
+    if (rc == CQ_IOERR && cq_mono_ms() >= until) continue;
     if (rc) return rc;
     state = d->lib.PQconnectPoll(d->conn);
     if (state == PG_POLL_FAILED)
@@ -204,28 +205,7 @@ static int end_old(pg *d, const char *old, cq_error *err) {
   }
 }
 
-static int adopt(pg *d, const char *old_owner, cq_error *err) {
-  int64_t n = 0;
-  pg_batch b;
-  int rc;
-
-  pg_batch_init(&b);
-  pg_add(&b, &n,
-         "UPDATE %I.cq_syncs SET owner = %L, updated = clock_timestamp() WHERE "
-         "sync_group_id = %n AND source_name = %L AND owner = %L AND unsettled "
-         "= 1",
-         d->schema, d->owner, d->run->group, d->run->source, old_owner);
-  rc = pg_run(d, &b, "cq_syncs", err);
-  pg_batch_clear(&b);
-  if (rc || n == 1) return rc;
-  return cq_error_set(err, CQ_BUSY,
-                      "source %s: its run was taken over by another process "
-                      "while the connection to %s was lost",
-                      d->run->source, d->base.name);
-}
-
 static int connect_once(pg *d, cq_error *err) {
-  char *old_owner = d->owner ? cq_strdup(d->owner) : NULL;
   char old[sizeof d->backend];
   int rc;
 
@@ -234,18 +214,12 @@ static int connect_once(pg *d, cq_error *err) {
   rc = handshake(d, err);
   if (rc == CQ_OK) rc = greet(d, err);
   if (rc == CQ_OK && *old) rc = end_old(d, old, err);
-  if (rc == CQ_OK && d->run && old_owner) rc = adopt(d, old_owner, err);
-  if (rc) {
-    pg_disconnect(d);
-    /* Whoever tries next is still the one that was before. */
-    memcpy(d->backend, old, sizeof old);
-    if (old_owner) {
-      cq_free(d->owner);
-      d->owner = old_owner;
-      old_owner = NULL;
-    }
+  if (rc == CQ_OK) {
+    d->moved = d->run != NULL;
+    return CQ_OK;
   }
-  cq_free(old_owner);
+  pg_disconnect(d);
+  memcpy(d->backend, old, sizeof old); /* whoever tries next ends it */
   return rc;
 }
 

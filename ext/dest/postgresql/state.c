@@ -261,7 +261,7 @@ int pg_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
 
   d->run = NULL;
   rc = pg_transact(d, PG_PLAIN, begin_work, &c, err);
-  if (rc == CQ_OK) d->run = r;
+  if (rc == CQ_OK) d->run = r, d->moved = 0;
   return rc;
 }
 

@@ -24,7 +24,7 @@ int64_t pg_lock_key(const pg *d, const char *what, const char *name) {
 }
 
 /* BEGIN, and the transaction's number; the run's row is locked, so that nobody
- * settles it meanwhile. */
+ * settles it meanwhile, and after a new connection it gets its new owner. */
 static int begin(pg *d, pg_kind kind, int64_t *xid, cq_error *err) {
   int64_t ours = 0;
   pg_batch b;
@@ -34,11 +34,16 @@ static int begin(pg *d, pg_kind kind, int64_t *xid, cq_error *err) {
   pg_batch_init(&b);
   pg_add(&b, NULL, "BEGIN");
   pg_add(&b, xid, "SELECT txid_current()");
-  if (kind == PG_FENCED && d->run)
+  if (kind == PG_FENCED && d->run && d->moved)
+    pg_add(&b, &ours,
+           "UPDATE %I.cq_syncs SET owner = %L, updated = clock_timestamp() "
+           "WHERE sync_group_id = %n AND source_name = %L AND unsettled = 1",
+           d->schema, d->owner, d->run->group, d->run->source);
+  else if (kind == PG_FENCED && d->run)
     pg_add(&b, &ours,
            "SELECT 1 FROM %I.cq_syncs WHERE sync_group_id = %n AND source_name "
-           "= %L AND owner = %L AND unsettled = 1 FOR NO KEY UPDATE",
-           d->schema, d->run->group, d->run->source, d->owner);
+           "= %L AND unsettled = 1 FOR NO KEY UPDATE",
+           d->schema, d->run->group, d->run->source);
   else
     ours = 1;
   rc = pg_run(d, &b, "BEGIN", err);
@@ -122,6 +127,7 @@ int pg_transact(pg *d, pg_kind kind, pg_work work, void *user, cq_error *err) {
 
     if (rc == CQ_OK) {
       rc = once(d, kind, work, user, &fate, &why);
+      if (rc == CQ_OK && kind == PG_FENCED) d->moved = 0;
       if (rc == CQ_OK) return rc;
       if (rc == CQ_INTERRUPT) { /* the server may be busy with it still */
         pg_disconnect(d);
