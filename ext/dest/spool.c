@@ -1,5 +1,6 @@
 /* ext/dest/spool.c: packed rows kept aside in a temporary file that has no name. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ static int spool_open(cq_spool *s, cq_error *err) {
                  folder, strerror(errno));
   else
     unlink(path);
+  if (s->fd >= 0) fcntl(s->fd, F_SETFD, FD_CLOEXEC);
   cq_free(path);
   return s->fd < 0 ? CQ_IOERR : CQ_OK;
 }

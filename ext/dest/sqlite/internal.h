@@ -26,6 +26,7 @@ typedef struct lite_kept {
 } lite_kept;
 
 typedef struct lite_stage lite_stage;
+typedef struct lite_spill lite_spill;
 
 /* One connection; several destinations (main, an attached file) may share it,
  * and then share its transaction. */
@@ -45,8 +46,9 @@ typedef struct lite_handle {
   cq_error why;       /* the last error of a statement in it */
   lite_stage *stages; /* of the units under way */
   size_t staged;      /* bytes that they hold in memory */
-  int losses;         /* transactions that went with what they held */
-  cq_error lost;      /* why the last of them did */
+  lite_spill *spill;
+  int losses;    /* transactions that went with what they held */
+  cq_error lost; /* why the last of them did */
   int (*interrupted)(void *user);
   void *user;
 } lite_handle;
@@ -136,6 +138,7 @@ int lite_stage_add(lite_handle *h, cq_dest_unit *u, const cq_dest_rows *rows,
 int lite_stage_read(lite_stage *s, lite_feed *f);
 void lite_stage_stop(lite_stage *s); /* they are read no more */
 void lite_stage_free(lite_stage *s);
+void lite_spill_free(lite_spill *p);
 void lite_stage_drop(lite_handle *h, const cq_dest_table *t); /* all of it */
 
 /* ---- merge.c ---- */

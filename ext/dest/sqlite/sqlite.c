@@ -164,6 +164,7 @@ static void lite_close(cq_dest *base) {
     sqlite3_finalize(h->stopper);
     sqlite3_finalize(h->undo);
     lite_forget(h);
+    lite_spill_free(h->spill);
     if (h->nested) sqlite3_exec(h->db, "RELEASE cq_sync", NULL, NULL, NULL);
     if (h->own) sqlite3_close(h->db);
     cq_free(h);

@@ -36,6 +36,25 @@ typedef struct stage_source {
   uint64_t head; /* of the row's id */
 } stage_source;
 
+/* What is sorted: 16 bytes a row. */
+typedef struct stage_key {
+  uint64_t head;
+  uint32_t pack, row;
+} stage_key;
+
+/* What making a run takes, kept for the next: that it stays where it is, behind
+ * the rows, is also what keeps the C library from giving their memory back to
+ * the system, which would then hand it out again page by page. */
+struct lite_spill {
+  /* Rows that go into the file as one pack. */
+  cq_batch batch; /* cells only, which borrow */
+  size_t cap;
+  cq_buf ids, parents;
+  int any; /* some row has a parent */
+  stage_key *keys;
+  size_t capkey;
+};
+
 struct lite_stage {
   lite_stage *next, **before;
   lite_handle *h;
@@ -94,12 +113,6 @@ static lite_stage *stage_new(lite_handle *h, const cq_dest_table *t) {
 
 /* ---- a run ----------------------------------------------------------------------- */
 
-/* What is sorted: 16 bytes a row. */
-typedef struct stage_key {
-  uint64_t head;
-  uint32_t pack, row;
-} stage_key;
-
 /* The first of an id's 36 characters, so that numbers compare as they do. */
 static uint64_t head_of(const char *id) {
   uint64_t head = 0;
@@ -137,15 +150,14 @@ static stage_key *sorted(const lite_stage *s, stage_key *keys, stage_key *room,
   return keys;
 }
 
-/* Rows that go into the file as one pack. */
-typedef struct stage_piece {
-  cq_batch batch; /* cells only, which borrow */
-  size_t cap;
-  cq_buf ids, parents;
-  int any; /* some row has a parent */
-} stage_piece;
+static void piece_clear(lite_spill *p) {
+  cq_buf_reset(&p->ids);
+  cq_buf_reset(&p->parents);
+  p->batch.nrow = 0;
+  p->any = 0;
+}
 
-static int piece_put(lite_stage *s, stage_piece *p, stage_run *run,
+static int piece_put(lite_stage *s, lite_spill *p, stage_run *run,
                      cq_error *err) {
   cq_pack *pack;
   int64_t at;
@@ -161,14 +173,11 @@ static int piece_put(lite_stage *s, stage_piece *p, stage_run *run,
     if (pack->bytes > run->widest) run->widest = pack->bytes;
   }
   cq_pack_unref(pack);
-  cq_buf_reset(&p->ids);
-  cq_buf_reset(&p->parents);
-  p->batch.nrow = 0;
-  p->any = 0;
+  piece_clear(p);
   return rc;
 }
 
-static int piece_add(stage_piece *p, const cq_pack *pack, uint32_t row,
+static int piece_add(lite_spill *p, const cq_pack *pack, uint32_t row,
                      size_t *bytes, cq_error *err) {
   static const char none[ID];
   cq_batch from = cq_pack_batch(pack);
@@ -195,46 +204,58 @@ static int piece_add(stage_piece *p, const cq_pack *pack, uint32_t row,
   return CQ_OK;
 }
 
+static lite_spill *spill_new(void) {
+  lite_spill *p = cq_calloc(1, sizeof *p);
+
+  if (!p) return NULL;
+  cq_buf_init(&p->ids, PIECE_BYTES * 2);
+  cq_buf_init(&p->parents, PIECE_BYTES * 2);
+  return p;
+}
+
+void lite_spill_free(lite_spill *p) {
+  if (!p) return;
+  cq_buf_clear(&p->ids);
+  cq_buf_clear(&p->parents);
+  cq_free(p->batch.cells);
+  cq_free(p->keys);
+  cq_free(p);
+}
+
 /* What is in memory becomes a run in the file. */
 static int stage_spill(lite_stage *s, cq_error *err) {
+  lite_spill *p = s->h->spill;
   stage_run run = {0, 0, 0};
-  stage_key *room = NULL, *keys;
   size_t n = 0, bytes = 0;
-  stage_piece p;
+  stage_key *keys;
   int rc = CQ_OK;
 
-  memset(&p, 0, sizeof p);
-  cq_buf_init(&p.ids, PIECE_BYTES * 2);
-  cq_buf_init(&p.parents, PIECE_BYTES * 2);
+  if (!p) p = s->h->spill = spill_new();
+  if (!p) return cq_error_nomem(err);
   for (size_t i = 0; i < s->n; i++) n += (size_t)s->packs[i]->nrow;
-  room = cq_malloc(2 * n * sizeof *room + 1);
-  if (!room || cq_grow(&s->runs, &s->caprun, s->nrun, sizeof *s->runs)) {
-    rc = cq_error_nomem(err);
-    goto done;
-  }
+  if (cq_grow(&p->keys, &p->capkey, 2 * n, sizeof *p->keys) ||
+      cq_grow(&s->runs, &s->caprun, s->nrun, sizeof *s->runs))
+    return cq_error_nomem(err);
   n = 0;
   for (size_t i = 0; i < s->n; i++)
     for (int k = 0; k < s->packs[i]->nrow; k++, n++) {
-      room[n].head = head_of(cq_pack_ids(s->packs[i]) + ID * (size_t)k);
-      room[n].pack = (uint32_t)i;
-      room[n].row = (uint32_t)k;
+      p->keys[n].head = head_of(cq_pack_ids(s->packs[i]) + ID * (size_t)k);
+      p->keys[n].pack = (uint32_t)i;
+      p->keys[n].row = (uint32_t)k;
     }
-  keys = sorted(s, room, room + n, n);
+  keys = sorted(s, p->keys, p->keys + n, n);
+  piece_clear(p);
   for (size_t i = 0; i < n && rc == CQ_OK; i++) {
-    rc = piece_add(&p, s->packs[keys[i].pack], keys[i].row, &bytes, err);
+    rc = piece_add(p, s->packs[keys[i].pack], keys[i].row, &bytes, err);
     if (rc == CQ_OK && (bytes >= PIECE_BYTES || i + 1 == n)) {
-      rc = piece_put(s, &p, &run, err);
+      rc = piece_put(s, p, &run, err);
       bytes = 0;
     }
   }
-  if (rc == CQ_OK && n) s->runs[s->nrun++] = run;
-  if (rc == CQ_OK) stage_forget(s);
-done:
-  cq_buf_clear(&p.ids);
-  cq_buf_clear(&p.parents);
-  cq_free(p.batch.cells);
-  cq_free(room);
-  return rc;
+  if (rc) return rc;
+  if (n) s->runs[s->nrun++] = run;
+  stage_forget(s);
+  return CQ_OK;
 }
 
 /* Those who have most go first; what the rows of a table that has failed take
