@@ -9,6 +9,7 @@ PYTHON   ?= /usr/bin/python3
 VENV     ?= $(BUILD)/venv
 NODE     ?= $(BUILD)/hosts/node
 CHDB     ?= $(BUILD)/chdb
+STORES   ?= $(BUILD)/stores
 TESTS    ?=
 WERROR   ?=
 SANITIZE ?=
@@ -161,6 +162,10 @@ $(CHDB)/.done: tools/chdb.sh tools/npm.sh
 	tools/chdb.sh $(@D) $(PYTHON)
 	touch $@
 
+$(STORES)/.done: tools/stores.sh tools/npm.sh
+	tools/stores.sh $(@D) $(PYTHON)
+	touch $@
+
 # SQLite's hosts that Debian does not have, and C programs with a newer SQLite
 # than Debian's in each of its threading modes.
 HOSTS = $(addprefix $(BUILD)/hosts/,c c-0 c-1 c-2 libraries)
@@ -194,8 +199,8 @@ demo-run: $(BUILD)/cq.so $(VENV)/.done
 check:
 	tools/deps.sh build check
 	$(MAKE) check-run
-check-run: all tests $(HOSTS) $(NODE)/.done $(CHDB)/.done $(VENV)/.done $(VENV)/github/.done
-	$(SAN_ENV) CQ_NODE=$(NODE) CQ_CHDB=$(CHDB) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
+check-run: all tests $(HOSTS) $(NODE)/.done $(CHDB)/.done $(STORES)/.done $(VENV)/.done $(VENV)/github/.done
+	$(SAN_ENV) CQ_NODE=$(NODE) CQ_CHDB=$(CHDB) CQ_STORES=$(STORES) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
 
 #: make check-hosts   cq inside Go, Rust, Java, Perl, Tcl, PHP, Ruby and Datasette
 check-hosts:
@@ -229,7 +234,7 @@ ubsan: sanitizer = undefined
 tsan:  sanitizer = thread
 asan ubsan tsan:
 	tools/deps.sh build check
-	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) NODE=$(NODE) CHDB=$(CHDB) SANITIZE=$(sanitizer) CC=gcc
+	$(MAKE) check-run BUILD=$(BUILD)-$@ VENV=$(VENV) NODE=$(NODE) CHDB=$(CHDB) STORES=$(STORES) SANITIZE=$(sanitizer) CC=gcc
 
 #: make valgrind   some tests under valgrind's memcheck, the stock shell in it
 VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
@@ -311,7 +316,7 @@ docs: all
 coverage:
 	tools/deps.sh build check
 	find $(BUILD)-cov -name '*.gcda' -delete 2>/dev/null || :
-	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) NODE=$(NODE) CHDB=$(CHDB) COVERAGE=1 CC=gcc
+	$(MAKE) check-run BUILD=$(BUILD)-cov VENV=$(VENV) NODE=$(NODE) CHDB=$(CHDB) STORES=$(STORES) COVERAGE=1 CC=gcc
 	tools/coverage.py $(BUILD)-cov
 
 C_FILES  = $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/*.[ch] vtab/*.[ch] \
