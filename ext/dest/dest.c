@@ -120,22 +120,33 @@ void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v) {
 
 /* ---- keys that several specs have ------------------------------------------------ */
 
-int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out,
-                        cq_error *err) {
+int cq_dest_duration(const cq_node *map, const char *key, int64_t most,
+                     int64_t *out, cq_error *err) {
   const char *text = NULL;
   int64_t us;
+  int rc = cq_tree_text(map, key, &text, err);
+
+  if (rc || !text) return rc;
+  if (cq_duration_parse(text, strlen(text), &us) || us < 0)
+    return cq_tree_error(err, cq_tree_get(map, key),
+                         "%s: no duration: %s\nhint: 20s", key, text);
+  if (us / 1000 > most)
+    return cq_tree_error(err, cq_tree_get(map, key), "%s: more than %lld s: %s",
+                         key, (long long)(most / 1000), text);
+  *out = us / 1000;
+  return CQ_OK;
+}
+
+int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out,
+                        cq_error *err) {
   int rc = cq_tree_int(map, "batch_size", 1, INT64_C(1) << 32, &out->rows, err);
 
   if (rc == CQ_OK)
     rc = cq_tree_int(map, "batch_size_bytes", 1, INT64_C(1) << 34, &out->bytes,
                      err);
-  if (rc == CQ_OK) rc = cq_tree_text(map, "batch_timeout", &text, err);
-  if (rc || !text) return rc;
-  if (cq_duration_parse(text, strlen(text), &us) || us < 0)
-    return cq_tree_error(err, cq_tree_get(map, "batch_timeout"),
-                         "batch_timeout: no duration: %s\nhint: 20s", text);
-  out->ms = us / 1000;
-  return CQ_OK;
+  return rc ? rc
+            : cq_dest_duration(map, "batch_timeout", 24 * 3600000, &out->ms,
+                               err);
 }
 
 int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text) {

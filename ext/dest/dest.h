@@ -49,6 +49,7 @@ typedef struct cq_dest_def {
   int forced;         /* migrate_mode: forced */
   int group_in_key;   /* overwrite with a sync_group_id: part of the key */
   struct sqlite3 *db; /* the host's connection */
+  const void *caller; /* an identity alone: who it is has one run at a time */
   cq_dest *peers;     /* those opened before, chained by next */
   int several; /* a run of several destinations: none waits for another */
   int (*interrupted)(void *user); /* or NULL */
@@ -285,6 +286,10 @@ char *cq_dest_shipped(const char *path);
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */
 int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out, cq_error *err);
+/* A duration ("20s", "2m", or seconds) in milliseconds, at most `most`; *out
+ * stays where the key is missing. */
+int cq_dest_duration(const cq_node *map, const char *key, int64_t most,
+                     int64_t *out, cq_error *err);
 /* No message is to hold it. */
 int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text);
 

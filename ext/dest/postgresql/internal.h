@@ -88,8 +88,9 @@ void pg_lib_close(pg_lib *lib);
 typedef struct pg_options {
   const char *connection, *schema;
   cq_dest_gather gather;
-  int64_t retries; /* of a transaction that met another */
-  int indexes;     /* create_performance_indexes */
+  int64_t retries;     /* of a transaction that met another */
+  int indexes;         /* create_performance_indexes */
+  int64_t patience_ms; /* reconnect_timeout */
 } pg_options;
 
 /* A unit from its first row, or its end, until it is in the journal. */
@@ -139,12 +140,14 @@ typedef struct pg {
   char *connection;
   char *schema; /* its name */
   int forced, group_in_key;
-  char *owner;      /* host:process:backend/its start */
+  const void *caller;
+  char *owner;      /* host:process:caller:backend/its start */
   char backend[64]; /* the last two */
   char state[6]; /* SQLSTATE of the last error; "" where the server said none */
   char column[64], constraint[64]; /* that it named */
   int lost;  /* the connection broke under the last call */
   int moved; /* the run has still the owner of a connection before */
+  int gone;  /* and did not come back within the patience */
   const cq_dest_run *run; /* claimed, and not over */
   pg_table *tables;
   int64_t row;      /* number of the last row of the run */

@@ -15,8 +15,7 @@
 
 enum {
   LOOK_MS = 100,
-  PATIENCE_MS = 60000, /* for a server that was there a moment ago */
-  OLD_MS = 30000,      /* for what the lost connection was doing */
+  OLD_MS = 30000, /* for what the lost connection was doing */
   OLDEST_SERVER = 120000
 };
 
@@ -175,7 +174,8 @@ static int greet(pg *d, cq_error *err) {
   pg_done(d, r);
   gethostname(host, sizeof host - 1);
   cq_free(d->owner);
-  d->owner = cq_mprintf("%s:%ld:%s", host, (long)getpid(), d->backend);
+  d->owner =
+      cq_mprintf("%s:%ld:%p:%s", host, (long)getpid(), d->caller, d->backend);
   return d->owner ? CQ_OK : cq_error_nomem(err);
 }
 
@@ -224,7 +224,7 @@ static int connect_once(pg *d, cq_error *err) {
 }
 
 int pg_connect(pg *d, int patient, cq_error *err) {
-  int64_t until = cq_mono_ms() + PATIENCE_MS, pause = 50;
+  int64_t until = cq_mono_ms() + d->options.patience_ms, pause = 50;
 
   if (d->conn && !d->lost) return CQ_OK;
   pg_disconnect(d);
@@ -232,9 +232,13 @@ int pg_connect(pg *d, int patient, cq_error *err) {
     cq_error why = {0, ""};
     int rc = connect_once(d, &why);
 
-    if (rc == CQ_OK) return rc;
-    if (!patient || (rc != CQ_IOERR && rc != CQ_AUTH) ||
+    if (rc == CQ_OK) {
+      d->gone = 0;
+      return rc;
+    }
+    if (!patient || d->gone || (rc != CQ_IOERR && rc != CQ_AUTH) ||
         cq_mono_ms() + pause > until) {
+      d->gone = patient;
       if (err) *err = why;
       return rc;
     }

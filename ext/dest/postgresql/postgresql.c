@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { RETRIES = 10 };
+enum { RETRIES = 10, PATIENCE_MS = 60000, MOST_MS = 3600000 };
 
 /* ---- spec ---------------------------------------------------------------------- */
 
@@ -22,6 +22,9 @@ static int spec_values(const cq_node *map, pg_options *o, cq_error *err) {
   if (rc == CQ_OK)
     rc = cq_tree_choice(map, "pgx_log_level", levels,
                         sizeof levels / sizeof *levels, &unused, err);
+  if (rc == CQ_OK)
+    rc = cq_dest_duration(map, "reconnect_timeout", MOST_MS, &o->patience_ms,
+                          err);
   return rc ? rc : cq_dest_gather_spec(map, &o->gather, err);
 }
 
@@ -30,7 +33,7 @@ static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   static const char *const known[] = {
       "connection_string", "schema",        "batch_size",
       "batch_size_bytes",  "batch_timeout", "create_performance_indexes",
-      "retry_on_deadlock", "pgx_log_level"};
+      "retry_on_deadlock", "pgx_log_level", "reconnect_timeout"};
   pg_options *o = cq_arena_alloc(a, sizeof *o);
   int rc;
 
@@ -40,6 +43,7 @@ static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   o->gather.bytes = 100 << 20;
   o->gather.ms = 5000;
   o->retries = RETRIES;
+  o->patience_ms = PATIENCE_MS;
   rc =
       cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
   if (rc == CQ_OK) rc = spec_values(map, o, err);
@@ -130,6 +134,7 @@ static int pg_open(const cq_dest_def *def, int make, cq_dest **out,
   d->connection = cq_strdup(o->connection);
   d->forced = def->forced;
   d->group_in_key = def->group_in_key;
+  d->caller = def->caller;
   d->interrupted = def->interrupted;
   d->user = def->user;
   cq_buf_init(&d->notes, SIZE_MAX);

@@ -166,6 +166,13 @@ static int connection_of(pg *d, const char *owner, int64_t *out,
                 pid, (int64_t)start);
 }
 
+/* Who begins a run has none under way, whichever connection it had. */
+static int same_caller(const pg *d, const char *owner) {
+  const char *mine = strrchr(d->owner, ':');
+
+  return mine && strncmp(owner, d->owner, (size_t)(mine - d->owner) + 1) == 0;
+}
+
 static int still_runs(pg *d, const char *owner, int64_t silent_ms, int *out,
                       cq_error *err) {
   int gone = process_gone(d, owner);
@@ -173,7 +180,7 @@ static int still_runs(pg *d, const char *owner, int64_t silent_ms, int *out,
   int rc;
 
   *out = 0;
-  if (strcmp(owner, d->owner) == 0) return CQ_OK;
+  if (same_caller(d, owner)) return CQ_OK;
   for (;;) {
     rc = connection_of(d, owner, &at, err);
     /* The server sees in a moment that a killed process's connection ended. */
