@@ -58,6 +58,12 @@ with Seaweed() as s:
     t.is_('and by pyarrow', sorted(names), ['Argo', 'Fram', 'Gjoa', 'Kon', 'Ra'])
     store.fresh()
 
+    t.routes(SHIPS.replace('{"a": 1}', '{"a b": 1, "c-d": {"é": 2}}'))
+    store = Bucket(s, 'json', more=', athena: true')
+    t.sync('{source: fleet, tables: [fleet_ships], destination: %s}' % store.destination())
+    t.is_('names as Athena takes them', [x[0] for x in store.read('fleet_ships', ['flags', 'id']) if x[1] == 2], [{'a_b': 1, 'c_d': {'_': 2}}])
+    store.fresh()
+
     # ---- the short form ----
     os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_ENDPOINT_URL_S3=s.url)
     r = t.sync('{source: fleet, tables: [fleet_ships], destination: "s3://%s/short?format=csv&compression=gzip"}' % BUCKET)

@@ -1,5 +1,6 @@
 """What the tests of the destination s3 share: a bucket as objects.py reads it,
 by way of another client that copies it into a folder."""
+import json
 import os
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ def copy(boto, root, prefix=''):
 
 class Bucket(objects.Objects):
     name = 's3'
+    KEY, SECRET = KEY, SECRET
 
     def __init__(self, server, kind='parquet', prefix='cq/', more=''):
         self.server, self.kind, self.prefix, self.more = server, kind, prefix, more
@@ -48,7 +50,8 @@ class Bucket(objects.Objects):
 
     def destination(self):
         return ('{kind: s3, bucket: %s, region: us-east-1, path: "%s", format: %s, endpoint: "%s", use_path_style: true, '
-                'credentials: {access_key_id: %s, secret_access_key: %s}%s}' % (BUCKET, self.prefix, self.kind, self.server.url, KEY, SECRET, self.more))
+                'credentials: {access_key_id: %s, secret_access_key: %s}%s}' % (
+                    BUCKET, self.prefix, self.kind, self.server.url, json.dumps(self.KEY), json.dumps(self.SECRET), self.more))
 
     def keys(self):
         return [o['Key'] for page in self.boto.get_paginator('list_objects_v2').paginate(Bucket=BUCKET) for o in page.get('Contents', [])]

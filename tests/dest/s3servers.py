@@ -1,4 +1,4 @@
-"""What the tests of S3 start on loopback: SeaweedFS, a real server; Strict, a
+"""What the tests of S3 start on loopback: SeaweedFS and Swift, real servers; Strict, a
 server of our own that checks all that S3 checks, by a signature written a second
 time, and errs as it is told; Cutter, a way to a server that breaks; and Drive,
 cq's client by hand.
@@ -8,6 +8,7 @@ cq's client by hand.
 """
 import base64
 import datetime
+import getpass
 import glob
 import hashlib
 import hmac
@@ -96,6 +97,82 @@ class Seaweed:
 
     def uploads(self, bucket):
         return [(u['Key'], u['UploadId']) for u in self.boto().list_multipart_uploads(Bucket=bucket).get('Uploads', [])]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Swift:
+    """OpenStack Swift with its S3 interface, of Debian's packages: checks region, clock and hashes, too; knows no conditions."""
+    KEY, SECRET = 'test:tester', 'testing-not-for-logs'
+    PIPELINE = 'catch_errors gatekeeper proxy-logging cache listing_formats bulk s3api tempauth slo dlo copy proxy-logging proxy-server'
+    FILTERS = {'cache': ('memcache', 'memcache_servers = 127.0.0.1:9'), 's3api': ('s3api', 'location = us-east-1\ns3_acl = false\nmin_segment_size = 5242880'),
+               'tempauth': ('tempauth', f'user_test_tester = {SECRET} .admin .reseller_admin')}
+
+    RINGS = """import sys
+from swift.common.ring import RingBuilder
+for i, kind in enumerate(('account', 'container', 'object')):
+    b = RingBuilder(2, 1, 1)
+    b.add_dev({'id': 0, 'region': 1, 'zone': 1, 'weight': 1, 'ip': '127.0.0.1', 'port': int(sys.argv[2]) + 1 + i, 'device': 'd1', 'meta': '',
+               'replication_ip': '127.0.0.1', 'replication_port': int(sys.argv[2]) + 1 + i})
+    b.rebalance()
+    b.get_ring().save(f'{sys.argv[1]}/{kind}.ring.gz')
+"""
+
+    def __init__(self, folder='swift'):
+        d, self.port, self.procs = os.path.abspath(folder), ports(4), []
+        etc = d + '/etc'
+        os.makedirs(etc)
+        os.makedirs(d + '/dev/d1')
+        self.url = f'http://127.0.0.1:{self.port}'
+        head = f'[DEFAULT]\nswift_dir = {etc}\nbind_ip = 127.0.0.1\nworkers = 0\nuser = {getpass.getuser()}\nlog_level = WARNING\n'
+        self.write(etc + '/swift.conf', '[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n[storage-policy:0]\nname = p0\ndefault = yes\n')
+        subprocess.run(['/usr/bin/python3', '-c', self.RINGS, etc, str(self.port)], check=True)
+        for i, kind in enumerate(('account', 'container', 'object')):
+            self.write(f'{etc}/{kind}.conf', head + f'devices = {d}/dev\nmount_check = false\ndisable_fallocate = true\nbind_port = {self.port + 1 + i}\n'
+                       f'[pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n')
+        text = head + f'bind_port = {self.port}\n[pipeline:main]\npipeline = {self.PIPELINE}\n[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n'
+        for name in dict.fromkeys(self.PIPELINE.split()[:-1]):
+            egg, more = self.FILTERS.get(name, (name.replace('-', '_'), ''))
+            text += f'[filter:{name}]\nuse = egg:swift#{egg}\n{more}\n'
+        self.write(etc + '/proxy.conf', text)
+        for kind in ('account', 'container', 'object', 'proxy'):
+            self.procs.append(subprocess.Popen([f'swift-{kind}-server', f'{etc}/{kind}.conf'], stdout=open(f'{d}/{kind}.log', 'wb'), stderr=subprocess.STDOUT))
+        until, why = time.monotonic() + 60, None
+        while time.monotonic() < until and all(p.poll() is None for p in self.procs):
+            try:
+                self.boto().list_buckets()
+                return
+            except Exception as e:
+                why = e
+                time.sleep(0.1)
+        self.stop()
+        raise SystemExit(f'Swift did not start: {why}\n' + ''.join(open(f'{d}/{k}.log').read()[-700:] for k in ('account', 'container', 'object', 'proxy')))
+
+    def write(self, path, text):
+        with open(path, 'w') as f:
+            f.write(text)
+
+    boto = lambda self, key=KEY, secret=SECRET: Seaweed.boto(self, key, secret)
+    uploads = Seaweed.uploads
+
+    def bucket(self, name):
+        until = time.monotonic() + 30
+        while True:     # its four servers are up one after the other
+            try:
+                return Seaweed.bucket(self, name)
+            except Exception:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    def stop(self):
+        for p in self.procs:
+            p.kill()
+            p.wait()
 
     def __enter__(self):
         return self

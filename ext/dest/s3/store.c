@@ -405,13 +405,37 @@ static int s3_open(const cq_dest_def *d, int make, cq_dest **out,
 }
 
 static const char options[] =
-    "{\"bucket\":\"text\",\"region\":\"text\",\"path\":\"text\"}";
+    "{\"bucket\":\"the bucket, which is there already\",\"region\":\"its "
+    "region; found out where it is missing\",\"path\":\"where objects go: "
+    "{{TABLE}} {{UUID}} {{FORMAT}} {{SYNC_ID}} {{YEAR}} {{MONTH}} {{DAY}} "
+    "{{HOUR}} {{MINUTE}}\",\"format\":\"parquet, json or "
+    "csv\",\"format_spec\":\"the format's own keys\",\"compression\":\"of csv "
+    "and json: none, gzip, zstd\",\"no_rotate\":\"one object a table and "
+    "run\",\"batch_size\":\"rows of an object\",\"batch_size_bytes\":\"its "
+    "bytes\",\"batch_timeout\":\"how long it is "
+    "gathered\",\"keep\":\"snapshots "
+    "that are kept\",\"write_empty_objects_for_empty_tables\":\"an object "
+    "without rows where a table has none\",\"athena\":\"keys in JSON of "
+    "letters, digits and _ alone\",\"endpoint\":\"another server's "
+    "URL\",\"endpoint_skip_tls_verify\":\"its certificate is not "
+    "checked\",\"ca_file\":\"authorities to trust, in PEM "
+    "form\",\"use_path_style\":\"the bucket stands in the "
+    "path\",\"acl\":\"canned ACL of each object\",\"content_type\":\"of the "
+    "tables' objects, instead of the "
+    "format's\",\"server_side_encryption_configuration\":"
+    "\"server_side_encryption: AES256, aws:kms, aws:kms:dsse; "
+    "sse_kms_key_id\",\"credentials\":\"local_profile, role_arn, "
+    "role_session_name, external_id, access_key_id, secret_access_key, "
+    "session_token\",\"max_retries\":\"tries beside the first: "
+    "3\",\"max_backoff\":\"seconds between two, at most: "
+    "30\",\"part_size\":\"bytes of a part of an upload: "
+    "5242880\",\"test_write\":\"accepted\",\"aws_debug\":\"accepted\"}";
 
-const cq_dest_ops cq_dest_s3 = {.name = "s3",
-                                .title = "Amazon S3, and what speaks its "
-                                         "protocol",
-                                .options = options,
-                                .schemes = "s3",
-                                .spec = s3_spec_read,
-                                .open = s3_open,
-                                CQ_OBJECT_DEST};
+const cq_dest_ops cq_dest_s3 = {
+    .name = "s3",
+    .title = "Objects in S3, or a server that speaks its protocol",
+    .options = options,
+    .schemes = "s3",
+    .spec = s3_spec_read,
+    .open = s3_open,
+    CQ_OBJECT_DEST};
