@@ -69,8 +69,8 @@ t.is_('the manifest', (m['source'], m['sync_group_id'], m['status'], m['format']
 sha = __import__('hashlib').sha256(open('out/' + e['files'][0]['path'], 'rb').read()).hexdigest()
 t.is_('its sum and size', (e['files'][0]['sha256'], e['files'][0]['bytes']), (sha, os.path.getsize('out/' + e['files'][0]['path'])))
 t.is_('what else there is', [re.sub(r'\d{10,}', 'G', x) for x in own()],
-      ['latest/fleet.json', 'runs/fleet/G/cq_sync_tables.ndjson', 'runs/fleet/G/cq_syncs.ndjson', 'runs/fleet/G/fleet_ships.ndjson', 'runs/fleet/G/manifest.json', 'sources/fleet.json'])
-t.is_('the same as the pointer', json.load(open(f"out/_cq/runs/fleet/{r['sync_group_id']}/manifest.json")), m)
+      ['latest/fleet.json', 'runs/fleet/G/cq_sync_tables.ndjson', 'runs/fleet/G/cq_syncs.ndjson', 'snapshots/fleet/G/fleet_ships.ndjson', 'snapshots/fleet/G/manifest.json', 'sources/fleet.json'])
+t.is_('the same as the pointer', json.load(open(f"out/_cq/snapshots/fleet/{r['sync_group_id']}/manifest.json")), m)
 
 # ---- a failed unit keeps its last good rows
 t.routes(named('new ').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  status 400\n'))
@@ -154,7 +154,7 @@ fresh()
 for n in range(5):
     t.routes(named(f'{n} ') if n != 2 else named(f'{n} ').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  status 400\n'))
     t.sync(spec(', keep: 2'))
-t.is_('two snapshots are kept', (len(files()), len(glob.glob('out/_cq/runs/fleet/*/manifest.json')), len(glob.glob('out/_cq/runs/fleet/*/cq_syncs.ndjson'))), (2, 2, 5))
+t.is_('two snapshots are kept', (len(files()), len(glob.glob('out/_cq/snapshots/fleet/*/manifest.json')), len(glob.glob('out/_cq/runs/fleet/*/cq_syncs.ndjson'))), (2, 2, 5))
 for n in range(5, 8):
     t.routes(named(f'{n} ').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  status 400\n'))
     t.sync(spec(', keep: 1'))
@@ -205,7 +205,7 @@ t.routes(''.join(rows_of(p, 3, 'one') for p in PORTS[:3]) + 'GET /rome/ships?pag
 s = spec(', batch_timeout: "0.1"', source=', spec: {ports: %s}' % PORTS)
 p = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', CHILD, os.environ['CQ_ROOT'] + '/tests/dest', s], stdout=subprocess.PIPE)
 until = time.monotonic() + 20
-while time.monotonic() < until and not (len(objects.lines('out/_cq/runs/*/*/journal-*.ndjson')) >= 5):
+while time.monotonic() < until and not (len(objects.lines('out/_cq/snapshots/*/*/journal-*.ndjson')) >= 5):
     time.sleep(0.05)
 t.is_('a reader sees nothing of it', ships() if os.path.exists('out/_cq/latest') else [], [])
 p.send_signal(signal.SIGKILL)

@@ -36,7 +36,7 @@ def manifests(root):
 
 def history(root):
     """All snapshots that are kept."""
-    return [load(p) for p in sorted(glob.glob(root + '/_cq/runs/*/*/manifest.json'))]
+    return [load(p) for p in sorted(glob.glob(root + '/_cq/snapshots/*/*/manifest.json'))]
 
 
 def entries(found, table):

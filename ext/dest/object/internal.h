@@ -13,8 +13,9 @@
  * Under the prefix of the path there is, beside the tables' files:
  *   _cq/sources/S.json     whose run is under way
  *   _cq/latest/S.json      the latest snapshot: what readers read
- *   _cq/runs/S/GROUP/      manifest.json: that snapshot; TABLE.ndjson: units;
- *                          journal-N.ndjson; cq_syncs.ndjson and its like
+ *   _cq/snapshots/S/GROUP/ manifest.json: that snapshot; TABLE.ndjson: units;
+ *                          journal-N.ndjson, until it is published
+ *   _cq/runs/S/GROUP/      cq_syncs.ndjson and its like
  *   _cq/tmp/S/             what is being written
  * S is the source's name, percent-encoded. */
 #ifndef CQ_DEST_OBJECT_INTERNAL_H
@@ -110,7 +111,8 @@ struct obj_run {
   cq_dest_run own; /* of a run that is settled: r points at it */
   char *time;      /* its text */
   char *name;      /* the source's, as in keys */
-  char *folder;    /* _cq/runs/S/GROUP/ with the prefix before it */
+  char *folder;    /* _cq/snapshots/S/GROUP/ with the prefix before it */
+  char *told;      /* _cq/runs/S/GROUP/ */
   char *scratch;
   obj_table *tables;
   obj_out *outs;

@@ -236,7 +236,7 @@ static json_t *table_line(const obj_run *run, const obj_table *t) {
 }
 
 int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err) {
-  char *key = cq_mprintf("%scq_syncs.ndjson", run->folder);
+  char *key = cq_mprintf("%scq_syncs.ndjson", run->told);
   cq_buf b;
   int rc;
 
@@ -248,7 +248,7 @@ int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err) {
   for (obj_table *t = run->tables; t && rc == CQ_OK; t = t->next)
     if (t->t) obj_add_line(&b, table_line(run, t));
   if (rc == CQ_OK && (b.len || b.rc)) {
-    key = cq_mprintf("%scq_sync_tables.ndjson", run->folder);
+    key = cq_mprintf("%scq_sync_tables.ndjson", run->told);
     rc = key ? obj_put_text(d, key, &b, err) : cq_error_nomem(err);
     cq_free(key);
   }
@@ -261,7 +261,7 @@ int obj_errors_write(obj_dest *d, obj_run *run, cq_error *err) {
   int rc;
 
   if (!run->errors.len) return CQ_OK;
-  key = cq_mprintf("%scq_sync_errors-%06d.ndjson", run->folder,
+  key = cq_mprintf("%scq_sync_errors-%06d.ndjson", run->told,
                    run->errors_segment + 1);
   rc = key ? obj_put_text(d, key, &run->errors, err) : cq_error_nomem(err);
   cq_free(key);

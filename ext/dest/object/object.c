@@ -29,13 +29,17 @@ int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
   run->own.base = 0;
   run->r = group == r->group ? r : &run->own;
   run->name = obj_name(r->source);
-  run->folder =
-      run->name ? obj_key(d, "_cq/runs/%s/%lld/", run->name, (long long)group)
-                : NULL;
+  run->told = run->name
+                  ? obj_key(d, "_cq/runs/%s/%lld/", run->name, (long long)group)
+                  : NULL;
+  run->folder = run->name ? obj_key(d, "_cq/snapshots/%s/%lld/", run->name,
+                                    (long long)group)
+                          : NULL;
   run->scratch = run->name ? obj_key(d, "_cq/tmp/%s/", run->name) : NULL;
   run->beat_ms = run->committed_ms = run->journal_ms = cq_mono_ms();
   run->unsettled = 1;
-  if (!run->folder || !run->scratch || obj_run_say(run, "running", NULL)) {
+  if (!run->told || !run->folder || !run->scratch ||
+      obj_run_say(run, "running", NULL)) {
     obj_run_free(d, run);
     return cq_error_nomem(err);
   }
@@ -93,6 +97,7 @@ void obj_run_free(obj_dest *d, obj_run *run) {
   cq_free(run->time);
   cq_free(run->name);
   cq_free(run->folder);
+  cq_free(run->told);
   cq_free(run->scratch);
   cq_free(run->status);
   cq_free(run->message);

@@ -541,7 +541,7 @@ static int change_line(void *user, const json_t *line) {
 
 static int change_table(obj_dest *d, obj_run *run, const char *name,
                         const char *status, cq_error *err) {
-  char *key = cq_mprintf("%s%s", run->folder, name);
+  char *key = cq_mprintf("%s%s", run->told, name);
   cq_buf b;
   words w = {run, status, &b};
   int rc;
@@ -554,18 +554,9 @@ static int change_table(obj_dest *d, obj_run *run, const char *name,
   return rc;
 }
 
-/* All of a run that was never published goes but for what the run tables say
- * of it. */
-static int not_run_table(void *user, const char *key) {
-  const char *slash = strrchr(key, '/');
-
-  (void)user;
-  return strncmp(slash ? slash + 1 : key, "cq_sync", 7) != 0;
-}
-
 /* Reads what the run left; publishes it where that is wanted and possible. */
 static int take_up(obj_dest *d, obj_run *old, int keep, cq_error *err) {
-  char *key = cq_mprintf("%scq_syncs.ndjson", old->folder);
+  char *key = cq_mprintf("%scq_syncs.ndjson", old->told);
   char *latest = obj_key(d, "_cq/latest/%s.json", old->name);
   char *journal = cq_mprintf("%sjournal-", old->folder);
   int whole = 0;
@@ -610,7 +601,7 @@ int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
   if (rc == CQ_OK) rc = change_table(d, old, "cq_sync_tables.ndjson", "", err);
   if (rc == CQ_OK)
     rc = published ? remove_journal(d, old, err)
-                   : obj_remove_below(d, old->folder, not_run_table, NULL, err);
+                   : obj_remove_below(d, old->folder, NULL, NULL, err);
   if (rc == CQ_OK) rc = d->store->ops->tidy(d->store, old->scratch, err);
   obj_run_free(d, old);
   return rc;
@@ -688,7 +679,7 @@ static int remove_snapshot(obj_dest *d, const char *key, const json_t *old,
 
 int obj_retain(obj_dest *d, const char *name, int64_t keep, int64_t *snapshots,
                int64_t *files, cq_error *err) {
-  char *prefix = obj_key(d, "_cq/runs/%s/", name);
+  char *prefix = obj_key(d, "_cq/snapshots/%s/", name);
   char *key = obj_key(d, "_cq/latest/%s.json", name);
   retain r = {prefix ? strlen(prefix) : 0, NULL, 0, 0};
   cq_set used = {NULL, 0, 0};
