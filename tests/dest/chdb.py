@@ -8,6 +8,7 @@ import http.server
 import re
 import socketserver
 import sys
+import tempfile
 import urllib.parse
 import zlib
 
@@ -24,6 +25,7 @@ for name, result, args in (('chdb_connect', ctypes.POINTER(P), [ctypes.c_int, ct
 zstd.ZSTD_getFrameContentSize.restype = zstd.ZSTD_decompress.restype = ctypes.c_ulonglong
 zstd.ZSTD_getFrameContentSize.argtypes, zstd.ZSTD_decompress.argtypes = [P, S], [P, S, P, S]
 chdb.chdb_set_signal_handlers_enabled(0)
+INSERT = re.compile(rb'(INSERT INTO [^\n]*) FORMAT (\w+)\n', re.S)
 OURS = ('query', 'database', 'user', 'password', 'query_id', 'session_id', 'wait_end_of_query')
 
 
@@ -61,6 +63,14 @@ class Session(http.server.BaseHTTPRequestHandler):
         finally:
             chdb.chdb_destroy_query_result(r)
 
+    def insert(self, body):
+        """The library takes two line ends for the end of data that stands in a statement: so it gets a file."""
+        head = INSERT.match(body)
+        with tempfile.NamedTemporaryFile(dir=FOLDER) as f:
+            f.write(body[head.end():])
+            f.flush()
+            return self.ask(b"%s FROM INFILE '%s' COMPRESSION 'none' FORMAT %s" % (head[1], f.name.encode(), head[2]))
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
         coding = self.headers.get('Content-Encoding', '')
@@ -73,7 +83,7 @@ class Session(http.server.BaseHTTPRequestHandler):
             self.ask(f"SET {k} = '{v}'".encode())
         answer, error = self.ask(b'USE `%s`' % asked['database'][0].encode()) if 'database' in asked else (b'', None)
         if not error:
-            answer, error = self.ask(body)
+            answer, error = self.insert(body) if INSERT.match(body) else self.ask(body)
         for k in settings:
             self.ask(f'SET {k} = DEFAULT'.encode())
         code = re.match(r'Code: (\d+)', error or '')

@@ -6,16 +6,21 @@ the suite of all destinations reads what is in one.
   server.query('SELECT 1'); server.kill(); server.start()
 """
 import base64
+import datetime
+import http.client
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
 import conformance
@@ -122,6 +127,62 @@ class Modern(Server):
         self.kill()
 
 
+class Faulty(http.server.ThreadingHTTPServer):
+    """Before a server: does to requests what `rules` say, [what is in the statement, what happens, how often]:
+    lost: done, but the answer is not told; dropped: not even that; 'Code: ...': told in an answer of 200; a number: that status."""
+    daemon_threads = True
+
+    def __init__(self, server):
+        self.server, self.rules, self.seen = server, [], []
+        super().__init__(('127.0.0.1', 0), Fault)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        pass
+
+
+class Fault(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        text = (zlib.decompress(body, 31) if self.headers.get('Content-Encoding') == 'gzip' else body).decode('latin-1')
+        front = self.server
+        front.seen.append(text[:200])
+        what = None
+        for rule in front.rules:
+            if rule[0] in text and rule[2]:
+                rule[2] -= 1
+                what = rule[1]
+                break
+        if what == 'dropped':
+            self.close_connection = True
+            return
+        if isinstance(what, str) and what.startswith('Code'):
+            return self.answer(200, what.encode())
+        if isinstance(what, int):
+            return self.answer(what, b'try later')
+        c = http.client.HTTPConnection('127.0.0.1', front.server.port, timeout=60)
+        c.request('POST', self.path, body, {k: v for k, v in self.headers.items() if k in ('Content-Encoding', 'Authorization')})
+        r = c.getresponse()
+        said = r.read()
+        c.close()
+        if what == 'lost':
+            self.close_connection = True
+            return
+        self.answer(r.status, said)
+
+    def answer(self, status, said):
+        self.send_response(status)
+        self.send_header('Content-Length', str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
 class Store(conformance.Store):
     name = 'clickhouse'
     null_lists = False    # a column of Array is never NULL
@@ -163,7 +224,6 @@ def shown(column, kind):
 
 
 def value(column, kind, v):
-    import datetime
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
     if v is None:
         return None

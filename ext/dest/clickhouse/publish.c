@@ -10,6 +10,10 @@
 
 #include "dest/clickhouse/internal.h"
 
+/* One statement looks at rows and at pointers one after the other, in either
+ * order.  So rows are there for a while before they are pointed at, and stay
+ * for a while when they are no longer: longer than a statement is planned. */
+enum { QUIET_MS = 100 };
 enum { SLICE = 2000, DELETE_MS = 30000, DELETE_LOOK_MS = 50, RESENDS = 3 };
 
 /* ---- removing ------------------------------------------------------------------------ */
@@ -496,7 +500,8 @@ static int prepare(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
 /* What nobody sees any more; what cannot be removed now is by the next run. */
 static void tidy(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt) {
   cq_error unsaid = {0, ""};
-  int rc = CQ_OK;
+  int rc =
+      d->base.mode == CQ_MODE_APPEND ? CQ_OK : ch_pause(d, QUIET_MS, &unsaid);
 
   for (int i = 0; i < nt && rc != CQ_INTERRUPT && rc != CQ_IOERR; i++) {
     if (t[i]->failed || d->base.mode == CQ_MODE_APPEND) continue;
@@ -527,6 +532,8 @@ int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
   if (rc == CQ_OK && ch_run_row(d, r, status, n, nt, message, 1))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = ch_journal_flush(d, err);
+  if (rc == CQ_OK && d->quiet_ms > cq_mono_ms() - QUIET_MS)
+    rc = ch_pause(d, d->quiet_ms + QUIET_MS - cq_mono_ms(), err);
   if (rc == CQ_OK)
     rc = ch_point(d, r->group, r->source, r->time, gone.len ? gone.data : NULL,
                   err);

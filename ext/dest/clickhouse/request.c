@@ -143,6 +143,7 @@ typedef struct answer {
   long status;
   int code;    /* of the exception, 0: none */
   int refused; /* `each` has had enough */
+  int handed;  /* it has had some */
 } answer;
 
 static size_t on_head(char *p, size_t size, size_t n, void *user) {
@@ -163,6 +164,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *user) {
   n *= size;
   curl_easy_getinfo(a->d->easy, CURLINFO_RESPONSE_CODE, &status);
   if (a->q->each && status == 200 && !a->code) {
+    a->handed = 1;
     a->refused = a->q->each(a->q->user, p, n);
     return a->refused ? 0 : n;
   }
@@ -243,12 +245,15 @@ static CURLcode try_once(ch *d, const ch_ask *q, const char *url,
     curl_easy_setopt(e, CURLOPT_USERNAME, *d->o->user ? d->o->user : "default");
     curl_easy_setopt(e, CURLOPT_PASSWORD, d->o->password);
   }
+  /* On a connection that was used before libcurl would send a request again
+   * by itself where the other side closes without a word. */
+  curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, q->once ? 1L : 0L);
   set_tls(d);
   a->d = d;
   a->q = q;
   a->code = 0;
   a->status = 0;
-  a->refused = 0;
+  a->refused = a->handed = 0;
   cq_buf_reset(&a->body);
   rc = perform(d);
   curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &a->status);
@@ -416,8 +421,7 @@ int ch_pause(ch *d, int64_t ms, cq_error *err) {
 
 int ch_request(ch *d, const ch_ask *q, cq_buf *out, int *unknown,
                cq_error *err) {
-  int64_t until = cq_mono_ms() + (d->reached ? PATIENCE_MS : 0),
-          pause = PAUSE_MS;
+  int64_t began = cq_mono_ms(), pause = PAUSE_MS;
   ch_squeeze how = q->squeeze == CH_AUTO ? CH_NONE : q->squeeze;
   cq_buf url, packed;
   answer a;
@@ -439,15 +443,16 @@ int ch_request(ch *d, const ch_ask *q, cq_buf *out, int *unknown,
   if (rc) cq_error_nomem(err);
   while (rc == CQ_OK) {
     cq_error why = {0, ""};
-    int again;
+    int again, patient;
 
     rc = judge(d, try_once(d, q, url.data, &packed, how, &a), &a, &again, &lost,
                &why);
-    if (rc == CQ_OK || rc != CQ_IOERR)
-      d->reached |= rc == CQ_OK || ch_code(&why);
+    d->reached |= rc == CQ_OK || ch_code(&why);
     if (rc == CQ_OK) break;
-    /* What is streamed was handed on in part. */
-    if (!again || (lost && q->once) || q->each || cq_mono_ms() >= until) {
+    /* Somebody is there; or was, and may be again. */
+    patient = d->reached || a.status;
+    if (!again || (lost && q->once) || a.handed ||
+        cq_mono_ms() - began >= (patient ? PATIENCE_MS : 0)) {
       if (err) *err = why;
       break;
     }
