@@ -146,6 +146,7 @@ void cq_cell_athena(cq_buf *out, const char *name, size_t n) {
   for (size_t i = 0; i < n; i++) {
     char c = name[i];
 
+    if (((unsigned char)c & 0xc0) == 0x80) continue; /* one _ a character */
     cq_buf_byte(out, cq_letter(c) || (c >= '0' && c <= '9') ? c : '_');
   }
 }
