@@ -241,6 +241,18 @@ int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
 /* Columns of a table that a destination stores (arena). */
 int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
 
+/* ---- owner.c: who is at work -------------------------------------------------- */
+/* host:process:caller-destination, malloc'ed: the same for each connection that
+ * a caller opens for this destination, so that what it owned before is over. */
+char *cq_dest_owner(const cq_dest_def *d);
+/* The same, whatever a store has added behind another ':'. */
+int cq_dest_owner_same(const char *owner, const char *mine);
+/* Was it a process of this machine that is no more? */
+int cq_dest_owner_gone(const char *owner, const char *mine);
+/* Is it still at work?  `updated` is its last sign of life, as cq writes times. */
+int cq_dest_owner_runs(const char *owner, const char *mine,
+                       const char *updated);
+
 /* ---- for those who write rows: meta columns and stored columns as one ------- */
 /* _cq_sync_time, _cq_source_name, _cq_sync_group_id, _cq_client_id, _cq_id,
  * _cq_parent_id: columns 0 to 5; then the table's. */

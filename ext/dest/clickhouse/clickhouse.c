@@ -19,7 +19,6 @@ static void ch_close(cq_dest *base) {
 static int ch_open(const cq_dest_def *def, int make, cq_dest **out,
                    cq_error *err) {
   ch *d = cq_calloc(1, sizeof *d);
-  char host[200] = "";
   int rc;
 
   *out = NULL;
@@ -29,8 +28,7 @@ static int ch_open(const cq_dest_def *def, int make, cq_dest **out,
   d->base.name = cq_strdup(def->name);
   d->def = *def;
   d->o = def->options;
-  gethostname(host, sizeof host - 1);
-  d->owner = cq_mprintf("%s:%ld:%p", host, (long)getpid(), (void *)d);
+  d->owner = cq_dest_owner(def);
   rc = d->base.name && d->owner ? ch_connect(d, err) : cq_error_nomem(err);
   if (rc == CQ_OK) rc = ch_server(d, err);
   if (rc == CQ_OK) rc = ch_journal_open(d, make, err);

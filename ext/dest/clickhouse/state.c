@@ -4,35 +4,16 @@
  * There is no lock and no transaction.  A claim is a row; whoever has added one
  * looks whether there is another's, and gives way where there is: of two that
  * begin at once at least one sees the other. */
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dest/clickhouse/internal.h"
-
-#define ALIVE_US INT64_C(120000000) /* of one that says nothing */
 
 enum { RUNS = 64, LOOKS = 10, LOOK_MS = 200 };
 
 int ch_last_group(cq_dest *base, int64_t *out, cq_error *err) {
   return ch_int(ch_of(base), out, err, "SELECT max(sync_group_id) FROM %t",
                 "raw_cq_syncs");
-}
-
-static int still_runs(const ch *d, const char *owner, const char *updated) {
-  const char *mine = d->owner;
-  size_t host = strcspn(mine, ":");
-  int64_t at = 0;
-
-  if (strcmp(owner, mine) == 0) return 0;
-  if (cq_time_parse(updated, strlen(updated), &at)) return 0;
-  if (strncmp(owner, mine, host + 1) == 0) {
-    long pid = strtol(owner + host + 1, NULL, 10);
-
-    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH)) return 0;
-  }
-  return cq_now_us() - at < ALIVE_US;
 }
 
 /* ---- runs that are unsettled ---------------------------------------------------------- */
@@ -53,7 +34,8 @@ static int on_run(void *user, char **cell, int n) {
   if (n < 4 || !cell[0] || !cell[1] || !cell[2] || !cell[3]) return CQ_OK;
   group = strtoll(cell[0], NULL, 10);
   if (group == o->mine) return CQ_OK;
-  if (strcmp(cell[3], "running") == 0 && still_runs(o->d, cell[1], cell[2])) {
+  if (strcmp(cell[3], "running") == 0 &&
+      cq_dest_owner_runs(cell[1], o->d->owner, cell[2])) {
     o->busy = group;
     snprintf(o->owner, sizeof o->owner, "%s", cell[1]);
     snprintf(o->since, sizeof o->since, "%s", cell[2]);

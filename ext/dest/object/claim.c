@@ -3,38 +3,15 @@
  * where it is still as it was read, so that of two that want it one is told. */
 #include "dest/object/internal.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-  ALIVE_US = 600 * 1000 * 1000, /* a live process that says nothing so long */
-  ALIVE_ELSEWHERE_US = 120 * 1000 * 1000, /* one on another machine */
-  BEAT_MS = 5000
-};
+enum { BEAT_MS = 5000 };
 
 static const char *text_of(const json_t *j, const char *key) {
   const char *s = json_string_value(json_object_get(j, key));
 
   return s ? s : "";
-}
-
-static int still_runs(const obj_dest *d, const char *owner,
-                      const char *updated) {
-  size_t host = strcspn(d->owner, ":");
-  int64_t at = 0, age;
-
-  if (strcmp(owner, d->owner) == 0) return 0;
-  if (cq_time_parse(updated, strlen(updated), &at)) return 0;
-  age = cq_now_us() - at;
-  if (strncmp(owner, d->owner, host + 1) == 0) {
-    long pid = strtol(owner + host + 1, NULL, 10);
-
-    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH)) return 0;
-    return age < ALIVE_US;
-  }
-  return age < ALIVE_ELSEWHERE_US;
 }
 
 static int put_claim(obj_dest *d, obj_run *run, const char *state,
@@ -91,7 +68,8 @@ int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
   cq_free(key);
   if (rc) return rc;
   if (strcmp(text_of(was, "state"), "running") == 0 &&
-      still_runs(d, text_of(was, "owner"), text_of(was, "updated"))) {
+      cq_dest_owner_runs(text_of(was, "owner"), d->owner,
+                         text_of(was, "updated"))) {
     rc = cq_error_set(err, CQ_BUSY,
                       "source %s: is being synced into %s by another "
                       "connection since %s (%s)",

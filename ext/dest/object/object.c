@@ -145,25 +145,24 @@ int cq_object_open(const cq_dest_ops *ops, const cq_dest_def *d,
                    const cq_object_options *o, cq_objects *store, int make,
                    cq_dest **out, cq_error *err) {
   obj_dest *x = cq_calloc(1, sizeof *x);
-  char host[256] = "";
+  char *who = cq_dest_owner(d);
 
   (void)make;
   *out = NULL;
   if (!x) {
+    cq_free(who);
     store->ops->close(store);
     return cq_error_nomem(err);
   }
-  gethostname(host, sizeof host - 1);
-  for (char *p = host; *p; p++)
-    if (*p == ':') *p = '.';
   x->base.ops = ops;
   x->base.mode = d->mode;
   x->base.name = cq_strdup(d->name);
   x->store = store;
   x->o = *o;
   x->def = *d;
-  x->owner = cq_mprintf("%s:%ld:%llx", host, (long)getpid(),
-                        (unsigned long long)cq_random());
+  x->owner =
+      who ? cq_mprintf("%s:%llx", who, (unsigned long long)cq_random()) : NULL;
+  cq_free(who);
   if (!x->base.name || !x->owner) {
     cq_object_close(&x->base);
     return cq_error_nomem(err);

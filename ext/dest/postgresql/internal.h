@@ -140,8 +140,8 @@ typedef struct pg {
   char *connection;
   char *schema; /* its name */
   int forced, group_in_key;
-  const void *caller;
-  char *owner;      /* host:process:caller:backend/its start */
+  char *who;        /* cq_dest_owner */
+  char *owner;      /* who:backend/its start */
   char backend[64]; /* the last two */
   char state[6]; /* SQLSTATE of the last error; "" where the server said none */
   char column[64], constraint[64]; /* that it named */

@@ -155,7 +155,6 @@ static int handshake(pg *d, cq_error *err) {
 
 /* Settings, and who we are to the server. */
 static int greet(pg *d, cq_error *err) {
-  char host[256] = "";
   pg_result *r;
   int rc = pg_do(
       d, "settings", err,
@@ -172,10 +171,8 @@ static int greet(pg *d, cq_error *err) {
   snprintf(d->backend, sizeof d->backend, "%s",
            pg_rows(d, r) > 0 ? pg_text(d, r, 0, 0) : "0/0");
   pg_done(d, r);
-  gethostname(host, sizeof host - 1);
   cq_free(d->owner);
-  d->owner =
-      cq_mprintf("%s:%ld:%p:%s", host, (long)getpid(), d->caller, d->backend);
+  d->owner = cq_mprintf("%s:%s", d->who, d->backend);
   return d->owner ? CQ_OK : cq_error_nomem(err);
 }
 

@@ -77,6 +77,7 @@ static void pg_close(cq_dest *base) {
   cq_free(d->base.name);
   cq_free_secret(d->connection);
   cq_free(d->schema);
+  cq_free(d->who);
   cq_free(d->owner);
   cq_free(d);
 }
@@ -134,12 +135,12 @@ static int pg_open(const cq_dest_def *def, int make, cq_dest **out,
   d->connection = cq_strdup(o->connection);
   d->forced = def->forced;
   d->group_in_key = def->group_in_key;
-  d->caller = def->caller;
+  d->who = cq_dest_owner(def);
   d->interrupted = def->interrupted;
   d->user = def->user;
   cq_buf_init(&d->notes, SIZE_MAX);
-  rc = d->base.name && d->connection ? pg_lib_open(&d->lib, err)
-                                     : cq_error_nomem(err);
+  rc = d->base.name && d->connection && d->who ? pg_lib_open(&d->lib, err)
+                                               : cq_error_nomem(err);
   if (rc == CQ_OK) rc = pg_connect(d, 0, err);
   if (rc == CQ_OK) rc = find_schema(d, make, err);
   if (rc == CQ_OK && make) rc = pg_transact(d, PG_PLAIN, make_work, NULL, err);

@@ -138,16 +138,6 @@ static int settle(pg *d, int64_t group, const char *source, int keep,
 
 /* ---- who runs what ------------------------------------------------------------------ */
 
-/* Is its process on this machine, and has it ended? */
-static int process_gone(const pg *d, const char *owner) {
-  size_t host = strcspn(d->owner, ":");
-  long pid;
-
-  if (strncmp(owner, d->owner, host + 1) != 0) return 0;
-  pid = strtol(owner + host + 1, NULL, 10);
-  return pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH);
-}
-
 /* How does its connection do: 0 = there is none, 1 = idle, 2 = at work. */
 static int connection_of(pg *d, const char *owner, int64_t *out,
                          cq_error *err) {
@@ -166,21 +156,15 @@ static int connection_of(pg *d, const char *owner, int64_t *out,
                 pid, (int64_t)start);
 }
 
-/* Who begins a run has none under way, whichever connection it had. */
-static int same_caller(const pg *d, const char *owner) {
-  const char *mine = strrchr(d->owner, ':');
-
-  return mine && strncmp(owner, d->owner, (size_t)(mine - d->owner) + 1) == 0;
-}
-
 static int still_runs(pg *d, const char *owner, int64_t silent_ms, int *out,
                       cq_error *err) {
-  int gone = process_gone(d, owner);
+  int gone = cq_dest_owner_gone(owner, d->owner);
   int64_t at = 0, until = cq_mono_ms() + DYING_MS;
   int rc;
 
   *out = 0;
-  if (same_caller(d, owner)) return CQ_OK;
+  /* Who begins a run has none under way, whichever connection it had. */
+  if (cq_dest_owner_same(owner, d->owner)) return CQ_OK;
   for (;;) {
     rc = connection_of(d, owner, &at, err);
     /* The server sees in a moment that a killed process's connection ended. */

@@ -58,7 +58,7 @@ typedef struct cq_lite {
   lite_handle *h;
   char *schema; /* name, not quoted */
   int forced, group_in_key;
-  char *owner; /* host:process:connection */
+  char *owner; /* cq_dest_owner */
   int losses;  /* h->losses when its run began: more now, and rows of it
                       may be gone, so that nothing more is written for it */
 } cq_lite;

@@ -178,7 +178,6 @@ static void lite_close(cq_dest *base) {
 static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
                      cq_error *err) {
   cq_lite *d = cq_calloc(1, sizeof *d);
-  char host[256] = "";
   int64_t there = 0;
   int rc;
 
@@ -189,8 +188,7 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
   d->base.name = cq_strdup(def->name);
   d->forced = def->forced;
   d->group_in_key = def->group_in_key;
-  gethostname(host, sizeof host - 1);
-  d->owner = cq_mprintf("%s:%ld:%p", host, (long)getpid(), (void *)def->db);
+  d->owner = cq_dest_owner(def);
   rc = d->base.name && d->owner ? lite_connect(d, def, make, err)
                                 : cq_error_nomem(err);
   if (rc == CQ_OK)

@@ -6,21 +6,13 @@
  * interrupted one left. */
 #include "dest/sqlite/internal.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #ifndef SQLITE_CORE
 SQLITE_EXTENSION_INIT3
 #endif
-
-enum {
-  ALIVE_US = 600 * 1000 * 1000, /* a live process that says nothing so long */
-  ALIVE_ELSEWHERE_US = 120 * 1000 * 1000 /* one on another machine */
-};
 
 static int has_table(cq_lite *d, const char *name, cq_error *err, int *out) {
   int64_t n;
@@ -41,26 +33,6 @@ int lite_last_group(cq_dest *base, int64_t *out, cq_error *err) {
 }
 
 /* ---- settling what earlier runs left ----------------------------------------- */
-
-/* Is the run with this owner still at work?  Our own connection runs one at a
- * time, so what it owned is over. */
-static int still_runs(const cq_lite *d, const char *owner,
-                      const char *updated) {
-  const char *mine = d->owner;
-  size_t host = strcspn(mine, ":");
-  int64_t at = 0, age;
-
-  if (strcmp(owner, mine) == 0) return 0;
-  if (cq_time_parse(updated, strlen(updated), &at)) return 0;
-  age = cq_now_us() - at;
-  if (strncmp(owner, mine, host + 1) == 0) {
-    long pid = strtol(owner + host + 1, NULL, 10);
-
-    if (pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH)) return 0;
-    return age < ALIVE_US;
-  }
-  return age < ALIVE_ELSEWHERE_US;
-}
 
 static int publish_units(cq_lite *d, int64_t group, const char *source,
                          cq_error *err) {
@@ -188,7 +160,8 @@ static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
     const char *updated = lite_text(s, 2);
     const char *status = lite_text(s, 3);
 
-    if (strcmp(status, "running") == 0 && still_runs(d, owner, updated)) {
+    if (strcmp(status, "running") == 0 &&
+        cq_dest_owner_runs(owner, d->owner, updated)) {
       rc = cq_error_set(err, CQ_BUSY,
                         "source %s: is being synced into %s by another "
                         "connection since %s (%s)",
