@@ -185,8 +185,8 @@ for n in range(int(os.environ.get('CQ_KILLS', '6'))):
     p.communicate()
     asked = t.asked('*ships*')
     r = t.sync(s, '{"resume": true}' if n % 3 else None)
-    seen = sorted((a, b, c[:3]) for a, b, c in objects.Reader('json').rows('out', 'fleet_ships', ['port', 'id', 'name']))
-    if r['status'] != 'success' or seen != sorted((p, i, f'v{n}-') for p in PORTS for i in range(1, 10)):
+    seen = sorted((a, b, c.split('-')[0]) for a, b, c in objects.Reader('json').rows('out', 'fleet_ships', ['port', 'id', 'name']))
+    if r['status'] != 'success' or seen != sorted((p, i, f'v{n}') for p in PORTS for i in range(1, 10)):
         wrong.append(f'{n}: {r}, {len(seen)} rows, {sorted({x[2] for x in seen})}')
     pointed = {f['path'] for m in objects.history('out') + objects.manifests('out') for e in m['tables'] for f in e['files']}
     if set(files()) != pointed:

@@ -3,6 +3,7 @@
  * without white space, so that a row is a line. */
 #include "dest/encode/encode.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct json {
@@ -64,6 +65,29 @@ static int json_open(const cq_encode_options *o, cq_buf *out, cq_encoder **e,
   return CQ_OK;
 }
 
+/* A key as it stands in JSON, n bytes between its quotes. */
+static void put_key(cq_buf *out, const char *s, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    char hex[5] = "";
+    unsigned long u;
+
+    if (s[i] != '\\') {
+      cq_cell_athena(out, s + i, 1);
+      continue;
+    }
+    if (++i >= n || s[i] != 'u' || i + 4 >= n) {
+      cq_buf_byte(out, '_');
+      continue;
+    }
+    memcpy(hex, s + i + 1, 4);
+    i += 4;
+    u = strtoul(hex, NULL, 16);
+    if (u >= 0xdc00 && u < 0xe000) continue; /* the second of a pair */
+    hex[0] = (char)(u < 0x80 ? u : '_');
+    cq_cell_athena(out, hex, 1);
+  }
+}
+
 /* JSON text, its keys as Athena takes them: a text followed by a colon is one. */
 static void put_athena(cq_buf *out, const char *s, size_t n) {
   for (size_t i = 0; i < n;) {
@@ -78,7 +102,7 @@ static void put_athena(cq_buf *out, const char *s, size_t n) {
     i++;
     if (i < n && s[i] == ':') {
       cq_buf_byte(out, '"');
-      cq_cell_athena(out, s + from + 1, i - from - 2);
+      put_key(out, s + from + 1, i - from - 2);
       cq_buf_byte(out, '"');
     } else {
       cq_buf_add(out, s + from, (i > n ? n : i) - from);

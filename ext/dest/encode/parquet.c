@@ -12,7 +12,7 @@
 
 #include "cq.h"
 
-enum { GROUP_BYTES = 8 << 20 };
+enum { GROUP_BYTES = 4 << 20 };
 
 typedef struct pq_spec {
   pq_codec codec;

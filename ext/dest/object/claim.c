@@ -96,7 +96,10 @@ int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
                         r->source, d->base.name);
   if (rc) return rc;
   run->claimed = 1;
-  rc = settle_pending(d, run, r->retry, err);
+  /* What is there is nobody's any more, also of one that was killed before it
+   * had claimed anything. */
+  rc = d->store->ops->tidy(d->store, run->scratch, err);
+  if (rc == CQ_OK) rc = settle_pending(d, run, r->retry, err);
   if (rc) obj_claim_end(d, run, 0, NULL);
   return rc;
 }

@@ -602,7 +602,6 @@ int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
   if (rc == CQ_OK)
     rc = published ? remove_journal(d, old, err)
                    : obj_remove_below(d, old->folder, NULL, NULL, err);
-  if (rc == CQ_OK) rc = d->store->ops->tidy(d->store, old->scratch, err);
   obj_run_free(d, old);
   return rc;
 }
