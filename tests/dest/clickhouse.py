@@ -149,7 +149,7 @@ class Fault(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers['Content-Length']))
         text = (zlib.decompress(body, 31) if self.headers.get('Content-Encoding') == 'gzip' else body).decode('latin-1')
         front = self.server
-        front.seen.append(text[:200])
+        front.seen.append(text[:4000])
         what = None
         for rule in front.rules:
             if rule[0] in text and rule[2]:

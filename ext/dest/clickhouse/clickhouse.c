@@ -9,6 +9,7 @@ static void ch_close(cq_dest *base) {
   ch *d = ch_of(base);
 
   ch_tables_free(d);
+  ch_stage_close(d);
   ch_journal_close(d);
   ch_disconnect(d);
   cq_free(d->base.name);
@@ -31,6 +32,7 @@ static int ch_open(const cq_dest_def *def, int make, cq_dest **out,
   d->owner = cq_dest_owner(def);
   rc = d->base.name && d->owner ? ch_connect(d, err) : cq_error_nomem(err);
   if (rc == CQ_OK) rc = ch_server(d, err);
+  if (rc == CQ_OK) rc = ch_stage_open(d, err);
   if (rc == CQ_OK) rc = ch_journal_open(d, make, err);
   if (rc) {
     ch_close(&d->base);
@@ -63,6 +65,7 @@ static int ch_test(cq_dest *base, cq_error *err) {
     else
       rc = ch_exec(d, err, "DROP TABLE %t", name);
   }
+  if (rc == CQ_OK && d->stage) rc = ch_stage_test(d, err);
   cq_free(name);
   return rc;
 }
@@ -78,7 +81,9 @@ const cq_dest_ops cq_dest_clickhouse = {
         "\"batch_size_bytes\":\"5 MiB\",\"batch_timeout\":\"20s\","
         "\"partition\":\"[{tables, skip_tables, skip_incremental_tables, "
         "partition_by}]\",\"order\":\"[{tables, skip_tables, order_by}]\","
-        "\"ttl\":\"[{tables, skip_tables, ttl}]\"}",
+        "\"ttl\":\"[{tables, skip_tables, ttl}]\",\"stage\":\"{bucket, path, "
+        "region, endpoint, use_path_style, credentials}: batches by way of "
+        "S3\"}",
     .capabilities = "[\"append\",\"overwrite\",\"overwrite-delete-stale\","
                     "\"views\",\"atomic publish\"]",
     .schemes = "clickhouse",

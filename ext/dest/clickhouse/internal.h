@@ -8,6 +8,7 @@
  * server.c     what this server can: types and words by its version
  * migrate.c    tables and views, made and changed
  * write.c      rows gathered, sent in batches; units ended
+ * stage.c      batches by way of S3
  * read.c       rows of an earlier run, read again
  * journal.c    the run tables, where only rows can be added
  * state.c      runs: claim, settle, states
@@ -20,6 +21,7 @@
 
 #include "dest/dest.h"
 #include "dest/encode/rowbinary.h"
+#include "dest/s3/s3.h"
 
 /* ---- spec.c ---- */
 typedef enum ch_squeeze { CH_AUTO, CH_NONE, CH_GZIP, CH_ZSTD } ch_squeeze;
@@ -49,11 +51,14 @@ typedef struct ch_options {
   int64_t connect_ms, read_ms;
   cq_dest_gather gather;
   ch_rules partition, order, ttl;
+  const cq_s3_options *stage; /* or NULL */
+  const char *stage_path;
 } ch_options;
 int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err);
 
 /* ---- the store ---- */
 typedef struct ch_table ch_table;
+typedef struct ch_stage ch_stage;
 typedef struct ch {
   cq_dest base;
   cq_dest_def def; /* texts are the spec's, which outlives the store */
@@ -77,6 +82,7 @@ typedef struct ch {
   int over; /* the last word of a run is to be told */
   /* write.c */
   ch_table *first;
+  ch_stage *stage;  /* or NULL */
   size_t gathered;  /* bytes, over all tables */
   int64_t quiet_ms; /* when rows were last added */
 } ch;
@@ -214,6 +220,17 @@ ch_table *ch_table_of(ch *d, const cq_dest_table *t);
 void ch_tables_free(ch *d);
 /* Until the server has no such statement any more. */
 int ch_wait_gone(ch *d, const char *id, cq_error *err);
+
+/* ---- stage.c ---- */
+int ch_stage_spec(cq_arena *a, const cq_node *map, ch_options *o,
+                  cq_dest_def *d, cq_error *err);
+int ch_stage_open(ch *d, cq_error *err); /* does nothing where there is none */
+void ch_stage_close(ch *d);
+int ch_stage_test(ch *d, cq_error *err);
+/* Puts the table's batch, and appends the statement that has it read; it holds
+ * a signed address, and is a secret. */
+int ch_stage_put(ch *d, const ch_table *x, const char *id, cq_buf *statement,
+                 cq_error *err);
 
 /* ---- read.c ---- */
 int ch_read(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,

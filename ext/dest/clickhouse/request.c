@@ -322,6 +322,15 @@ static int may_be_done(int code) {
          code == 319 || code == 394;
 }
 
+/* A server may tell the signed address that it could not read. */
+static void hide_signature(char *text) {
+  char *from = strstr(text, "?X-Amz-"), *to;
+
+  if (!from) return;
+  to = from + strcspn(from, " '\",)");
+  memmove(from + 1, to, strlen(to) + 1);
+}
+
 static void told(cq_error *err, const ch *d, int code, const char *text) {
   size_t n = strcspn(text, "\n");
   const char *end = strstr(text, ", e.what()"),
@@ -330,8 +339,11 @@ static void told(cq_error *err, const ch *d, int code, const char *text) {
   if (end && (size_t)(end - text) < n) n = (size_t)(end - text);
   if (version && (size_t)(version - text) < n) n = (size_t)(version - text);
   if (n > SHOWN) n = cq_utf8_cut(text, SHOWN);
+  /* Not in the middle of a signature. */
+  if (n == SHOWN && strstr(text, "?X-Amz-")) n = strcspn(text, "?");
   cq_error_set(err, code_class(code), "destination %s: %.*s%s%d)", d->base.name,
                (int)n, text, code_words, code);
+  if (err) hide_signature(err->text);
   if (code == 164 || code == 497)
     cq_error_hint(err, "the user %s may not write into the database %s",
                   *d->o->user ? d->o->user : "default", d->o->database);

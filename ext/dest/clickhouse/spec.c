@@ -364,9 +364,17 @@ static int engine_of(cq_arena *a, const cq_node *map, ch_options *o,
 /* ---- all ---------------------------------------------------------------------------- */
 
 int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err) {
-  static const char *const known[] = {
-      "connection_string", "cluster",       "ca_cert",   "engine", "batch_size",
-      "batch_size_bytes",  "batch_timeout", "partition", "order",  "ttl"};
+  static const char *const known[] = {"connection_string",
+                                      "cluster",
+                                      "ca_cert",
+                                      "engine",
+                                      "batch_size",
+                                      "batch_size_bytes",
+                                      "batch_timeout",
+                                      "partition",
+                                      "order",
+                                      "ttl",
+                                      "stage"};
   ch_options *o = cq_arena_alloc(a, sizeof *o);
   const char *text = NULL;
   int rc;
@@ -397,6 +405,7 @@ int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err) {
     rc = rules_of(a, map, "partition", "partition_by", &o->partition, err);
   if (rc == CQ_OK) rc = rules_of(a, map, "order", "order_by", &o->order, err);
   if (rc == CQ_OK) rc = rules_of(a, map, "ttl", "ttl", &o->ttl, err);
+  if (rc == CQ_OK) rc = ch_stage_spec(a, map, o, d, err);
   if (o->cluster && !*o->cluster) o->cluster = NULL;
   return rc;
 }

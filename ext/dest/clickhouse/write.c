@@ -143,7 +143,14 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
                     ? cq_mprintf("&insert_deduplication_token=%s", id)
                     : NULL;
   int rc = id ? CQ_OK : cq_error_nomem(err);
+  cq_buf statement;
 
+  cq_buf_init(&statement, SIZE_MAX);
+  if (rc == CQ_OK && d->stage) {
+    rc = ch_stage_put(d, x, id, &statement, err);
+    q.body = statement.data;
+    q.nbody = statement.len;
+  }
   q.id = id;
   q.settings = token;
   q.squeeze = d->o->squeeze != CH_AUTO ? d->o->squeeze
@@ -170,6 +177,8 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
       rc = CQ_ERROR;
     }
   }
+  if (statement.data) cq_wipe(statement.data, statement.len);
+  cq_buf_clear(&statement);
   cq_free(id);
   cq_free(token);
   return rc;
