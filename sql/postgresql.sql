@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS {s}.cq_units (
   client_id text NOT NULL,
   sync_group_id bigint NOT NULL,  -- the run whose rows are current
   sync_time timestamp with time zone NOT NULL,
-  cursor text NOT NULL,            -- '' where the table is not incremental
+  cursor text NOT NULL,  -- '' where the table is not incremental
   rows bigint NOT NULL,
   PRIMARY KEY (table_name, source_name, client_id)
 );

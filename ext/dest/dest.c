@@ -7,9 +7,9 @@
 
 #include "spec/embedded.h"
 
-static const cq_dest_ops *const kinds[] = {&cq_dest_sqlite, &cq_dest_postgresql,
-                                           &cq_dest_file, &cq_dest_s3,
-                                           &cq_dest_clickhouse};
+static const cq_dest_ops *const kinds[] = {
+    &cq_dest_sqlite, &cq_dest_postgresql, &cq_dest_duckdb,
+    &cq_dest_file,   &cq_dest_s3,         &cq_dest_clickhouse};
 
 const cq_dest_ops *const *cq_dest_kinds(size_t *n) {
   *n = sizeof kinds / sizeof *kinds;

@@ -224,6 +224,7 @@ struct cq_dest {
 
 extern const cq_dest_ops cq_dest_sqlite;
 extern const cq_dest_ops cq_dest_postgresql;
+extern const cq_dest_ops cq_dest_duckdb;
 extern const cq_dest_ops cq_dest_file;
 extern const cq_dest_ops cq_dest_s3;
 extern const cq_dest_ops cq_dest_clickhouse;

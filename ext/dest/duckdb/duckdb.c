@@ -1,0 +1,259 @@
+/* ext/dest/duckdb/duckdb.c: the DuckDB destination: its spec, opened and closed.
+ *
+ * DuckDB's own lock keeps other processes away, but not a second connection of
+ * this one, which would ruin the file: a lock file beside it keeps out both. */
+#include "dest/duckdb/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 5000 };
+
+/* ---- spec ---------------------------------------------------------------------- */
+
+static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
+                     cq_error *err) {
+  static const char *const known[] = {
+      "connection_string", "path",          "schema",
+      "library",           "memory_mb",     "batch_size",
+      "batch_size_bytes",  "batch_timeout", "debug"};
+  duck_options *o = cq_arena_alloc(a, sizeof *o);
+  const char *connection = NULL;
+  int debug = 0, rc;
+
+  if (!o) return cq_error_nomem(err);
+  memset(o, 0, sizeof *o);
+  o->schema = "main";
+  o->memory_mb = 256;
+  o->gather.rows = 10000;
+  o->gather.bytes = 4 << 20;
+  o->gather.ms = 5000;
+  rc =
+      cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "path", &o->path, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_text(map, "connection_string", &connection, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "schema", &o->schema, err);
+  if (rc == CQ_OK) rc = cq_tree_text(map, "library", &o->library, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_int(map, "memory_mb", 32, 1 << 20, &o->memory_mb, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "debug", &debug, err);
+  if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &o->gather, err);
+  if (rc) return rc;
+  if (connection)
+    o->path =
+        strncmp(connection, "duckdb://", 9) == 0 ? connection + 9 : connection;
+  if (!o->path || !*o->path) {
+    rc = cq_tree_error(err, map, "path is missing");
+    cq_error_hint(err, "path: warehouse.duckdb");
+    return rc;
+  }
+  d->options = o;
+  return CQ_OK;
+}
+
+/* ---- the lock -------------------------------------------------------------------- */
+
+static int lock_file(duck *d, cq_error *err) {
+  d->lock_path = cq_mprintf("%s.cq-lock", d->path);
+  if (!d->lock_path) return cq_error_nomem(err);
+  for (int i = 0; i < 10; i++) {
+    struct stat a, b;
+
+    d->lock = open(d->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (d->lock < 0)
+      return cq_error_set(err, errno == ENOSPC ? CQ_FULL : CQ_IOERR,
+                          "destination %s: %s: %s", d->base.name, d->lock_path,
+                          strerror(errno));
+    if (flock(d->lock, LOCK_EX | LOCK_NB)) {
+      close(d->lock);
+      d->lock = -1;
+      return cq_error_set(err, CQ_BUSY,
+                          "destination %s: %s: is being synced into by another "
+                          "connection",
+                          d->base.name, d->path);
+    }
+    /* Whoever had it before may have removed it meanwhile. */
+    if (fstat(d->lock, &a) == 0 && stat(d->lock_path, &b) == 0 &&
+        a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+      return CQ_OK;
+    close(d->lock);
+    d->lock = -1;
+  }
+  return cq_error_set(err, CQ_BUSY, "destination %s: %s: cannot be locked",
+                      d->base.name, d->lock_path);
+}
+
+static void unlock_file(duck *d) {
+  if (d->lock >= 0) {
+    unlink(d->lock_path);
+    close(d->lock);
+  }
+  cq_free(d->lock_path);
+}
+
+/* ---- open, close ------------------------------------------------------------------ */
+
+/* A reader of another process has the file for a moment: it is waited for. */
+static int open_file(duck *d, void *config, cq_error *err) {
+  int64_t until = cq_mono_ms() + PATIENCE_MS;
+
+  for (;;) {
+    struct timespec pause = {0, 20000000};
+    char *why = NULL;
+    int locked, rc;
+
+    if (!d->lib.open_ext(d->path, &d->db, config, &why)) return CQ_OK;
+    locked = why && strstr(why, "lock") != NULL;
+    rc = locked ? cq_error_set(err, CQ_BUSY,
+                               "destination %s: %s: is open in another "
+                               "process: %.300s",
+                               d->base.name, d->path, why)
+                : duck_fail(d, why, err);
+    if (why) d->lib.free(why);
+    if (!locked || cq_mono_ms() > until) return rc;
+    if (d->interrupted && d->interrupted(d->user))
+      return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+    nanosleep(&pause, NULL);
+  }
+}
+
+static int connect_file(duck *d, cq_error *err) {
+  void *config = NULL;
+  char memory[32];
+  int rc;
+
+  snprintf(memory, sizeof memory, "%lldMB", (long long)d->options.memory_mb);
+  if (d->lib.create_config(&config)) return cq_error_nomem(err);
+  d->lib.set_config(config, "threads", "1");
+  d->lib.set_config(config, "memory_limit", memory);
+  rc = open_file(d, config, err);
+  d->lib.destroy_config(&config);
+  if (rc == CQ_OK && d->lib.connect(d->db, &d->c))
+    rc = cq_error_set(err, CQ_IOERR, "destination %s: %s: cannot connect",
+                      d->base.name, d->path);
+  return rc;
+}
+
+static void duck_close(cq_dest *base) {
+  duck *d = (duck *)base;
+
+  while (d->tables) {
+    duck_table *t = d->tables;
+
+    d->tables = t->next;
+    t->table->own = NULL;
+    duck_table_free(t);
+  }
+  if (d->c) d->lib.disconnect(&d->c);
+  if (d->db) d->lib.close(&d->db);
+  duck_lib_close(&d->lib);
+  unlock_file(d);
+  cq_buf_clear(&d->notes);
+  cq_free(d->base.name);
+  cq_free(d->path);
+  cq_free(d->schema);
+  cq_free(d->owner);
+  cq_free(d);
+}
+
+static int make_tables(duck *d, cq_error *err) {
+  int rc = duck_do(d, NULL, err, "CREATE SCHEMA IF NOT EXISTS %I", d->schema);
+
+  return rc ? rc : duck_script(d, "sql/duckdb.sql", err);
+}
+
+static int duck_open(const cq_dest_def *def, int make, cq_dest **out,
+                     cq_error *err) {
+  const duck_options *o = def->options;
+  duck *d = cq_calloc(1, sizeof *d);
+  char host[256] = "";
+  int rc;
+
+  *out = NULL;
+  if (!d) return cq_error_nomem(err);
+  d->base.ops = &cq_dest_duckdb;
+  d->base.mode = def->mode;
+  d->base.name = cq_strdup(def->name);
+  d->options = *o;
+  d->path = cq_strdup(o->path);
+  d->schema = cq_strdup(o->schema);
+  d->lock = -1;
+  d->forced = def->forced;
+  d->group_in_key = def->group_in_key;
+  d->interrupted = def->interrupted;
+  d->user = def->user;
+  gethostname(host, sizeof host - 1);
+  d->owner = cq_mprintf("%s:%ld:%p", host, (long)getpid(), (void *)d);
+  cq_buf_init(&d->notes, SIZE_MAX);
+  rc = d->base.name && d->path && d->schema && d->owner
+           ? duck_lib_open(&d->lib, o->library, err)
+           : cq_error_nomem(err);
+  if (rc == CQ_OK) rc = lock_file(d, err);
+  if (rc == CQ_OK) rc = connect_file(d, err);
+  if (rc == CQ_OK && make) rc = make_tables(d, err);
+  if (rc) {
+    duck_close(&d->base);
+    return rc;
+  }
+  *out = &d->base;
+  return CQ_OK;
+}
+
+static int duck_test(cq_dest *base, cq_error *err) {
+  duck *d = (duck *)base;
+  int64_t seen = 0;
+  int rc = duck_begin_work(d, err);
+
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err, "CREATE TABLE cq_test_table (n BIGINT)");
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err, "INSERT INTO cq_test_table VALUES (42)");
+  if (rc == CQ_OK) rc = duck_one(d, &seen, err, "SELECT n FROM cq_test_table");
+  if (rc == CQ_OK && seen != 42)
+    rc = cq_error_set(err, CQ_ERROR,
+                      "destination %s: what was written was not read again",
+                      d->base.name);
+  if (rc == CQ_OK) rc = duck_do(d, NULL, err, "DROP TABLE cq_test_table");
+  return duck_end_work(d, rc, err);
+}
+
+const cq_dest_ops cq_dest_duckdb = {
+    .name = "duckdb",
+    .title = "DuckDB file",
+    .options =
+        "{\"connection_string\":\"path of the file\",\"path\":\"the same\","
+        "\"schema\":\"main\",\"library\":\"path of libduckdb.so, where the "
+        "loader does not find it\",\"memory_mb\":\"256: DuckDB's own limit\","
+        "\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"4 MiB\","
+        "\"batch_timeout\":\"5 s\",\"debug\":\"accepted, not needed\"}",
+    .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","
+                    "\"overwrite\",\"overwrite-delete-stale\",\"views\"]",
+    .schemes = "duckdb",
+    .threaded = 1,
+    .spec = duck_spec,
+    .open = duck_open,
+    .close = duck_close,
+    .last_group = duck_last_group,
+    .begin = duck_begin,
+    .migrate = duck_migrate,
+    .states = duck_states,
+    .read = duck_read,
+    .write = duck_write,
+    .end = duck_end,
+    .drop = duck_drop,
+    .put_table = duck_put_table,
+    .put_error = duck_put_error,
+    .put_run = duck_put_run,
+    .test = duck_test,
+    .commit = duck_commit,
+    .publish = duck_publish,
+    .summary = duck_summary,
+    .prune = duck_prune,
+};

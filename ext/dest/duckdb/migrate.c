@@ -1,0 +1,276 @@
+/* ext/dest/duckdb/migrate.c: tables and views as a definition asks for them,
+ * made, or changed from what is there.
+ *
+ * No table has an index or a key: DuckDB lets none with one be changed, and
+ * finds groups by the least and greatest value of each block of rows.  People's
+ * views do not stand in the way: DuckDB reads them anew. */
+#include "dest/duckdb/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *duck_type(int type) {
+  static const char *const names[] = {
+      "VARCHAR", "BIGINT",  "DOUBLE", "BOOLEAN", "TIMESTAMP",
+      "DATE",    "VARCHAR", "UUID",   "VARCHAR", "VARCHAR",
+      "VARCHAR", "BLOB",    "JSON"};
+  static const char *const lists[] = {
+      "VARCHAR[]", "BIGINT[]",  "DOUBLE[]", "BOOLEAN[]", "TIMESTAMP[]",
+      "DATE[]",    "VARCHAR[]", "UUID[]",   "VARCHAR[]", "VARCHAR[]",
+      "VARCHAR[]", "VARCHAR[]", "JSON"};
+  int base = type & CQ_TYPE_MASK;
+
+  if (base < CQ_TEXT || base > CQ_JSON) base = CQ_TEXT;
+  return type & CQ_LIST ? lists[base - 1] : names[base - 1];
+}
+
+typedef struct change {
+  cq_dest_table *table;
+  int dry, append;
+  cq_buf *actions;
+  const char *name;
+  char *target; /* raw_<t>, or <t> */
+  cq_arena arena;
+} change;
+
+static int note(change *c, cq_error *err, const char *fmt, ...) CQ_PRINTF(3, 4);
+static int note(change *c, cq_error *err, const char *fmt, ...) {
+  cq_buf *out = c->actions;
+  char text[1200];
+  va_list ap;
+
+  if (!out) return CQ_OK;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  if (out->len && out->data[out->len - 1] != '[') cq_buf_byte(out, ',');
+  cq_buf_json(out, text, strlen(text));
+  return out->rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* Columns of a table or view: names and types, in order. */
+typedef struct columns {
+  int n;
+  char **names, **types;
+} columns;
+
+static int read_columns(duck *d, change *c, const char *name, columns *out,
+                        cq_error *err) {
+  duck_result q;
+  int rc = duck_select(d, &q, err,
+                       "SELECT column_name, data_type FROM duckdb_columns() "
+                       "WHERE database_name = current_database() AND "
+                       "schema_name = %L AND table_name = %L ORDER BY "
+                       "column_index",
+                       d->schema, name);
+  size_t n;
+
+  memset(out, 0, sizeof *out);
+  if (rc) return rc;
+  n = (size_t)d->lib.row_count(&q);
+  out->names = cq_arena_alloc(&c->arena, (n + 1) * sizeof *out->names);
+  out->types = cq_arena_alloc(&c->arena, (n + 1) * sizeof *out->types);
+  if (!out->names || !out->types) rc = cq_error_nomem(err);
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
+    out->names[i] = duck_text(d, &q, &c->arena, i, 0);
+    out->types[i] = duck_text(d, &q, &c->arena, i, 1);
+    out->n++;
+    if (!out->names[i] || !out->types[i]) rc = cq_error_nomem(err);
+  }
+  d->lib.destroy_result(&q);
+  return rc;
+}
+
+/* DuckDB's names are the same in whatever case. */
+static const char *type_of(const columns *c, const char *name) {
+  for (int i = 0; i < c->n; i++)
+    if (cq_str_ieq(c->names[i], name)) return c->types[i];
+  return NULL;
+}
+
+static int is_view(duck *d, const char *name, int *view, int *ours,
+                   cq_error *err) {
+  int64_t n;
+  int rc = duck_one(d, &n, err,
+                    "SELECT count(*) + sum(CASE WHEN contains(sql, "
+                    "'_cq_sync_group_id') THEN 2 ELSE 0 END) FROM "
+                    "duckdb_views() WHERE database_name = current_database() "
+                    "AND schema_name = %L AND view_name = %L",
+                    d->schema, name);
+
+  *view = n > 0;
+  *ours = n > 1;
+  return rc;
+}
+
+static int refuse(const duck *d, const char *table, const char *fact,
+                  cq_error *err) {
+  cq_error_set(err, CQ_MISUSE, "destination %s: table %s: %s", d->base.name,
+               table, fact);
+  cq_error_hint(err, "migrate_mode: forced changes it");
+  return CQ_MISUSE;
+}
+
+static int foreign(const duck *d, const char *name, cq_error *err) {
+  cq_error_set(err, CQ_MISUSE,
+               "destination %s: %s: exists and was not made by cq",
+               d->base.name, name);
+  cq_error_hint(err, "rename it, or sync into another schema");
+  return CQ_MISUSE;
+}
+
+static int create_table(duck *d, change *c, cq_error *err) {
+  int rc = note(c, err, "create table %s", c->target);
+  cq_buf b;
+
+  if (rc || c->dry) return rc;
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  duck_sql(&b, "CREATE TABLE %I.%I (", d->schema, c->target);
+  for (int i = 0; i < cq_dest_width(c->table); i++)
+    duck_sql(&b, "%s%I %s", i ? ", " : "", cq_dest_column(c->table, i),
+             duck_type(cq_dest_type(c->table, i)));
+  if (c->append && c->table->incremental) cq_buf_str(&b, ", _cq_row BIGINT");
+  cq_buf_byte(&b, ')');
+  rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int alter(duck *d, change *c, const columns *old, cq_error *err) {
+  int rc = CQ_OK;
+  cq_buf facts;
+
+  cq_buf_init(&facts, CQ_MAX_SPEC_BYTES);
+  for (int i = 0; i < cq_dest_width(c->table); i++) {
+    const char *name = cq_dest_column(c->table, i);
+    const char *want = duck_type(cq_dest_type(c->table, i));
+    const char *had = type_of(old, name);
+
+    if (had && strcmp(had, want) != 0)
+      duck_sql(&facts, "%scolumn %s is %s and would be %s",
+               facts.len ? "; " : "", name, had, want);
+  }
+  if (facts.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && facts.len && !d->forced)
+    rc = refuse(d, c->target, facts.data, err);
+  if (rc == CQ_OK && facts.len)
+    rc = note(c, err, "change table %s: %s", c->target, facts.data);
+  for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
+    const char *name = cq_dest_column(c->table, i);
+    const char *want = duck_type(cq_dest_type(c->table, i));
+    const char *had = type_of(old, name);
+
+    if (had && strcmp(had, want) == 0) continue;
+    if (!had)
+      rc = note(c, err, "table %s: add column %s %s", c->target, name, want);
+    if (rc || c->dry) continue;
+    rc = had ? duck_do(d, NULL, err,
+                       "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING "
+                       "TRY_CAST(%I AS %s)",
+                       d->schema, c->target, name, want, name, want)
+             : duck_do(d, NULL, err, "ALTER TABLE %I.%I ADD COLUMN %I %s",
+                       d->schema, c->target, name, want);
+  }
+  if (rc == CQ_OK && !c->dry && c->append && c->table->incremental &&
+      !type_of(old, "_cq_row"))
+    rc = duck_do(d, NULL, err, "ALTER TABLE %I.%I ADD COLUMN _cq_row BIGINT",
+                 d->schema, c->target);
+  cq_buf_clear(&facts);
+  return rc;
+}
+
+static int make_view(duck *d, change *c, cq_error *err) {
+  columns now;
+  cq_buf b;
+  int any = 0, rc = read_columns(d, c, c->target, &now, err);
+
+  if (rc) return rc;
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  for (int i = 0; i < now.n; i++)
+    if (strcmp(now.names[i], "_cq_row") != 0)
+      duck_sql(&b, "%sr.%I", any++ ? ", " : "", now.names[i]);
+  if (b.rc)
+    rc = cq_error_nomem(err);
+  else if (c->table->incremental)
+    rc = duck_do(d, NULL, err,
+                 "CREATE OR REPLACE VIEW %I.%I AS SELECT %s FROM %I.%I AS r "
+                 "WHERE EXISTS (SELECT 1 FROM %I.cq_sync_units AS u WHERE "
+                 "u.table_name = %L AND u.source_name = r._cq_source_name AND "
+                 "u.client_id = r._cq_client_id AND u.sync_group_id = "
+                 "r._cq_sync_group_id AND u.published = 1) QUALIFY "
+                 "row_number() OVER (PARTITION BY r._cq_source_name, r._cq_id "
+                 "ORDER BY r._cq_sync_group_id DESC, r._cq_row DESC NULLS "
+                 "LAST) = 1",
+                 d->schema, c->name, b.data, d->schema, c->target, d->schema,
+                 c->name);
+  else
+    rc = duck_do(d, NULL, err,
+                 "CREATE OR REPLACE VIEW %I.%I AS SELECT %s FROM %I.%I AS r "
+                 "JOIN %I.cq_units AS u ON u.table_name = %L AND "
+                 "u.source_name = r._cq_source_name AND u.client_id = "
+                 "r._cq_client_id AND u.sync_group_id = r._cq_sync_group_id",
+                 d->schema, c->name, b.data, d->schema, c->target, d->schema,
+                 c->name);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+/* Ours of the other write mode makes way. */
+static int make_way(duck *d, change *c, int view, int ours, cq_error *err) {
+  int rc;
+
+  if (!ours) return foreign(d, c->name, err);
+  if (!d->forced)
+    return refuse(d, c->name,
+                  view ? "was synced with write_mode append"
+                       : "was synced with another write_mode than append",
+                  err);
+  rc = note(c, err, "drop %s %s", view ? "view" : "table", c->name);
+  if (rc == CQ_OK && !c->dry)
+    rc = duck_do(d, NULL, err, "DROP %s %I.%I", view ? "VIEW" : "TABLE",
+                 d->schema, c->name);
+  if (rc == CQ_OK && !c->dry)
+    rc = duck_do(d, NULL, err, "DELETE FROM %I.cq_units WHERE table_name = %L",
+                 d->schema, c->name);
+  return rc;
+}
+
+static int change_all(duck *d, change *c, cq_error *err) {
+  columns seen, old;
+  int view = 0, ours = 0, rc;
+
+  rc = read_columns(d, c, c->name, &seen, err);
+  if (rc == CQ_OK) rc = is_view(d, c->name, &view, &ours, err);
+  if (rc == CQ_OK && seen.n && !view) ours = type_of(&seen, "_cq_id") != NULL;
+  if (rc == CQ_OK && seen.n && !ours) rc = foreign(d, c->name, err);
+  if (rc == CQ_OK && seen.n && view != c->append)
+    rc = make_way(d, c, view, ours, err);
+  if (rc == CQ_OK) rc = read_columns(d, c, c->target, &old, err);
+  if (rc == CQ_OK && old.n && !type_of(&old, "_cq_id"))
+    rc = foreign(d, c->target, err);
+  if (rc == CQ_OK && old.n && !(c->dry && view != c->append))
+    rc = alter(d, c, &old, err);
+  else if (rc == CQ_OK)
+    rc = create_table(d, c, err);
+  if (rc == CQ_OK && c->append && c->dry && !seen.n)
+    rc = note(c, err, "create view %s", c->name);
+  if (rc == CQ_OK && c->append && !c->dry) rc = make_view(d, c, err);
+  return rc;
+}
+
+int duck_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
+                 cq_error *err) {
+  duck *d = (duck *)base;
+  change c = {.table = t, .dry = dry, .actions = actions, .name = t->def->name};
+  int rc;
+
+  c.append = d->base.mode == CQ_MODE_APPEND;
+  cq_arena_init(&c.arena);
+  c.target = cq_arena_printf(&c.arena, "%s%s", c.append ? "raw_" : "", c.name);
+  rc = c.target ? duck_begin_work(d, err) : cq_error_nomem(err);
+  if (rc == CQ_OK) rc = change_all(d, &c, err);
+  rc = duck_end_work(d, rc, err);
+  cq_arena_clear(&c.arena);
+  return rc;
+}

@@ -1,0 +1,641 @@
+/* ext/dest/duckdb/stage.c: a unit's rows: staged as they come, made whole or
+ * dropped at its end.
+ *
+ * The stage is a temporary table of plain columns: numbers as they are, all else
+ * as text.  What goes on is cast by DuckDB itself, which says of each value
+ * whether its column can hold it: what cannot is NULL, and counted.
+ *
+ * A key is deleted and inserted, never updated: <t> has no primary key, whose
+ * index would refuse that within one transaction. */
+#include "dest/duckdb/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  STAGE_BYTES = 8 << 20, /* of all tables: then what has ended is made whole */
+  STAGE_UNITS = 2000,
+  NOTE_MS = 1000
+};
+
+static int staged_over(const duck *d) {
+  return d->base.mode != CQ_MODE_APPEND;
+}
+
+static int base_of(int type) {
+  return type & CQ_LIST ? CQ_JSON : type & CQ_TYPE_MASK;
+}
+
+/* What the stage holds of a type. */
+static const char *plain_type(int type) {
+  switch (base_of(type)) {
+  case CQ_INTEGER:
+  case CQ_BOOLEAN:
+    return "BIGINT";
+  case CQ_REAL:
+    return "DOUBLE";
+  case CQ_BLOB:
+    return "BLOB";
+  default:
+    return "VARCHAR";
+  }
+}
+
+void duck_columns(cq_buf *out, const cq_dest_table *t, int64_t group) {
+  for (int i = 0; i < cq_dest_width(t); i++) {
+    if (i) cq_buf_str(out, ", ");
+    if (group && i == 2)
+      duck_sql(out, "%n", group);
+    else
+      duck_sql(out, "%I", cq_dest_column(t, i));
+  }
+}
+
+/* A column of the stage as the table takes it. */
+static void add_cast(cq_buf *out, const cq_dest_table *t, int i) {
+  int type = cq_dest_type(t, i);
+  const char *name = cq_dest_column(t, i), *to = duck_type(type);
+
+  if (strcmp(plain_type(type), to) == 0)
+    duck_sql(out, "%I", name);
+  else if (type & CQ_LIST && (type & CQ_TYPE_MASK) != CQ_JSON)
+    duck_sql(out, "TRY_CAST(TRY_CAST(%I AS JSON) AS %s)", name, to);
+  else if ((type & CQ_TYPE_MASK) == CQ_BOOLEAN)
+    duck_sql(out, "CASE WHEN %I IN (0, 1) THEN %I = 1 END", name, name);
+  else
+    duck_sql(out, "TRY_CAST(%I AS %s)", name, to);
+}
+
+static void add_casts(cq_buf *out, const cq_dest_table *t) {
+  for (int i = 0; i < cq_dest_width(t); i++) {
+    if (i) cq_buf_str(out, ", ");
+    add_cast(out, t, i);
+    duck_sql(out, " AS %I", cq_dest_column(t, i));
+  }
+}
+
+/* ---- tables of the run --------------------------------------------------------- */
+
+static void free_units(duck_unit *u) {
+  while (u) {
+    duck_unit *next = u->next;
+
+    cq_free(u->client);
+    cq_free(u->keep);
+    cq_free(u->cursor);
+    cq_free(u);
+    u = next;
+  }
+}
+
+void duck_forget(duck_table *t) {
+  free_units(t->ended);
+  t->ended = NULL;
+  t->last = &t->ended;
+  t->nended = 0;
+}
+
+void duck_table_free(duck_table *t) {
+  free_units(t->ended);
+  cq_free(t->stage);
+  cq_free(t);
+}
+
+static int make_stage(duck *d, duck_table *t, cq_error *err) {
+  char name[64];
+  cq_buf b;
+  int rc;
+
+  if (t->stage) return CQ_OK;
+  snprintf(name, sizeof name, "cq_stage_%lld_%016llx", (long long)t->run->group,
+           (unsigned long long)cq_hash64(t->table->def->name,
+                                         strlen(t->table->def->name), 0));
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  duck_sql(&b, "CREATE TEMP TABLE %I (", name);
+  for (int i = 0; i < cq_dest_width(t->table); i++)
+    duck_sql(&b, "%I %s, ", cq_dest_column(t->table, i),
+             plain_type(cq_dest_type(t->table, i)));
+  cq_buf_str(&b, "_cq_row BIGINT)");
+  rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
+  cq_buf_clear(&b);
+  if (rc == CQ_OK && !(t->stage = cq_strdup(name))) rc = cq_error_nomem(err);
+  return rc;
+}
+
+static int table_of(duck *d, const cq_dest_run *r, cq_dest_table *t,
+                    duck_table **out, cq_error *err) {
+  duck_table *x = t->own;
+
+  if (!x) {
+    x = cq_calloc(1, sizeof *x);
+    if (!x) return cq_error_nomem(err);
+    x->table = t;
+    x->run = r;
+    x->last = &x->ended;
+    x->next = d->tables;
+    d->tables = x;
+    t->own = x;
+  }
+  *out = x;
+  return make_stage(d, x, err);
+}
+
+static void counts_out(const duck_table *t) {
+  cq_counts *n = &t->table->n;
+
+  n->rows = t->n.rows;
+  n->inserted = t->n.inserted;
+  n->updated = t->n.updated;
+  n->deleted = t->n.deleted;
+  n->unchanged = t->n.unchanged;
+  n->kept = t->n.kept;
+}
+
+/* ---- rows in -------------------------------------------------------------------- */
+
+/* NUL and what is no UTF-8: nothing that DuckDB's text takes. */
+static int append_text(duck *d, void *a, const char *s, size_t n) {
+  cq_buf b;
+  int rc;
+
+  if (!n || (!memchr(s, 0, n) && cq_utf8_check(s, n) == n))
+    return d->lib.append_varchar_length(a, n ? s : "", n);
+  cq_buf_init(&b, SIZE_MAX);
+  while (n) {
+    size_t good = cq_utf8_check(s, n);
+    const char *nul = memchr(s, 0, good);
+
+    if (nul) good = (size_t)(nul - s);
+    cq_buf_add(&b, s, good);
+    if (good == n) break;
+    cq_buf_str(&b, "\xef\xbf\xbd");
+    s += good + 1;
+    n -= good + 1;
+  }
+  rc = b.rc ? 1 : d->lib.append_varchar_length(a, b.data, b.len);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+/* 1: does not fit the stage already, NULL stands for it; -1: out of memory. */
+static int append_cell(duck *d, void *app, cq_arena *a, int type,
+                       const cq_value *v, int64_t *bytes) {
+  const char *plain = plain_type(type);
+  cq_value text = *v;
+
+  *bytes += 8 + (v->kind == CQ_STR || v->kind == CQ_BYTES ? v->len : 0);
+  if (v->kind == CQ_NULL) return d->lib.append_null(app) ? -1 : 0;
+  if (*plain == 'B' && plain[1] == 'I') {
+    if (v->kind == CQ_INT) return d->lib.append_int64(app, v->u.i) ? -1 : 0;
+    if (v->kind == CQ_DOUBLE && v->u.r >= -9007199254740992.0 &&
+        v->u.r <= 9007199254740992.0 && v->u.r == (double)(int64_t)v->u.r)
+      return d->lib.append_int64(app, (int64_t)v->u.r) ? -1 : 0;
+  } else if (*plain == 'D') {
+    if (v->kind == CQ_INT || v->kind == CQ_DOUBLE)
+      return d->lib.append_double(app,
+                                  v->kind == CQ_INT ? (double)v->u.i : v->u.r)
+                 ? -1
+                 : 0;
+  } else if (*plain == 'B') {
+    if (v->kind == CQ_STR || v->kind == CQ_BYTES)
+      return d->lib.append_blob(app, v->len ? v->u.s : "", v->len) ? -1 : 0;
+  } else if (v->kind != CQ_BYTES) {
+    if (v->kind != CQ_STR && cq_value_to_text(a, v, &text)) return -1;
+    return append_text(d, app, text.u.s, text.len) ? -1 : 0;
+  }
+  return d->lib.append_null(app) ? -1 : 1;
+}
+
+static int append_rows(duck *d, duck_table *t, cq_dest_unit *u,
+                       const cq_dest_rows *rows, void *app, cq_error *err) {
+  int width = cq_dest_width(t->table), rc = CQ_OK;
+  cq_arena a;
+
+  cq_arena_init(&a);
+  for (int row = 0; row < rows->batch->nrow && rc == CQ_OK; row++) {
+    for (int i = 0; i < width && rc == CQ_OK; i++) {
+      cq_value v = cq_dest_cell(t->run, u, rows, row, i);
+      int fits =
+          append_cell(d, app, &a, cq_dest_type(t->table, i), &v, &t->bytes);
+
+      if (fits > 0) cq_dest_odd(u, i, &v);
+      if (fits < 0) rc = duck_fail(d, d->lib.appender_error(app), err);
+    }
+    if (rc == CQ_OK &&
+        (d->lib.append_int64(app, ++d->row) || d->lib.appender_end_row(app)))
+      rc = duck_fail(d, d->lib.appender_error(app), err);
+    cq_arena_reset(&a);
+  }
+  cq_arena_clear(&a);
+  if (rc == CQ_OK && d->lib.appender_flush(app))
+    rc = duck_fail(d, d->lib.appender_error(app), err);
+  return rc;
+}
+
+/* Values of these rows that their columns will not hold are counted now, while
+ * the unit can be told. */
+static int count_odd(duck *d, duck_table *t, cq_dest_unit *u, int64_t after,
+                     cq_error *err) {
+  duck_result r;
+  cq_buf b;
+  int any = 0, rc = CQ_OK;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_buf_str(&b, "SELECT 1");
+  for (int i = CQ_META; i < cq_dest_width(t->table); i++) {
+    int type = cq_dest_type(t->table, i);
+    const char *name = cq_dest_column(t->table, i);
+
+    if (strcmp(plain_type(type), duck_type(type)) == 0) continue;
+    any = 1;
+    duck_sql(&b, ", count(%I) - count(", name);
+    add_cast(&b, t->table, i);
+    duck_sql(&b, "), any_value(CASE WHEN %I IS NOT NULL AND (", name);
+    add_cast(&b, t->table, i);
+    duck_sql(&b, ") IS NULL THEN CAST(%I AS VARCHAR) END)", name);
+  }
+  duck_sql(&b, " FROM temp.%I WHERE _cq_row > %n", t->stage, after);
+  if (b.rc)
+    rc = cq_error_nomem(err);
+  else if (any)
+    rc = duck_select(d, &r, err, "%s", b.data);
+  if (rc == CQ_OK && any) {
+    cq_arena a;
+    int at = 1;
+
+    cq_arena_init(&a);
+    for (int i = CQ_META; i < cq_dest_width(t->table); i++) {
+      int type = cq_dest_type(t->table, i);
+      int64_t n;
+      cq_value v;
+
+      if (strcmp(plain_type(type), duck_type(type)) == 0) continue;
+      n = duck_int(d, &r, 0, at);
+      v = cq_value_text(duck_text(d, &r, &a, 0, at + 1));
+      while (n-- > 0) cq_dest_odd(u, i, &v);
+      at += 2;
+    }
+    cq_arena_clear(&a);
+    d->lib.destroy_result(&r);
+  }
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int flush_if_full(duck *d, const duck_table *t, cq_error *err) {
+  int64_t bytes = 0;
+  size_t units = 0;
+
+  for (const duck_table *x = d->tables; x; x = x->next) {
+    bytes += x->nended ? x->bytes : 0;
+    units += x->nended;
+  }
+  if (bytes < STAGE_BYTES && units < (size_t)STAGE_UNITS &&
+      (!t->nended || (t->nrows < d->options.gather.rows &&
+                      t->bytes < d->options.gather.bytes)))
+    return CQ_OK;
+  return duck_flush(d, err);
+}
+
+int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
+               const cq_dest_rows *rows, cq_error *err) {
+  duck *d = (duck *)base;
+  int64_t after = d->row;
+  duck_table *t;
+  void *app = NULL;
+  int rc = table_of(d, r, u->table, &t, err);
+
+  if (rc) return rc;
+  if (d->lib.appender_create_ext(d->c, "temp", "main", t->stage, &app))
+    rc = duck_fail(d, app ? d->lib.appender_error(app) : "", err);
+  if (rc == CQ_OK) rc = append_rows(d, t, u, rows, app, err);
+  if (app) d->lib.appender_destroy(&app);
+  if (rc) {
+    duck_do(d, NULL, NULL, "DELETE FROM temp.%I WHERE _cq_row > %n", t->stage,
+            after);
+    return rc;
+  }
+  t->nrows += rows->batch->nrow;
+  rc = count_odd(d, t, u, after, err);
+  return rc ? rc : flush_if_full(d, t, err);
+}
+
+/* ---- the end of units --------------------------------------------------------------- */
+
+int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
+             const char *status, const char *cursor, cq_error *err) {
+  static const char *const words[] = {"ok", "failed", "skipped"};
+  duck *d = (duck *)base;
+  int ok = strcmp(status, "ok") == 0, rc;
+  duck_table *t;
+  duck_unit *x;
+
+  rc = table_of(d, r, u->table, &t, err);
+  if (rc) return rc;
+  x = cq_calloc(1, sizeof *x);
+  if (!x) return cq_error_nomem(err);
+  x->client = cq_strdup(u->client);
+  if (ok && u->keep) x->keep = cq_strdup(u->keep);
+  if (ok && cursor) x->cursor = cq_strdup(cursor);
+  if (!x->client || (ok && u->keep && !x->keep) ||
+      (ok && cursor && !x->cursor)) {
+    free_units(x);
+    return cq_error_nomem(err);
+  }
+  x->status = words[2];
+  for (int i = 0; i < 2; i++)
+    if (strcmp(status, words[i]) == 0) x->status = words[i];
+  x->rows = ok ? u->rows : 0;
+  x->finished_us = cq_now_us();
+  x->started_us = u->started_us ? u->started_us : x->finished_us;
+  *t->last = x;
+  t->last = &x->next;
+  t->nended++;
+  if (ok) t->n.rows += u->rows;
+  if (!d->ended_ms) d->ended_ms = cq_mono_ms();
+  rc = flush_if_full(d, t, err);
+  counts_out(t);
+  return rc;
+}
+
+/* ['a', 'b']: clients of units with this status, with keep or without (-1). */
+static int clients(cq_buf *out, const duck_table *t, const char *status,
+                   int keep) {
+  int n = 0;
+
+  cq_buf_byte(out, '(');
+  for (const duck_unit *u = t->ended; u; u = u->next)
+    if ((!status || strcmp(u->status, status) == 0) &&
+        (keep < 0 || keep == (u->keep != NULL)))
+      duck_sql(out, n++ ? ", %L" : "%L", u->client);
+  cq_buf_str(out, n ? ")" : "'')");
+  return n;
+}
+
+/* The newest of each key of the units that are whole now, cast: a temporary
+ * table of its own, so that it is made once. */
+static int make_new(duck *d, duck_table *t, const char *who, cq_error *err) {
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_buf_str(&b, "CREATE OR REPLACE TEMP TABLE cq_new AS SELECT ");
+  add_casts(&b, t->table);
+  duck_sql(&b,
+           ", _cq_row FROM temp.%I WHERE _cq_client_id IN %s%s ORDER BY "
+           "_cq_row",
+           t->stage, who,
+           staged_over(d) ? " QUALIFY row_number() OVER (PARTITION BY _cq_id "
+                            "ORDER BY _cq_row DESC) = 1"
+                          : "");
+  rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int merge(duck *d, duck_table *t, int64_t rows, cq_counts *n,
+                 cq_error *err) {
+  const char *name = t->table->def->name;
+  int64_t had = 0, same = 0, all = 0;
+  cq_buf alike, cols;
+  int rc;
+
+  cq_buf_init(&alike, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
+  for (int i = CQ_META; i < cq_dest_width(t->table); i++)
+    duck_sql(&alike, " AND t.%I IS NOT DISTINCT FROM n.%I",
+             cq_dest_column(t->table, i), cq_dest_column(t->table, i));
+  duck_columns(&cols, t->table, 0);
+  if (d->group_in_key)
+    cq_buf_str(&alike, " AND t._cq_sync_group_id = n._cq_sync_group_id");
+  if (alike.rc || cols.rc) {
+    rc = cq_error_nomem(err);
+  } else {
+    const char *key =
+        d->group_in_key ? " AND t._cq_sync_group_id = n._cq_sync_group_id" : "";
+
+    rc = duck_one(d, &all, err, "SELECT count(*) FROM temp.cq_new");
+    if (rc == CQ_OK)
+      rc = duck_one(d, &same, err,
+                    "SELECT count(*) FROM temp.cq_new AS n JOIN %I.%I AS t ON "
+                    "t._cq_id = n._cq_id%s",
+                    d->schema, name, alike.data ? alike.data : "");
+    if (rc == CQ_OK)
+      rc = duck_do(d, &had, err,
+                   "DELETE FROM %I.%I AS t USING temp.cq_new AS n WHERE "
+                   "t._cq_id = n._cq_id%s",
+                   d->schema, name, key);
+    if (rc == CQ_OK)
+      rc = duck_do(d, NULL, err,
+                   "INSERT INTO %I.%I (%s) SELECT %s FROM temp.cq_new",
+                   d->schema, name, cols.data, cols.data);
+  }
+  n->inserted += all - had;
+  n->unchanged += same;
+  n->updated += rows - (all - had) - same;
+  cq_buf_clear(&alike);
+  cq_buf_clear(&cols);
+  return rc;
+}
+
+#define KEPT "(SELECT CAST(unnest(json_extract_string(%L, '$[*]')) AS UUID))"
+
+static int delete_stale(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
+  const char *name = t->table->def->name;
+  cq_buf who;
+  int rc = CQ_OK;
+
+  if (d->base.mode != CQ_MODE_DELETE_STALE || t->table->incremental) return rc;
+  cq_buf_init(&who, CQ_MAX_SPEC_BYTES);
+  if (clients(&who, t, "ok", 0))
+    rc = who.rc ? cq_error_nomem(err)
+                : duck_do(d, &n->deleted, err,
+                          "DELETE FROM %I.%I WHERE _cq_client_id IN %s AND "
+                          "_cq_source_name = %L AND _cq_sync_group_id <> %n",
+                          d->schema, name, who.data, t->run->source,
+                          t->run->group);
+  cq_buf_clear(&who);
+  for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next) {
+    int64_t kept;
+
+    if (!u->keep || strcmp(u->status, "ok") != 0) continue;
+    rc = duck_do(d, &n->deleted, err,
+                 "DELETE FROM %I.%I WHERE _cq_client_id = %L AND "
+                 "_cq_source_name = %L AND _cq_sync_group_id <> %n AND "
+                 "(_cq_parent_id IS NULL OR _cq_parent_id NOT IN " KEPT ")",
+                 d->schema, name, u->client, t->run->source, t->run->group,
+                 u->keep);
+    if (rc == CQ_OK)
+      rc = duck_one(d, &kept, err,
+                    "SELECT count(*) FROM %I.%I WHERE _cq_client_id = %L AND "
+                    "_cq_source_name = %L AND _cq_sync_group_id <> %n",
+                    d->schema, name, u->client, t->run->source, t->run->group);
+    if (rc == CQ_OK) n->kept += kept;
+  }
+  return rc;
+}
+
+/* Append: rows below parents that may not be read now, out of the newest run. */
+static int carry_over(duck *d, duck_table *t, const duck_unit *u, cq_counts *n,
+                      cq_error *err) {
+  const char *name = t->table->def->name;
+  cq_buf to, from;
+  int rc;
+
+  cq_buf_init(&to, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
+  duck_columns(&to, t->table, 0);
+  duck_columns(&from, t->table, t->run->group);
+  rc =
+      to.rc || from.rc
+          ? cq_error_nomem(err)
+          : duck_do(d, &n->kept, err,
+                    "INSERT INTO %I.\"raw_%s\" (%s) SELECT %s FROM "
+                    "%I.\"raw_%s\" WHERE _cq_sync_group_id = (SELECT "
+                    "sync_group_id FROM %I.cq_units WHERE table_name = %L AND "
+                    "source_name = %L AND client_id = %L) AND _cq_source_name "
+                    "= %L AND _cq_client_id = %L AND _cq_parent_id IN " KEPT
+                    " AND _cq_id NOT IN (SELECT _cq_id FROM %I.\"raw_%s\" "
+                    "WHERE _cq_sync_group_id = %n AND _cq_source_name = %L AND "
+                    "_cq_client_id = %L)",
+                    d->schema, name, to.data, from.data, d->schema, name,
+                    d->schema, name, t->run->source, u->client, t->run->source,
+                    u->client, u->keep, d->schema, name, t->run->group,
+                    t->run->source, u->client);
+  cq_buf_clear(&to);
+  cq_buf_clear(&from);
+  return rc;
+}
+
+static int journal(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
+  const char *name = t->table->def->name;
+  cq_buf units, state, who;
+  int any = 0, rc = CQ_OK, merged = staged_over(d);
+
+  cq_buf_init(&units, SIZE_MAX);
+  cq_buf_init(&state, SIZE_MAX);
+  cq_buf_init(&who, SIZE_MAX);
+  for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next) {
+    int ok = strcmp(u->status, "ok") == 0;
+    const char *cursor = u->cursor ? u->cursor : "";
+    int64_t kept;
+
+    duck_sql(&units, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
+             u == t->ended ? "" : ", ", name, t->run->source, u->client,
+             t->run->group, u->status, merged && ok, u->rows, cursor,
+             u->started_us, u->finished_us);
+    if (merged && ok)
+      duck_sql(&state, "%s(%L, %L, %L, %n, %L, %L, %n)", any++ ? ", " : "",
+               name, t->run->source, u->client, t->run->group, t->run->time,
+               cursor, u->rows);
+    if (ok) continue;
+    rc = duck_one(d, &kept, err,
+                  "SELECT rows FROM %I.cq_units WHERE table_name = %L AND "
+                  "source_name = %L AND client_id = %L",
+                  d->schema, name, t->run->source, u->client);
+    if (rc == CQ_OK) n->kept += kept;
+  }
+  clients(&who, t, "ok", -1);
+  if (rc == CQ_OK && (units.rc || state.rc || who.rc)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err, "INSERT INTO %I.cq_sync_units VALUES %s",
+                 d->schema, units.data);
+  if (rc == CQ_OK && any)
+    rc = duck_do(d, NULL, err,
+                 "DELETE FROM %I.cq_units WHERE table_name = %L AND "
+                 "source_name = %L AND client_id IN %s",
+                 d->schema, name, t->run->source, who.data);
+  if (rc == CQ_OK && any)
+    rc = duck_do(d, NULL, err, "INSERT INTO %I.cq_units VALUES %s", d->schema,
+                 state.data);
+  cq_buf_clear(&units);
+  cq_buf_clear(&state);
+  cq_buf_clear(&who);
+  return rc;
+}
+
+static int settle_table(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
+  cq_buf who, all, cols;
+  int64_t rows = 0;
+  int rc = CQ_OK;
+
+  for (const duck_unit *u = t->ended; u; u = u->next) rows += u->rows;
+  cq_buf_init(&who, SIZE_MAX);
+  cq_buf_init(&all, SIZE_MAX);
+  cq_buf_init(&cols, SIZE_MAX);
+  clients(&who, t, "ok", -1);
+  clients(&all, t, NULL, -1);
+  duck_columns(&cols, t->table, 0);
+  if (who.rc || all.rc || cols.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && rows) rc = make_new(d, t, who.data, err);
+  if (rc == CQ_OK && staged_over(d)) {
+    if (rows) rc = merge(d, t, rows, n, err);
+    if (rc == CQ_OK) rc = delete_stale(d, t, n, err);
+  } else if (rc == CQ_OK) {
+    if (rows)
+      rc = duck_do(d, &n->inserted, err,
+                   "INSERT INTO %I.\"raw_%s\" (%s%s) SELECT %s%s FROM "
+                   "temp.cq_new",
+                   d->schema, t->table->def->name, cols.data,
+                   t->table->incremental ? ", _cq_row" : "", cols.data,
+                   t->table->incremental ? ", _cq_row" : "");
+    for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next)
+      if (u->keep && !t->table->incremental) rc = carry_over(d, t, u, n, err);
+  }
+  if (rc == CQ_OK) rc = journal(d, t, n, err);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err, "DELETE FROM temp.%I WHERE _cq_client_id IN %s",
+                 t->stage, all.data);
+  cq_buf_clear(&who);
+  cq_buf_clear(&all);
+  cq_buf_clear(&cols);
+  return rc;
+}
+
+/* A transaction for each table: the one to blame is the one that is told. */
+static int flush_table(duck *d, duck_table *t, cq_error *err) {
+  cq_counts n;
+  int rc = duck_begin_work(d, err);
+
+  memset(&n, 0, sizeof n);
+  if (rc == CQ_OK) rc = settle_table(d, t, &n, err);
+  rc = duck_end_work(d, rc, err);
+  if (rc) return rc;
+  t->n.inserted += n.inserted;
+  t->n.updated += n.updated;
+  t->n.unchanged += n.unchanged;
+  t->n.deleted += n.deleted;
+  t->n.kept += n.kept;
+  duck_forget(t);
+  t->nrows = t->bytes = 0;
+  counts_out(t);
+  return CQ_OK;
+}
+
+int duck_flush(duck *d, cq_error *err) {
+  int rc = CQ_OK;
+
+  d->ended_ms = 0;
+  for (duck_table *t = d->tables; t && rc == CQ_OK; t = t->next)
+    if (t->nended) rc = flush_table(d, t, err);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err, "DROP TABLE IF EXISTS temp.cq_new");
+  return rc;
+}
+
+/* What waits is flushed at the run's end; close frees. */
+void duck_drop(cq_dest *base, cq_dest_table *t) {
+  (void)base, (void)t;
+}
+
+int duck_commit(cq_dest *base, int force, cq_error *err) {
+  duck *d = (duck *)base;
+  int64_t now = cq_mono_ms();
+  int rc = CQ_OK;
+
+  if (force || (d->ended_ms && now - d->ended_ms >= d->options.gather.ms))
+    rc = duck_flush(d, err);
+  if (rc == CQ_OK && d->noted_ms && (force || now - d->noted_ms >= NOTE_MS))
+    rc = duck_notes(d, err);
+  return rc;
+}

@@ -1,0 +1,603 @@
+/* ext/dest/duckdb/state.c: runs in a DuckDB file: claimed, journalled, published,
+ * and read again.
+ *
+ * Whoever has the file open is alone with it: a run that is unsettled when
+ * another begins was cut off, and is settled. */
+#include "dest/duckdb/internal.h"
+
+#include <string.h>
+
+enum { NOTES_BYTES = 256 << 10, ROWS_AT_ONCE = 256 };
+
+int duck_last_group(cq_dest *base, int64_t *out, cq_error *err) {
+  duck *d = (duck *)base;
+
+  return duck_one(d, out, err, "SELECT max(sync_group_id) FROM %I.cq_syncs",
+                  d->schema);
+}
+
+/* ---- settling, publishing --------------------------------------------------------- */
+
+static int publish_units(duck *d, int64_t group, const char *source,
+                         cq_error *err) {
+  int rc = duck_do(
+      d, NULL, err,
+      "DELETE FROM %I.cq_units AS c WHERE EXISTS (SELECT 1 FROM "
+      "%I.cq_sync_units AS u WHERE u.table_name = c.table_name AND "
+      "u.source_name = c.source_name AND u.client_id = c.client_id AND "
+      "u.sync_group_id = %n AND u.source_name = %L AND u.status = 'ok' AND "
+      "u.published = 0)",
+      d->schema, d->schema, group, source);
+
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "INSERT INTO %I.cq_units SELECT u.table_name, u.source_name, "
+                 "u.client_id, u.sync_group_id, s.sync_time, u.cursor, u.rows "
+                 "FROM %I.cq_sync_units AS u JOIN %I.cq_syncs AS s ON "
+                 "s.sync_group_id = u.sync_group_id AND s.source_name = "
+                 "u.source_name WHERE u.sync_group_id = %n AND u.source_name = "
+                 "%L AND u.status = 'ok' AND u.published = 0",
+                 d->schema, d->schema, d->schema, group, source);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "UPDATE %I.cq_sync_units SET published = 1 WHERE "
+                 "sync_group_id = %n AND source_name = %L AND status = 'ok' "
+                 "AND published = 0",
+                 d->schema, group, source);
+  return rc;
+}
+
+/* Rows of the run in one table that no published unit covers. */
+static int remove_rows(duck *d, int64_t group, const char *source,
+                       const char *table, cq_error *err) {
+  int64_t there;
+  int rc = duck_one(d, &there, err,
+                    "SELECT count(*) FROM duckdb_tables() WHERE schema_name = "
+                    "%L AND database_name = current_database() AND table_name "
+                    "= 'raw_' || %L",
+                    d->schema, table);
+
+  if (rc || !there) return rc;
+  return duck_do(d, NULL, err,
+                 "DELETE FROM %I.\"raw_%s\" AS r WHERE r._cq_sync_group_id = "
+                 "%n AND r._cq_source_name = %L AND NOT EXISTS (SELECT 1 FROM "
+                 "%I.cq_sync_units AS u WHERE u.table_name = %L AND "
+                 "u.source_name = r._cq_source_name AND u.client_id = "
+                 "r._cq_client_id AND u.sync_group_id = r._cq_sync_group_id "
+                 "AND u.published = 1)",
+                 d->schema, table, group, source, d->schema, table);
+}
+
+static int tables_over(duck *d, int64_t group, const char *source,
+                       const char *word, cq_error *err) {
+  return duck_do(
+      d, NULL, err,
+      "UPDATE %I.cq_sync_tables AS t SET status = %L WHERE sync_group_id = %n "
+      "AND source_name = %L AND (status IN ('waiting', 'running') OR EXISTS "
+      "(SELECT 1 FROM %I.cq_sync_units AS u WHERE u.sync_group_id = "
+      "t.sync_group_id AND u.source_name = t.source_name AND u.table_name = "
+      "t.table_name AND u.status = 'ok' AND u.published = 0))",
+      d->schema, word, group, source, d->schema);
+}
+
+static int settle(duck *d, int64_t group, const char *source, int keep,
+                  cq_error *err) {
+  duck_result r;
+  cq_arena a;
+  int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
+
+  if (rc == CQ_OK)
+    rc = duck_select(d, &r, err,
+                     "SELECT table_name FROM %I.cq_sync_tables WHERE "
+                     "sync_group_id = %n AND source_name = %L",
+                     d->schema, group, source);
+  if (rc) return rc;
+  cq_arena_init(&a);
+  for (uint64_t i = 0; i < d->lib.row_count(&r) && rc == CQ_OK; i++) {
+    const char *name = duck_text(d, &r, &a, i, 0);
+
+    rc = name ? remove_rows(d, group, source, name, err) : cq_error_nomem(err);
+  }
+  d->lib.destroy_result(&r);
+  cq_arena_clear(&a);
+  if (rc == CQ_OK) rc = tables_over(d, group, source, "interrupted", err);
+  if (rc == CQ_OK && !keep)
+    rc = duck_do(d, NULL, err,
+                 "DELETE FROM %I.cq_sync_units WHERE sync_group_id = %n AND "
+                 "source_name = %L AND status = 'ok' AND published = 0",
+                 d->schema, group, source);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "UPDATE %I.cq_syncs SET unsettled = 0, status = CASE status "
+                 "WHEN 'running' THEN 'interrupted' ELSE status END, finished "
+                 "= coalesce(finished, %t) WHERE sync_group_id = %n AND "
+                 "source_name = %L",
+                 d->schema, cq_now_us(), group, source);
+  return rc;
+}
+
+static int settle_all(duck *d, const cq_dest_run *r, cq_error *err) {
+  duck_result q;
+  int rc = duck_select(d, &q, err,
+                       "SELECT sync_group_id FROM %I.cq_syncs WHERE "
+                       "source_name = %L AND unsettled = 1 ORDER BY 1",
+                       d->schema, r->source);
+
+  if (rc) return rc;
+  for (uint64_t i = 0; i < d->lib.row_count(&q) && rc == CQ_OK; i++)
+    rc = settle(d, duck_int(d, &q, i, 0), r->source, r->retry, err);
+  d->lib.destroy_result(&q);
+  return rc;
+}
+
+int duck_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
+  duck *d = (duck *)base;
+  int64_t cut = 0;
+  int rc = duck_begin_work(d, err);
+
+  if (rc == CQ_OK && r->resume)
+    rc = duck_one(d, &cut, err,
+                  "SELECT count(*) FROM %I.cq_syncs WHERE source_name = %L AND "
+                  "unsettled = 1",
+                  d->schema, r->source);
+  r->retry |= cut > 0;
+  if (rc == CQ_OK) rc = settle_all(d, r, err);
+  if (rc == CQ_OK && r->retry)
+    rc = duck_one(d, &r->base, err,
+                  "SELECT max(sync_group_id) FROM %I.cq_syncs WHERE "
+                  "source_name = %L AND kind = 'full'",
+                  d->schema, r->source);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "INSERT INTO %I.cq_syncs (sync_group_id, source_name, "
+                 "integration, destination_name, write_mode, sync_group, kind, "
+                 "status, sync_time, started, updated, owner, unsettled) "
+                 "VALUES (%n, %L, %L, %L, %L, %L, %L, 'running', %L, %t, %t, "
+                 "%L, 1)",
+                 d->schema, r->group, r->source, r->integration, d->base.name,
+                 cq_write_mode_name(d->base.mode), r->sync_group,
+                 r->retry && r->base ? "retry" : "full", r->time, r->started_us,
+                 cq_now_us(), d->owner);
+  return duck_end_work(d, rc, err);
+}
+
+/* ---- the journal -------------------------------------------------------------------- */
+
+#define NEXT "\036" /* between statements that wait */
+
+static void add_table(cq_buf *b, const duck *d, const cq_dest_run *r,
+                      const cq_dest_table *t) {
+  const cq_counts *n = &t->n;
+
+  duck_sql(b,
+           "DELETE FROM %I.cq_sync_tables WHERE sync_group_id = %n AND "
+           "source_name = %L AND table_name = %L" NEXT,
+           d->schema, r->group, r->source, t->def->name);
+  duck_sql(b,
+           "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
+           "table_name, status, rows, inserted, updated, deleted, unchanged, "
+           "kept, errors, units, units_done, requests, retries, throttled_ms, "
+           "bytes, started, finished) VALUES (%n, %L, %L, %L, %n, %n, %n, %n, "
+           "%n, %n, %n, %n, %n, %n, %n, %n, %n, %t, %t)" NEXT,
+           d->schema, r->group, r->source, t->def->name, t->status, n->rows,
+           n->inserted, n->updated, n->deleted, n->unchanged, n->kept,
+           n->errors, n->units, n->units_done, n->requests, n->retries,
+           n->throttled_ms, n->bytes, t->started_us, t->finished_us);
+}
+
+static void add_run(cq_buf *b, const duck *d, const cq_dest_run *r,
+                    const char *status, const cq_counts *n, int ntable,
+                    const char *message) {
+  int64_t now = cq_now_us();
+
+  duck_sql(b,
+           "UPDATE %I.cq_syncs SET status = %L, tables = %d, units = %n, "
+           "units_done = %n, rows = %n, errors = %n, requests = %n, retries = "
+           "%n, throttled_ms = %n, bytes = %n, updated = %t, finished = %t, "
+           "message = %L WHERE sync_group_id = %n AND source_name = %L" NEXT,
+           d->schema, status, ntable, n->units, n->units_done, n->rows,
+           n->errors, n->requests, n->retries, n->throttled_ms, n->bytes, now,
+           strcmp(status, "running") != 0 ? now : (int64_t)0, message, r->group,
+           r->source);
+}
+
+/* Statement by statement, in the transaction that is open. */
+static int run_notes(duck *d, cq_buf *b, cq_error *err) {
+  int rc = b->rc ? cq_error_nomem(err) : CQ_OK;
+
+  for (char *p = b->data; rc == CQ_OK && p && *p;) {
+    size_t n = strcspn(p, NEXT);
+    int more = p[n] != 0;
+
+    p[n] = 0;
+    rc = duck_do(d, NULL, err, "%s", p);
+    p += n + (size_t)more;
+  }
+  return rc;
+}
+
+int duck_notes(duck *d, cq_error *err) {
+  int rc;
+
+  d->noted_ms = 0;
+  if (!d->notes.len) return CQ_OK;
+  rc = duck_begin_work(d, err);
+  if (rc == CQ_OK) rc = run_notes(d, &d->notes, err);
+  cq_buf_reset(&d->notes);
+  return duck_end_work(d, rc, err);
+}
+
+static int note(duck *d, cq_error *err) {
+  if (d->notes.rc) return cq_error_nomem(err);
+  if (!d->noted_ms) d->noted_ms = cq_mono_ms();
+  return d->notes.len > (size_t)NOTES_BYTES ? duck_notes(d, err) : CQ_OK;
+}
+
+int duck_put_table(cq_dest *base, const cq_dest_run *r, const cq_dest_table *t,
+                   cq_error *err) {
+  duck *d = (duck *)base;
+
+  add_table(&d->notes, d, r, t);
+  return note(d, err);
+}
+
+/* A message cannot part statements. */
+static char *plain(const char *s, size_t n) {
+  char *out = cq_strndup(s, n);
+
+  for (char *p = out; p && *p; p++)
+    if (*p == NEXT[0]) *p = ' ';
+  return out;
+}
+
+int duck_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
+                   const char *client, const char *kind, const char *message,
+                   cq_error *err) {
+  duck *d = (duck *)base;
+  const char *at = strstr(message, "\nhint: ");
+  char *text = plain(message, at ? (size_t)(at - message) : strlen(message));
+  char *hint = at ? plain(at + 7, strlen(at + 7)) : NULL;
+
+  if (text && (hint || !at))
+    duck_sql(&d->notes,
+             "INSERT INTO %I.cq_sync_errors VALUES (%n, %L, %L, %L, %L, %L, "
+             "%L, %t)" NEXT,
+             d->schema, r->group, r->source, table, client, kind, text, hint,
+             cq_now_us());
+  else
+    d->notes.rc = CQ_NOMEM;
+  cq_free(text);
+  cq_free(hint);
+  return note(d, err);
+}
+
+int duck_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
+                 const cq_counts *n, int ntable, const char *message,
+                 cq_error *err) {
+  duck *d = (duck *)base;
+  int over = strcmp(status, "running") != 0, rc;
+  char *text = message ? plain(message, strlen(message)) : NULL;
+
+  if (message && !text) return cq_error_nomem(err);
+  add_run(&d->notes, d, r, status, n, ntable, text);
+  cq_free(text);
+  if (!over) return note(d, err);
+  for (duck_table *t = d->tables; t; t = t->next) duck_forget(t);
+  d->ended_ms = 0;
+  rc = duck_notes(d, err);
+  if (rc == CQ_OK)
+    rc = tables_over(
+        d, r->group, r->source,
+        strcmp(status, "interrupted") == 0 ? "interrupted" : "failed", err);
+  return rc;
+}
+
+/* ---- publish -------------------------------------------------------------------------- */
+
+/* Clients that a whole run of the table no longer has.  A client whose own
+ * clients could not be found out stands there by a shorter name. */
+static int forget_clients(duck *d, const cq_dest_run *r, cq_dest_table *t,
+                          cq_error *err) {
+  const char *name = t->def->name;
+  cq_buf gone;
+  int rc = CQ_OK;
+
+  cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
+  duck_sql(&gone,
+           "table_name = %L AND source_name = %L AND NOT EXISTS (SELECT 1 FROM "
+           "%I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name = "
+           "%L AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "
+           "EXISTS (SELECT 1 FROM %I.cq_sync_units AS f WHERE f.table_name = "
+           "%L AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
+           "'failed' AND starts_with(c.client_id, f.client_id || ':'))",
+           name, r->source, d->schema, name, r->source, r->group, d->schema,
+           name, r->source, r->group);
+  if (gone.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE)
+    rc = duck_do(d, &t->n.deleted, err,
+                 "DELETE FROM %I.%I WHERE _cq_source_name = %L AND "
+                 "_cq_client_id IN (SELECT c.client_id FROM %I.cq_units AS c "
+                 "WHERE %s)",
+                 d->schema, name, r->source, d->schema, gone.data);
+  if (rc == CQ_OK && d->base.mode != CQ_MODE_OVERWRITE)
+    rc = duck_do(d, NULL, err, "DELETE FROM %I.cq_units AS c WHERE %s",
+                 d->schema, gone.data);
+  cq_buf_clear(&gone);
+  return rc;
+}
+
+static int publish_work(duck *d, const cq_dest_run *r, cq_dest_table *const *t,
+                        int nt, const char *status, const cq_counts *n,
+                        const char *message, cq_error *err) {
+  cq_buf b;
+  int rc = CQ_OK;
+
+  cq_buf_init(&b, SIZE_MAX);
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    if (t[i]->failed)
+      rc = duck_do(d, NULL, err,
+                   "UPDATE %I.cq_sync_units SET status = 'failed' WHERE "
+                   "table_name = %L AND source_name = %L AND sync_group_id = "
+                   "%n AND published = 0",
+                   d->schema, t[i]->def->name, r->source, r->group);
+  if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, err);
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    if (t[i]->complete && !t[i]->failed && !t[i]->incremental && !r->base)
+      rc = forget_clients(d, r, t[i], err);
+  for (int i = 0; i < nt; i++) add_table(&b, d, r, t[i]);
+  add_run(&b, d, r, status, n, nt, message);
+  if (rc == CQ_OK) rc = run_notes(d, &b, err);
+  for (int i = 0; i < nt && rc == CQ_OK; i++)
+    if (t[i]->failed && d->base.mode == CQ_MODE_APPEND)
+      rc = remove_rows(d, r->group, r->source, t[i]->def->name, err);
+  if (rc == CQ_OK) rc = tables_over(d, r->group, r->source, "failed", err);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "UPDATE %I.cq_syncs SET unsettled = 0 WHERE sync_group_id = "
+                 "%n AND source_name = %L",
+                 d->schema, r->group, r->source);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+int duck_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
+                 int nt, const char *status, const cq_counts *n,
+                 const char *message, cq_error *err) {
+  duck *d = (duck *)base;
+  char *text = message ? plain(message, strlen(message)) : NULL;
+  int rc = duck_commit(base, 1, err);
+
+  if (rc == CQ_OK && message && !text) rc = cq_error_nomem(err);
+  if (rc == CQ_OK) rc = duck_begin_work(d, err);
+  if (rc == CQ_OK) rc = publish_work(d, r, t, nt, status, n, text, err);
+  rc = duck_end_work(d, rc, err);
+  cq_free(text);
+  return rc;
+}
+
+/* ---- CloudQuery's summary ---------------------------------------------------------------- */
+
+int duck_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
+  duck *d = (duck *)base;
+  cq_buf s;
+  int rc = duck_script(d, "sql/duckdb-summaries.sql", err);
+
+  cq_buf_init(&s, CQ_MAX_SPEC_BYTES);
+  for (int i = 0; i < n && rc == CQ_OK; i++) {
+    char *text = v[i].kind == CQ_STR ? cq_strndup(v[i].u.s, v[i].len) : NULL;
+
+    if (i) cq_buf_str(&s, ", ");
+    if (v[i].kind == CQ_STR && !text) s.rc = CQ_NOMEM;
+    if (v[i].kind == CQ_INT)
+      duck_sql(&s, "%n", v[i].u.i);
+    else
+      duck_sql(&s, "%L", text);
+    cq_free(text);
+  }
+  if (rc == CQ_OK)
+    rc = s.rc ? cq_error_nomem(err)
+              : duck_do(d, NULL, err,
+                        "INSERT INTO %I.cloudquery_sync_summaries VALUES (%s)",
+                        d->schema, s.data);
+  cq_buf_clear(&s);
+  return rc;
+}
+
+/* ---- states, rows ------------------------------------------------------------------------- */
+
+int duck_states(cq_dest *base, const cq_dest_run *r, const char *table,
+                int (*each)(void *user, const char *client,
+                            const cq_dest_state *s),
+                void *user, cq_error *err) {
+  duck *d = (duck *)base;
+  int64_t from = r->retry && r->base ? r->base : INT64_MAX;
+  duck_result q;
+  cq_arena a;
+  int rc = duck_select(
+      d, &q, err,
+      "SELECT coalesce(u.client_id, j.client_id), coalesce(u.sync_group_id, "
+      "0), coalesce(u.rows, 0), coalesce(u.cursor, ''), CASE WHEN j.client_id "
+      "IS NULL THEN 0 ELSE 1 END FROM (SELECT * FROM %I.cq_units WHERE "
+      "table_name = %L AND source_name = %L) AS u FULL JOIN (SELECT DISTINCT "
+      "client_id FROM %I.cq_sync_units WHERE table_name = %L AND source_name = "
+      "%L AND sync_group_id >= %n AND (published = 1 OR status = 'skipped')) "
+      "AS j ON j.client_id = u.client_id",
+      d->schema, table, r->source, d->schema, table, r->source, from);
+
+  if (rc) return rc;
+  cq_arena_init(&a);
+  for (uint64_t i = 0; i < d->lib.row_count(&q) && rc == CQ_OK; i++) {
+    char *client = duck_text(d, &q, &a, i, 0);
+    cq_dest_state s = {duck_int(d, &q, i, 1), duck_int(d, &q, i, 2),
+                       duck_text(d, &q, &a, i, 3), (int)duck_int(d, &q, i, 4)};
+
+    rc = client && s.cursor ? each(user, client, &s) : cq_error_nomem(err);
+    cq_arena_reset(&a);
+  }
+  d->lib.destroy_result(&q);
+  cq_arena_clear(&a);
+  return rc;
+}
+
+static int nibble(char c) {
+  return c >= 'A' ? c - 'A' + 10 : c - '0';
+}
+
+static int cell(cq_batch *b, int type, char *s, cq_value *out) {
+  int base = type & CQ_TYPE_MASK, lossy = 0;
+  size_t n = strlen(s);
+  cq_value raw = cq_value_str(s, n);
+
+  if (base == CQ_JSON || type & CQ_LIST) {
+    *out = cq_value_json(s, n);
+    return CQ_OK;
+  }
+  if (base != CQ_BLOB)
+    return cq_value_convert(&b->arena, &raw, base, NULL, out, &lossy);
+  for (size_t i = 0; i < n / 2; i++)
+    s[i] = (char)(nibble(s[2 * i]) << 4 | nibble(s[2 * i + 1]));
+  *out = cq_value_str(s, n / 2);
+  out->kind = CQ_BYTES;
+  return CQ_OK;
+}
+
+/* All as text: of other types duckdb_value_varchar knows only some. */
+static void add_read(cq_buf *b, const duck *d, const cq_dest_table *t) {
+  cq_buf_str(b, "SELECT rowid");
+  for (int i = CQ_META; i < cq_dest_width(t); i++) {
+    int type = cq_dest_type(t, i);
+    const char *fmt = (type & CQ_TYPE_MASK) == CQ_BLOB && !(type & CQ_LIST)
+                          ? ", hex(%I)"
+                      : type & CQ_LIST && (type & CQ_TYPE_MASK) != CQ_JSON
+                          ? ", CAST(to_json(%I) AS VARCHAR)"
+                          : ", CAST(%I AS VARCHAR)";
+
+    duck_sql(b, fmt, cq_dest_column(t, i));
+  }
+  duck_sql(b, " FROM %I.\"%s%s\"", d->schema,
+           d->base.mode == CQ_MODE_APPEND ? "raw_" : "", t->def->name);
+}
+
+static int add_row(duck *d, const cq_dest_table *t, duck_result *q, uint64_t i,
+                   cq_batch *b) {
+  cq_value *row = cq_batch_add(b);
+
+  if (!row) return CQ_NOMEM;
+  for (int k = 0; k < t->ncol; k++) {
+    char *s;
+
+    if (duck_is_null(d, q, i, k + 1)) continue;
+    s = duck_text(d, q, &b->arena, i, k + 1);
+    if (!s || cell(b, t->def->columns[t->cols[k]].type, s, &row[t->cols[k]]))
+      return CQ_NOMEM;
+  }
+  return CQ_OK;
+}
+
+int duck_read(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
+              const char *client, int64_t group,
+              int (*each)(void *user, const cq_batch *rows), void *user,
+              cq_error *err) {
+  duck *d = (duck *)base;
+  cq_batch *b = cq_batch_new(parent->def->nslot);
+  int64_t last = -1;
+  uint64_t n = ROWS_AT_ONCE;
+  cq_buf sql;
+  int rc = b ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&sql, CQ_MAX_SPEC_BYTES);
+  add_read(&sql, d, parent);
+  if (sql.rc && rc == CQ_OK) rc = cq_error_nomem(err);
+  while (rc == CQ_OK && n == ROWS_AT_ONCE) {
+    duck_result q;
+
+    rc = duck_select(d, &q, err,
+                     "%s WHERE _cq_sync_group_id = %n AND _cq_source_name = %L "
+                     "AND _cq_client_id = %L AND rowid > %n ORDER BY rowid "
+                     "LIMIT %d",
+                     sql.data, group, r->source, client, last, ROWS_AT_ONCE);
+    if (rc) break;
+    n = d->lib.row_count(&q);
+    for (uint64_t i = 0; i < n && rc == CQ_OK; i++)
+      if (add_row(d, parent, &q, i, b)) rc = cq_error_nomem(err);
+    if (n) last = duck_int(d, &q, n - 1, 0);
+    d->lib.destroy_result(&q);
+    if (rc == CQ_OK && n && each(user, b)) rc = cq_error_nomem(err);
+    cq_batch_reset(b);
+  }
+  cq_buf_clear(&sql);
+  cq_batch_free(b);
+  return rc;
+}
+
+/* ---- old snapshots ----------------------------------------------------------------------- */
+
+static int prune_table(duck *d, const char *name, int64_t keep,
+                       int64_t *removed, cq_error *err) {
+  int64_t there, newest;
+  int rc = duck_one(d, &there, err,
+                    "SELECT count(*) FROM duckdb_tables() WHERE schema_name = "
+                    "%L AND database_name = current_database() AND table_name "
+                    "= 'raw_' || %L",
+                    d->schema, name);
+
+  if (rc == CQ_OK)
+    rc = duck_one(d, &newest, err,
+                  "SELECT count(*) FROM duckdb_views() WHERE schema_name = %L "
+                  "AND database_name = current_database() AND view_name = %L "
+                  "AND contains(sql, '_cq_row')",
+                  d->schema, name);
+  if (rc || !there || newest) return rc;
+  rc = duck_do(d, NULL, err,
+               "CREATE OR REPLACE TEMP TABLE cq_old AS SELECT source_name, "
+               "client_id, sync_group_id FROM (SELECT *, row_number() OVER "
+               "(PARTITION BY source_name, client_id ORDER BY sync_group_id "
+               "DESC) AS nth FROM %I.cq_sync_units WHERE table_name = %L AND "
+               "published = 1) AS x WHERE nth > %n AND NOT EXISTS (SELECT 1 "
+               "FROM %I.cq_units AS c WHERE c.table_name = %L AND "
+               "c.source_name = x.source_name AND c.client_id = x.client_id "
+               "AND c.sync_group_id = x.sync_group_id)",
+               d->schema, name, keep, d->schema, name);
+  if (rc == CQ_OK)
+    rc = duck_do(d, removed, err,
+                 "DELETE FROM %I.\"raw_%s\" AS r USING temp.cq_old AS o WHERE "
+                 "r._cq_sync_group_id = o.sync_group_id AND r._cq_source_name "
+                 "= o.source_name AND r._cq_client_id = o.client_id",
+                 d->schema, name);
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "DELETE FROM %I.cq_sync_units AS j USING temp.cq_old AS o "
+                 "WHERE j.table_name = %L AND j.source_name = o.source_name "
+                 "AND j.client_id = o.client_id AND j.sync_group_id = "
+                 "o.sync_group_id",
+                 d->schema, name);
+  return rc;
+}
+
+int duck_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
+  duck *d = (duck *)base;
+  int64_t removed = 0, tables = 0;
+  duck_result q;
+  cq_arena a;
+  int rc = duck_begin_work(d, err);
+
+  if (rc == CQ_OK)
+    rc = duck_select(d, &q, err,
+                     "SELECT DISTINCT table_name FROM %I.cq_sync_units",
+                     d->schema);
+  if (rc) return duck_end_work(d, rc, err);
+  cq_arena_init(&a);
+  for (uint64_t i = 0; i < d->lib.row_count(&q) && rc == CQ_OK; i++) {
+    int64_t before = removed;
+    char *name = duck_text(d, &q, &a, i, 0);
+
+    rc = name ? prune_table(d, name, keep, &removed, err) : cq_error_nomem(err);
+    tables += removed > before;
+  }
+  d->lib.destroy_result(&q);
+  cq_arena_clear(&a);
+  rc = duck_end_work(d, rc, err);
+  cq_buf_printf(out, "{\"keep\":%lld,\"tables\":%lld,\"rows\":%lld}",
+                (long long)keep, (long long)tables, (long long)removed);
+  return rc ? rc : out->rc ? cq_error_nomem(err) : CQ_OK;
+}

@@ -1,0 +1,106 @@
+# timeout: 120
+# skip-sanitized: libduckdb is not made for it
+# What only DuckDB has: its types, who else has the file open, migrations, and the page about it.
+import os
+import re
+import subprocess
+import sys
+
+sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests/dest', os.environ['CQ_ROOT'] + '/tests/docs']
+import conformance
+import ducks
+import typed
+from conformance import SHIPS
+from synctest import FLEET, Sync
+
+store = ducks.Store()
+t = Sync()
+MODE = 'overwrite-delete-stale'
+
+
+def spec(what, mode, more='', source='fleet', dest=None):
+    return '{source: %s, tables: [%s], write_mode: %s, destination: %s%s}' % (source, what, mode, dest or store.destination(), more)
+
+
+def sync(what, mode, more='', **other):
+    return t.sync(spec(what, mode, more, **other))
+
+
+def counts(r):
+    return ducks.rows(f"SELECT inserted, updated, unchanged, deleted, kept FROM cq_sync_tables WHERE sync_group_id = {r['sync_group_id']}")
+
+
+t.routes('GET /oslo/values\n  body [{"id":"odd","i":18446744073709551616,"n":"0012.340","u":"no","ts":"x","d":"y","b":"z","r":"w","ints":[1,18446744073709551616],'
+         '"times":["never"],"j":{"a":1}},{"id":"good","i":1}]\n')
+r = sync('typed_values', 'append', source='typed')
+t.is_('types', ducks.rows("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'raw_typed_values' AND column_index > 6 ORDER BY column_index"),
+      [('id', 'VARCHAR'), ('t', 'VARCHAR'), ('i', 'BIGINT'), ('r', 'DOUBLE'), ('b', 'BOOLEAN'), ('ts', 'TIMESTAMP'), ('d', 'DATE'), ('n', 'VARCHAR'), ('u', 'UUID'),
+       ('ip', 'VARCHAR'), ('net', 'VARCHAR'), ('hw', 'VARCHAR'), ('bin', 'BLOB'), ('j', 'JSON'), ('texts', 'VARCHAR[]'), ('ints', 'BIGINT[]'), ('reals', 'DOUBLE[]'),
+       ('bools', 'BOOLEAN[]'), ('times', 'TIMESTAMP[]')])
+t.is_('odd values: NULL, and no row is lost', (r['status'], ducks.rows("SELECT i, n, u, ts, d, b, r, j FROM typed_values WHERE id = 'odd'")),
+      ('success', [(None, '0012.340', None, None, None, None, None, '{"a":1}')]))
+t.has('and told', ducks.rows("SELECT message FROM cq_sync_errors WHERE kind = 'warning'"), 'values do not fit their columns')
+
+store.fresh()
+t.routes(SHIPS)
+r = sync('fleet_ships', MODE)
+t.is_('inserted', counts(r), [('5', '0', '0', '0', '0')])
+t.routes(SHIPS.replace('Fram', 'Maud').replace(',{"id":3,"name":"Kon"}', ',{"id":8,"name":"new"}').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  status 400\n'))
+r = sync('fleet_ships', MODE)
+t.is_('one of each', (r['status'], counts(r)), ('partial', [('1', '1', '2', '1', '1')]))
+store.fresh()
+for _ in range(2):
+    r = sync('fleet_ships', 'overwrite', ', sync_group_id: "day-{{YEAR}}", spec: {ports: [oslo]}')
+t.is_('sync_group_id is part of the key', (r['status'], ducks.rows('SELECT count(*), count(DISTINCT _cq_id) FROM fleet_ships')), ('success', [('8', '4')]))
+
+store.fresh()
+t.routes(SHIPS)
+sync('fleet_ships', 'append')
+old = os.environ['CQ_PATH']
+with open('other.yml', 'w') as f:
+    f.write(open(FLEET).read().replace('tons: real', 'tons: integer'))
+os.environ['CQ_PATH'] = os.path.abspath('other.yml')
+other = Sync('other.db')
+t.has('safe refuses, and lists it', other.sync(spec('fleet_ships', 'append')), 'column tons is DOUBLE and would be BIGINT')
+db = ducks.Database('there.duckdb')
+db.rows('CREATE VIEW theirs AS SELECT name, tons FROM fleet_ships')
+db.close()
+r = other.sync(spec('fleet_ships', 'append', ', migrate_mode: forced'))
+t.is_('forced changes it, under their views', (r['status'], ducks.rows('SELECT name FROM theirs WHERE tons = 47')), ('success', [('Gjoa',)]))
+os.environ['CQ_PATH'] = old
+t.has('another write mode: safe refuses', sync('fleet_ships', MODE), 'was synced with write_mode append')
+t.is_('forced', (sync('fleet_ships', MODE, ', migrate_mode: forced')['status'], ducks.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fleet_ships'")), ('success', [('1',)]))
+store.fresh()
+db = ducks.Database('there.duckdb')
+db.rows('CREATE TABLE fleet_ships (a INTEGER)')
+db.close()
+t.has("somebody's table is left alone", sync('fleet_ships', MODE, ', migrate_mode: forced'), 'was not made by cq')
+
+holder = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', 'import sys; sys.path.insert(0, %r); import ducks; d = ducks.Database("there.duckdb"); print("open", flush=True); sys.stdin.read()'
+                           % (os.environ['CQ_ROOT'] + '/tests/dest')], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+holder.stdout.readline()
+t.has('open in another process', sync('fleet_ships', 'append'), 'is open in another process')
+holder.stdin.close()
+holder.wait()
+r = t.sync('{source: fleet, tables: [fleet_ships], destinations: [%s, {kind: duckdb, name: two, path: there.duckdb, library: "%s"}]}' % (store.destination(), ducks.LIBRARY))
+t.has('twice in one run', r, 'is being synced into by another connection')
+t.has('no library', sync('fleet_ships', 'append', dest='{kind: duckdb, path: x.duckdb, library: /no/libduckdb.so}'), 'hint: Debian has no package of it')
+t.has('a library that is another', sync('fleet_ships', 'append', dest='{kind: duckdb, path: x.duckdb, library: libz.so.1}'), 'not a libduckdb')
+with open('none.duckdb', 'w') as f:
+    f.write('this is no database file of DuckDB ' * 500)
+t.has('a file that is another', sync('fleet_ships', 'append', dest=store.destination().replace('there', 'none')), 'none.duckdb')
+t.is_('no lock is left', [f for f in os.listdir('.') if 'cq-lock' in f], [])
+
+# ---- docs/destinations/duckdb.md ----
+os.environ.pop('CQ_PATH')
+os.symlink(os.environ['CQ_ROOT'] + '/examples', 'examples')
+text = open(os.environ['CQ_ROOT'] + '/docs/destinations/duckdb.md', encoding='utf-8').read()
+with open('people.yml', 'w') as f:
+    f.write(re.search(r'```yaml people.yml\n((?:.*\n)*?)```', text)[1].replace('/usr/local/lib/libduckdb.so', ducks.LIBRARY))
+said, shown = typed.session(re.search(r'```\n(sqlite>(?:.*\n)*?)```', text)[1])
+t.is_("the page's sync", typed.shell(['.load ' + typed.SO, '.mode box', *said], {}).splitlines(), shown)
+query = re.search(r'```sql\n(.*\n)```\n\n((?:\|.*\n)+)', text)
+t.is_('and what it shows', [r for r in ducks.rows(query[1], 'people.duckdb')],
+      [tuple(c.strip() for c in line.strip('|').split('|')) for line in query[2].splitlines()[2:]])
+t.is_('its keys', re.findall(r'^\| `(\w+)`', text, re.M), t.one("SELECT group_concat(key) FROM cq_destinations, json_each(options) WHERE name = 'duckdb'").split(','))
+t.done()
