@@ -141,6 +141,33 @@ with Strict() as s, Drive(s.url) as d:
     s.etag = lambda body: '"' + '0' * 32 + '"'
     has('an ETag of other bytes', d('put', 'x', 'small'), 10, 'the server has other bytes')
 
+# ---- answers cut at each byte, allocations that fail ----
+with Strict() as s, Drive(s.url, max_retries=0) as d:
+    for k in ODD[:5]:
+        d('put', k, 'small')
+    for match, words, most in (('list-type', ('list',), 500), ('POST /bucket/m?uploads', ('upload', 'm', 'big', PART), 90),
+                               ('POST /bucket/m?uploadId', ('upload', 'm', 'big', PART), 90)):
+        whole = d(*words)
+        seen = set()
+        for n in range(1, most, 7):
+            s.cut(match, n)
+            seen.add(d(*words)[0])
+        t.is_(f'{match}: an answer cut anywhere', (whole[0], seen), (0, {10}))
+    wrong, counts = [], []
+    for words in (('put', 'x', 'small'), ('get', 'x', 'out'), ('head', 'x'), ('list', ''), ('remove', *ODD[:4]), ('upload', 'm', 'big', PART), ('presign', 'x', 9),
+                  ('sweep', 'm'), ('delete', 'x'), ('get', 'nope', 'out')):
+        for n in range(1, 500):
+            r = d('fail', n, *words)
+            if r[0] == 101:
+                break
+            # what is done at the end, to clear away, may fail and be left
+            if r[0] not in ((7, 12) if 'nope' in words else (7, 0)) or (r[0] == 7 and r[1] != 'out of memory'):
+                wrong.append((n, words[0], r))
+        counts.append(n)
+        d('put', 'x', 'small')
+    t.none('no memory, at each place', wrong)
+    t.is_('there are such places', min(counts) > 5, True)
+
 # ---- roles ----
 role = {'role': 'arn:aws:iam::123456789012:role/r', 'external_id': 'right'}
 with Strict(life=4) as s, Drive(s.url, env={'AWS_ENDPOINT_URL_STS': s.url}, **role) as d:

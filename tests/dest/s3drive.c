@@ -1,6 +1,8 @@
 /* tests/dest/s3drive.c: the client of S3 by hand: options as name=value on the
  * command line, then one command a line on stdin, its words parted by tabs;
- * each is answered by one line: "ok" and what it gave, or a code and why. */
+ * each is answered by one line: "ok" and what it gave, or a code and why.
+ * "fail N COMMAND" does it while the N-th allocation fails; 101: there were
+ * fewer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +12,18 @@
 static char *words[64];
 static int nwords;
 
+/* By no allocation of cq's, which may be told to fail. */
 static char *slurp(const char *path, size_t *n) {
-  cq_error err = {0, ""};
-  char *text = NULL;
+  FILE *f = fopen(path, "rb");
+  char *text;
+  long size;
 
-  if (cq_file_read(path, (size_t)1 << 30, &text, n, &err)) {
-    fprintf(stderr, "%s\n", err.text);
-    exit(2);
-  }
+  if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0) exit(2);
+  rewind(f);
+  text = malloc((size_t)size + 1);
+  if (!text || fread(text, 1, (size_t)size, f) != (size_t)size) exit(2);
+  fclose(f);
+  *n = (size_t)size;
   return text;
 }
 
@@ -43,7 +49,7 @@ static int upload(cq_s3 *s, cq_error *err) {
     if (words[4] && strcmp(words[4], "leave") == 0) exit(0);
     cq_s3_upload_free(u);
   }
-  cq_free(p);
+  free(p);
   return rc;
 }
 
@@ -62,7 +68,7 @@ static int command(cq_s3 *s, cq_buf *out, cq_error *err) {
     p = slurp(words[2], &n);
     rc = cq_s3_put(s, words[1], p, n, &o, &etag, err);
     cq_buf_printf(out, " %s", etag ? etag : "");
-    cq_free(p);
+    free(p);
   } else if (strcmp(verb, "get") == 0) {
     cq_buf b;
     FILE *f;
@@ -147,9 +153,21 @@ int main(int argc, char **argv) {
     nwords = 0;
     for (char *p = strtok(line, "\t"); p && nwords < 63; p = strtok(NULL, "\t"))
       words[nwords++] = p;
+    if (nwords == 0) continue;
     cq_buf_init(&out, (size_t)64 << 20);
     cq_error_clear(&err);
-    rc = command(s, &out, &err);
+    if (strcmp(words[0], "fail") == 0) { /* the n-th allocation */
+      long n = atol(words[1]);
+
+      memmove(words, words + 2, sizeof words - 2 * sizeof *words);
+      nwords -= 2;
+      cq_fault_set(n);
+      rc = command(s, &out, &err);
+      if (!cq_fault_hit()) cq_buf_reset(&out), rc = CQ_DONE;
+      cq_fault_set(0);
+    } else {
+      rc = command(s, &out, &err);
+    }
     for (char *p = err.text; *p; p++)
       if (*p == '\n') *p = '|';
     if (rc)

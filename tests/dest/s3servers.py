@@ -233,6 +233,10 @@ class Strict:
         self.server.shutdown()
         self.server.server_close()
 
+    def cut(self, match, n):
+        """The next body of an answer to such a request is n bytes short of its end, and says so."""
+        self.errs.append({'match': match, 'times': 1, 'cut': n})
+
     def err(self, match, status, code='', times=1, after=False, message='as told', **headers):
         """The next `times` requests whose "METHOD /path?query" holds `match` fail so; after: they are done first. status 0: the connection
         ends."""
@@ -323,10 +327,12 @@ class Strict:
         e = self.told(line)
         try:
             done = None
-            if not e or e['after']:
+            if not e or 'cut' in e or e['after']:
                 self.check(q, path, query, body, 'sts' if path == '/' else 's3')
                 done = self.sts(body) if path == '/' else self.do(q, path, dict(query), body)
-            if not e:
+            if e and 'cut' in e:
+                done = (done[0], done[1][:max(0, len(done[1]) - e['cut'])], *done[2:])
+            if not e or 'cut' in e:
                 return self.send(q, *done)
             if e['status'] == 0:
                 q.connection.shutdown(socket.SHUT_RDWR)

@@ -304,6 +304,7 @@ static int sign(cq_s3 *s, const s3_request *q, const char *url,
   rc =
       signer->ops->sign(signer, q->method, url, q->headers, q->nheader, q->body,
                         q->nbody, cq_now_us() + s->skew_us, &lines, NULL, err);
+  if (rc == CQ_OK && lines.rc) rc = cq_error_nomem(err);
   if (rc) goto done;
   for (size_t i = 0; i < q->nheader && rc == CQ_OK; i++) {
     char *line = cq_mprintf("%s: %s", q->headers[i].name, q->headers[i].value);

@@ -326,7 +326,9 @@ int cq_s3_list(cq_s3 *s, const char *prefix,
     cq_buf_str(&query, "encoding-type=url&list-type=2&max-keys=1000&prefix=");
     cq_percent_encode(&query, prefix, strlen(prefix), "");
     if (query.rc) {
-      rc = cq_error_set(err, query.rc, "s3: the prefix is too long");
+      rc = query.rc == CQ_NOMEM
+               ? cq_error_nomem(err)
+               : cq_error_set(err, query.rc, "s3: the prefix is too long");
       break;
     }
     q.query = query.data;

@@ -207,10 +207,11 @@ static void sigv4_put_headers(cq_buf *out, const sigv4_pair *list, size_t n,
   cq_buf_printf(out, "\n\n%s\n", names->data ? names->data : "");
 }
 
-static void sigv4_signature(const cq_sigv4 *c, const char *date,
-                            const cq_buf *to_sign, char hex[65]) {
+static int sigv4_signature(const cq_sigv4 *c, const char *date,
+                           const cq_buf *to_sign, char hex[65]) {
   unsigned char k[32];
   cq_buf first;
+  int rc;
 
   cq_buf_init(&first, 4096);
   cq_buf_printf(&first, "AWS4%s", c->secret);
@@ -222,7 +223,9 @@ static void sigv4_signature(const cq_sigv4 *c, const char *date,
   cq_hex(k, 32, hex);
   if (first.data) cq_wipe(first.data, first.len);
   cq_wipe(k, sizeof k);
+  rc = first.rc;
   cq_buf_clear(&first);
+  return rc;
 }
 
 /* "YYYYMMDDTHHMMSSZ" */
@@ -266,7 +269,7 @@ static int sigv4_finish(const cq_sigv4 *c, const char *date,
   cq_buf_printf(&to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
                 date, date, c->region, c->service, hex);
   rc = to_sign.rc;
-  if (rc == CQ_OK) sigv4_signature(c, date, &to_sign, hex);
+  if (rc == CQ_OK) rc = sigv4_signature(c, date, &to_sign, hex);
   cq_buf_clear(&to_sign);
   return rc;
 }
