@@ -165,6 +165,16 @@ for m in objects.history('out'):
             if not os.path.exists('out/' + f['path']):
                 t.is_('a file that a manifest names', f['path'], 'there')
 
+# ---- a manifest that names what is elsewhere removes nothing there
+for i, victim in enumerate(('../victim', 'fleet_ships/../../victim', HERE + '/victim')):
+    open('victim', 'w').close()
+    os.makedirs(f'out/_cq/snapshots/fleet/{i + 1}')
+    with open(f'out/_cq/snapshots/fleet/{i + 1}/manifest.json', 'w') as f:
+        json.dump({'tables': [{'table': 'fleet_ships', 'units': victim, 'files': [{'path': victim}]}]}, f)
+r = t.sync(spec(', keep: 1'))
+t.is_('what is elsewhere stays', (os.path.exists('victim'), len(glob.glob('out/_cq/snapshots/fleet/*'))), (True, 1))
+t.has('and a path does not lead there', t.sync(spec(path='out/{{TABLE}}/../../x')), '.. behind a variable')
+
 # ---- two sources beside each other
 t.routes(SHIPS)
 r = t.sync(spec(', keep: 1', source=', name: two/../x'))

@@ -113,6 +113,7 @@ struct obj_run {
   char *name;      /* the source's, as in keys */
   char *folder;    /* _cq/snapshots/S/GROUP/ with the prefix before it */
   char *told;      /* _cq/runs/S/GROUP/ */
+  size_t nprefix;  /* of both: the path's fixed part */
   char *scratch;
   obj_table *tables;
   obj_out *outs;
@@ -159,6 +160,8 @@ static inline int obj_interrupted(const obj_dest *d) {
 /* ---- spec.c ---- */
 /* The key of a new file of the table; unlike any before in this run. */
 char *obj_file_key(const obj_dest *d, const obj_table *t);
+/* Is a path below the prefix one that leads nowhere else? */
+int obj_is_below(const char *path);
 /* The name of a source in keys. */
 char *obj_name(const char *source);
 

@@ -24,6 +24,7 @@ int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
   *out = NULL;
   if (!run) return cq_error_nomem(err);
   cq_buf_init(&run->errors, OBJ_SMALL_MAX);
+  run->nprefix = strlen(d->o.prefix);
   run->own = *r;
   run->own.group = group;
   run->own.base = 0;

@@ -453,10 +453,14 @@ static int read_done(obj_table *t, const json_t *line) {
   return CQ_OK;
 }
 
-static int read_file(obj_table *t, const json_t *line, const char *key) {
+static int read_file(const obj_run *run, obj_table *t, const json_t *line,
+                     const char *key) {
+  size_t n = run->nprefix;
   obj_file *f = file_named(t, key);
   const char *sha = text_in(line, "sha256");
 
+  if (strncmp(key, run->folder, n) != 0 || !obj_is_below(key + n))
+    return CQ_ERROR;
   if (!f) {
     if (cq_grow(&t->files, &t->capfile, t->nfile, sizeof *t->files))
       return CQ_NOMEM;
@@ -490,8 +494,8 @@ static int read_line(void *user, const json_t *line) {
     t->incremental = json_is_true(json_object_get(line, "incremental"));
     return t->columns ? CQ_OK : CQ_NOMEM;
   }
-  if (begin) return read_file(t, line, begin);
-  if (file) return read_file(t, line, file);
+  if (begin) return read_file(run, t, line, begin);
+  if (file) return read_file(run, t, line, file);
   return text_in(line, "client_id") ? read_done(t, line) : CQ_ERROR;
 }
 
@@ -659,7 +663,7 @@ static int remove_snapshot(obj_dest *d, const char *key, const json_t *old,
 
       f = json_array_get(list, k);
       path = f ? text_in(f, "path") : text_in(e, "units");
-      if (!path || !is_unused(used, path)) continue;
+      if (!path || !obj_is_below(path) || !is_unused(used, path)) continue;
       if (cq_grow(&gone.v, &gone.cap, gone.n, sizeof *gone.v) ||
           !(gone.v[gone.n] = obj_key(d, "%s", path)))
         rc = cq_error_nomem(err);

@@ -88,7 +88,10 @@ static int make_whole(cq_arena *a, const char *path, cq_object_options *o,
   for (n = (size_t)(strstr(text, "{{") - text); n > 0 && text[n - 1] != '/';)
     n--;
   o->prefix = cq_arena_strndup(a, text, n);
-  return o->prefix ? CQ_OK : cq_error_nomem(err);
+  if (!o->prefix) return cq_error_nomem(err);
+  if (!obj_is_below(text + n))
+    return cq_error_set(err, CQ_MISUSE, "path: .. behind a variable: %s", path);
+  return CQ_OK;
 }
 
 static int read_format(cq_arena *a, const cq_node *map, cq_object_options *o,
@@ -147,6 +150,17 @@ int cq_object_spec(cq_arena *a, const cq_node *map, cq_object_options *out,
     rc = cq_tree_int(map, "keep", 1, INT64_C(1) << 31, &out->keep, err);
   if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &out->gather, err);
   return rc ? rc : make_whole(a, path, out, err);
+}
+
+/* What stands in a manifest or a journal was written by whoever may write there:
+ * nothing that it names outside is touched. */
+int obj_is_below(const char *path) {
+  if (*path == '/') return 0;
+  for (const char *p = path; p; p = strchr(p, '/')) {
+    if (*p == '/') p++;
+    if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2])) return 0;
+  }
+  return 1;
 }
 
 /* ---- keys --------------------------------------------------------------------- */

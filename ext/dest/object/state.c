@@ -153,6 +153,9 @@ int obj_state_read(obj_dest *d, const json_t *entry, obj_state *out,
   out->files = files ? json_deep_copy(files) : json_array();
   if (!out->files) return cq_error_nomem(err);
   if (!units) return CQ_OK;
+  if (!obj_is_below(units))
+    return cq_error_set(err, CQ_ERROR, "%s%s: outside: %s", d->store->root,
+                        d->o.prefix, units);
   key = obj_key(d, "%s", units);
   rc = key ? obj_lines(d, key, read_unit, out, err) : cq_error_nomem(err);
   cq_free(key);
