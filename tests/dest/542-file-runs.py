@@ -180,6 +180,16 @@ t.routes(SHIPS)
 r = t.sync(spec(', keep: 1', source=', name: two/../x'))
 t.is_('sources have their own', (r['status'], sorted(os.listdir('out/_cq/latest')), len(ships())), ('success', ['fleet.json', 'two%2F..%2Fx.json'], 10))
 
+# ---- a run of another machine, which lives or does not
+import datetime
+claim = json.load(open('out/_cq/sources/fleet.json'))
+for age, want in ((10, 'is being synced'), (130, 'success')):
+    at = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=age)).strftime('%Y-%m-%dT%H:%M:%SZ')
+    with open('out/_cq/sources/fleet.json', 'w') as f:
+        json.dump({**claim, 'owner': 'elsewhere:1:1-file', 'state': 'running', 'updated': at, 'pending': [claim['sync_group_id'] + 1]}, f)
+    t.has(f'{age} s ago', t.sync(spec()), want)
+t.is_('what it left is settled', json.load(open('out/_cq/sources/fleet.json'))['pending'], [])
+
 # ---- kills: resume equals an undisturbed run, and nothing is left over
 rnd = random.Random(int(os.environ.get('CQ_SEED', '11')))
 CHILD = 'import sys; sys.path.insert(0, sys.argv[1]); from conformance import Sync; print(Sync("child.db").sync(sys.argv[2])["status"])'

@@ -242,6 +242,10 @@ static int lock(folder *f, const char *path, int *fd, cq_error *err) {
   while (rc == CQ_OK && flock(*fd, LOCK_EX | LOCK_NB)) {
     struct timespec t = {0, 20 * 1000000};
 
+    /* Some file systems lock no folders: there the last look counts. */
+    if (errno == EBADF || errno == ENOLCK || errno == EINVAL ||
+        errno == EOPNOTSUPP)
+      break;
     if (errno != EWOULDBLOCK && errno != EINTR)
       rc = fail(err, dir, "cannot be locked", errno);
     else if (f->interrupted && f->interrupted(f->user))
