@@ -4,6 +4,7 @@ S3 checks and errs as it is told."""
 import hashlib
 import os
 import random
+import subprocess
 import sys
 import time
 import urllib.error
@@ -167,6 +168,18 @@ with Strict() as s, Drive(s.url, max_retries=0) as d:
         d('put', 'x', 'small')
     t.none('no memory, at each place', wrong)
     t.is_('there are such places', min(counts) > 5, True)
+
+# ---- TLS ----
+subprocess.run('openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1',
+               shell=True, check=True, stderr=subprocess.DEVNULL)
+with Strict(tls=('cert.pem', 'key.pem')) as s:
+    with Drive(s.url) as d:
+        has('a certificate that nobody trusts', d('put', 'x', 'small'), 10, 's3://bucket/x: put: SSL', 'ca_file names')
+        t.is_('is not asked again', s.log, [])
+    for how, env, more in (('ca_file', {}, {'ca_file': 'cert.pem'}), ('AWS_CA_BUNDLE', {'AWS_CA_BUNDLE': 'cert.pem'}, {}),
+                           ('SSL_CERT_FILE', {'SSL_CERT_FILE': 'cert.pem'}, {}), ('skip_verify', {}, {'skip_verify': 1})):
+        with Drive(s.url, env=env, **more) as d:
+            t.is_(f'trusted by {how}', (d('put', 'x', 'small')[0], d('upload', 'm', 'big', PART)[0], s.objects.get('m') == big), (0, 0, True))
 
 # ---- roles ----
 role = {'role': 'arn:aws:iam::123456789012:role/r', 'external_id': 'right'}

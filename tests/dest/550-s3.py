@@ -11,4 +11,4 @@ from s3servers import Seaweed
 
 with Seaweed() as server:
     server.bucket(BUCKET)
-    conformance.run(Bucket(server, os.environ.get('CQ_FORMAT', 'json')))
+    conformance.run(Bucket(server, 'parquet'))

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -199,7 +200,7 @@ class Refused(Exception):
 class Strict:
     """S3 in memory, one bucket of each name; and STS, which gives keys for `life` seconds."""
 
-    def __init__(self, region='us-east-1', clock=0, life=3600, conditions=True, kms=False):
+    def __init__(self, region='us-east-1', clock=0, life=3600, conditions=True, kms=False, tls=None):
         self.region, self.clock, self.life, self.conditions, self.kms = region, clock, life, conditions, kms
         self.keys = {KEY: (SECRET, None, None)}     # access: secret, token, end
         self.objects, self.heads, self.uploads, self.whole, self.log, self.errs, self.count = {}, {}, {}, {}, [], [], 0
@@ -223,7 +224,11 @@ class Strict:
 
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.server.daemon_threads = True
-        self.url = f'http://127.0.0.1:{self.server.server_port}'
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f'http{"s" if tls else ""}://127.0.0.1:{self.server.server_port}'
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __enter__(self):
