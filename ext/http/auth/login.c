@@ -41,8 +41,7 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
       cq_transfer_attempt(l->t) < CQ_MAX_LOGINS) {
     int64_t ms =
         cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS, LOGIN_CAP_MS);
-    int64_t asked =
-        cq_transfer_after_ms(l->t, "retry-after");
+    int64_t asked = cq_transfer_after_ms(l->t, "retry-after");
 
     if (asked > ms && asked <= 60000) ms = asked;
     rc = cq_transfer_retry(l->t, ms, NULL, err);
