@@ -173,7 +173,6 @@ static int duck_open(const cq_dest_def *def, int make, cq_dest **out,
                      cq_error *err) {
   const duck_options *o = def->options;
   duck *d = cq_calloc(1, sizeof *d);
-  char host[256] = "";
   int rc;
 
   *out = NULL;
@@ -189,8 +188,7 @@ static int duck_open(const cq_dest_def *def, int make, cq_dest **out,
   d->group_in_key = def->group_in_key;
   d->interrupted = def->interrupted;
   d->user = def->user;
-  gethostname(host, sizeof host - 1);
-  d->owner = cq_mprintf("%s:%ld:%p", host, (long)getpid(), (void *)d);
+  d->owner = cq_dest_owner(def);
   cq_buf_init(&d->notes, SIZE_MAX);
   rc = d->base.name && d->path && d->schema && d->owner
            ? duck_lib_open(&d->lib, o->library, err)
