@@ -11,7 +11,7 @@ void cq_thrift_varint(cq_buf *b, uint64_t v) {
 }
 
 void cq_thrift_zigzag(cq_buf *b, int64_t v) {
-  cq_thrift_varint(b, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
+  cq_thrift_varint(b, ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 void cq_thrift_field(cq_buf *b, int *last, int id, int type) {

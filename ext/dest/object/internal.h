@@ -8,7 +8,11 @@
  * claim.c     one run of a source at a time; runs that were cut off
  * journal.c   which files and units of a run are whole; the run tables
  * state.c     which run's rows of a unit are current, and in which files
- * publish.c   the manifest and the pointer to it; what nobody needs any more
+ * publish.c   the manifest and the pointer to it
+ * settle.c    a run that was cut off
+ * retain.c    what nobody needs any more
+ * lines.c     small objects as JSON and NDJSON
+ * squeeze.c   gzip and zstd, piece by piece
  *
  * Under the prefix of the path there is, beside the tables' files:
  *   _cq/sources/S.json     whose run is under way
@@ -157,6 +161,14 @@ static inline int obj_interrupted(const obj_dest *d) {
   return d->def.interrupted && d->def.interrupted(d->def.user);
 }
 
+/* A member of a JSON object; NULL and 0 where there is none of that kind. */
+static inline const char *obj_text(const json_t *j, const char *key) {
+  return json_string_value(json_object_get(j, key));
+}
+static inline int64_t obj_int(const json_t *j, const char *key) {
+  return json_integer_value(json_object_get(j, key));
+}
+
 /* ---- spec.c ---- */
 /* The key of a new file of the table; unlike any before in this run. */
 char *obj_file_key(const obj_dest *d, const obj_table *t);
@@ -285,13 +297,25 @@ int obj_state_write(obj_dest *d, obj_state *s, const char *key,
 json_t *obj_entry(const json_t *manifest, const char *table);
 
 /* ---- publish.c ---- */
+/* The snapshot with the run's units in it, and then the pointer to it. */
+int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
+                     cq_error *err);
+/* A path as the manifest has it: without the prefix. */
+const char *obj_relative(const obj_dest *d, const char *key);
+json_t *obj_columns(const cq_dest_table *t);
+
+/* ---- settle.c ---- */
 /* A run that is over in another process: publishes its whole units where
  * `keep`, then removes what nobody points at. */
 int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
                cq_error *err);
+
+/* ---- retain.c ---- */
+/* Files of the run that the latest snapshot does not name. */
+int obj_remove_unused(obj_dest *d, obj_run *run, cq_error *err);
+int obj_remove_journal(obj_dest *d, const obj_run *run, cq_error *err);
 /* Removes all but the newest `keep` snapshots of a source. */
 int obj_retain(obj_dest *d, const char *name, int64_t keep, int64_t *snapshots,
                int64_t *files, cq_error *err);
-json_t *obj_columns(const cq_dest_table *t);
 
 #endif

@@ -75,10 +75,6 @@ obj_state_unit *obj_state_add(obj_state *s, const char *client) {
 
 /* ---- read ------------------------------------------------------------------------ */
 
-static int64_t int_of(const json_t *j, const char *key) {
-  return json_integer_value(json_object_get(j, key));
-}
-
 static char *copy_of(obj_state *s, const json_t *j, const char *key) {
   const char *text = json_string_value(json_object_get(j, key));
 
@@ -117,9 +113,9 @@ static int read_unit(void *user, const json_t *line) {
   if (!client) return CQ_ERROR;
   u = obj_state_add(s, client);
   if (!u) return CQ_NOMEM;
-  u->group = int_of(line, "sync_group_id");
-  u->rows = int_of(line, "rows");
-  u->skipped = int_of(line, "skipped");
+  u->group = obj_int(line, "sync_group_id");
+  u->rows = obj_int(line, "rows");
+  u->skipped = obj_int(line, "skipped");
   u->time = copy_of(s, line, "sync_time");
   u->cursor = copy_of(s, line, "cursor");
   if (!u->time || !u->cursor) return CQ_NOMEM;
@@ -207,7 +203,7 @@ static json_t *files_of(const obj_state *s, use *uses) {
         (!u->whole && !u->some && !json_is_true(json_object_get(f, "empty"))))
       continue;
     u->now = (int)json_array_size(out);
-    if (!u->some && u->whole == int_of(f, "units")) {
+    if (!u->some && u->whole == obj_int(f, "units")) {
       json_object_del(f, "only");
       json_object_del(f, "parents");
     } else {
