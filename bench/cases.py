@@ -100,11 +100,12 @@ class Program:
     seed: str = ''            # the program whose database it begins with
     wall: bool = False        # its wall has to be below the floor's
     counted: bool = False     # its instructions too
+    rounds: int = 0           # at most; 0: as many as the case's
 
 
 PROGRAMS = {p.name: p for p in (
     Program('floor', 'floor: curl, simdjson, insert', counted=True),
-    Program('trees', 'curl, jansson, insert'),
+    Program('trees', 'curl, jansson, insert', rounds=1),
     Program('expat', 'floor: curl, expat, insert', counted=True),
     Program('upsert', 'floor with a key, first', mode='--key'),
     Program('upsert-again', 'floor with a key, again', mode='--key', seed='upsert'),
@@ -133,6 +134,7 @@ class Case:
     rounds: int = 3
     slow: bool = False        # 50 ms a request
     instructions: bool = False
+    counted: int = 0          # pages of which instructions are counted; 0: all
     full: bool = False        # only with --full
     loops: dict = field(default_factory=dict)   # client: how many
     parents: int = 0
@@ -151,14 +153,14 @@ class Case:
     def total(self):
         return self.rows + self.parents
 
-    def smaller(self):
-        """The same with one page: what starting takes."""
-        first = self.tables[0].per_page
+    def smaller(self, pages=1):
+        """The same with so many pages; with one: what starting takes."""
+        first = self.tables[0].per_page * pages
         if self.parents:
             return Case(**{**self.__dict__, 'rows': self.rows * first // self.parents, 'parents': first})
         if self.loops:
-            loops = dict(self.loops, account=1)
-            return Case(**{**self.__dict__, 'rows': self.rows // self.loops['account'], 'loops': loops})
+            loops = dict(self.loops, account=pages)
+            return Case(**{**self.__dict__, 'rows': self.rows * pages // self.loops['account'], 'loops': loops})
         return Case(**{**self.__dict__, 'rows': first})
 
     def config(self):
@@ -207,12 +209,12 @@ CASES = (
          programs=('floor', 'live', 'append', 'append-again', 'keyed', 'overwrite')),
     Case('items-slow', '10,000 rows of the same, 50 ms a request', [ITEMS], 10_000, rounds=1, slow=True,
          programs=('floor', 'live', 'append', 'keyed')),
-    Case('wide', '5,000 rows of 200 columns', [WIDE_TABLE], 5000, instructions=True),
-    Case('documents', '1,000 rows with a JSON cell of 57 kB, 10 a page', [DOCUMENTS], 1000, instructions=True),
-    Case('xml', '10,000 rows of 12 columns as XML', [XML], 10_000, instructions=True, base='expat',
+    Case('wide', '5,000 rows of 200 columns', [WIDE_TABLE], 5000, instructions=True, counted=10),
+    Case('documents', '1,000 rows with a JSON cell of 57 kB, 10 a page', [DOCUMENTS], 1000, instructions=True, counted=20),
+    Case('xml', '10,000 rows of 12 columns as XML', [XML], 10_000, instructions=True, counted=20, base='expat',
          programs=('expat', 'live', 'append', 'append-again', 'keyed', 'overwrite', 'stale')),
     Case('children', '1,000 parents and 10 children of each: 1,010 requests', [ITEMS, CHILDREN], 10_000, parents=1000,
-         instructions=True),
+         instructions=True, counted=3),
     Case('children-slow', '100 parents and 10 children of each, 50 ms a request', [ITEMS, CHILDREN], 1000, parents=100,
          rounds=1, slow=True, programs=('floor', 'live', 'append', 'keyed')),
     many('many-510', '10 accounts x 17 regions x 3 tables, 2 rows each', 10, 17, 3, instructions=True),

@@ -10,7 +10,7 @@ SPEED = '''{machine}. All programs of a case run in turn against the same nginx,
 the rounds. A floor is the loop that a person would write instead (`bench/floor.h`): one thread, libcurl, simdjson's on-demand
 parser (of XML: expat), a prepared insert of the same columns, one transaction, the same journal mode. "With a key" it has a text key and
 updates what is there. "Again" is a second run into the same database, of the same rows. Instructions are callgrind's: without
-the kernel's, and without those of a run over one page.
+the kernel's, and without those of a run over one page; where many a row are needed, of some pages only.
 
 Budgets are multiples of the floor's CPU: append 1.0, the first load with a key 1.5, overwriting 2.4, live 0.6.
 ```

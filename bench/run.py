@@ -17,9 +17,11 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import cases
@@ -117,8 +119,8 @@ class Bench:
 
     def time(self, case, programs, rounds):
         best = {}
-        for _ in range(rounds):
-            for p in programs:
+        for n in range(rounds):
+            for p in (p for p in programs if n < (p.rounds or rounds)):
                 took = self.once(case, p)
                 if p.name not in best or took['cpu'] < best[p.name]['cpu']:
                     best[p.name] = took
@@ -127,7 +129,7 @@ class Bench:
     def count(self, case, programs):
         """Instructions per row, without those of a run over one page."""
         per_row = {}
-        small = case.smaller()
+        case, small = case.smaller(case.counted) if case.counted else case, case.smaller()
         for p in (p for p in programs if p.counted):
             out = (self.keep or self.folder) / f'callgrind.{case.name}.{p.name}'
             few = self.once(small, p, f'{out}.small')['instructions']
@@ -176,6 +178,7 @@ def measure_all(args):
         for case in chosen:
             programs = [cases.PROGRAMS[n] for n in case.programs if not args.program or n in args.program + [case.base]]
             figures = {p.name: {} for p in programs}
+            since = time.monotonic()
             if case.instructions:
                 bench.same(case)
             if not args.instructions:
@@ -185,7 +188,7 @@ def measure_all(args):
                 for name, per_row in bench.count(case, programs).items():
                     figures[name]['instructions_per_row'] = per_row
             found['cases'].append(report.result(case, programs, figures))
-            print(report.text(found['cases'][-1]), flush=True)
+            print(report.text(found['cases'][-1]) + f'measured in {time.monotonic() - since:.0f} s\n', flush=True)
     finally:
         bench.stop()
     return found
@@ -205,6 +208,7 @@ def main():
     ap.add_argument('--from', dest='source', type=Path, help='measure nothing: take the figures that --json wrote')
     ap.add_argument('--write-docs', action='store_true', help='write the figures into docs/performance.md')
     args = ap.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('bench: ended'))  # and the server with it
     if args.source:
         all_figures = json.loads(args.source.read_text())
     else:
