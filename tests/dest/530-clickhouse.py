@@ -1,4 +1,4 @@
-# timeout: 300
+# timeout: 600
 # The suite that every destination passes, against ClickHouse 18.16.
 import os
 import sys

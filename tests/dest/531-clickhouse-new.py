@@ -1,4 +1,4 @@
-# timeout: 300
+# timeout: 600
 # The suite that every destination passes, against ClickHouse 26.7.
 import os
 import sys

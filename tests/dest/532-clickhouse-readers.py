@@ -1,4 +1,4 @@
-# timeout: 120
+# timeout: 300
 # A reader of a view sees one published run or the other, however often runs are published while it reads, and while what they
 # replace is removed: on both servers, in each mode.
 import os
@@ -11,7 +11,7 @@ import clickhouse
 from synctest import Sync
 
 PORTS = [f'p{i}' for i in range(20)]
-ROUNDS = int(os.environ.get('CQ_KILLS', '3'))
+ROUNDS = int(os.environ.get('CQ_KILLS', '2'))
 t = Sync()
 
 

@@ -1,4 +1,4 @@
-# timeout: 120
+# timeout: 300
 # Tables in a current ClickHouse: engine, partition, order and ttl of the spec, types as they are printed, a table that an old
 # server made, batches by rows and by bytes, compression, the summary.
 import os

@@ -493,10 +493,11 @@ static int view_shows(const ch *d, const cq_dest_table *t, const present *v,
 static int restore(ch *d, const char *raw, cq_error *err) {
   char *aside = cq_mprintf("cq_old_%s", raw);
   present p;
-  int rc =
-      aside ? present_read(d, aside, &p, NULL, NULL, err) : cq_error_nomem(err);
+  int rc;
 
-  if (!aside) return rc;
+  if (!aside) return cq_error_nomem(err);
+  memset(&p, 0, sizeof p);
+  rc = present_read(d, aside, &p, NULL, NULL, err);
   if (rc == CQ_OK && p.exists) rc = rename_two(d, aside, raw, NULL, err);
   present_clear(&p);
   cq_free(aside);

@@ -483,11 +483,10 @@ static int prepare(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
     if (d->base.mode == CQ_MODE_DELETE_STALE && !x->incremental && x->n.rows)
       rc = remove_twice(d, r, x->def->name, err);
     if (gone->len > from) mine = strchr(gone->data + from, '(');
-    if (rc == CQ_OK && (x->n.units_done || mine))
-      rc = count_rows(d, r, x, mine, err);
+    if (rc || !(x->n.units_done || mine)) continue;
+    rc = count_rows(d, r, x, mine, err);
     /* Of use to people; not worth a run. */
-    if (rc && rc != CQ_INTERRUPT && rc != CQ_IOERR && rc != CQ_NOMEM &&
-        ch_code(err) == 241) {
+    if (rc && rc != CQ_INTERRUPT && rc != CQ_IOERR && rc != CQ_NOMEM) {
       cq_error_clear(err);
       rc = CQ_OK;
       x->n.inserted += x->n.rows;

@@ -341,7 +341,7 @@ static int text_value(cq_arena *a, const char *s, size_t n, cq_value *out) {
 }
 
 static int get_decimal(const char *s, cq_arena *a, cq_value *out) {
-  char digits[CQ_RB_DIGITS + 4], text[CQ_RB_DIGITS + 8];
+  char digits[CQ_RB_DIGITS + 4] = "", text[CQ_RB_DIGITS + 8];
   int negative = (s[31] & 0x80) != 0, n = 0, k = 0, whole;
   uint32_t limb[8];
 
