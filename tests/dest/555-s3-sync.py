@@ -89,6 +89,8 @@ with Seaweed() as s:
     says('a key that is not known', t.sync(spec(s.url, 'bukket: x')), 'bukket', 'bucket')
     says('an acl that is none', t.sync(spec(s.url, 'acl: public')), 'public-read')
     says('parts too small', t.sync(spec(s.url, 'part_size: 1000')), 'part_size')
+    says('a line end in a header', t.sync(spec(s.url, 'server_side_encryption_configuration: {server_side_encryption: "aws:kms", sse_kms_key_id: "a\\nx-b: c"}')),
+         'holds a control character')
     says('half a pair', t.sync(spec(s.url, 'credentials: {access_key_id: x}', keys=None)), 'go together')
     says('an endpoint with a path', t.sync(spec(s.url + '/path')), 'endpoint has a path')
     t.is_('nothing was written', store.keys(), [])

@@ -299,6 +299,11 @@ static int sign(cq_s3 *s, const s3_request *q, const char *url,
 
   *out = NULL;
   cq_buf_init(&lines, CQ_MAX_HEADER_BYTES);
+  /* A line end in a text of the spec would begin another header. */
+  for (size_t i = 0; i < q->nheader; i++) {
+    rc = cq_header_check(q->headers[i].name, q->headers[i].value, err);
+    if (rc) return rc;
+  }
   rc = s3_signer(s, &signer, err);
   if (rc) goto done;
   rc =
