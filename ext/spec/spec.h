@@ -425,7 +425,7 @@ struct cq_table {
   cq_request_def
       *request; /* NULL: rows come from the parent's record or each */
   cq_path *rows;
-  int rows_optional; /* where their place is missing there are none */
+  int rows_optional;  /* where their place is missing there are none */
   struct cq_get_def { /* asked instead where `when` holds: one request, whose
                          answer is one record */
     cq_request_def *request; /* NULL = none */
