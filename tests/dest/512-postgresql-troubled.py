@@ -68,10 +68,10 @@ for mode in MODES:
     ended = 0
     until = time.monotonic() + 30
     while child.poll() is None and time.monotonic() < until:
-        ended += pg.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'cq'")
+        ended += pg.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'cq' AND backend_start < clock_timestamp() - interval '300 ms'")
         time.sleep(0.25)
     said = child.communicate()[0].strip()
-    t.is_(f'{mode}: connections are ended', (said, ended > 1, whole(version)), ('success', True, []))
+    t.is_(f'{mode}: connections are ended', (said, ended > 0, whole(version)), ('success', True, []))
     if mode == 'append':
         t.is_('nothing is there twice', store.count('raw_fleet_ships'), 3 * 32)
 
@@ -145,12 +145,13 @@ big = 'x' * 30000
 text = ''
 for page in range(1, 121):
     rows = ','.join('{"id":%d,"name":"%s%d"}' % (i, big, i) for i in range(page * 3 - 2, page * 3 + (1 if page < 120 else 0)))
-    text += f'GET /oslo/ships?page={page}\n{"  delay 2500" if page == 120 else ""}\n  body [{rows}]\n'
+    text += f'GET /oslo/ships?page={page}\n{"  delay 4000" if page == 120 else ""}\n  body [{rows}]\n'
 t.routes(text.replace('\n\n', '\n'))
 MANY = '{source: fleet, tables: [fleet_ships], write_mode: overwrite, destination: %s, spec: {ports: [oslo]}}' % store.destination()
 child = suite.child(MANY, '{}')
-wait_for(lambda: t.asked('*') >= 120)
-staged = pg.rows("SELECT relname FROM pg_class WHERE relname LIKE 'cq_stage%'")
+STAGES = "SELECT relname FROM pg_class WHERE relname LIKE 'cq_stage%'"
+wait_for(lambda: pg.rows(STAGES))
+staged = pg.rows(STAGES)
 pg.stop(signal.SIGQUIT)
 pg.start()
 said = child.communicate()[0].strip()
@@ -164,7 +165,13 @@ store.fresh()
 routes(1, 300)
 child = suite.child(spec('append'), '{}')
 wait_for(lambda: t.asked('*crew*') >= 2)
-child.send_signal(signal.SIGSTOP)
+IDLE = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cq' AND state = 'idle'"
+for _ in range(200):  # not in the middle of a transaction, which would keep the entry from this test, too
+    child.send_signal(signal.SIGSTOP)
+    if pg.one(IDLE):
+        break
+    child.send_signal(signal.SIGCONT)
+    time.sleep(0.01)
 pg.psql("UPDATE cq_syncs SET updated = updated - interval '1 hour'")
 routes(2, 0)
 r = t.sync(spec('append'))
@@ -196,4 +203,5 @@ deaf = socket.create_server(('127.0.0.1', 0))
 r = suite.t.sync(spec('append', '"postgresql://127.0.0.1:%d/x?connect_timeout=1"' % deaf.getsockname()[1]))
 t.has('a server that says nothing', r, 'no connection within 1 s')
 pg.stop()
+t.db.close()  # the proxy's threads would keep it
 t.done()

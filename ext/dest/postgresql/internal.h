@@ -171,6 +171,8 @@ void pg_disconnect(pg *d);
  * CQ_IOERR when the time is over. */
 int pg_wait(pg *d, int events, int64_t ms, cq_error *err);
 int pg_sleep(pg *d, int64_t ms, cq_error *err);
+/* Ends another connection, "pid/start", and waits until it has gone. */
+int pg_end_backend(pg *d, const char *which, cq_error *err);
 
 /* ---- statement.c ---- */
 /* Appends SQL: %I an identifier, %L a text (NULL: NULL), %s as it is, %n an

@@ -178,16 +178,20 @@ static int greet(pg *d, cq_error *err) {
 
 /* What the connection before has left running would be in our way, and could
  * still commit: it is ended. */
-static int end_old(pg *d, const char *old, cq_error *err) {
+int pg_end_backend(pg *d, const char *old, cq_error *err) {
   int64_t until = cq_mono_ms() + OLD_MS, n = 1;
   long long start = 0;
   int pid = 0, rc;
 
   if (sscanf(old, "%d/%lld", &pid, &start) != 2 || pid <= 0) return CQ_OK;
   for (;;) {
+    /* Within a transaction it is shown as it was at the first look. */
+    rc = pg_do(d, "pg_stat_activity", err, "SELECT pg_stat_clear_snapshot()");
+    if (rc) return rc;
     rc = pg_one(d, &n, "pg_stat_activity", err,
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                "WHERE pid = %d AND pid <> pg_backend_pid() AND "
+                "WHERE pid = %d AND pid <> pg_backend_pid() AND usename = "
+                "current_user AND "
                 "floor(extract(epoch FROM backend_start) * 1000000)::bigint = "
                 "%n",
                 pid, (int64_t)start);
@@ -210,7 +214,7 @@ static int connect_once(pg *d, cq_error *err) {
   d->lost = 0;
   rc = handshake(d, err);
   if (rc == CQ_OK) rc = greet(d, err);
-  if (rc == CQ_OK && *old) rc = end_old(d, old, err);
+  if (rc == CQ_OK && *old) rc = pg_end_backend(d, old, err);
   if (rc == CQ_OK) {
     d->moved = d->run != NULL;
     return CQ_OK;

@@ -166,7 +166,8 @@ static int still_runs(pg *d, const char *owner, int64_t silent_ms, int *out,
   /* Who begins a run has none under way, whichever connection it had. */
   if (cq_dest_owner_same(owner, d->owner)) return CQ_OK;
   for (;;) {
-    rc = connection_of(d, owner, &at, err);
+    rc = pg_do(d, "pg_stat_activity", err, "SELECT pg_stat_clear_snapshot()");
+    if (rc == CQ_OK) rc = connection_of(d, owner, &at, err);
     /* The server sees in a moment that a killed process's connection ended. */
     if (rc || !gone || at == 0 || cq_mono_ms() > until) break;
     rc = pg_sleep(d, 100, err);
@@ -204,6 +205,9 @@ static int settle_all(pg *d, const cq_dest_run *r, cq_error *err) {
                         "source %s: is being synced into %s by another "
                         "process, last seen %s (%s)",
                         r->source, d->base.name, pg_text(d, q, i, 2), owner);
+    /* In the middle of a transaction it would hold its entry for ever. */
+    if (rc == CQ_OK && strrchr(owner, ':'))
+      rc = pg_end_backend(d, strrchr(owner, ':') + 1, err);
   }
   for (int i = 0; i < pg_rows(d, q) && rc == CQ_OK; i++)
     rc = settle(d, pg_int(d, q, i, 0), r->source, r->retry, err);

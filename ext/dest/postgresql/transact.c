@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOST_TIMES = 5, FATE_MS = 60000 };
+enum { LOST_TIMES = 20, FATE_MS = 60000 };
 
 int pg_whole(int rc) {
   return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
