@@ -105,7 +105,9 @@ static void summary(cq_run *r, cq_run_source *s, cq_run_dest *o) {
   v[n++] = json_counts(&a, s, o, 1);
   v[n++] = json_counts(&a, s, o, 2);
   v[n++] = json_counts(&a, s, o, 3);
-  if (o->dest->ops->summary(o->dest, v, n, &why)) cq_run_break(r, s, o, &why);
+  /* The rows are published: what is missing is told, and nothing is undone. */
+  if (o->dest->ops->summary(o->dest, v, n, &why))
+    cq_run_note(r, s, o, "", "", "destination", &why);
   cq_arena_clear(&a);
 }
 

@@ -75,7 +75,7 @@ int cq_run_open(cq_run *r, int make, cq_error *err) {
     sd->def.peers = r->dests;
     sd->def.several = r->spec.ndest > 1;
     rc = cq_dest_open(sd->ops, &sd->def, make, &made, &why);
-    if (cq_fatal(rc) || rc == CQ_MISUSE) {
+    if (cq_fatal(rc) || (rc == CQ_MISUSE && !sd->ops->threaded)) {
       *err = why;
       return rc;
     }
@@ -284,22 +284,35 @@ static int begin_source(cq_run *r, cq_run_source *s, cq_error *err) {
 
 /* The run's number: its start in microseconds, and more than any before. */
 static int number(cq_run *r, cq_error *err) {
+  int good = 0;
+
   r->started_us = cq_now_us();
   r->started_ms = cq_mono_ms();
   r->group = r->started_us;
   cq_time_format(r->started_us, r->time);
   for (cq_dest *d = r->dests; d; d = d->next) {
-    int64_t last;
-    int rc = d->ops->last_group(d, &last, err);
+    cq_error why = {0, ""};
+    int64_t last = 0;
+    int rc = d->ops->last_group(d, &last, &why);
 
-    if (rc) return rc;
-    if (last == INT64_MAX)
-      return cq_error_set(err, CQ_TOOBIG,
-                          "destination %s: cq_syncs: sync_group_id is out of "
-                          "range: %lld",
-                          d->name, (long long)last);
-    if (last >= r->group) r->group = last + 1;
+    if (rc == CQ_OK && last == INT64_MAX)
+      rc = cq_error_set(&why, CQ_TOOBIG,
+                        "destination %s: cq_syncs: sync_group_id is out of "
+                        "range: %lld",
+                        d->name, (long long)last);
+    if (rc) {
+      *err = why;
+      if (cq_fatal(rc)) return rc;
+      for (size_t i = 0; i < r->nsource; i++)
+        for (size_t k = 0; k < r->sources[i].ndest; k++)
+          if (r->sources[i].dests[k].dest == d)
+            cq_run_break(r, &r->sources[i], &r->sources[i].dests[k], &why);
+    } else {
+      good = 1;
+      if (last >= r->group) r->group = last + 1;
+    }
   }
+  if (!good) return err->code;
   return CQ_OK;
 }
 

@@ -213,6 +213,13 @@ class Suite:
             t.routes(SHIPS + CREW)
             r = self.sync('fleet_crews', mode, options='{"retry":"failed"}')
             t.is_('a child is retried', (r['status'], len(self.read('fleet_crews', 'id')), len(self.ships())), ('success', 2, 5))
+            # of several clients at once: each reads its own parents' rows
+            crews = ''.join(f'GET /{p}/ships/{n}/crew\n  body [{{"id":{n},"name":"{p}{n}"}}]\n' for p, ships in (('oslo', 4), ('rome', 1)) for n in range(1, ships + 1))
+            t.routes(SHIPS + 'GET /*/crew\n  status 400\n')
+            self.sync('fleet_crews', mode)
+            t.routes(SHIPS + crews)
+            r = self.sync('fleet_crews', mode, options='{"retry":"failed"}')
+            t.is_('several are', (r['status'], self.read('fleet_crews', 'name')), ('success', [(f'oslo{n}',) for n in range(1, 5)] + [('rome1',)]))
 
     def incremental(self):
         t, s = self.t, self.s
@@ -233,6 +240,30 @@ class Suite:
             t.routes('GET /oslo/log?since=2024-01-04T00:00:00Z\n  body []\nGET /rome/log\n  body []\n')
             r = self.sync('fleet_log', mode)
             t.is_('and goes on from there', (r['status'], len(self.read('fleet_log', 'id'))), ('success', 4))
+
+    def sources(self):
+        """Two sources of one table, of the same clients, in one run: each has its own rows, cursors and units."""
+        t, s = self.t, self.s
+        own = s.destination()[1:-1]
+        kind = own.split('kind:')[1].split(',')[0].strip() if 'kind:' in own else 'sqlite'
+        own = ', '.join(x for x in own.split(', ') if not x.strip().startswith('kind:'))
+        for mode in (s.modes[0], s.modes[-1]) if len(s.modes) > 1 else s.modes:
+            s.fresh()
+            def spec(*names):
+                return ''.join(f'kind: source\nspec: {{name: {n}, path: fleet, tables: [fleet_log, fleet_ships], destinations: [to], spec: {{ports: [oslo]}}}}\n---\n' for n in names) + \
+                    f'kind: destination\nspec: {{name: to, path: {kind}, write_mode: {mode}, spec: {{{own}}}}}\n'
+            log = 'GET /oslo/log?!since\n  body [{"id":1,"at":"2024-01-01T00:00:00Z","text":"a"},{"id":2,"at":"2024-01-02T00:00:00Z","text":"b"}]\nGET /oslo/log?since=2024-01-02T00:00:00Z\n  body []\n'
+            t.routes(log + SHIPS)
+            r = t.sync(spec('one'))
+            t.is_(f'{mode}: one source', (r['status'], r.get('errors')), ('success', []))
+            t.routes(log + SHIPS)
+            r = t.sync(spec('one', 'two'))
+            t.is_('and a second beside it', (r['status'], r.get('errors'), t.asked('*log?since=*'), t.asked('*/oslo/log')), ('success', [], 1, 1))
+            if mode == 'append':
+                t.is_('each has its rows', sorted(self.read('fleet_log', '_cq_source_name', 'id')), [('one', 1), ('one', 2), ('two', 1), ('two', 2)])
+                t.is_('in each table', len(self.ships()), 8)
+            else:
+                t.is_('one key is one row', len(self.ships()), 4)
 
     def overwrite(self):
         t, s = self.t, self.s
@@ -449,7 +480,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'incremental', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'test')
+PARTS = ('append', 'children', 'incremental', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'test')
 
 
 def run(store, parts=PARTS):

@@ -137,8 +137,10 @@ static void batch_reset(ch *d, ch_table *x) {
 static int batch_send(ch *d, ch_table *x, cq_error *err) {
   const char *table = x->table->def->name;
   ch_ask q = {.body = x->body.data, .nbody = x->body.len, .once = 1};
-  char *id = cq_mprintf("cq_%lld_%s_%lld", (long long)x->run->group, table,
-                        (long long)++x->batches);
+  char *id =
+      cq_mprintf("cq_%lld_%08x_%s_%lld", (long long)x->run->group,
+                 (unsigned)cq_hash64(x->run->source, strlen(x->run->source), 0),
+                 table, (long long)++x->batches);
   char *token = id && ch_has(d, CH_HAS_TOKEN)
                     ? cq_mprintf("&insert_deduplication_token=%s", id)
                     : NULL;

@@ -108,8 +108,9 @@ static int make_stage(duck *d, duck_table *t, cq_error *err) {
 
   if (t->stage) return CQ_OK;
   snprintf(name, sizeof name, "cq_stage_%lld_%016llx", (long long)t->run->group,
-           (unsigned long long)cq_hash64(t->table->def->name,
-                                         strlen(t->table->def->name), 0));
+           (unsigned long long)cq_hash64(
+               t->table->def->name, strlen(t->table->def->name),
+               cq_hash64(t->run->source, strlen(t->run->source), 0)));
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   duck_sql(&b, "CREATE TEMP TABLE %I (", name);
   for (int i = 0; i < cq_dest_width(t->table); i++)

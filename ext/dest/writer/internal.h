@@ -34,7 +34,8 @@ void cq_shelf_clear(cq_shelf *h);
 int cq_shelf_put(cq_shelf *h, cq_spool *s, const char *client, const cq_pack *p,
                  cq_error *err);
 /* Its rows, in the order in which they came. */
-int cq_shelf_rows(const cq_shelf *h, cq_spool *s, const char *client,
+/* Where `own` the shelf is the reader's, and freed with it. */
+int cq_shelf_rows(cq_shelf *h, int own, cq_spool *s, const char *client,
                   cq_rows *out, cq_error *err);
 
 /* ---- queue.c ---- */
@@ -85,12 +86,12 @@ int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
                   int (*interrupted)(void *), void *user, cq_error *err);
 int cq_queue_busy(cq_queue *q); /* are there jobs, waiting or under way? */
 /* Drops rows that wait. */
-void cq_queue_purge(cq_queue *q);
+size_t cq_queue_purge(cq_queue *q); /* how many jobs */
 
 /* ---- states.c ---- */
 typedef struct cq_states {
   char *table;
-  int64_t group; /* of the run that asked */
+  const cq_dest_run *run; /* that asked */
   cq_arena arena;
   struct cq_state_item {
     const char *client;
@@ -148,7 +149,6 @@ typedef struct writer {
   cq_dest *store;
   cq_queue queue;
   cq_spool shelves;
-  cq_shelf earlier; /* of the last `read` */
   wrun *runs;
   wtable *tables;
   cq_states *states;
@@ -172,6 +172,7 @@ void writer_tell(writer *w, wtable *t, const char *client, int warning,
                  const cq_error *why);
 void writer_tell_failed(writer *w, wtable *t, const char *client,
                         const cq_error *why);
+void writer_counts(writer *w); /* to the caller's tables */
 int writer_poll(cq_dest *d, cq_dest_event *out);
 cq_dest_run *writer_run(writer *w, const cq_dest_run *r);
 wtable *writer_table(writer *w, cq_dest_table *t);

@@ -190,6 +190,7 @@ int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
 int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
                   int (*interrupted)(void *), void *user, cq_error *err) {
   int stopped = 0;
+  size_t dropped = 0;
 
   j->run = fn;
   j->drop = NULL;
@@ -207,13 +208,15 @@ int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
     if (interrupted && interrupted(user)) {
       stopped = 1;
       __atomic_store_n(&q->stop, 1, __ATOMIC_RELEASE);
-      cq_queue_purge(q);
+      dropped = cq_queue_purge(q);
     }
     pthread_mutex_lock(&q->lock);
   }
   pthread_mutex_unlock(&q->lock);
   if (stopped) {
     __atomic_store_n(&q->stop, 0, __ATOMIC_RELEASE);
+    /* What has happened all the same has happened: a snapshot is published. */
+    if (j->rc == CQ_OK && !dropped) return CQ_OK;
     return cq_error_set(err, CQ_INTERRUPT, "interrupted");
   }
   if (j->rc && err) *err = j->err;
@@ -229,8 +232,9 @@ int cq_queue_busy(cq_queue *q) {
   return busy;
 }
 
-void cq_queue_purge(cq_queue *q) {
+size_t cq_queue_purge(cq_queue *q) {
   cq_job *rest = NULL, **end = &rest, *j, *gone = NULL;
+  size_t n = 0;
 
   pthread_mutex_lock(&q->lock);
   while ((j = take(q)) != NULL) {
@@ -242,6 +246,7 @@ void cq_queue_purge(cq_queue *q) {
         q->bytes -= j->bytes;
       j->next = gone;
       gone = j;
+      n++;
     } else {
       *end = j;
       end = &j->next;
@@ -256,4 +261,5 @@ void cq_queue_purge(cq_queue *q) {
     gone = j->next;
     job_free(j);
   }
+  return n;
 }

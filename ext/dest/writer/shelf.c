@@ -80,7 +80,8 @@ int cq_shelf_put(cq_shelf *h, cq_spool *s, const char *client, const cq_pack *p,
 }
 
 typedef struct reader {
-  const cq_shelf *h;
+  cq_shelf *h;
+  int own;
   cq_spool *s;
   int32_t at;
   cq_pack *pack;
@@ -111,15 +112,20 @@ static void reader_close(void *user) {
   reader *r = user;
 
   cq_pack_unref(r->pack);
+  if (r->own) {
+    cq_shelf_clear(r->h);
+    cq_free(r->h);
+  }
   cq_free(r);
 }
 
-int cq_shelf_rows(const cq_shelf *h, cq_spool *s, const char *client,
+int cq_shelf_rows(cq_shelf *h, int own, cq_spool *s, const char *client,
                   cq_rows *out, cq_error *err) {
   reader *r = cq_calloc(1, sizeof *r);
 
   if (!r) return cq_error_nomem(err);
   r->h = h;
+  r->own = own;
   r->s = s;
   r->at = -1;
   if (h->slots)

@@ -65,10 +65,7 @@ void writer_tell_failed(writer *w, wtable *t, const char *client,
   if (!writer_refused(w, t, NULL)) writer_tell(w, t, client, 0, why);
 }
 
-int writer_poll(cq_dest *d, cq_dest_event *out) {
-  writer *w = writer_of(d);
-  event *e;
-
+void writer_counts(writer *w) {
   pthread_mutex_lock(&w->queue.lock);
   for (wtable *t = w->tables; t; t = t->next) {
     cq_counts *n = &t->caller->n;
@@ -80,6 +77,15 @@ int writer_poll(cq_dest *d, cq_dest_event *out) {
     n->unchanged = t->done.unchanged;
     n->kept = t->done.kept;
   }
+  pthread_mutex_unlock(&w->queue.lock);
+}
+
+int writer_poll(cq_dest *d, cq_dest_event *out) {
+  writer *w = writer_of(d);
+  event *e;
+
+  writer_counts(w);
+  pthread_mutex_lock(&w->queue.lock);
   e = w->first;
   if (e) w->first = e->next;
   if (!w->first) w->last = NULL;

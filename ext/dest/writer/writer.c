@@ -25,6 +25,7 @@ typedef struct call {
   wtable **tables;
   cq_dest_table **twins;
   cq_states *states;
+  cq_shelf *shelf;
   const char *name, *client, *status, *message;
   const cq_counts *n;
   const cq_value *v;
@@ -87,15 +88,13 @@ static int writer_begin(cq_dest *d, cq_dest_run *r, cq_error *err) {
 
   if (!x) return cq_error_nomem(err);
   x->run = *r;
-  rc = call_wait(w, do_begin, &c, err);
-  if (rc) {
-    cq_free(x);
-    return rc;
-  }
-  r->retry = x->run.retry;
-  r->base = x->run.base;
+  /* The store may keep it, also where an interrupt hides that it has begun. */
   x->next = w->runs;
   w->runs = x;
+  rc = call_wait(w, do_begin, &c, err);
+  if (rc) return rc;
+  r->retry = x->run.retry;
+  r->base = x->run.base;
   return CQ_OK;
 }
 
@@ -116,9 +115,10 @@ static int do_states(void *user, cq_job *j, cq_error *err) {
   return rc;
 }
 
-static cq_states *states_kept(writer *w, int64_t group, const char *table) {
+static cq_states *states_kept(writer *w, const cq_dest_run *run,
+                              const char *table) {
   for (size_t i = 0; i < w->nstates; i++)
-    if (w->states[i].group == group && strcmp(w->states[i].table, table) == 0)
+    if (w->states[i].run == run && strcmp(w->states[i].table, table) == 0)
       return &w->states[i];
   return NULL;
 }
@@ -140,7 +140,7 @@ static size_t states_room(writer *w, size_t most) {
 
 static int states_of(writer *w, const cq_dest_run *r, const char *table,
                      cq_states **out, cq_error *err) {
-  cq_states *s = states_kept(w, r->group, table), fresh;
+  cq_states *s = states_kept(w, writer_run(w, r), table), fresh;
   call c = {.run = writer_run(w, r), .name = table, .states = &fresh};
   int rc;
 
@@ -153,7 +153,7 @@ static int states_of(writer *w, const cq_dest_run *r, const char *table,
   cq_arena_init(&fresh.arena);
   rc = call_wait(w, do_states, &c, err);
   cq_states_sort(&fresh);
-  fresh.group = r->group;
+  fresh.run = c.run;
   fresh.used = ++w->asked;
   fresh.table = rc ? NULL : cq_strdup(table);
   states_room(w, CQ_STATES_BYTES);
@@ -208,10 +208,15 @@ static int writer_state(cq_dest *d, const cq_dest_run *r, const char *table,
   return rc;
 }
 
+typedef struct reread {
+  cq_shelf *shelf;
+  cq_spool *spool;
+} reread;
+
 static int each_read(void *user, const cq_batch *rows) {
-  writer *w = user;
+  reread *r = user;
   cq_pack *p = cq_pack_new(rows, NULL, NULL);
-  int rc = p ? cq_shelf_put(&w->earlier, &w->shelves, "", p, NULL) : CQ_NOMEM;
+  int rc = p ? cq_shelf_put(r->shelf, r->spool, "", p, NULL) : CQ_NOMEM;
 
   cq_pack_unref(p);
   return rc;
@@ -220,11 +225,13 @@ static int each_read(void *user, const cq_batch *rows) {
 static int do_read(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   call *c = call_of(j);
+  reread r = {c->shelf, &w->shelves};
 
   return w->ops->read(w->store, c->run, &c->table->twin, c->client, c->group,
-                      each_read, w, err);
+                      each_read, &r, err);
 }
 
+/* Several units may read at once, so that each has a shelf of its own. */
 static int writer_rows(cq_dest *d, const cq_dest_run *r,
                        const cq_dest_table *parent, const char *client,
                        int64_t group, cq_rows *out, cq_error *err) {
@@ -239,10 +246,16 @@ static int writer_rows(cq_dest *d, const cq_dest_run *r,
                         "destination %s: %s: its rows cannot be read again",
                         w->base.name, parent->def->name);
   if (group == r->group)
-    return cq_shelf_rows(&t->shelf, &w->shelves, client, out, err);
-  cq_shelf_clear(&w->earlier);
+    return cq_shelf_rows(&t->shelf, 0, &w->shelves, client, out, err);
+  c.shelf = cq_calloc(1, sizeof *c.shelf);
+  if (!c.shelf) return cq_error_nomem(err);
   rc = call_wait(w, do_read, &c, err);
-  return rc ? rc : cq_shelf_rows(&w->earlier, &w->shelves, "", out, err);
+  if (rc == CQ_OK) rc = cq_shelf_rows(c.shelf, 1, &w->shelves, "", out, err);
+  if (rc) {
+    cq_shelf_clear(c.shelf);
+    cq_free(c.shelf);
+  }
+  return rc;
 }
 
 static int do_publish(void *user, cq_job *j, cq_error *err) {
@@ -265,7 +278,6 @@ static int writer_publish(cq_dest *d, const cq_dest_run *r,
                           const cq_counts *n, const char *message,
                           cq_error *err) {
   writer *w = writer_of(d);
-  cq_dest_event none;
   call c = {.run = writer_run(w, r),
             .nt = nt,
             .status = status,
@@ -282,7 +294,7 @@ static int writer_publish(cq_dest *d, const cq_dest_run *r,
     if (!c.tables[i]) rc = cq_error_nomem(err);
   }
   if (rc == CQ_OK) rc = call_wait(w, do_publish, &c, err);
-  if (rc == CQ_OK) writer_poll(d, &none); /* for the counts */
+  if (rc == CQ_OK) writer_counts(w);
   cq_free(c.tables);
   cq_free(c.twins);
   return rc;
@@ -436,7 +448,6 @@ static void writer_free(writer *w) {
   }
   for (size_t i = 0; i < w->nstates; i++) cq_states_clear(&w->states[i]);
   cq_free(w->states);
-  cq_shelf_clear(&w->earlier);
   cq_spool_clear(&w->shelves);
   cq_free(w->base.name);
   cq_free(w);
