@@ -279,7 +279,7 @@ static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
 static int task_data(cq_task *t, cq_error *err) {
   cq_scan_shared *sh = t->sh;
   cq_block *piece;
-  int first = !t->decoder, final, rc, before;
+  int first = !t->decoder, final, nothing, rc, before;
 
   rc = cq_fetch_take(t->fetch, &piece, &final, err);
   if (rc) return rc;
@@ -294,8 +294,8 @@ static int task_data(cq_task *t, cq_error *err) {
     piece = t->collected;
     t->collected = NULL;
   }
-  if (first && final && (!piece || piece->len == 0))
-    rc = cq_fetch_empty(t->fetch, sh->decode, err);
+  nothing = first && final && (!piece || piece->len == 0);
+  if (nothing) rc = cq_fetch_empty(t->fetch, sh->decode, err);
   if (rc == CQ_OK) rc = task_batch(t, err);
   if (rc == CQ_OK && !t->decoder)
     rc = sh->decode->open(t->job->get ? sh->get_program : sh->program,
@@ -307,7 +307,8 @@ static int task_data(cq_task *t, cq_error *err) {
   before = t->batch->nrow;
   if (final && piece && first)
     cq_page_body(task_pages(t), &t->page, piece->data, piece->len);
-  rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
+  if (nothing && piece) cq_block_unref(piece);
+  if (!nothing) rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
   if (rc) {
     cq_fetch_refused(t->fetch, err);
     return rc;

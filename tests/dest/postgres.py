@@ -51,6 +51,10 @@ class Server:
         reachable(self.dir)
         if WHO:
             shutil.chown(self.dir, 'nobody', 'nogroup')
+        # Its libraries may stand where that user cannot go.
+        if WHO and subprocess.run([*WHO, self.bin + '/initdb', '--version'], capture_output=True).returncode:
+            shutil.copytree(os.path.dirname(self.bin), self.dir + '/server', symlinks=True)
+            self.bin = self.dir + '/server/bin'
         self.data = self.dir + '/data'
         with socket.socket() as s:
             s.bind(('127.0.0.1', 0))
