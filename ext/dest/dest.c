@@ -3,9 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <zstd.h>
-
-#include "spec/embedded.h"
 
 static const cq_dest_ops *const kinds[] = {
     &cq_dest_sqlite, &cq_dest_postgresql, &cq_dest_duckdb,
@@ -159,22 +156,4 @@ int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text) {
   more[d->nsecret++] = text;
   d->secrets = more;
   return CQ_OK;
-}
-
-char *cq_dest_shipped(const char *path) {
-  for (int i = 0; i < cq_embedded_nfile; i++) {
-    const cq_embedded_file *f = &cq_embedded_files[i];
-    char *text;
-
-    if (strcmp(f->path, path) != 0) continue;
-    text = cq_malloc(f->full + 1);
-    if (!text) return NULL;
-    if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
-      cq_free(text);
-      return NULL;
-    }
-    text[f->full] = 0;
-    return text;
-  }
-  return NULL;
 }

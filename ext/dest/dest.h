@@ -271,8 +271,7 @@ const char *cq_dest_column(const cq_dest_table *t, int i);
 int cq_dest_type(const cq_dest_table *t, int i);
 /* A value that its column cannot hold becomes NULL, and is counted. */
 void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v);
-/* Cell i of a row, borrowed.  A spec's own sync_group_id stands as text where
- * the integer would (cq_dest_type does not say so). */
+/* Cell i of a row, borrowed. */
 cq_value cq_dest_cell(const cq_dest_run *r, const cq_dest_unit *u,
                       const cq_dest_rows *rows, int row, int i);
 
@@ -292,9 +291,20 @@ int64_t cq_spool_after(const cq_pack *p, int64_t at);
 /* What is in it is not needed any more. */
 void cq_spool_reset(cq_spool *s);
 
+/* ---- sql.c: SQL as text, where it is quoted as the standard does ------------- */
+/* Appends it: %I an identifier, %L a text (NULL: NULL), %s as it is, %n an
+ * int64_t, %d an int, %t an int64_t of microseconds (0: NULL), %% */
+void cq_sql(cq_buf *out, const char *fmt, ...);
+void cq_sql_v(cq_buf *out, const char *fmt, va_list ap);
 /* A file of sql/ that cq ships, as text; the caller frees it.  NULL: there is
  * none, or no memory. */
-char *cq_dest_shipped(const char *path);
+char *cq_sql_shipped(const char *path);
+/* Appends it, the schema's quoted name in place of each {s}. */
+void cq_sql_in_schema(cq_buf *out, const char *text, const char *schema);
+/* One more of the actions (JSON texts, in a list) of ops->migrate; NULL: nobody
+ * asks for them. */
+int cq_dest_note(cq_buf *actions, cq_error *err, const char *fmt, ...)
+    CQ_PRINTF(3, 4);
 
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */

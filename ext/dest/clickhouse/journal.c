@@ -74,7 +74,7 @@ static void replaced(ch *d, cq_buf *out, const char *sql) {
 }
 
 static int make_tables(ch *d, cq_error *err) {
-  char *script = cq_dest_shipped("sql/clickhouse.sql"), *p = script;
+  char *script = cq_sql_shipped("sql/clickhouse.sql"), *p = script;
   int rc = script ? CQ_OK : cq_error_nomem(err);
 
   /* The words before the first statement tell about the file. */

@@ -11,7 +11,6 @@
  * view, too.  Another type loses or rewrites data: safe refuses and lists it,
  * forced copies the rows into a new table of the same name.  A view that is
  * cq's says so in its text, and in which mode: others are left alone. */
-#include <stdarg.h>
 #include <string.h>
 
 #include "dest/clickhouse/internal.h"
@@ -104,22 +103,6 @@ void ch_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group) {
     else
       ch_add_name(b, name);
   }
-}
-
-static int note(cq_buf *actions, cq_error *err, const char *fmt, ...)
-    CQ_PRINTF(3, 4);
-static int note(cq_buf *actions, cq_error *err, const char *fmt, ...) {
-  char text[1024];
-  va_list ap;
-
-  if (!actions) return CQ_OK;
-  va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
-  va_end(ap);
-  if (actions->len && actions->data[actions->len - 1] != '[')
-    cq_buf_byte(actions, ',');
-  cq_buf_json(actions, text, strlen(text));
-  return actions->rc ? cq_error_nomem(err) : CQ_OK;
 }
 
 static int run(ch *d, cq_buf *b, cq_error *err) {
@@ -354,8 +337,8 @@ static int alter(ch *d, const cq_dest_table *t, const char *raw,
       cq_buf_printf(&facts, "%scolumn %s is %s and would be %s",
                     clash++ ? "; " : "", name, had, type.data);
     } else {
-      rc = note(actions, err, "table %s: add column %s %s", raw, name,
-                type.data);
+      rc = cq_dest_note(actions, err, "table %s: add column %s %s", raw, name,
+                        type.data);
       ch_format(d, &b, "%s ADD COLUMN %s%w %s", (*added)++ ? "," : "",
                 ch_has(d, CH_HAS_IF_NOT_EXISTS) ? "IF NOT EXISTS " : "", name,
                 type.data);
@@ -367,8 +350,8 @@ static int alter(ch *d, const cq_dest_table *t, const char *raw,
                       d->base.name, raw, facts.data ? facts.data : "");
     cq_error_hint(err, "migrate_mode: forced changes it");
   } else if (rc == CQ_OK && clash) {
-    rc = note(actions, err, "table %s: %.800s", raw,
-              facts.data ? facts.data : "");
+    rc = cq_dest_note(actions, err, "table %s: %.800s", raw,
+                      facts.data ? facts.data : "");
     if (rc == CQ_OK) rc = CQ_ROW;
   } else if (rc == CQ_OK && *added && !dry) {
     rc = run(d, &b, err);
@@ -529,14 +512,14 @@ int ch_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
     goto done;
   }
   if (!old.exists) {
-    rc = note(actions, err, "create table %s", raw);
+    rc = cq_dest_note(actions, err, "create table %s", raw);
     if (rc == CQ_OK && !dry) rc = create_table(d, t, raw, NULL, err);
     changed = 1;
   } else {
     rc = alter(d, t, raw, &old, dry, actions, &added, err);
     changed = added > 0;
     if (rc == CQ_ROW) {
-      rc = note(actions, err, "rebuild table %s", raw);
+      rc = cq_dest_note(actions, err, "rebuild table %s", raw);
       if (rc == CQ_OK && !dry) rc = rebuild(d, t, raw, &old, err);
       changed = 1;
     }
@@ -547,7 +530,7 @@ int ch_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   }
   if (rc == CQ_OK &&
       (!view.exists || changed || !view_shows(d, t, &view, &old))) {
-    rc = note(actions, err, "create view %s", name);
+    rc = cq_dest_note(actions, err, "create view %s", name);
     if (rc == CQ_OK && !dry) rc = make_view(d, t, raw, &old, view.exists, err);
   }
 done:

@@ -107,9 +107,6 @@ typedef struct duck {
 } duck;
 
 /* ---- session.c ---- */
-/* SQL with values: %I identifier, %L text (NULL: NULL), %s, %n int64_t, %d int,
- * %t int64_t of microseconds (0: NULL). */
-void duck_sql(cq_buf *out, const char *fmt, ...);
 /* One statement; `changed` (or NULL) is added to. */
 int duck_do(duck *d, int64_t *changed, cq_error *err, const char *fmt, ...);
 /* One with rows. */

@@ -6,7 +6,6 @@
  * views do not stand in the way: DuckDB reads them anew. */
 #include "dest/duckdb/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,21 +32,6 @@ typedef struct change {
   char *target; /* raw_<t>, or <t> */
   cq_arena arena;
 } change;
-
-static int note(change *c, cq_error *err, const char *fmt, ...) CQ_PRINTF(3, 4);
-static int note(change *c, cq_error *err, const char *fmt, ...) {
-  cq_buf *out = c->actions;
-  char text[1200];
-  va_list ap;
-
-  if (!out) return CQ_OK;
-  va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
-  va_end(ap);
-  if (out->len && out->data[out->len - 1] != '[') cq_buf_byte(out, ',');
-  cq_buf_json(out, text, strlen(text));
-  return out->rc ? cq_error_nomem(err) : CQ_OK;
-}
 
 /* Columns of a table or view: names and types, in order. */
 typedef struct columns {
@@ -121,15 +105,15 @@ static int foreign(const duck *d, const char *name, cq_error *err) {
 }
 
 static int create_table(duck *d, change *c, cq_error *err) {
-  int rc = note(c, err, "create table %s", c->target);
+  int rc = cq_dest_note(c->actions, err, "create table %s", c->target);
   cq_buf b;
 
   if (rc || c->dry) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  duck_sql(&b, "CREATE TABLE %I.%I (", d->schema, c->target);
+  cq_sql(&b, "CREATE TABLE %I.%I (", d->schema, c->target);
   for (int i = 0; i < cq_dest_width(c->table); i++)
-    duck_sql(&b, "%s%I %s", i ? ", " : "", cq_dest_column(c->table, i),
-             duck_type(cq_dest_type(c->table, i)));
+    cq_sql(&b, "%s%I %s", i ? ", " : "", cq_dest_column(c->table, i),
+           duck_type(cq_dest_type(c->table, i)));
   if (c->append && c->table->incremental) cq_buf_str(&b, ", _cq_row BIGINT");
   cq_buf_byte(&b, ')');
   rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
@@ -148,14 +132,15 @@ static int alter(duck *d, change *c, const columns *old, cq_error *err) {
     const char *had = type_of(old, name);
 
     if (had && strcmp(had, want) != 0)
-      duck_sql(&facts, "%scolumn %s is %s and would be %s",
-               facts.len ? "; " : "", name, had, want);
+      cq_sql(&facts, "%scolumn %s is %s and would be %s", facts.len ? "; " : "",
+             name, had, want);
   }
   if (facts.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && facts.len && !d->forced)
     rc = refuse(d, c->target, facts.data, err);
   if (rc == CQ_OK && facts.len)
-    rc = note(c, err, "change table %s: %s", c->target, facts.data);
+    rc = cq_dest_note(c->actions, err, "change table %s: %s", c->target,
+                      facts.data);
   for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
     const char *name = cq_dest_column(c->table, i);
     const char *want = duck_type(cq_dest_type(c->table, i));
@@ -163,7 +148,8 @@ static int alter(duck *d, change *c, const columns *old, cq_error *err) {
 
     if (had && strcmp(had, want) == 0) continue;
     if (!had)
-      rc = note(c, err, "table %s: add column %s %s", c->target, name, want);
+      rc = cq_dest_note(c->actions, err, "table %s: add column %s %s",
+                        c->target, name, want);
     if (rc || c->dry) continue;
     rc = had ? duck_do(d, NULL, err,
                        "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING "
@@ -189,7 +175,7 @@ static int make_view(duck *d, change *c, cq_error *err) {
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   for (int i = 0; i < now.n; i++)
     if (strcmp(now.names[i], "_cq_row") != 0)
-      duck_sql(&b, "%sr.%I", any++ ? ", " : "", now.names[i]);
+      cq_sql(&b, "%sr.%I", any++ ? ", " : "", now.names[i]);
   if (b.rc)
     rc = cq_error_nomem(err);
   else if (c->table->incremental)
@@ -226,7 +212,8 @@ static int make_way(duck *d, change *c, int view, int ours, cq_error *err) {
                   view ? "was synced with write_mode append"
                        : "was synced with another write_mode than append",
                   err);
-  rc = note(c, err, "drop %s %s", view ? "view" : "table", c->name);
+  rc = cq_dest_note(c->actions, err, "drop %s %s", view ? "view" : "table",
+                    c->name);
   if (rc == CQ_OK && !c->dry)
     rc = duck_do(d, NULL, err, "DROP %s %I.%I", view ? "VIEW" : "TABLE",
                  d->schema, c->name);
@@ -254,7 +241,7 @@ static int change_all(duck *d, change *c, cq_error *err) {
   else if (rc == CQ_OK)
     rc = create_table(d, c, err);
   if (rc == CQ_OK && c->append && c->dry && !seen.n)
-    rc = note(c, err, "create view %s", c->name);
+    rc = cq_dest_note(c->actions, err, "create view %s", c->name);
   if (rc == CQ_OK && c->append && !c->dry) rc = make_view(d, c, err);
   return rc;
 }

@@ -7,72 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <zstd.h>
-
-#include "spec/embedded.h"
 
 enum { READY = 0, NOT_READY = 1, FAILED = 2, NO_TASKS = 3 };
-
-static void add_quoted(cq_buf *out, const char *s, char quote) {
-  cq_buf_byte(out, quote);
-  for (; *s; s++) {
-    if (*s == quote) cq_buf_byte(out, quote);
-    cq_buf_byte(out, *s);
-  }
-  cq_buf_byte(out, quote);
-}
-
-static void add_literal(cq_buf *out, const char *s) {
-  if (s)
-    add_quoted(out, s, '\'');
-  else
-    cq_buf_str(out, "NULL");
-}
-
-static void sql_args(cq_buf *out, const char *fmt, va_list ap) {
-  char time[40];
-
-  for (const char *p = fmt; *p; p++) {
-    int64_t us;
-
-    if (*p != '%') {
-      cq_buf_byte(out, *p);
-      continue;
-    }
-    switch (*++p) {
-    case 'I':
-      add_quoted(out, va_arg(ap, const char *), '"');
-      break;
-    case 'L':
-      add_literal(out, va_arg(ap, const char *));
-      break;
-    case 's':
-      cq_buf_str(out, va_arg(ap, const char *));
-      break;
-    case 'n':
-      cq_buf_printf(out, "%lld", (long long)va_arg(ap, int64_t));
-      break;
-    case 'd':
-      cq_buf_printf(out, "%d", va_arg(ap, int));
-      break;
-    case 't':
-      us = va_arg(ap, int64_t);
-      if (us > 0) cq_time_format(us, time);
-      add_literal(out, us > 0 ? time : NULL);
-      break;
-    default:
-      cq_buf_byte(out, *p);
-    }
-  }
-}
-
-void duck_sql(cq_buf *out, const char *fmt, ...) {
-  va_list ap;
-
-  va_start(ap, fmt);
-  sql_args(out, fmt, ap);
-  va_end(ap);
-}
 
 static int has(const char *text, const char *word) {
   return strstr(text, word) != NULL;
@@ -135,7 +71,7 @@ static int execute_args(duck *d, duck_result *out, cq_error *err,
   int rc;
 
   cq_buf_init(&s, SIZE_MAX);
-  sql_args(&s, fmt, ap);
+  cq_sql_v(&s, fmt, ap);
   rc = s.rc ? cq_error_nomem(err) : execute(d, s.data, out, err);
   cq_buf_clear(&s);
   return rc;
@@ -229,27 +165,9 @@ int duck_end_work(duck *d, int rc, cq_error *err) {
 
 /* ---- SQL that cq ships ------------------------------------------------------------ */
 
-static char *shipped(const char *path) {
-  for (int i = 0; i < cq_embedded_nfile; i++) {
-    const cq_embedded_file *f = &cq_embedded_files[i];
-    char *text;
-
-    if (strcmp(f->path, path) != 0) continue;
-    text = cq_malloc(f->full + 1);
-    if (!text) return NULL;
-    if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
-      cq_free(text);
-      return NULL;
-    }
-    text[f->full] = 0;
-    return text;
-  }
-  return NULL;
-}
-
 /* Statement by statement: each ends in ";" at the end of a line. */
 int duck_script(duck *d, const char *path, cq_error *err) {
-  char *text = shipped(path);
+  char *text = cq_sql_shipped(path);
   int rc = text ? CQ_OK : cq_error_nomem(err);
 
   for (char *p = text; p && *p && rc == CQ_OK;) {
@@ -259,17 +177,7 @@ int duck_script(duck *d, const char *path, cq_error *err) {
     if (!end) break;
     *end = 0;
     cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-    for (char *q = p; *q;) {
-      char *at = strstr(q, "{s}");
-
-      if (!at) {
-        cq_buf_str(&b, q);
-        break;
-      }
-      cq_buf_add(&b, q, (size_t)(at - q));
-      duck_sql(&b, "%I", d->schema);
-      q = at + 3;
-    }
+    cq_sql_in_schema(&b, p, d->schema);
     rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
     cq_buf_clear(&b);
     p = end + 2;

@@ -45,9 +45,9 @@ void duck_columns(cq_buf *out, const cq_dest_table *t, int64_t group) {
   for (int i = 0; i < cq_dest_width(t); i++) {
     if (i) cq_buf_str(out, ", ");
     if (group && i == 2)
-      duck_sql(out, "%n", group);
+      cq_sql(out, "%n", group);
     else
-      duck_sql(out, "%I", cq_dest_column(t, i));
+      cq_sql(out, "%I", cq_dest_column(t, i));
   }
 }
 
@@ -57,20 +57,20 @@ static void add_cast(cq_buf *out, const cq_dest_table *t, int i) {
   const char *name = cq_dest_column(t, i), *to = duck_type(type);
 
   if (strcmp(plain_type(type), to) == 0)
-    duck_sql(out, "%I", name);
+    cq_sql(out, "%I", name);
   else if (type & CQ_LIST && (type & CQ_TYPE_MASK) != CQ_JSON)
-    duck_sql(out, "TRY_CAST(TRY_CAST(%I AS JSON) AS %s)", name, to);
+    cq_sql(out, "TRY_CAST(TRY_CAST(%I AS JSON) AS %s)", name, to);
   else if ((type & CQ_TYPE_MASK) == CQ_BOOLEAN)
-    duck_sql(out, "CASE WHEN %I IN (0, 1) THEN %I = 1 END", name, name);
+    cq_sql(out, "CASE WHEN %I IN (0, 1) THEN %I = 1 END", name, name);
   else
-    duck_sql(out, "TRY_CAST(%I AS %s)", name, to);
+    cq_sql(out, "TRY_CAST(%I AS %s)", name, to);
 }
 
 static void add_casts(cq_buf *out, const cq_dest_table *t) {
   for (int i = 0; i < cq_dest_width(t); i++) {
     if (i) cq_buf_str(out, ", ");
     add_cast(out, t, i);
-    duck_sql(out, " AS %I", cq_dest_column(t, i));
+    cq_sql(out, " AS %I", cq_dest_column(t, i));
   }
 }
 
@@ -112,10 +112,10 @@ static int make_stage(duck *d, duck_table *t, cq_error *err) {
                t->table->def->name, strlen(t->table->def->name),
                cq_hash64(t->run->source, strlen(t->run->source), 0)));
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  duck_sql(&b, "CREATE TEMP TABLE %I (", name);
+  cq_sql(&b, "CREATE TEMP TABLE %I (", name);
   for (int i = 0; i < cq_dest_width(t->table); i++)
-    duck_sql(&b, "%I %s, ", cq_dest_column(t->table, i),
-             plain_type(cq_dest_type(t->table, i)));
+    cq_sql(&b, "%I %s, ", cq_dest_column(t->table, i),
+           plain_type(cq_dest_type(t->table, i)));
   cq_buf_str(&b, "_cq_row BIGINT)");
   rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
   cq_buf_clear(&b);
@@ -249,13 +249,13 @@ static int count_odd(duck *d, duck_table *t, cq_dest_unit *u, int64_t after,
 
     if (strcmp(plain_type(type), duck_type(type)) == 0) continue;
     any = 1;
-    duck_sql(&b, ", count(%I) - count(", name);
+    cq_sql(&b, ", count(%I) - count(", name);
     add_cast(&b, t->table, i);
-    duck_sql(&b, "), any_value(CASE WHEN %I IS NOT NULL AND (", name);
+    cq_sql(&b, "), any_value(CASE WHEN %I IS NOT NULL AND (", name);
     add_cast(&b, t->table, i);
-    duck_sql(&b, ") IS NULL THEN CAST(%I AS VARCHAR) END)", name);
+    cq_sql(&b, ") IS NULL THEN CAST(%I AS VARCHAR) END)", name);
   }
-  duck_sql(&b, " FROM temp.%I WHERE _cq_row > %n", t->stage, after);
+  cq_sql(&b, " FROM temp.%I WHERE _cq_row > %n", t->stage, after);
   if (b.rc)
     rc = cq_error_nomem(err);
   else if (any)
@@ -368,7 +368,7 @@ static int clients(cq_buf *out, const duck_table *t, const char *status,
   for (const duck_unit *u = t->ended; u; u = u->next)
     if ((!status || strcmp(u->status, status) == 0) &&
         (keep < 0 || keep == (u->keep != NULL)))
-      duck_sql(out, n++ ? ", %L" : "%L", u->client);
+      cq_sql(out, n++ ? ", %L" : "%L", u->client);
   cq_buf_str(out, n ? ")" : "'')");
   return n;
 }
@@ -382,13 +382,13 @@ static int make_new(duck *d, duck_table *t, const char *who, cq_error *err) {
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_buf_str(&b, "CREATE OR REPLACE TEMP TABLE cq_new AS SELECT ");
   add_casts(&b, t->table);
-  duck_sql(&b,
-           ", _cq_row FROM temp.%I WHERE _cq_client_id IN %s%s ORDER BY "
-           "_cq_row",
-           t->stage, who,
-           staged_over(d) ? " QUALIFY row_number() OVER (PARTITION BY _cq_id "
-                            "ORDER BY _cq_row DESC) = 1"
-                          : "");
+  cq_sql(&b,
+         ", _cq_row FROM temp.%I WHERE _cq_client_id IN %s%s ORDER BY "
+         "_cq_row",
+         t->stage, who,
+         staged_over(d) ? " QUALIFY row_number() OVER (PARTITION BY _cq_id "
+                          "ORDER BY _cq_row DESC) = 1"
+                        : "");
   rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
   cq_buf_clear(&b);
   return rc;
@@ -404,8 +404,8 @@ static int merge(duck *d, duck_table *t, int64_t rows, cq_counts *n,
   cq_buf_init(&alike, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
   for (int i = CQ_META; i < cq_dest_width(t->table); i++)
-    duck_sql(&alike, " AND t.%I IS NOT DISTINCT FROM n.%I",
-             cq_dest_column(t->table, i), cq_dest_column(t->table, i));
+    cq_sql(&alike, " AND t.%I IS NOT DISTINCT FROM n.%I",
+           cq_dest_column(t->table, i), cq_dest_column(t->table, i));
   duck_columns(&cols, t->table, 0);
   if (d->group_in_key)
     cq_buf_str(&alike, " AND t._cq_sync_group_id = n._cq_sync_group_id");
@@ -521,14 +521,14 @@ static int journal(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
     const char *cursor = u->cursor ? u->cursor : "";
     int64_t kept;
 
-    duck_sql(&units, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
-             u == t->ended ? "" : ", ", name, t->run->source, u->client,
-             t->run->group, u->status, merged && ok, u->rows, cursor,
-             u->started_us, u->finished_us);
+    cq_sql(&units, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
+           u == t->ended ? "" : ", ", name, t->run->source, u->client,
+           t->run->group, u->status, merged && ok, u->rows, cursor,
+           u->started_us, u->finished_us);
     if (merged && ok)
-      duck_sql(&state, "%s(%L, %L, %L, %n, %L, %L, %n)", any++ ? ", " : "",
-               name, t->run->source, u->client, t->run->group, t->run->time,
-               cursor, u->rows);
+      cq_sql(&state, "%s(%L, %L, %L, %n, %L, %L, %n)", any++ ? ", " : "", name,
+             t->run->source, u->client, t->run->group, t->run->time, cursor,
+             u->rows);
     if (ok) continue;
     rc = duck_one(d, &kept, err,
                   "SELECT rows FROM %I.cq_units WHERE table_name = %L AND "
@@ -593,7 +593,7 @@ static int settle_table(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
   return rc;
 }
 
-/* A transaction for each table: the one to blame is the one that is told. */
+/* A transaction for each table: one that fails takes no other along. */
 static int flush_table(duck *d, duck_table *t, cq_error *err) {
   cq_counts n;
   int rc = duck_begin_work(d, err);

@@ -169,20 +169,20 @@ static void add_table(cq_buf *b, const duck *d, const cq_dest_run *r,
                       const cq_dest_table *t) {
   const cq_counts *n = &t->n;
 
-  duck_sql(b,
-           "DELETE FROM %I.cq_sync_tables WHERE sync_group_id = %n AND "
-           "source_name = %L AND table_name = %L" NEXT,
-           d->schema, r->group, r->source, t->def->name);
-  duck_sql(b,
-           "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
-           "table_name, status, rows, inserted, updated, deleted, unchanged, "
-           "kept, errors, units, units_done, requests, retries, throttled_ms, "
-           "bytes, started, finished) VALUES (%n, %L, %L, %L, %n, %n, %n, %n, "
-           "%n, %n, %n, %n, %n, %n, %n, %n, %n, %t, %t)" NEXT,
-           d->schema, r->group, r->source, t->def->name, t->status, n->rows,
-           n->inserted, n->updated, n->deleted, n->unchanged, n->kept,
-           n->errors, n->units, n->units_done, n->requests, n->retries,
-           n->throttled_ms, n->bytes, t->started_us, t->finished_us);
+  cq_sql(b,
+         "DELETE FROM %I.cq_sync_tables WHERE sync_group_id = %n AND "
+         "source_name = %L AND table_name = %L" NEXT,
+         d->schema, r->group, r->source, t->def->name);
+  cq_sql(b,
+         "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
+         "table_name, status, rows, inserted, updated, deleted, unchanged, "
+         "kept, errors, units, units_done, requests, retries, throttled_ms, "
+         "bytes, started, finished) VALUES (%n, %L, %L, %L, %n, %n, %n, %n, "
+         "%n, %n, %n, %n, %n, %n, %n, %n, %n, %t, %t)" NEXT,
+         d->schema, r->group, r->source, t->def->name, t->status, n->rows,
+         n->inserted, n->updated, n->deleted, n->unchanged, n->kept, n->errors,
+         n->units, n->units_done, n->requests, n->retries, n->throttled_ms,
+         n->bytes, t->started_us, t->finished_us);
 }
 
 static void add_run(cq_buf *b, const duck *d, const cq_dest_run *r,
@@ -190,15 +190,15 @@ static void add_run(cq_buf *b, const duck *d, const cq_dest_run *r,
                     const char *message) {
   int64_t now = cq_now_us();
 
-  duck_sql(b,
-           "UPDATE %I.cq_syncs SET status = %L, tables = %d, units = %n, "
-           "units_done = %n, rows = %n, errors = %n, requests = %n, retries = "
-           "%n, throttled_ms = %n, bytes = %n, updated = %t, finished = %t, "
-           "message = %L WHERE sync_group_id = %n AND source_name = %L" NEXT,
-           d->schema, status, ntable, n->units, n->units_done, n->rows,
-           n->errors, n->requests, n->retries, n->throttled_ms, n->bytes, now,
-           strcmp(status, "running") != 0 ? now : (int64_t)0, message, r->group,
-           r->source);
+  cq_sql(b,
+         "UPDATE %I.cq_syncs SET status = %L, tables = %d, units = %n, "
+         "units_done = %n, rows = %n, errors = %n, requests = %n, retries = "
+         "%n, throttled_ms = %n, bytes = %n, updated = %t, finished = %t, "
+         "message = %L WHERE sync_group_id = %n AND source_name = %L" NEXT,
+         d->schema, status, ntable, n->units, n->units_done, n->rows, n->errors,
+         n->requests, n->retries, n->throttled_ms, n->bytes, now,
+         strcmp(status, "running") != 0 ? now : (int64_t)0, message, r->group,
+         r->source);
 }
 
 /* Statement by statement, in the transaction that is open. */
@@ -259,11 +259,11 @@ int duck_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
   char *hint = at ? plain(at + 7, strlen(at + 7)) : NULL;
 
   if (text && (hint || !at))
-    duck_sql(&d->notes,
-             "INSERT INTO %I.cq_sync_errors VALUES (%n, %L, %L, %L, %L, %L, "
-             "%L, %t)" NEXT,
-             d->schema, r->group, r->source, table, client, kind, text, hint,
-             cq_now_us());
+    cq_sql(&d->notes,
+           "INSERT INTO %I.cq_sync_errors VALUES (%n, %L, %L, %L, %L, %L, "
+           "%L, %t)" NEXT,
+           d->schema, r->group, r->source, table, client, kind, text, hint,
+           cq_now_us());
   else
     d->notes.rc = CQ_NOMEM;
   cq_free(text);
@@ -303,15 +303,15 @@ static int forget_clients(duck *d, const cq_dest_run *r, cq_dest_table *t,
   int rc = CQ_OK;
 
   cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
-  duck_sql(&gone,
-           "table_name = %L AND source_name = %L AND NOT EXISTS (SELECT 1 FROM "
-           "%I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name = "
-           "%L AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "
-           "EXISTS (SELECT 1 FROM %I.cq_sync_units AS f WHERE f.table_name = "
-           "%L AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
-           "'failed' AND starts_with(c.client_id, f.client_id || ':'))",
-           name, r->source, d->schema, name, r->source, r->group, d->schema,
-           name, r->source, r->group);
+  cq_sql(&gone,
+         "table_name = %L AND source_name = %L AND NOT EXISTS (SELECT 1 FROM "
+         "%I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name = "
+         "%L AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "
+         "EXISTS (SELECT 1 FROM %I.cq_sync_units AS f WHERE f.table_name = "
+         "%L AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
+         "'failed' AND starts_with(c.client_id, f.client_id || ':'))",
+         name, r->source, d->schema, name, r->source, r->group, d->schema, name,
+         r->source, r->group);
   if (gone.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE)
     rc = duck_do(d, &t->n.deleted, err,
@@ -389,9 +389,9 @@ int duck_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
     if (i) cq_buf_str(&s, ", ");
     if (v[i].kind == CQ_STR && !text) s.rc = CQ_NOMEM;
     if (v[i].kind == CQ_INT)
-      duck_sql(&s, "%n", v[i].u.i);
+      cq_sql(&s, "%n", v[i].u.i);
     else
-      duck_sql(&s, "%L", text);
+      cq_sql(&s, "%L", text);
     cq_free(text);
   }
   if (rc == CQ_OK)
@@ -472,10 +472,10 @@ static void add_read(cq_buf *b, const duck *d, const cq_dest_table *t) {
                           ? ", CAST(to_json(%I) AS VARCHAR)"
                           : ", CAST(%I AS VARCHAR)";
 
-    duck_sql(b, fmt, cq_dest_column(t, i));
+    cq_sql(b, fmt, cq_dest_column(t, i));
   }
-  duck_sql(b, " FROM %I.\"%s%s\"", d->schema,
-           d->base.mode == CQ_MODE_APPEND ? "raw_" : "", t->def->name);
+  cq_sql(b, " FROM %I.\"%s%s\"", d->schema,
+         d->base.mode == CQ_MODE_APPEND ? "raw_" : "", t->def->name);
 }
 
 static int add_row(duck *d, const cq_dest_table *t, duck_result *q, uint64_t i,

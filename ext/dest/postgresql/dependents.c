@@ -40,7 +40,7 @@ int pg_grants(pg *d, int64_t oid, const char *name, cq_buf *out,
 
   if (!r) return err->code;
   for (int i = 0; i < pg_rows(d, r); i++)
-    pg_sql(out, "%s;\n", pg_text(d, r, i, 0));
+    cq_sql(out, "%s;\n", pg_text(d, r, i, 0));
   pg_done(d, r);
   return out->rc ? cq_error_nomem(err) : CQ_OK;
 }
@@ -61,7 +61,7 @@ static int add_extras(pg *d, int64_t oid, const char *name, cq_buf *out,
 
   if (!r) return err->code;
   for (int i = 0; i < pg_rows(d, r); i++)
-    pg_sql(out, "%s;\n", pg_text(d, r, i, 0));
+    cq_sql(out, "%s;\n", pg_text(d, r, i, 0));
   pg_done(d, r);
   return out->rc ? cq_error_nomem(err) : CQ_OK;
 }
@@ -86,8 +86,8 @@ static int read_one(pg *d, const pg_result *r, int i, pg_dependents *k,
     return cq_error_nomem(err);
   cq_buf_init(&drop, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&make, CQ_MAX_SPEC_BYTES);
-  pg_sql(&drop, "DROP VIEW %s", name);
-  pg_sql(&make, "CREATE VIEW %s%s%s%s AS %s\n;\n", name, *with ? " WITH (" : "",
+  cq_sql(&drop, "DROP VIEW %s", name);
+  cq_sql(&make, "CREATE VIEW %s%s%s%s AS %s\n;\n", name, *with ? " WITH (" : "",
          with, *with ? ")" : "", pg_text(d, r, i, 3));
   rc = pg_grants(d, oid, name, &make, err);
   if (rc == CQ_OK) rc = add_extras(d, oid, name, &make, err);

@@ -175,9 +175,6 @@ int pg_sleep(pg *d, int64_t ms, cq_error *err);
 int pg_end_backend(pg *d, const char *which, cq_error *err);
 
 /* ---- statement.c ---- */
-/* Appends SQL: %I an identifier, %L a text (NULL: NULL), %s as it is, %n an
- * int64_t, %d an int, %t an int64_t of microseconds (0: NULL), %% */
-void pg_sql(cq_buf *out, const char *fmt, ...);
 /* Statements that are sent as one; `into` gets what each counts: rows changed,
  * or the number that its SELECT gives. */
 typedef struct pg_batch {

@@ -5,9 +5,6 @@
 #include "dest/postgresql/internal.h"
 
 #include <string.h>
-#include <zstd.h>
-
-#include "spec/embedded.h"
 
 enum { NOTES_BYTES = 256 << 10 };
 
@@ -155,42 +152,14 @@ int pg_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
 
 /* ---- SQL that cq ships ------------------------------------------------------------ */
 
-static char *shipped(const char *path) {
-  for (int i = 0; i < cq_embedded_nfile; i++) {
-    const cq_embedded_file *f = &cq_embedded_files[i];
-    char *text;
-
-    if (strcmp(f->path, path) != 0) continue;
-    text = cq_malloc(f->full + 1);
-    if (!text) return NULL;
-    if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
-      cq_free(text);
-      return NULL;
-    }
-    text[f->full] = 0;
-    return text;
-  }
-  return NULL;
-}
-
 int pg_script(pg *d, const char *path, cq_error *err) {
-  char *text = shipped(path);
+  char *text = cq_sql_shipped(path);
   cq_buf b;
   int rc;
 
   if (!text) return cq_error_nomem(err);
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  for (const char *p = text; *p;) {
-    const char *at = strstr(p, "{s}");
-
-    if (!at) {
-      cq_buf_str(&b, p);
-      break;
-    }
-    cq_buf_add(&b, p, (size_t)(at - p));
-    pg_sql(&b, "%I", d->schema);
-    p = at + 3;
-  }
+  cq_sql_in_schema(&b, text, d->schema);
   rc = b.rc ? cq_error_nomem(err) : pg_do(d, path, err, "%s", b.data);
   cq_buf_clear(&b);
   cq_free(text);
@@ -218,11 +187,11 @@ int pg_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
 
     if (i) cq_buf_str(&s, ", ");
     if (v[i].kind == CQ_INT) {
-      pg_sql(&s, "%n", v[i].u.i);
+      cq_sql(&s, "%n", v[i].u.i);
     } else {
       text = v[i].kind == CQ_STR ? cq_strndup(v[i].u.s, v[i].len) : NULL;
       if (v[i].kind == CQ_STR && !text) s.rc = CQ_NOMEM;
-      pg_sql(&s, "%L", text);
+      cq_sql(&s, "%L", text);
       cq_free(text);
     }
   }

@@ -118,7 +118,7 @@ static const char *const keys[] = {"_cq_id", "_cq_sync_group_id"};
 
 static void add_on(cq_buf *out, const pg *d, const char *a, const char *b) {
   for (int i = 0; i <= d->group_in_key; i++)
-    pg_sql(out, "%s%s.%I = %s.%I", i ? " AND " : "", a, keys[i], b, keys[i]);
+    cq_sql(out, "%s%s.%I = %s.%I", i ? " AND " : "", a, keys[i], b, keys[i]);
 }
 
 /* a = s.a, ...: the meta columns, or all. */
@@ -130,7 +130,7 @@ static void add_set(cq_buf *out, const cq_dest_table *t, const char *from,
   for (int i = 0; i < n; i++) {
     if (i == 4) continue; /* _cq_id */
     pg_name(name, "", cq_dest_column(t, i), "");
-    pg_sql(out, "%s%I = %s.%I", any++ ? ", " : "", name, from, name);
+    cq_sql(out, "%s%I = %s.%I", any++ ? ", " : "", name, from, name);
   }
 }
 
@@ -140,7 +140,7 @@ static void add_same(cq_buf *out, const cq_dest_table *t) {
   cq_buf_str(out, "true");
   for (int i = CQ_META; i < cq_dest_width(t); i++) {
     pg_name(name, "", cq_dest_column(t, i), "");
-    pg_sql(out, " AND t.%I IS NOT DISTINCT FROM s.%I", name, name);
+    cq_sql(out, " AND t.%I IS NOT DISTINCT FROM s.%I", name, name);
   }
 }
 
@@ -148,24 +148,24 @@ static void add_same(cq_buf *out, const cq_dest_table *t) {
  * alike; three ways to write them. */
 static void add_merge(cq_buf *out, const pg *d, const pg_table *t,
                       const char *clients) {
-  pg_sql(out,
+  cq_sql(out,
          "WITH s AS MATERIALIZED (SELECT DISTINCT ON (_cq_id) * FROM %s WHERE "
          "_cq_client_id = ANY (%s) ORDER BY _cq_id, _cq_row DESC), m AS "
          "MATERIALIZED (SELECT s._cq_id, (",
          t->stage, clients);
   add_same(out, t->table);
-  pg_sql(out, ") AS same FROM s JOIN %s AS t ON ", t->target);
+  cq_sql(out, ") AS same FROM s JOIN %s AS t ON ", t->target);
   add_on(out, d, "t", "s");
-  pg_sql(out, "), same AS (UPDATE %s AS t SET ", t->target);
+  cq_sql(out, "), same AS (UPDATE %s AS t SET ", t->target);
   add_set(out, t->table, "s", 1);
   cq_buf_str(out, " FROM s JOIN m ON m._cq_id = s._cq_id WHERE m.same AND ");
   add_on(out, d, "t", "s");
-  pg_sql(out, " RETURNING 1), changed AS (UPDATE %s AS t SET ", t->target);
+  cq_sql(out, " RETURNING 1), changed AS (UPDATE %s AS t SET ", t->target);
   add_set(out, t->table, "s", 0);
   cq_buf_str(out,
              " FROM s JOIN m ON m._cq_id = s._cq_id WHERE NOT m.same AND ");
   add_on(out, d, "t", "s");
-  pg_sql(out, " RETURNING 1), added AS (INSERT INTO %s AS t (", t->target);
+  cq_sql(out, " RETURNING 1), added AS (INSERT INTO %s AS t (", t->target);
   pg_columns(out, t->table, "", 0);
   cq_buf_str(out, ") SELECT ");
   pg_columns(out, t->table, "s.", 0);
@@ -280,12 +280,12 @@ static void add_journal(pg_batch *b, const pg *d, const pg_table *t) {
     int ok = strcmp(u->status, "ok") == 0;
     const char *cursor = ok && u->cursor ? u->cursor : "";
 
-    pg_sql(&s, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
+    cq_sql(&s, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
            u == t->ended ? "" : ", ", table_name(t), t->run->source, u->client,
            t->run->group, u->status, merged && ok, u->rows, cursor,
            u->started_us, u->finished_us);
     if (merged && ok)
-      pg_sql(&state, "%s(%L, %L, %L, %n, %L::timestamptz, %L, %n)",
+      cq_sql(&state, "%s(%L, %L, %L, %n, %L::timestamptz, %L, %n)",
              any++ ? ", " : "", table_name(t), t->run->source, u->client,
              t->run->group, t->run->time, cursor, u->rows);
   }

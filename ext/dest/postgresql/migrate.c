@@ -12,7 +12,6 @@
  * in place, each value as far as the new type can hold it. */
 #include "dest/postgresql/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,21 +24,6 @@ typedef struct change {
   size_t said; /* length of actions before: the work may be done again */
   char name[PG_NAME], raw[PG_NAME];
 } change;
-
-static int note(change *c, cq_error *err, const char *fmt, ...) CQ_PRINTF(3, 4);
-static int note(change *c, cq_error *err, const char *fmt, ...) {
-  cq_buf *out = c->actions;
-  char text[1200];
-  va_list ap;
-
-  if (!out) return CQ_OK;
-  va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
-  va_end(ap);
-  if (out->len && out->data[out->len - 1] != '[') cq_buf_byte(out, ',');
-  cq_buf_json(out, text, strlen(text));
-  return out->rc ? cq_error_nomem(err) : CQ_OK;
-}
 
 static int refuse(const pg *d, const char *table, const char *facts,
                   cq_error *err) {
@@ -71,14 +55,14 @@ static int create_table(pg *d, change *c, const char *name, cq_error *err) {
   int keyed = d->base.mode != CQ_MODE_APPEND;
   char column[PG_NAME], key[PG_NAME];
   cq_buf b;
-  int rc = note(c, err, "create table %s", name);
+  int rc = cq_dest_note(c->actions, err, "create table %s", name);
 
   if (rc || c->dry) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  pg_sql(&b, "CREATE TABLE %I.%I (\n", d->schema, name);
+  cq_sql(&b, "CREATE TABLE %I.%I (\n", d->schema, name);
   for (int i = 0; i < cq_dest_width(c->table); i++) {
     pg_name(column, "", cq_dest_column(c->table, i), "");
-    pg_sql(&b, "%s  %I %s%s", i ? ",\n" : "", column,
+    cq_sql(&b, "%s  %I %s%s", i ? ",\n" : "", column,
            cq_pgcopy_type(cq_dest_type(c->table, i)),
            i < CQ_META && cq_dest_metas[i].not_null ? " NOT NULL" : "");
   }
@@ -86,7 +70,7 @@ static int create_table(pg *d, change *c, const char *name, cq_error *err) {
   if (numbered(d, c)) cq_buf_str(&b, ",\n  _cq_row bigint");
   pg_name(key, "", name, "_cqpk");
   if (keyed)
-    pg_sql(&b, ",\n  CONSTRAINT %I PRIMARY KEY (_cq_id%s)", key,
+    cq_sql(&b, ",\n  CONSTRAINT %I PRIMARY KEY (_cq_id%s)", key,
            d->group_in_key ? ", _cq_sync_group_id" : "");
   cq_buf_str(&b, "\n)");
   rc = b.rc ? cq_error_nomem(err) : pg_do(d, name, err, "%s", b.data);
@@ -135,13 +119,13 @@ static void view_columns(cq_buf *b, const pg_present *view,
 
   *more = 0;
   for (size_t i = 0; i < view->n; i++)
-    pg_sql(b, "%sr.%I", any++ ? ", " : "", view->names[i]);
+    cq_sql(b, "%sr.%I", any++ ? ", " : "", view->names[i]);
   for (size_t i = 0; i < table->n; i++) {
     if (pg_present_type(view, table->names[i]) ||
         strcmp(table->names[i], "_cq_row") == 0)
       continue;
     *more = 1;
-    pg_sql(b, "%sr.%I", any++ ? ", " : "", table->names[i]);
+    cq_sql(b, "%sr.%I", any++ ? ", " : "", table->names[i]);
   }
 }
 
@@ -185,7 +169,8 @@ static int change_view(pg *d, change *c, cq_error *err) {
   rc = pg_present_read(d, c->name, &view, err);
   if (rc == CQ_OK) rc = pg_present_read(d, c->raw, &table, err);
   if (rc == CQ_OK && c->dry) {
-    if (!view.oid) rc = note(c, err, "create view %s", c->name);
+    if (!view.oid)
+      rc = cq_dest_note(c->actions, err, "create view %s", c->name);
   } else if (rc == CQ_OK) {
     view_columns(&columns, &view, &table, &more);
     if (columns.rc)
@@ -209,7 +194,7 @@ static const char *wanted_type(const change *c, int i) {
 static void add_fact(cq_buf *facts, const char *fmt, const char *a,
                      const char *b, const char *e) {
   if (facts->len) cq_buf_str(facts, "; ");
-  pg_sql(facts, fmt, a, b, e);
+  cq_sql(facts, fmt, a, b, e);
 }
 
 static int key_fits(const pg *d, const pg_present *old) {
@@ -244,16 +229,16 @@ static void add_retype(cq_buf *b, const char *column, const char *had,
                        const char *type) {
   int list = strlen(had) > 2 && strcmp(had + strlen(had) - 2, "[]") == 0;
 
-  pg_sql(b, "ALTER COLUMN %I DROP DEFAULT, ALTER COLUMN %I TYPE %s USING ",
+  cq_sql(b, "ALTER COLUMN %I DROP DEFAULT, ALTER COLUMN %I TYPE %s USING ",
          column, column, type);
   if (strcmp(had, "boolean") == 0 &&
       (strcmp(type, "bigint") == 0 || strcmp(type, "numeric") == 0 ||
        strcmp(type, "double precision") == 0))
-    pg_sql(b, "%I::int::%s", column, type);
+    cq_sql(b, "%I::int::%s", column, type);
   else if (list)
-    pg_sql(b, "pg_temp.cq_read(to_json(%I)::text, NULL::%s)", column, type);
+    cq_sql(b, "pg_temp.cq_read(to_json(%I)::text, NULL::%s)", column, type);
   else
-    pg_sql(b, "pg_temp.cq_read(%I::text, NULL::%s)", column, type);
+    cq_sql(b, "pg_temp.cq_read(%I::text, NULL::%s)", column, type);
 }
 
 static int make_reader(pg *d, const char *type, cq_error *err) {
@@ -280,7 +265,7 @@ static int retype(pg *d, change *c, const char *name, const pg_present *old,
   int any = 0, rc = CQ_OK;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  pg_sql(&b, "ALTER TABLE %I.%I ", d->schema, name);
+  cq_sql(&b, "ALTER TABLE %I.%I ", d->schema, name);
   for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
     const char *had, *type = wanted_type(c, i);
 
@@ -293,10 +278,10 @@ static int retype(pg *d, change *c, const char *name, const pg_present *old,
       rc = make_reader(d, type, err);
       /* What is no time becomes the beginning of time, rather than nothing. */
       if (i < CQ_META - 1)
-        pg_sql(&b, "ALTER COLUMN %I DROP NOT NULL, ", column);
+        cq_sql(&b, "ALTER COLUMN %I DROP NOT NULL, ", column);
       add_retype(&b, column, had, type);
     } else {
-      pg_sql(&b, "ADD COLUMN %I %s NOT NULL DEFAULT %s", column, type,
+      cq_sql(&b, "ADD COLUMN %I %s NOT NULL DEFAULT %s", column, type,
              missing_value(i));
     }
   }
@@ -336,7 +321,7 @@ static int rekey(pg *d, const char *name, const pg_present *old,
 static int rebuild(pg *d, change *c, const char *name, const pg_present *old,
                    const char *facts, cq_error *err) {
   pg_dependents theirs = {NULL, NULL, 0, 0, 0};
-  int rc = note(c, err, "change table %s: %s", name, facts);
+  int rc = cq_dest_note(c->actions, err, "change table %s: %s", name, facts);
 
   if (rc || c->dry) return rc;
   rc = pg_dependents_read(d, old->oid, &theirs, err);
@@ -355,17 +340,17 @@ static int add_columns(pg *d, change *c, const char *name,
   cq_buf b;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  pg_sql(&b, "ALTER TABLE %I.%I ", d->schema, name);
+  cq_sql(&b, "ALTER TABLE %I.%I ", d->schema, name);
   for (int i = CQ_META - 1; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
     pg_name(column, "", cq_dest_column(c->table, i), "");
     if (pg_present_type(old, column)) continue;
-    rc = note(c, err, "table %s: add column %s %s", name, column,
-              wanted_type(c, i));
-    pg_sql(&b, "%sADD COLUMN %I %s", any++ ? ", " : "", column,
+    rc = cq_dest_note(c->actions, err, "table %s: add column %s %s", name,
+                      column, wanted_type(c, i));
+    cq_sql(&b, "%sADD COLUMN %I %s", any++ ? ", " : "", column,
            wanted_type(c, i));
   }
   if (numbered(d, c) && !pg_present_type(old, "_cq_row"))
-    pg_sql(&b, "%sADD COLUMN _cq_row bigint", any++ ? ", " : "");
+    cq_sql(&b, "%sADD COLUMN _cq_row bigint", any++ ? ", " : "");
   if (rc == CQ_OK && any && !c->dry)
     rc = b.rc ? cq_error_nomem(err) : pg_do(d, name, err, "%s", b.data);
   cq_buf_clear(&b);
@@ -406,10 +391,11 @@ static int make_way(pg *d, change *c, const pg_present *seen,
                   view ? "was synced with write_mode append"
                        : "was synced with another write_mode than append",
                   err);
-  rc = note(c, err, "drop %s %s", view ? "view" : "table", c->name);
+  rc = cq_dest_note(c->actions, err, "drop %s %s", view ? "view" : "table",
+                    c->name);
   if (rc || c->dry) return rc;
   cq_buf_init(&name, sizeof quoted);
-  pg_sql(&name, "%I.%I", d->schema, c->name);
+  cq_sql(&name, "%I.%I", d->schema, c->name);
   if (name.rc) return cq_error_nomem(err);
   rc = pg_grants(d, seen->oid, name.data, grants, err);
   if (rc == CQ_OK) rc = pg_dependents_read(d, seen->oid, theirs, err);

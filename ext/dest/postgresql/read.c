@@ -111,12 +111,12 @@ static void add_select(cq_buf *sql, const pg *d, const reading *x) {
 
     pg_name(name, "", t->def->columns[t->cols[i]].name, "");
     if (type & CQ_LIST && (type & CQ_TYPE_MASK) != CQ_JSON)
-      pg_sql(sql, ", to_json(%I)::text", name);
+      cq_sql(sql, ", to_json(%I)::text", name);
     else
-      pg_sql(sql, ", %I", name);
+      cq_sql(sql, ", %I", name);
   }
   pg_name(name, append ? "raw_" : "", t->def->name, "");
-  pg_sql(sql,
+  cq_sql(sql,
          " FROM %I.%I WHERE _cq_sync_group_id = %n AND _cq_source_name = %L "
          "AND _cq_client_id = %L",
          d->schema, name, x->group, x->run->source, x->client);

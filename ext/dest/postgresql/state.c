@@ -286,7 +286,7 @@ static void add_forget(pg_batch *b, const pg *d, const cq_dest_run *r,
   cq_buf gone;
 
   cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
-  pg_sql(&gone,
+  cq_sql(&gone,
          "table_name = %L AND source_name = %L AND NOT EXISTS (SELECT FROM "
          "%I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name = %L "
          "AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "

@@ -16,69 +16,6 @@ enum {
   DETAIL = 300           /* bytes of the server's detail in a message */
 };
 
-/* ---- text -------------------------------------------------------------------- */
-
-static void add_quoted(cq_buf *out, const char *s, char quote) {
-  cq_buf_byte(out, quote);
-  for (; *s; s++) {
-    if (*s == quote) cq_buf_byte(out, quote);
-    cq_buf_byte(out, *s);
-  }
-  cq_buf_byte(out, quote);
-}
-
-static void add_literal(cq_buf *out, const char *s) {
-  if (s)
-    add_quoted(out, s, '\'');
-  else
-    cq_buf_str(out, "NULL");
-}
-
-static void sql_args(cq_buf *out, const char *fmt, va_list ap) {
-  char time[40];
-
-  for (const char *p = fmt; *p; p++) {
-    int64_t us;
-
-    if (*p != '%') {
-      cq_buf_byte(out, *p);
-      continue;
-    }
-    switch (*++p) {
-    case 'I':
-      add_quoted(out, va_arg(ap, const char *), '"');
-      break;
-    case 'L':
-      add_literal(out, va_arg(ap, const char *));
-      break;
-    case 's':
-      cq_buf_str(out, va_arg(ap, const char *));
-      break;
-    case 'n':
-      cq_buf_printf(out, "%lld", (long long)va_arg(ap, int64_t));
-      break;
-    case 'd':
-      cq_buf_printf(out, "%d", va_arg(ap, int));
-      break;
-    case 't':
-      us = va_arg(ap, int64_t);
-      if (us > 0) cq_time_format(us, time);
-      add_literal(out, us > 0 ? time : NULL);
-      break;
-    default:
-      cq_buf_byte(out, *p);
-    }
-  }
-}
-
-void pg_sql(cq_buf *out, const char *fmt, ...) {
-  va_list ap;
-
-  va_start(ap, fmt);
-  sql_args(out, fmt, ap);
-  va_end(ap);
-}
-
 /* ---- errors ------------------------------------------------------------------ */
 
 static int code_of(const char *state) {
@@ -217,7 +154,7 @@ void pg_add(pg_batch *b, int64_t *into, const char *fmt, ...) {
   }
   b->into[b->n++] = into;
   va_start(ap, fmt);
-  sql_args(&b->sql, fmt, ap);
+  cq_sql_v(&b->sql, fmt, ap);
   va_end(ap);
   cq_buf_str(&b->sql, ";\n");
 }
@@ -258,7 +195,7 @@ int pg_do(pg *d, const char *what, cq_error *err, const char *fmt, ...) {
   pg_batch_init(&b);
   cq_buf_init(&s, SIZE_MAX);
   va_start(ap, fmt);
-  sql_args(&s, fmt, ap);
+  cq_sql_v(&s, fmt, ap);
   va_end(ap);
   if (s.rc)
     b.sql.rc = s.rc;
@@ -277,7 +214,7 @@ static pg_result *select_args(pg *d, const char *what, cq_error *err,
   int rc;
 
   cq_buf_init(&s, SIZE_MAX);
-  sql_args(&s, fmt, ap);
+  cq_sql_v(&s, fmt, ap);
   rc = s.rc ? cq_error_nomem(err) : pg_send(d, s.data, err);
   if (rc == CQ_OK) rc = pg_next(d, &r, err);
   if (rc == CQ_OK && r && !good(d, r)) rc = pg_fail(d, r, what, err);
@@ -334,7 +271,7 @@ int pg_copy_begin(pg *d, const char *what, cq_error *err, const char *fmt,
 
   cq_buf_init(&s, SIZE_MAX);
   va_start(ap, fmt);
-  sql_args(&s, fmt, ap);
+  cq_sql_v(&s, fmt, ap);
   va_end(ap);
   rc = s.rc ? cq_error_nomem(err) : pg_send(d, s.data, err);
   if (rc == CQ_OK) rc = pg_next(d, &r, err);

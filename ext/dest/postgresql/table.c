@@ -30,9 +30,9 @@ void pg_columns(cq_buf *out, const cq_dest_table *t, const char *alias,
     pg_name(name, "", cq_dest_column(t, i), "");
     if (i) cq_buf_str(out, ", ");
     if (group && i == 2)
-      pg_sql(out, "%n", group);
+      cq_sql(out, "%n", group);
     else
-      pg_sql(out, "%s%I", alias, name);
+      cq_sql(out, "%s%I", alias, name);
   }
 }
 
@@ -44,7 +44,7 @@ size_t pg_clients(cq_buf *out, const pg_table *t, const char *status,
   for (const pg_unit *u = t->ended; u; u = u->next) {
     if (strcmp(u->status, status) != 0) continue;
     if (keep >= 0 && keep != (u->keep != NULL)) continue;
-    pg_sql(out, n++ ? ", %L" : "%L", u->client);
+    cq_sql(out, n++ ? ", %L" : "%L", u->client);
   }
   cq_buf_str(out, "]::text[]");
   return n;
@@ -142,7 +142,7 @@ static int name_table(pg *d, pg_table *t, cq_error *err) {
   t->numbered = !append || t->table->incremental;
   pg_name(cut, append ? "raw_" : "", name, "");
   cq_buf_init(&b, SIZE_MAX);
-  pg_sql(&b, "%I.%I", d->schema, cut);
+  cq_sql(&b, "%I.%I", d->schema, cut);
   t->target = text_of(&b);
   cq_buf_init(&b, SIZE_MAX);
   pg_columns(&b, t->table, "", 0);
@@ -152,7 +152,7 @@ static int name_table(pg *d, pg_table *t, cq_error *err) {
     snprintf(cut, sizeof cut, "cq_stage_%lld_%016llx", (long long)t->run->group,
              (unsigned long long)cq_hash64(name, strlen(name), 0));
     cq_buf_init(&b, SIZE_MAX);
-    pg_sql(&b, "%I.%I", d->schema, cut);
+    cq_sql(&b, "%I.%I", d->schema, cut);
     t->stage = text_of(&b);
   }
   if (!t->target || !t->columns || (!append && !t->stage))

@@ -13,7 +13,6 @@
  * dropped and made again; those say so in their text. */
 #include "dest/sqlite/internal.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #ifndef SQLITE_CORE
@@ -115,24 +114,6 @@ int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group) {
     lite_add_name(b, t->def->columns[t->cols[i]].name);
   }
   return b->rc;
-}
-
-static int note(cq_buf *actions, cq_error *err, const char *fmt, ...)
-    CQ_PRINTF(3, 4);
-static int note(cq_buf *actions, cq_error *err, const char *fmt, ...) {
-  va_list ap;
-  char *text;
-
-  if (!actions) return CQ_OK;
-  va_start(ap, fmt);
-  text = sqlite3_vmprintf(fmt, ap);
-  va_end(ap);
-  if (!text) return cq_error_nomem(err);
-  if (actions->len && actions->data[actions->len - 1] != '[')
-    cq_buf_byte(actions, ',');
-  cq_buf_json(actions, text, strlen(text));
-  sqlite3_free(text);
-  return actions->rc ? cq_error_nomem(err) : CQ_OK;
 }
 
 /* ---- making ---------------------------------------------------------------- */
@@ -432,10 +413,11 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
                        column, had ? had : "", type);
       if (!d->forced) return refuse(err, d, name, fact);
       clash = 1;
-      rc = note(actions, err, "table %s: %s", name, fact);
+      rc = cq_dest_note(actions, err, "table %s: %s", name, fact);
       continue;
     }
-    rc = note(actions, err, "table %s: add column %s %s", name, column, type);
+    rc = cq_dest_note(actions, err, "table %s: add column %s %s", name, column,
+                      type);
     if (rc == CQ_OK && !dry)
       rc = lite_ddl(d, err, "ALTER TABLE \"%w\".\"%w\" ADD COLUMN \"%w\" %s",
                     d->schema, name, column, type);
@@ -460,7 +442,8 @@ static int clear_way(cq_lite *d, const char *name, int want_view, present *p,
     return refuse(err, d, name,
                   p->view ? "was synced with write_mode append"
                           : "was synced with another write_mode than append");
-  rc = note(actions, err, "drop %s %s", p->view ? "view" : "table", name);
+  rc = cq_dest_note(actions, err, "drop %s %s", p->view ? "view" : "table",
+                    name);
   if (rc == CQ_OK && !dry)
     rc = lite_ddl(d, err, "DROP %s \"%w\".\"%w\"", p->view ? "VIEW" : "TABLE",
                   d->schema, name);
@@ -540,13 +523,13 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
     goto done;
   }
   if (!old.exists) {
-    rc = note(actions, err, "create table %s", raw);
+    rc = cq_dest_note(actions, err, "create table %s", raw);
     if (rc == CQ_OK && !dry) rc = create_table(d, t, raw, NULL, keyed, err);
     changed = 1;
   } else {
     rc = alter(d, t, raw, &old, keyed, dry, actions, err);
     if (rc == CQ_ROW) {
-      rc = note(actions, err, "rebuild table %s", raw);
+      rc = cq_dest_note(actions, err, "rebuild table %s", raw);
       if (rc == CQ_OK && !dry) rc = rebuild(d, t, raw, &old, keyed, err);
     }
   }
@@ -555,7 +538,7 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   if (!dry) {
     rc = change_view(d, t, raw, seen.exists, err);
   } else if (changed || !seen.exists) {
-    rc = note(actions, err, "create view %s", name);
+    rc = cq_dest_note(actions, err, "create view %s", name);
   }
 done:
   present_clear(&seen);

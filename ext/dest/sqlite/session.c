@@ -150,35 +150,15 @@ int lite_commit(cq_lite *d, int force, cq_error *err) {
 /* ---- SQL that cq ships --------------------------------------------------- */
 
 int lite_script(cq_lite *d, const char *path, cq_error *err) {
-  char *text = cq_dest_shipped(path), *schema = NULL;
+  char *text = cq_sql_shipped(path);
   cq_buf b;
-  int rc = CQ_OK;
+  int rc;
 
+  if (!text) return cq_error_nomem(err);
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  schema = sqlite3_mprintf("\"%w\"", d->schema);
-  if (!text || !schema) {
-    rc = cq_error_nomem(err);
-    goto done;
-  }
-  for (const char *p = text; *p;) {
-    const char *at = strstr(p, "{s}");
-
-    if (!at) {
-      cq_buf_str(&b, p);
-      break;
-    }
-    cq_buf_add(&b, p, (size_t)(at - p));
-    cq_buf_str(&b, schema);
-    p = at + 3;
-  }
-  if (b.rc) {
-    rc = cq_error_nomem(err);
-    goto done;
-  }
-  rc = lite_run_sql(d, b.data, path, err);
-done:
+  cq_sql_in_schema(&b, text, d->schema);
+  rc = b.rc ? cq_error_nomem(err) : lite_run_sql(d, b.data, path, err);
   cq_buf_clear(&b);
-  sqlite3_free(schema);
   cq_free(text);
   return rc;
 }
