@@ -13,6 +13,7 @@ sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
 import conformance
 import postgres
 from conformance import PORTS, SHIPS
+from proxy import Proxy
 
 pg = postgres.Server()
 store = postgres.Store(pg)
@@ -78,61 +79,37 @@ for mode in MODES:
 # ---- an answer is lost ----
 
 
-class Proxy:
-    """Between cq and the server: cuts connections where COMMIT goes by."""
+class Commits(Proxy):
+    """Cuts connections where COMMIT goes by."""
 
     def __init__(self):
-        self.listen = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listen.getsockname()[1]
-        self.cut = None  # 'before' or 'after' the server has it
+        self.mode = None  # 'before' or 'after' the server has it
         self.cuts = self.commits = 0
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(pg.port)
 
-    def accept(self):
-        while True:
-            client = self.listen.accept()[0]
-            server = socket.create_connection(('127.0.0.1', pg.port))
-            threading.Thread(target=self.up, args=(client, server), daemon=True).start()
-            threading.Thread(target=self.down, args=(client, server), daemon=True).start()
-
-    def up(self, client, server):
-        try:
-            while data := client.recv(65536):
-                if b'COMMIT;' in data:
-                    self.commits += 1
-                    if self.cut and self.commits % 2:
-                        self.cuts += 1
-                        if self.cut == 'after':
-                            server.sendall(data)
-                            time.sleep(0.2)  # it is done, and its answer is thrown away
-                        break
-                server.sendall(data)
-        except OSError:
-            pass
-        for s in (client, server):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def down(self, client, server):
-        try:
-            while data := server.recv(65536):
-                if not (self.cut == 'after' and b'COMMIT\0' in data and self.commits % 2):
-                    client.sendall(data)
-        except OSError:
-            pass
+    def passes(self, data, client, server, up):
+        if up and b'COMMIT;' in data:
+            self.commits += 1
+            if self.mode and self.commits % 2:
+                self.cuts += 1
+                if self.mode == 'after':
+                    server.sendall(data)
+                    time.sleep(0.2)  # it is done, and its answer is thrown away
+                return False
+        if not up and self.mode == 'after' and b'COMMIT\0' in data and self.commits % 2:
+            return True
+        return super().passes(data, client, server, up)
 
 
-proxy = Proxy()
+proxy = Commits()
 through = '{kind: postgresql, connection_string: "postgresql://postgres@127.0.0.1:%d/postgres"}' % proxy.port
 for mode in MODES:
     store.fresh()
     for version, cut in ((1, 'after'), (2, 'before')):
         routes(version, 0)
-        proxy.cut, proxy.cuts = cut, 0
+        proxy.mode, proxy.cuts = cut, 0
         r = t.sync(spec(mode, through))
-        proxy.cut = None
+        proxy.mode = None
         t.is_(f'{mode}: cut {cut} COMMIT', (r['status'], proxy.cuts > 2, whole(version), [r['destinations'][0][k] for k in ('inserted', 'updated')] if 'destinations' in r else r),
               ('success', True, [], [64, 0] if mode == 'append' or version == 1 else [0, 64]))
     if mode == 'append':

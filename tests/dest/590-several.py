@@ -3,7 +3,6 @@
 # a dead one. A slow one is PostgreSQL behind a proxy that passes little on.
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -11,52 +10,22 @@ import time
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
 import postgres
 from conformance import CREW, SHIPS
+from proxy import Proxy
 from synctest import Sync
 
 
-class Slow:
-    """A proxy that passes on what it gets, or holds it back while `held`, or cuts all that it has."""
+class Slow(Proxy):
+    """Holds back what goes to the server while `free` is not set."""
 
     def __init__(self, to):
-        self.to, self.held, self.open = to, threading.Event(), []
         self.free = threading.Event()
         self.free.set()
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(to)
 
-    def accept(self):
-        while True:
-            try:
-                here, _ = self.listener.accept()
-            except OSError:
-                return
-            there = socket.create_connection(('127.0.0.1', self.to))
-            self.open += [here, there]
-            for a, b, toward in ((here, there, True), (there, here, False)):
-                threading.Thread(target=self.pump, args=(a, b, toward), daemon=True).start()
-
-    def pump(self, a, b, toward):
-        try:
-            while data := a.recv(65536):
-                if toward:
-                    self.free.wait()
-                b.sendall(data)
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        for s in self.open:
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.open = []
+    def passes(self, data, client, server, up):
+        if up:
+            self.free.wait()
+        return super().passes(data, client, server, up)
 
 
 pg = postgres.Server()
@@ -127,7 +96,7 @@ try:
     def cut():
         while not t.asked('*rome/ships*'):
             time.sleep(0.01)
-        proxy.listener.shutdown(socket.SHUT_RDWR)
+        proxy.stop()
         proxy.cut()
     watcher = threading.Thread(target=cut)
     watcher.start()

@@ -26,6 +26,8 @@ import urllib.parse
 import urllib.request
 import xml.sax.saxutils
 
+from proxy import Proxy
+
 BUILD = os.environ['CQ_BUILD']
 KEY, SECRET = 'cqkey', 'cqsecret-not-for-logs'
 RO_KEY, RO_SECRET = 'rokey', 'rosecret-not-for-logs'
@@ -444,60 +446,24 @@ class Strict:
 
 # ---- a way that breaks --------------------------------------------------------------------
 
-class Cutter:
-    """Listens, and passes bytes on to a server's port; after `after` bytes of a request has been passed, for the next `times` connections that get so
-    far, both ends are reset."""
+class Cutter(Proxy):
+    """After `after` bytes of a request has been passed, for the next `times` connections that get so far, both ends are reset."""
 
     def __init__(self, port):
-        self.to, self.after, self.times, self.cuts = port, 0, 0, 0
-        self.listen = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listen.getsockname()[1]
+        self.after, self.times, self.cuts, self.sent = 0, 0, 0, {}
+        super().__init__(port)
         self.url = f'http://127.0.0.1:{self.port}'
-        threading.Thread(target=self.accept, daemon=True).start()
 
-    def accept(self):
-        while True:
-            try:
-                a = self.listen.accept()[0]
-            except OSError:
-                return
-            try:
-                b = socket.create_connection(('127.0.0.1', self.to))
-            except OSError:
-                a.close()
-                continue
-            threading.Thread(target=self.pass_on, args=(a, b, True), daemon=True).start()
-            threading.Thread(target=self.pass_on, args=(b, a, False), daemon=True).start()
-
-    def pass_on(self, a, b, up):
-        n = 0
-        try:
-            while True:
-                data = a.recv(65536)
-                if not data:
-                    break
-                n += len(data)
-                if up and self.times > 0 and n > self.after:
-                    self.times -= 1
-                    self.cuts += 1
-                    for s in (a, b):
-                        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
-                    break
-                b.sendall(data)
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listen.close()
+    def passes(self, data, client, server, up):
+        if up:
+            self.sent[client] = self.sent.get(client, 0) + len(data)
+            if self.times > 0 and self.sent[client] > self.after:
+                self.times -= 1
+                self.cuts += 1
+                for s in (client, server):
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+                return False
+        return super().passes(data, client, server, up)
 
 
 class Drive:

@@ -68,7 +68,7 @@ int ch_read(cq_dest *base, const cq_dest_run *r, const cq_dest_table *t,
 
   cq_buf_init(&q, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&p.left, HELD);
-  p.batch = cq_batch_new(t->def->ncol);
+  p.batch = cq_batch_new(t->def->nslot);
   if (!cols || !raw || !p.batch) {
     rc = cq_error_nomem(err);
     goto done;

@@ -230,7 +230,7 @@ int ch_stage_put(ch *d, const ch_table *x, const char *id, cq_buf *statement,
   return rc;
 }
 
-/* A small object, put, read and removed. */
+/* A small object, put and removed. */
 int ch_stage_test(ch *d, cq_error *err) {
   char *key =
       cq_mprintf("%s%scq_test_%llx", d->o->stage_path,

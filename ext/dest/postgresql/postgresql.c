@@ -190,7 +190,8 @@ const cq_dest_ops cq_dest_postgresql = {
         "missing\",\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"100 "
         "MB; memory stays at some MB whatever it says\",\"batch_timeout\":\"5 "
         "s\",\"create_performance_indexes\":\"false\",\"retry_on_deadlock\":"
-        "\"10\",\"pgx_log_level\":\"accepted, not needed\"}",
+        "\"10\",\"reconnect_timeout\":\"60 s\",\"pgx_log_level\":\"accepted, "
+        "not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","
                     "\"overwrite\",\"overwrite-delete-stale\",\"views\"]",
     .schemes = "postgresql postgres",
