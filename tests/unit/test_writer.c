@@ -344,7 +344,7 @@ static void test_writer_rows_come_in_order_and_once(void) {
   CHECK_INT(it.published, 1);
   CHECK_INT(table.n.inserted, 300 * ROWS);
   CHECK_INT(table.n.deleted, 4);
-  CHECK_INT(it.commits, 1); /* drained */
+  CHECK_INT(it.commits, 1);                     /* drained */
   CHECK_INT(dest->ops->poll(dest, &e), CQ_ROW); /* a value that did not fit */
   CHECK_INT(e.warning, 1);
   CHECK_INT(dest->ops->poll(dest, &e), CQ_DONE);
