@@ -94,6 +94,7 @@ enum {
   T_CLIENTS,
   T_PERMISSIONS,
   T_PAID,
+  T_GENERATED,
   T_EXAMPLE,
   T_COUNT
 };
@@ -177,6 +178,7 @@ static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
   if (rc) return rc;
   row[T_INCREMENTAL] = cq_value_int(t->cursor.column >= 0);
   row[T_PAID] = cq_value_int(t->paid != 0);
+  row[T_GENERATED] = cq_value_int(t->generated != 0);
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
   for (size_t i = 0; i < t->nkey; i++) list_add(&b, t->columns[t->key[i]].name);
   if (list_end(out, &b, &row[T_KEY]) ||
@@ -226,7 +228,7 @@ const cq_fixed cq_fixed_tables = {
     "CREATE TABLE x(name TEXT, integration TEXT, resolves_to TEXT, "
     "service TEXT, title TEXT, description TEXT, parent TEXT, "
     "incremental INTEGER, key TEXT, clients TEXT, permissions TEXT, "
-    "paid INTEGER, example TEXT)",
+    "paid INTEGER, generated INTEGER, example TEXT)",
     T_COUNT,
     0,
     fill_tables,

@@ -42,6 +42,9 @@ int load_root(own_integration *in, cq_error *err);
 int load_service(own_integration *in, const cq_node *service, cq_error *err);
 int load_table(own_integration *in, const cq_node *service, const char *name,
                own_table **out, cq_error *err);
+/* Is it a table that globs leave out?  Its own word, its file's or the root's. */
+int load_generated(const own_integration *in, const cq_node *service,
+                   const char *name);
 /* preset.c: `base` with the presets that `use` names over it. */
 int load_presets(load *l, const cq_node *use, const cq_node *service,
                  cq_node *base, cq_node **out);

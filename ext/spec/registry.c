@@ -200,39 +200,61 @@ static const cq_embedded_table *embedded_table(const char *name) {
   return NULL;
 }
 
+/* The integration that has the table, opened, the file's tree that defines it,
+ * and its name there. */
+static int registry_file(cq_registry *r, const char *name, known **out,
+                         cq_node **tree, const char **own, cq_error *err) {
+  const cq_embedded_table *e = embedded_table(name);
+  known *k = NULL;
+  int rc;
+
+  *tree = NULL;
+  *own = NULL;
+  if (e) k = registry_find(r, e->integration);
+  for (size_t i = 0; i < r->nuser && !k; i++)
+    if (strcmp(r->names[i], name) == 0) k = r->owners[i];
+  if (!k) return cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
+  *out = k;
+  rc = known_open(k, err);
+  if (rc == CQ_OK && e && k->embedded)
+    rc = known_embedded(k, e->file, tree, err);
+  for (struct file *f = k->files; rc == CQ_OK && f && !*tree; f = f->next)
+    if (cq_tree_get(cq_tree_get(f->tree, "tables"), name)) *tree = f->tree;
+  if (rc) return rc;
+  const cq_node *tables = cq_tree_get(*tree, "tables");
+  for (size_t i = 0; tables && i < tables->count; i++)
+    if (strcmp(tables->keys[i], name) == 0) *own = tables->keys[i];
+  return *own ? CQ_OK : cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
+}
+
+int cq_registry_generated(cq_registry *r, const char *name, int *yes,
+                          cq_error *err) {
+  known *k;
+  cq_node *tree;
+  const char *own;
+  int rc = registry_file(r, name, &k, &tree, &own, err);
+
+  *yes = rc == CQ_OK && load_generated(k->in, tree, own);
+  return rc;
+}
+
 static int registry_get(cq_registry *r, const char *name, int depth,
                         const cq_table **out, cq_error *err) {
-  const cq_embedded_table *e = embedded_table(name);
   const cq_table *parent = NULL;
   known *k = NULL;
   cq_node *tree = NULL;
   own_table *t = NULL;
+  const char *own;
   int rc;
 
   *out = NULL;
   if (depth > CQ_MAX_PARENT_DEPTH)
     return cq_error_set(err, CQ_TOOBIG, "%s: parents nest too deep", name);
-  if (e) k = registry_find(r, e->integration);
-  for (size_t i = 0; i < r->nuser && !k; i++)
-    if (strcmp(r->names[i], name) == 0) k = r->owners[i];
-  if (!k) return cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
-  rc = known_open(k, err);
-  for (t = k->in ? k->in->tables : NULL; t && strcmp(t->pub.name, name) != 0;
-       t = t->next)
+  rc = registry_file(r, name, &k, &tree, &own, err);
+  for (t = rc == CQ_OK ? k->in->tables : NULL;
+       t && strcmp(t->pub.name, name) != 0; t = t->next)
     ;
-  if (rc == CQ_OK && !t) {
-    const char *own = NULL;
-
-    if (e && k->embedded) rc = known_embedded(k, e->file, &tree, err);
-    for (struct file *f = k->files; f && !tree; f = f->next)
-      if (cq_tree_get(cq_tree_get(f->tree, "tables"), name)) tree = f->tree;
-    const cq_node *tables = cq_tree_get(tree, "tables");
-    for (size_t i = 0; tables && i < tables->count; i++)
-      if (strcmp(tables->keys[i], name) == 0) own = tables->keys[i];
-    if (rc == CQ_OK && !own)
-      rc = cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
-    if (rc == CQ_OK) rc = load_table(k->in, tree, own, &t, err);
-  }
+  if (rc == CQ_OK && !t) rc = load_table(k->in, tree, own, &t, err);
   if (rc) return rc;
   if (!t->linked) {
     if (t->pub.parent.table_name) {

@@ -272,7 +272,8 @@ int load_service(own_integration *in, const cq_node *service, cq_error *err) {
   CHECK(service, "service", "service$", "title$", "description$", "use~",
         "defaults{", "presets{", "shapes{", "tables{");
   CHECK(cq_tree_get(service, "defaults"), "defaults", "request{", "page{",
-        "limits{", "errors[", "error{", "over*", "rows_optional?");
+        "limits{", "errors[", "error{", "over*", "rows_optional?",
+        "generated?");
   return CQ_OK;
 }
 
@@ -310,7 +311,7 @@ int load_root(own_integration *in, cq_error *err) {
   }
   x = cq_tree_get(n, "defaults");
   CHECK(x, "defaults", "request{", "page{", "limits{", "errors[", "error{",
-        "over*", "rows_optional?");
+        "over*", "rows_optional?", "generated?");
   rc = root_config(l, cq_tree_get(n, "config"));
   if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
   if (rc == CQ_OK) rc = root_tls(l, cq_tree_get(n, "tls"));

@@ -456,6 +456,7 @@ struct cq_table {
   size_t nkey;
   const int *key;          /* column indexes */
   int paid;                /* asked only where config.use_paid_apis */
+  int generated;           /* matched by no glob of a sync, but where asked */
   const char *permissions; /* JSON list, or NULL */
 };
 
@@ -502,6 +503,9 @@ int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
                       cq_error *err);
 int cq_registry_integration(cq_registry *r, const char *name,
                             const cq_integration **out, cq_error *err);
+/* cq_table.generated, without loading the table. */
+int cq_registry_generated(cq_registry *r, const char *name, int *yes,
+                          cq_error *err);
 
 /* ---- configuration of a source ----------------------------------------- */
 /* Values of `config:` for one source: from a spec tree (or NULL), checked

@@ -553,6 +553,18 @@ static int load_detail(load *l, const cq_node *at, const char *detail) {
   return load_choice(l, at, what, names, l->table->ncall, detail, &i);
 }
 
+int load_generated(const own_integration *in, const cq_node *service,
+                   const char *name) {
+  const cq_node *own = cq_tree_get(cq_tree_get(service, "tables"), name);
+  const cq_node *levels[] = {own, cq_tree_get(service, "defaults"),
+                             cq_tree_get(in->root, "defaults")};
+
+  for (int i = 0; i < 3; i++)
+    if (cq_tree_get(levels[i], "generated"))
+      return load_bool(cq_tree_get(levels[i], "generated"), 0);
+  return 0;
+}
+
 int load_table(own_integration *in, const cq_node *service, const char *name,
                own_table **out, cq_error *err) {
   const cq_node *own = cq_tree_get(cq_tree_get(service, "tables"), name);
@@ -586,7 +598,8 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   CHECK(own, name, "title$", "description$", "service$", "over*", "only",
         "get{", "request{", "rows$", "key*", "columns{", "each{", "page{",
         "errors[", "error{", "limits{", "calls{", "parent~", "cursor{", "use~",
-        "example$", "permissions*", "paid?", "detail$", "rows_optional?");
+        "example$", "permissions*", "paid?", "detail$", "rows_optional?",
+        "generated?");
   if (service != in->root && (rc = load_service(in, service, err)) != 0)
     return rc;
   if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
@@ -607,6 +620,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     t->pub.service = load_text(cq_tree_get(service, "service"));
   t->pub.paid = load_bool(cq_tree_get(n, "paid"), 0);
   t->pub.rows_optional = load_bool(cq_tree_get(n, "rows_optional"), 0);
+  t->pub.generated = load_generated(in, service, name);
   detail = load_text(cq_tree_get(n, "detail"));
   if (cq_tree_get(n, "permissions")) {
     cq_buf b;

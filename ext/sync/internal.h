@@ -28,6 +28,7 @@ typedef struct cq_spec_source {
   const cq_node *spec; /* of the integration, or NULL */
   cq_words tables, skip_tables, destinations;
   int skip_dependent;
+  int generated; /* globs match generated tables too */
 } cq_spec_source;
 
 typedef struct cq_spec_dest {

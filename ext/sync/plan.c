@@ -50,16 +50,33 @@ static int parent_of(select_state *s, candidate *c, candidate **out,
   return CQ_OK;
 }
 
+/* Generated tables are many and of little interest to most: they are chosen by
+ * their names, or where the source asks for all of them. */
+static int hidden(select_state *s, const candidate *c, const char *glob,
+                  int *yes, cq_error *err) {
+  *yes = 0;
+  if (s->spec->generated || (glob && !strchr(glob, '*'))) return CQ_OK;
+  return cq_registry_generated(s->registry, c->name, yes, err);
+}
+
 /* Applies globs; one that matches nothing is an error with the nearest name. */
 static int match(select_state *s, const cq_words *globs, const char *what,
                  int skip, cq_error *err) {
   for (size_t g = 0; g < globs->n; g++) {
     const char **names;
     const char *near = NULL;
-    int any = 0, rc;
+    int any = 0, left = 0, rc;
 
     for (size_t i = 0; i < s->n; i++) {
+      int no = 0;
+
       if (!cq_glob(globs->v[g], s->all[i].name)) continue;
+      rc = skip || s->all[i].chosen
+               ? CQ_OK
+               : hidden(s, &s->all[i], globs->v[g], &no, err);
+      if (rc) return rc;
+      left += no;
+      if (no) continue;
       any = 1;
       if (skip)
         s->all[i].skipped = 1;
@@ -74,7 +91,10 @@ static int match(select_state *s, const cq_words *globs, const char *what,
     rc = cq_tree_error(
         err, globs->at[g], "source %s: %s: matches no table of %s: %s",
         s->spec->name, what, s->spec->integration->name, globs->v[g]);
-    if (near)
+    if (left)
+      cq_error_hint(err, "it matches generated tables: name them, or say "
+                         "generated: true");
+    else if (near)
       cq_error_hint(err, "%s", near);
     else
       cq_error_hint(err, "SELECT name FROM cq_tables lists them");
@@ -88,12 +108,16 @@ static int match(select_state *s, const cq_words *globs, const char *what,
 static int dependents(select_state *s, cq_error *err) {
   for (size_t i = 0; i < s->n; i++) {
     candidate *c = &s->all[i];
+    int no;
 
     for (int depth = 0; c && depth < CQ_MAX_PARENT_DEPTH; depth++) {
       int rc = parent_of(s, c, &c, err);
 
       if (rc) return rc;
-      if (c && c->chosen == 1 && !s->all[i].chosen) s->all[i].chosen = 2;
+      if (!c || c->chosen != 1 || s->all[i].chosen) continue;
+      rc = hidden(s, &s->all[i], NULL, &no, err);
+      if (rc) return rc;
+      if (!no) s->all[i].chosen = 2;
     }
   }
   return CQ_OK;

@@ -95,6 +95,7 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
     rc = cq_tree_words(&s->arena, map, "destinations", &o->destinations, err);
   if (rc == CQ_OK)
     rc = cq_tree_bool(map, "skip_dependent_tables", &o->skip_dependent, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "generated", &o->generated, err);
   if (rc == CQ_OK) rc = cq_tree_bool(map, "deterministic_cq_id", &det, err);
   o->spec = cq_tree_get(map, "spec");
   if (rc == CQ_OK && o->spec && o->spec->kind == CQ_N_NULL) o->spec = NULL;
@@ -117,6 +118,7 @@ int cq_spec_read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "tables",
                                       "skip_tables",
                                       "skip_dependent_tables",
+                                      "generated",
                                       "destinations",
                                       "backend_options",
                                       "deterministic_cq_id",
@@ -439,6 +441,7 @@ int cq_spec_read_short(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "tables",
                                       "skip_tables",
                                       "skip_dependent_tables",
+                                      "generated",
                                       "deterministic_cq_id",
                                       "spec",
                                       "destination",
