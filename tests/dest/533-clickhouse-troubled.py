@@ -101,6 +101,28 @@ t.is_('not published', (r['status'], server.rows('SELECT count() FROM cq.typed_v
 front.rules = []
 t.is_('and by the next', (sync(through)['status'], there(), server.rows('SELECT sum(unsettled) FROM cq.cq_syncs')), ('success', [(30, 30), (30,)], [(0,)]))
 
+# ---- rows that a server says it has, and has not ----
+store.fresh()
+front.rules = [['INSERT INTO `cq`.`raw_typed_values`', 'swallowed', 1]]
+r = sync(through)
+t.is_('rows that are not there: the table fails', (r['status'], '30 rows were sent and 0 are there' in why(r)), ('failed', True))
+t.is_('and no entry of the journal has ever said that they are', server.rows("SELECT count() FROM cq.raw_cq_sync_units WHERE status = 'ok'"), [(0,)])
+front.rules = []
+t.is_('the next run has them', (sync(through)['status'], there()), ('success', [(30, 30), (30,)]))
+
+# ---- what fails once the pointers are written is no failure of the run ----
+for name, rule in (('the last word on the run', ['INSERT INTO `cq`.`raw_cq_syncs`', 'Code: 47. DB::Exception: no', 9, 'INSERT INTO `cq`.`raw_cq_units`']),
+                   ('removing what it replaced', ['DELETE WHERE', 'Code: 47. DB::Exception: no', 9])):
+    store.fresh()
+    sync(direct, mode='overwrite-delete-stale')
+    front.rules, front.seen = [rule], []
+    r = sync(through, mode='overwrite-delete-stale')
+    t.is_(f'{name} fails: published', (r['status'], rule[2] < 9, server.rows('SELECT DISTINCT _cq_sync_group_id FROM cq.typed_values')),
+          ('success', True, [(r['sync_group_id'],)]))
+    front.rules = []
+    r = sync(through, mode='overwrite-delete-stale', options='{"resume": true}' if rule[0] == 'DELETE WHERE' else None)
+    t.is_('the next run does the rest', (r['status'], there(), server.rows('SELECT sum(unsettled) FROM cq.cq_syncs')), ('success', [(30, 30), (30,)], [(0,)]))
+
 # ---- what is not cq's ----
 store.fresh()
 server.query('CREATE VIEW cq.typed_values AS SELECT 1')

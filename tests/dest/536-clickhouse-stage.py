@@ -55,6 +55,11 @@ with Seaweed() as s3:
             front.rules = [['url(', "Code: 86. DB::Exception: Received error from http://127.0.0.1/lake/x?X-Amz-Credential=a&X-Amz-Signature=0123: 403", 9]]
             r = t.sync(spec.replace(f':{server.port}/', f':{front.port}/'))
             t.is_('nor in an error', ('Received error' in str(r), 'X-Amz' in str(r)), (True, False))
+            leak = "http://127.0.0.1/lake/x?X-Amz-Credential=a&X-Amz-Signature=0123abcd"
+            for what, said in (('of two addresses', f"Code: 86. DB::Exception: no {leak}, nor {leak}"), ('of a gateway', 403)):
+                front.rules, front.gateway = [['url(', said, 9]], f'denied: <{leak}> and {leak}'.encode()
+                r = str(t.sync(spec.replace(f':{server.port}/', f':{front.port}/')))
+                t.is_(what + ' neither', ('/lake/x?' in r, 'X-Amz' in r, '0123abcd' in r), (True, False, False))
         t.has('a key that there is not', t.sync(spec.replace('bucket: lake', 'bucket: lake, buckets: x')), 'buckets')
         server.stop()
 t.done()

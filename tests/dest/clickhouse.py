@@ -128,12 +128,13 @@ class Modern(Server):
 
 
 class Faulty(http.server.ThreadingHTTPServer):
-    """Before a server: does to requests what `rules` say, [what is in the statement, what happens, how often]:
-    lost: done, but the answer is not told; dropped: not even that; 'Code: ...': told in an answer of 200; a number: that status."""
+    """Before a server: does to requests what `rules` say, [what is in the statement, what happens, how often, after which other]:
+    lost: done, but the answer is not told; dropped: not even that; swallowed: not done, though the answer says so; 'Code: ...': told
+    in an answer of 200; a number: that status, with 'gateway' as its text."""
     daemon_threads = True
 
     def __init__(self, server):
-        self.server, self.rules, self.seen = server, [], []
+        self.server, self.rules, self.seen, self.gateway = server, [], [], b'try later'
         super().__init__(('127.0.0.1', 0), Fault)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -152,7 +153,7 @@ class Fault(http.server.BaseHTTPRequestHandler):
         front.seen.append(text[:4000])
         what = None
         for rule in front.rules:
-            if rule[0] in text and rule[2]:
+            if rule[0] in text and rule[2] and (len(rule) < 4 or any(rule[3] in x for x in front.seen)):
                 rule[2] -= 1
                 what = rule[1]
                 break
@@ -161,8 +162,10 @@ class Fault(http.server.BaseHTTPRequestHandler):
             return
         if isinstance(what, str) and what.startswith('Code'):
             return self.answer(200, what.encode())
+        if what == 'swallowed':
+            return self.answer(200, b'')
         if isinstance(what, int):
-            return self.answer(what, b'try later')
+            return self.answer(what, front.gateway)
         c = http.client.HTTPConnection('127.0.0.1', front.server.port, timeout=60)
         c.request('POST', self.path, body, {k: v for k, v in self.headers.items() if k in ('Content-Encoding', 'Authorization')})
         r = c.getresponse()

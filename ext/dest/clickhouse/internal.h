@@ -4,6 +4,7 @@
  * clickhouse.c open, close, test
  * spec.c       the spec: connection string, engine, rules for tables
  * request.c    one HTTP request: retried, interrupted, its error understood
+ * insert.c     an insert that is done once, though its answer may be lost
  * sql.c        statements and small answers
  * server.c     what this server can: types and words by its version
  * migrate.c    tables and views, made and changed
@@ -112,6 +113,14 @@ int ch_request(ch *d, const ch_ask *q, cq_buf *answer, int *unknown,
 int ch_code(const cq_error *err);
 int ch_pause(ch *d, int64_t ms, cq_error *err); /* CQ_INTERRUPT */
 
+/* ---- insert.c ---- */
+/* q has an id, and `once`.  is_in, with the error that has left it unknown: CQ_OK
+ * where nothing of it is there (it is sent again), CQ_DONE where all is, else
+ * the error. */
+int ch_insert(ch *d, const ch_ask *q,
+              int (*is_in)(ch *d, void *user, cq_error *err), void *user,
+              cq_error *err);
+
 /* ---- sql.c ---- */
 /* %Q 'text', %.*Q, %w `name`, %t `database`.`name`, %d, %lld, %llu, %s as it
  * is. */
@@ -138,7 +147,8 @@ enum { /* the version that has it */
        CH_HAS_BOOL = 2112,
        CH_HAS_ZSTD = 2003,
        CH_HAS_TOKEN = 2202,
-       CH_HAS_DELETE = 2308
+       CH_HAS_DELETE = 2308,
+       CH_HAS_ORDER = 2403 /* looks into a view last: see add_view */
 };
 static inline int ch_has(const ch *d, int version) {
   return d->version >= version;
@@ -153,6 +163,10 @@ void ch_type(const ch *d, const cq_dest_table *t, int i, cq_buf *out);
 void ch_engine(const ch *d, int replacing, cq_buf *out);
 
 /* ---- journal.c ---- */
+enum {               /* a run's `unsettled`: what its next begin has to do */
+       CH_OPEN = 1,  /* to publish what is whole, or to remove it */
+       CH_UNTIDY = 2 /* it is published: to remove what nobody sees */
+};
 uint64_t ch_version(ch *d); /* ever-growing */
 int ch_journal_open(ch *d, int make, cq_error *err);
 void ch_journal_close(ch *d);
@@ -198,6 +212,7 @@ struct ch_table {
   cq_buf body;        /* INSERT statement, then rows */
   size_t head;        /* bytes of the statement */
   cq_buf units;       /* journal entries of units whose rows are in body */
+  cq_buf counted;     /* the same, of rows that are sent: to be counted */
   ch_piece *pieces;
   size_t npiece, cap;
   int64_t rows, since_ms; /* in body */
@@ -218,8 +233,9 @@ int ch_poll(cq_dest *d, cq_dest_event *out);
 int ch_commit(cq_dest *d, int force, cq_error *err);
 ch_table *ch_table_of(ch *d, const cq_dest_table *t);
 void ch_tables_free(ch *d);
-/* Until the server has no such statement any more. */
-int ch_wait_gone(ch *d, const char *id, cq_error *err);
+/* Entries of units go from their tables into the journal, once the rows that
+ * they tell of were counted in the table. */
+int ch_vouch(ch *d, cq_error *err);
 
 /* ---- stage.c ---- */
 int ch_stage_spec(cq_arena *a, const cq_node *map, ch_options *o,

@@ -263,7 +263,7 @@ int ch_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
     if (rc) return rc;
   }
   d->over = over;
-  rc = ch_run_row(d, r, status, n, ntable, message, 1);
+  rc = ch_run_row(d, r, status, n, ntable, message, CH_OPEN);
   return rc ? cq_error_nomem(err) : CQ_OK;
 }
 
@@ -296,7 +296,10 @@ static int send_rows(ch *d, cq_buf *rows, const char *fmt, const char *table,
 }
 
 int ch_journal_rows(ch *d, cq_error *err) {
-  return send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", err);
+  int rc = ch_vouch(d, err);
+
+  return rc ? rc
+            : send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", err);
 }
 
 int ch_journal_flush(ch *d, cq_error *err) {
@@ -314,6 +317,7 @@ int ch_journal_flush(ch *d, cq_error *err) {
 int ch_journal_due(const ch *d) {
   size_t waits = d->units.len + d->tables.len + d->errors.len + d->runs.len;
 
+  for (const ch_table *x = d->first; x; x = x->next) waits += x->counted.len;
   return waits > MOST ||
          (waits && (d->over || cq_mono_ms() - d->told_ms >= TELL_MS));
 }

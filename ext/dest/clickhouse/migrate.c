@@ -361,7 +361,13 @@ static int alter(ch *d, const cq_dest_table *t, const char *raw,
   return rc;
 }
 
-/* ---- views ----------------------------------------------------------------------------- */
+/* ---- views -----------------------------------------------------------------------------
+ * A reader of <t> needs both raw_cq_units and raw_<t>, each as it is at some
+ * moment: where rows are looked at first, a run that is published in between is
+ * pointed at and not there.  A server with the analyzer of 24.3 looks at a
+ * statement's tables in the order in which they stand, rows first, but into a
+ * view only when the statement that reads it is planned: so there rows stand
+ * behind a view of their own, cq_rows_<t>, and are looked at last. */
 
 static const char *mode_mark(const ch *d, const cq_dest_table *t) {
   if (d->base.mode == CQ_MODE_APPEND)
@@ -372,18 +378,23 @@ static const char *mode_mark(const ch *d, const cq_dest_table *t) {
   return MARK "overwrite";
 }
 
-static void add_view(const ch *d, const cq_dest_table *t, const char *name,
-                     const char *raw, const present *have, cq_buf *b) {
-  const char *mark = mode_mark(d, t);
-
+static void add_shown(const ch *d, const cq_dest_table *t, const present *have,
+                      cq_buf *b) {
   ch_format(d, b, " AS SELECT ");
   ch_add_columns(b, t, 0);
   for (size_t i = 0; i < have->n; i++)
     if (!known(t, have->names[i])) ch_format(d, b, ", %w", have->names[i]);
+}
+
+static void add_view(const ch *d, const cq_dest_table *t, const char *name,
+                     const char *from, const present *have, cq_buf *b) {
+  const char *mark = mode_mark(d, t);
+
+  add_shown(d, t, have, b);
   ch_format(d, b,
             " FROM %t WHERE (_cq_source_name, _cq_client_id, "
             "_cq_sync_group_id) IN (SELECT source_name, client_id, ",
-            raw);
+            from);
   if (strcmp(mark, MARK "append") == 0 || strcmp(mark, MARK "overwrite") == 0)
     ch_format(d, b,
               "argMax(sync_group_id, version) FROM %t WHERE table_name = %Q "
@@ -400,11 +411,26 @@ static void add_view(const ch *d, const cq_dest_table *t, const char *name,
               d->def.group_in_key ? ", _cq_sync_group_id" : "");
 }
 
+#define ROWS "cq_rows_"
+
+static int make_rows_view(ch *d, const cq_dest_table *t, const char *name,
+                          const char *raw, const present *have, cq_error *err) {
+  cq_buf b;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  ch_format(d, &b, "CREATE OR REPLACE VIEW %t", name);
+  add_cluster(d, &b);
+  add_shown(d, t, have, &b);
+  ch_format(d, &b, ", _cq_row FROM %t", raw);
+  return run(d, &b, err);
+}
+
 /* Readers see the old one or the new one. */
 static int make_view(ch *d, const cq_dest_table *t, const char *raw,
                      const present *have, int exists, cq_error *err) {
   const char *name = t->def->name;
   int replace = exists && ch_has(d, CH_HAS_REPLACE_VIEW);
+  char *rows = ch_has(d, CH_HAS_ORDER) ? cq_mprintf(ROWS "%s", name) : NULL;
   char *fresh = cq_mprintf("cq_new_%s", name),
        *aside = cq_mprintf("cq_old_%s", name);
   int rc = fresh && aside ? CQ_OK : cq_error_nomem(err),
@@ -412,18 +438,22 @@ static int make_view(ch *d, const cq_dest_table *t, const char *raw,
   cq_buf b;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  if (rc == CQ_OK && ch_has(d, CH_HAS_ORDER))
+    rc =
+        rows ? make_rows_view(d, t, rows, raw, have, err) : cq_error_nomem(err);
   if (rc == CQ_OK && swap) rc = drop(d, fresh, err);
   if (rc == CQ_OK && swap) rc = drop(d, aside, err);
   if (rc == CQ_OK) {
     ch_format(d, &b, replace ? "CREATE OR REPLACE VIEW %t" : "CREATE VIEW %t",
               swap ? fresh : name);
     add_cluster(d, &b);
-    add_view(d, t, name, raw, have, &b);
+    add_view(d, t, name, rows ? rows : raw, have, &b);
     rc = run(d, &b, err);
   }
   if (rc == CQ_OK && swap) rc = rename_two(d, name, aside, fresh, err);
   if (rc == CQ_OK && swap) rc = drop(d, aside, err);
   cq_buf_clear(&b);
+  cq_free(rows);
   cq_free(fresh);
   cq_free(aside);
   return rc;
@@ -461,6 +491,7 @@ static int view_shows(const ch *d, const cq_dest_table *t, const present *v,
   const char *mark = mode_mark(d, t), *at = strstr(v->sql, mark);
 
   if (!at || at[strlen(mark)] == ' ') return 0;
+  if (ch_has(d, CH_HAS_ORDER) && !strstr(v->sql, ROWS)) return 0;
   for (size_t i = 0; i < have->n; i++) {
     const char *type = present_type(v, have->names[i]);
 

@@ -10,11 +10,13 @@
 
 #include "dest/clickhouse/internal.h"
 
-/* One statement looks at rows and at pointers one after the other, in either
- * order.  So rows are there for a while before they are pointed at, and stay
- * for a while when they are no longer: longer than a statement is planned. */
+/* One statement looks at pointers and at rows one after the other.  Servers that
+ * look at the pointers first (CH_HAS_ORDER) find the rows that they point at;
+ * for the others rows are there for a while before they are pointed at.  On all
+ * of them rows stay for a while when they are pointed at no longer: what a
+ * statement that has seen the old pointers needs to come to its rows. */
 enum { QUIET_MS = 100 };
-enum { SLICE = 2000, DELETE_MS = 30000, DELETE_LOOK_MS = 50, RESENDS = 3 };
+enum { SLICE = 2000, DELETE_MS = 30000, DELETE_LOOK_MS = 50 };
 
 /* ---- removing ------------------------------------------------------------------------ */
 
@@ -243,11 +245,27 @@ static int remove_twice(ch *d, const cq_dest_run *r, const char *table,
 
 /* ---- the pointers ----------------------------------------------------------------------- */
 
+typedef struct pointed {
+  const char *source;
+  unsigned long long version;
+} pointed;
+
+static int pointers_in(ch *d, void *user, cq_error *err) {
+  const pointed *p = user;
+  int64_t there = 0;
+  int rc = ch_int(d, &there, err,
+                  "SELECT count() FROM %t WHERE source_name = %Q AND version = "
+                  "%llu",
+                  "raw_cq_units", p->source, p->version);
+
+  return rc ? rc : there ? CQ_DONE : CQ_OK;
+}
+
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
              const char *gone, cq_error *err) {
   unsigned long long version = (unsigned long long)ch_version(d);
+  pointed in = {source, version};
   ch_ask q = {.once = 1};
-  int64_t there = 0;
   cq_buf b;
   char *id = cq_mprintf("cq_%lld_publish_%llu", (long long)group, version);
   int rc;
@@ -280,24 +298,7 @@ int ch_point(ch *d, int64_t group, const char *source, const char *time,
                    : "&max_threads=1&max_query_size=67108864"
                      "&min_insert_block_size_rows=1000000000"
                      "&min_insert_block_size_bytes=0";
-  for (int tries = 0; rc == CQ_OK; tries++) {
-    int unknown = 0;
-    cq_error why = {0, ""};
-
-    rc = ch_request(d, &q, NULL, &unknown, &why);
-    if (rc == CQ_OK) break;
-    if (rc == CQ_INTERRUPT || !unknown || tries == RESENDS) {
-      *err = why;
-      break;
-    }
-    rc = ch_wait_gone(d, id, err);
-    if (rc == CQ_OK)
-      rc = ch_int(d, &there, err,
-                  "SELECT count() FROM %t WHERE source_name = %Q AND version = "
-                  "%llu",
-                  "raw_cq_units", source, version);
-    if (rc || there) break;
-  }
+  if (rc == CQ_OK) rc = ch_insert(d, &q, pointers_in, &in, err);
   cq_buf_clear(&b);
   cq_free(id);
   return rc;
@@ -496,19 +497,45 @@ static int prepare(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
   return rc;
 }
 
-/* What nobody sees any more; what cannot be removed now is by the next run. */
-static void tidy(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt) {
-  cq_error unsaid = {0, ""};
-  int rc =
-      d->base.mode == CQ_MODE_APPEND ? CQ_OK : ch_pause(d, QUIET_MS, &unsaid);
+/* Units that failed, rows of theirs that were sent. */
+static int remove_dropped(ch *d, const cq_dest_run *r, cq_dest_table *const *t,
+                          int nt, cq_error *err) {
+  int rc = CQ_OK;
+
+  for (int i = 0; i < nt && rc == CQ_OK; i++) {
+    const ch_table *x = ch_table_of(d, t[i]);
+
+    if (x && (t[i]->failed || x->dropped > 0))
+      rc = ch_remove_rows(d, r->group, r->source, t[i]->def->name, err);
+  }
+  return rc;
+}
+
+/* What the run has taken the place of. */
+static void remove_old(ch *d, const cq_dest_run *r, cq_dest_table *const *t,
+                       int nt, cq_error *err) {
+  int rc = d->base.mode == CQ_MODE_APPEND ? CQ_OK : ch_pause(d, QUIET_MS, err);
 
   for (int i = 0; i < nt && rc != CQ_INTERRUPT && rc != CQ_IOERR; i++) {
     if (t[i]->failed || d->base.mode == CQ_MODE_APPEND) continue;
     if (d->base.mode == CQ_MODE_DELETE_STALE && !t[i]->incremental)
-      rc = remove_superseded(d, r, t[i]->def->name, &unsaid);
+      rc = remove_superseded(d, r, t[i]->def->name, err);
     else if (t[i]->n.rows && !d->def.group_in_key)
-      rc = remove_replaced(d, r, t[i]->def->name, &unsaid);
+      rc = remove_replaced(d, r, t[i]->def->name, err);
   }
+}
+
+/* The run is published: whatever fails now does not change that.  What cannot
+ * be removed or told is by the next run of the source. */
+static void tidy(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
+                 const char *status, const cq_counts *n, const char *message) {
+  cq_error unsaid = {0, ""};
+  int left = remove_dropped(d, r, t, nt, &unsaid) != CQ_OK;
+
+  if (ch_run_row(d, r, status, n, nt, message, left ? CH_UNTIDY : 0) ||
+      ch_journal_flush(d, &unsaid))
+    return;
+  remove_old(d, r, t, nt, &unsaid);
 }
 
 int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
@@ -528,24 +555,16 @@ int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
       end.status = "failed";
     rc = ch_put_table(base, r, &end, err);
   }
-  if (rc == CQ_OK && ch_run_row(d, r, status, n, nt, message, 1))
+  if (rc == CQ_OK && ch_run_row(d, r, status, n, nt, message, CH_OPEN))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = ch_journal_flush(d, err);
-  if (rc == CQ_OK && d->quiet_ms > cq_mono_ms() - QUIET_MS)
+  if (rc == CQ_OK && !ch_has(d, CH_HAS_ORDER) &&
+      d->quiet_ms > cq_mono_ms() - QUIET_MS)
     rc = ch_pause(d, d->quiet_ms + QUIET_MS - cq_mono_ms(), err);
   if (rc == CQ_OK)
     rc = ch_point(d, r->group, r->source, r->time, gone.len ? gone.data : NULL,
                   err);
   cq_buf_clear(&gone);
-  for (int i = 0; i < nt && rc == CQ_OK; i++) {
-    const ch_table *x = ch_table_of(d, t[i]);
-
-    if (x && (t[i]->failed || x->dropped > 0))
-      rc = ch_remove_rows(d, r->group, r->source, t[i]->def->name, err);
-  }
-  if (rc == CQ_OK && ch_run_row(d, r, status, n, nt, message, 0))
-    rc = cq_error_nomem(err);
-  if (rc == CQ_OK) rc = ch_journal_flush(d, err);
-  if (rc == CQ_OK) tidy(d, r, t, nt);
+  if (rc == CQ_OK) tidy(d, r, t, nt, status, n, message);
   return rc;
 }

@@ -322,13 +322,19 @@ static int may_be_done(int code) {
          code == 319 || code == 394;
 }
 
-/* A server may tell the signed address that it could not read. */
-static void hide_signature(char *text) {
-  char *from = strstr(text, "?X-Amz-"), *to;
+/* A server may tell signed addresses that it could not read, as often as it
+ * likes: of each what follows the object's name goes. */
+static void hide_signed(char *text) {
+  static const char mark[] = "X-Amz-";
+  char *to = text;
 
-  if (!from) return;
-  to = from + strcspn(from, " '\",)");
-  memmove(from + 1, to, strlen(to) + 1);
+  if (!text) return;
+  for (const char *p = text; *p;)
+    if (cq_str_ieqn(p, mark, sizeof mark - 1))
+      p += strcspn(p, " '\"`,)<>\r\n");
+    else
+      *to++ = *p++;
+  *to = 0;
 }
 
 static void told(cq_error *err, const ch *d, int code, const char *text) {
@@ -339,11 +345,8 @@ static void told(cq_error *err, const ch *d, int code, const char *text) {
   if (end && (size_t)(end - text) < n) n = (size_t)(end - text);
   if (version && (size_t)(version - text) < n) n = (size_t)(version - text);
   if (n > SHOWN) n = cq_utf8_cut(text, SHOWN);
-  /* Not in the middle of a signature. */
-  if (n == SHOWN && strstr(text, "?X-Amz-")) n = strcspn(text, "?");
   cq_error_set(err, code_class(code), "destination %s: %.*s%s%d)", d->base.name,
                (int)n, text, code_words, code);
-  if (err) hide_signature(err->text);
   if (code == 164 || code == 497)
     cq_error_hint(err, "the user %s may not write into the database %s",
                   *d->o->user ? d->o->user : "default", d->o->database);
@@ -392,6 +395,10 @@ static int judge(ch *d, CURLcode rc, answer *a, int *again, int *unknown,
     return CQ_IOERR;
   }
   what = exception(text, &code);
+  if (what || a->code || a->status != 200) {
+    hide_signed(a->body.data);
+    what = exception(text, &code);
+  }
   if (!code) code = a->code;
   if (!what) what = text;
   if (code) {

@@ -24,14 +24,15 @@ typedef struct open_runs {
   int64_t groups[RUNS];
   int64_t busy; /* group of one that is at work; 0 = none */
   char owner[300], since[64];
-  int n;
+  int n, cut; /* of which so many are not published */
 } open_runs;
 
 static int on_run(void *user, char **cell, int n) {
   open_runs *o = user;
   int64_t group;
 
-  if (n < 4 || !cell[0] || !cell[1] || !cell[2] || !cell[3]) return CQ_OK;
+  if (n < 5 || !cell[0] || !cell[1] || !cell[2] || !cell[3] || !cell[4])
+    return CQ_OK;
   group = strtoll(cell[0], NULL, 10);
   if (group == o->mine) return CQ_OK;
   if (strcmp(cell[3], "running") == 0 &&
@@ -41,6 +42,7 @@ static int on_run(void *user, char **cell, int n) {
     snprintf(o->since, sizeof o->since, "%s", cell[2]);
   } else if (o->n < RUNS) {
     o->groups[o->n++] = group;
+    o->cut += atoi(cell[4]) == CH_OPEN;
   }
   return CQ_OK;
 }
@@ -50,10 +52,11 @@ static int open_runs_of(ch *d, const char *source, int64_t mine, open_runs *out,
   memset(out, 0, sizeof *out);
   out->d = d;
   out->mine = mine;
-  return ch_rows(d, on_run, out, err,
-                 "SELECT sync_group_id, owner, updated, status FROM %t WHERE "
-                 "source_name = %Q AND unsettled = 1 ORDER BY sync_group_id",
-                 "cq_syncs", source);
+  return ch_rows(
+      d, on_run, out, err,
+      "SELECT sync_group_id, owner, updated, status, unsettled FROM %t WHERE "
+      "source_name = %Q AND unsettled != 0 ORDER BY sync_group_id",
+      "cq_syncs", source);
 }
 
 static int is_busy(const ch *d, const cq_dest_run *r, const open_runs *o,
@@ -188,14 +191,14 @@ int ch_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
 
   if (rc) return rc;
   if (o.busy) return is_busy(d, r, &o, err);
-  if (r->resume && o.n) r->retry = 1;
+  if (r->resume && o.cut) r->retry = 1;
   if (r->retry)
     rc = ch_int(d, &r->base, err,
                 "SELECT max(sync_group_id) FROM %t WHERE source_name = %Q AND "
                 "kind = 'full'",
                 "cq_syncs", r->source);
   memset(&none, 0, sizeof none);
-  if (rc == CQ_OK && ch_run_row(d, r, "running", &none, 0, NULL, 1))
+  if (rc == CQ_OK && ch_run_row(d, r, "running", &none, 0, NULL, CH_OPEN))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = ch_journal_flush(d, err);
   if (rc == CQ_OK) rc = contend(d, r, &o, err);

@@ -7,16 +7,15 @@
  *
  * A batch whose outcome is unknown is asked for: only this run writes rows of
  * its number, so their count says whether the batch is in.  An entry of the
- * journal is sent after the rows that it tells of. */
+ * journal is sent once the rows that it tells of were counted in the table: a
+ * server may say that it has taken rows, and drop them. */
 #include <string.h>
 
 #include "dest/clickhouse/internal.h"
 
 enum {
   GATHERED = 16 << 20, /* over all tables */
-  BATCH = 64 << 20,    /* one row may be large */
-  ASKS_MS = 200,
-  RESENDS = 3
+  BATCH = 64 << 20     /* one row may be large */
 };
 
 /* ---- tables ---------------------------------------------------------------------- */
@@ -32,6 +31,7 @@ static void table_free(ch_table *x) {
   cq_free(x->pieces);
   cq_buf_clear(&x->body);
   cq_buf_clear(&x->units);
+  cq_buf_clear(&x->counted);
   cq_free(x);
 }
 
@@ -71,6 +71,7 @@ static int table_open(ch *d, const cq_dest_run *r, cq_dest_table *t,
     x->cols = cq_calloc((size_t)width, sizeof *x->cols);
     cq_buf_init(&x->body, BATCH + GATHERED);
     cq_buf_init(&x->units, GATHERED);
+    cq_buf_init(&x->counted, GATHERED);
     rc = x->cols ? ch_columns(d, t, x->cols, err) : cq_error_nomem(err);
     if (rc) {
       table_free(x);
@@ -109,29 +110,26 @@ static int rows_there(ch *d, const ch_table *x, int64_t *out, cq_error *err) {
   return rc;
 }
 
-int ch_wait_gone(ch *d, const char *id, cq_error *err) {
-  int64_t until = cq_mono_ms() + d->o->read_ms, n = 1;
-  int rc = CQ_OK;
-
-  while (rc == CQ_OK) {
-    rc = ch_int(d, &n, err,
-                "SELECT count() FROM system.processes WHERE query_id = %Q", id);
-    if (rc || !n) break;
-    if (cq_mono_ms() > until)
-      return cq_error_set(err, CQ_IOERR,
-                          "destination %s: an insert has not ended in %lld s",
-                          d->base.name, (long long)d->o->read_ms / 1000);
-    rc = ch_pause(d, ASKS_MS, err);
-  }
-  return rc;
-}
-
 static void batch_reset(ch *d, ch_table *x) {
   d->gathered -= x->body.len - x->head;
   x->body.len = x->head;
   x->body.data[x->head] = 0;
   x->rows = 0;
   x->npiece = 0;
+}
+
+static int batch_in(ch *d, void *user, cq_error *err) {
+  const ch_table *x = user;
+  cq_error why = *err;
+  int64_t now = 0;
+  int rc = rows_there(d, x, &now, err);
+
+  if (rc || now == x->sent) return rc;
+  if (now == x->sent + x->rows) return CQ_DONE;
+  cq_error_prefix(&why, "%s: %lld of %lld rows are in", x->table->def->name,
+                  (long long)(now - x->sent), (long long)x->rows);
+  *err = why;
+  return err->code = CQ_ERROR;
 }
 
 static int batch_send(ch *d, ch_table *x, cq_error *err) {
@@ -158,27 +156,7 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
   q.squeeze = d->o->squeeze != CH_AUTO ? d->o->squeeze
               : ch_has(d, CH_HAS_ZSTD) ? CH_ZSTD
                                        : CH_GZIP;
-  for (int tries = 0; rc == CQ_OK; tries++) {
-    int unknown = 0;
-    int64_t now = 0;
-    cq_error why = {0, ""};
-
-    rc = ch_request(d, &q, NULL, &unknown, &why);
-    if (rc == CQ_OK) break;
-    if (rc == CQ_INTERRUPT || !unknown || tries == RESENDS) {
-      *err = why;
-      break;
-    }
-    rc = ch_wait_gone(d, id, err);
-    if (rc == CQ_OK) rc = rows_there(d, x, &now, err);
-    if (rc || now == x->sent + x->rows) break;
-    if (now != x->sent) {
-      cq_error_prefix(&why, "%s: %lld of %lld rows are in", table,
-                      (long long)(now - x->sent), (long long)x->rows);
-      *err = why;
-      rc = CQ_ERROR;
-    }
-  }
+  if (rc == CQ_OK) rc = ch_insert(d, &q, batch_in, x, err);
   if (statement.data) cq_wipe(statement.data, statement.len);
   cq_buf_clear(&statement);
   cq_free(id);
@@ -204,8 +182,8 @@ static int batch_flush(ch *d, ch_table *x, cq_error *err) {
     batch_reset(d, x);
   }
   if (rc == CQ_OK && x->units.len) {
-    cq_buf_add(&d->units, x->units.data, x->units.len);
-    if (d->units.rc || x->units.rc) rc = cq_error_nomem(err);
+    cq_buf_add(&x->counted, x->units.data, x->units.len);
+    if (x->counted.rc || x->units.rc) rc = cq_error_nomem(err);
   }
   cq_buf_reset(&x->units);
   return rc;
@@ -256,6 +234,19 @@ static int check_count(ch *d, ch_table *x, cq_error *err) {
   return CQ_OK;
 }
 
+int ch_vouch(ch *d, cq_error *err) {
+  for (ch_table *x = d->first; x; x = x->next) {
+    int rc = check_count(d, x, err);
+
+    if (rc) return rc;
+    if (!x->counted.len) continue;
+    if (!x->why.code) cq_buf_add(&d->units, x->counted.data, x->counted.len);
+    cq_buf_reset(&x->counted);
+    if (d->units.rc) return cq_error_nomem(err);
+  }
+  return CQ_OK;
+}
+
 /* Tables that failed while nobody waited for them. */
 int ch_poll(cq_dest *base, cq_dest_event *out) {
   for (ch_table *x = ch_of(base)->first; x; x = x->next)
@@ -278,8 +269,6 @@ int ch_commit(cq_dest *base, int force, cq_error *err) {
     if ((x->rows || x->units.len) &&
         (force || now - x->since_ms >= d->o->gather.ms))
       rc = flush_later(d, x, err);
-  for (ch_table *x = d->first; x && rc == CQ_OK && force; x = x->next)
-    rc = check_count(d, x, err);
   if (rc == CQ_OK && force) rc = ch_journal_rows(d, err);
   return rc == CQ_OK && ch_journal_due(d) ? ch_journal_flush(d, err) : rc;
 }
@@ -443,6 +432,11 @@ static int carry_over(ch *d, ch_table *x, const cq_dest_run *r, cq_dest_unit *u,
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   before = x->sent;
+  if (rc == CQ_OK) rc = check_count(d, x, err);
+  if (rc == CQ_OK && x->why.code) {
+    *err = x->why;
+    rc = err->code;
+  }
   if (rc == CQ_OK) {
     ch_format(d, &b, "INSERT INTO %t (", raw);
     ch_add_columns(&b, x->table, 0);
