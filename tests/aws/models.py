@@ -1,0 +1,259 @@
+"""Compares AWS tables through cq, from the server that is made of botocore's models (tests/server/aws_models.py), field by
+field with what the oracle makes of botocore's parser's answers to its own calls of the same server's operations."""
+import base64
+import concurrent.futures
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+import urllib.request
+
+ROOT = os.environ['CQ_ROOT']
+sys.path[:0] = [ROOT + '/tests/server', ROOT + '/tests/aws', ROOT + '/tests']
+
+import botocore.parsers           # noqa: E402
+
+import aws_models                 # noqa: E402
+import oracle                     # noqa: E402
+import special                    # noqa: E402
+from compare import same_json, tidy, when   # noqa: E402
+from shared import connect        # noqa: E402
+
+ACCOUNT, REGIONS = '111111111111', ['us-east-1', 'eu-west-1']
+# Services that others share a signing name and an endpoint with are asked with a key that says which is meant.
+OWN = ('docdb', 'neptune', 'elb', 'opensearch', 'ses', 'apigatewayv2', 's3control')
+
+
+class Asker:
+    """Answers as the server gives them, through botocore's parser, without HTTP."""
+
+    def __init__(self):
+        self.kept, self.parsers, self.asked, self.used = {}, {}, set(), {}
+
+    def tokens(self, service, op):
+        p = aws_models.SERVICES.model(service).paging(op)
+        return (p.ins, p.outs, p.more) if p.paged else None
+
+    def __call__(self, service, op, params, client):
+        key = client['account_id'], client['region'], service, op.name, repr(params)
+        self.used.setdefault(service, set()).add(op.name)
+        if key not in self.kept:
+            protocol = aws_models.SERVICES.protocol(service)
+            status, headers, body = aws_models.answer(service, protocol, op, params, client['account_id'], client['region'], REGIONS[0])
+            if protocol not in self.parsers:
+                self.parsers[protocol] = botocore.parsers.create_parser(protocol)
+            parsed = self.parsers[protocol].parse({'status_code': status, 'headers': headers, 'body': body}, op.output_shape)
+            if op.name == 'GetBucketLocation':   # botocore's client does this beside its parser
+                import xml.etree.ElementTree
+                parsed['LocationConstraint'] = xml.etree.ElementTree.fromstring(body).text
+            parsed.pop('ResponseMetadata', None)
+            self.kept[key] = parsed
+        return self.kept[key]
+
+
+def operation(service, name):
+    try:
+        return aws_models.SERVICES.model(service).service.operation_model(name)
+    except Exception as e:
+        raise oracle.Unknown(f'{service}:{name}: {type(e).__name__}') from None
+
+
+# ---- values ---------------------------------------------------------------------------
+def as_json(value, shape):
+    """A JSON column: members capitalized, times tagged, nothing empty; keys of maps as they are."""
+    if value is None:
+        return None
+    kind = shape.type_name if shape is not None else None
+    if kind == 'structure' and isinstance(value, dict):
+        if getattr(shape, 'is_document_type', False):
+            return value
+        out = {k[:1].upper() + k[1:]: as_json(v, shape.members.get(k)) for k, v in value.items()}
+        return {k: v for k, v in out.items() if v not in (None, [], {})}
+    if kind == 'list' and isinstance(value, list):
+        return [as_json(v, shape.member) for v in value]
+    if kind == 'map' and isinstance(value, dict):
+        return {k: v for k, v in ((k, as_json(v, shape.value)) for k, v in value.items()) if v not in (None, [], {})}
+    if isinstance(value, datetime.datetime):
+        return 'time', when(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return tidy(value, False) if kind is None else value
+
+
+def clean(value):
+    """JSON without what is empty."""
+    if isinstance(value, dict):
+        out = {k: clean(v) for k, v in value.items()}
+        return {k: v for k, v in out.items() if v not in (None, [], {})}
+    return [clean(v) for v in value] if isinstance(value, list) else value
+
+
+def same(kind, want, shape, have):
+    if kind == 'json':
+        if isinstance(want, str):
+            want = json.loads(want) if want else None
+        want = as_json(want, shape)
+        if want in (None, [], {}):
+            return have is None or clean(json.loads(have)) in ([], {})
+        if have is None:
+            return False
+        return same_json(clean(want), clean(json.loads(have)), 1)
+    if want is None or want == [] or have is None:
+        return want in (None, []) and have in (None, '[]')
+    if kind.startswith('list of'):
+        items = [base64.b64encode(w).decode() if isinstance(w, bytes) else w for w in want]
+        return items == json.loads(have)
+    if kind == 'boolean':
+        return int(want in (True, 'true', 'True')) == have
+    if kind in ('integer', 'real'):
+        return (int(want) == have) if kind == 'integer' else float(want) == have
+    if kind == 'timestamp':
+        return when(want) is not None and when(have) is not None and abs(when(want) - when(have)) <= 1
+    if kind == 'blob' and isinstance(want, bytes):
+        return want == have
+    if isinstance(want, bytes):
+        return base64.b64encode(want).decode() == have
+    if isinstance(want, datetime.datetime):
+        return when(want) == when(have)
+    if isinstance(want, (dict, list)):
+        return same('json', want, shape, have)
+    return str(want) == str(have)
+
+
+class Models:
+    def __init__(self):
+        self.proc = subprocess.Popen([sys.executable, ROOT + '/tests/server/aws_models.py'], stdout=subprocess.PIPE, text=True)
+        self.url = json.loads(self.proc.stdout.readline())['url']
+        for name in [n for n in os.environ if n.startswith('AWS_')]:
+            del os.environ[name]
+        os.environ.update(AWS_REGION=REGIONS[0], AWS_ENDPOINT_URL=self.url, AWS_EC2_METADATA_DISABLED='true',
+                          AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null')
+        self.ask = Asker()
+        self.facts = oracle.Facts(self.ask, operation, ACCOUNT, REGIONS)
+        special.add_attributes(self.facts.columns)
+        self.dbs = {}
+        db = self.db(None)
+        self.tables = {r[0]: dict(zip(('key', 'parent', 'permissions', 'example'), r[1:])) for r in db.execute(
+            "SELECT name, key, parent, permissions, example FROM cq_tables WHERE integration = 'aws'")}
+
+    def db(self, own):
+        if own not in self.dbs:
+            db = connect(':memory:', check_same_thread=False)
+            db.execute("SELECT cq_config('aws.regions', ?), cq_config('aws.access_key_id', ?), cq_config('aws.secret_access_key', ?), "
+                       "cq_config('aws.max_retries', '1'), cq_config('aws.use_paid_apis', 'true')",
+                       (json.dumps(REGIONS), f'AKIA{ACCOUNT}{own or ""}', f'secret-{ACCOUNT}'))
+            self.dbs[own] = db
+        return self.dbs[own]
+
+    def own(self, table):
+        service = self.facts.plan[table]['service']
+        return service if service in OWN else None
+
+    def stop(self):
+        self.proc.kill()
+        self.proc.wait()
+
+    def log(self):
+        with urllib.request.urlopen(self.url + '/models/log') as r:
+            return [json.loads(line) for line in r.read().splitlines()]
+
+    def have(self, table):
+        """(column names and types, rows, error)"""
+        db = self.db(self.own(table))
+        kinds = dict(db.execute("SELECT name, type FROM cq_columns WHERE table_name = ? AND NOT hidden AND name NOT LIKE '\\_cq\\_%' "
+                                "ESCAPE '\\' ORDER BY position", (table,)))
+        rows, error = [], None
+        try:
+            cursor = db.execute('SELECT %s FROM live_%s' % (', '.join(f'"{c}"' for c in kinds), table))
+            for r in cursor:
+                rows.append(dict(zip(kinds, r)))
+        except Exception as e:
+            error = str(e)
+        return kinds, rows, error
+
+    def example(self, table):
+        try:
+            return len(self.db(self.own(table)).execute(self.tables[table]['example']).fetchall()), None
+        except Exception as e:
+            return 0, str(e)
+
+    def table(self, table, have):
+        """-> (rows, fields compared, what is wrong)"""
+        kinds, rows, error = have
+        wrong = [error] if error else []
+        try:
+            wanted = self.facts.rows(table)
+        except Exception as e:
+            if os.environ.get('TRACE'):
+                traceback.print_exc()
+            return 0, 0, wrong + [f'the oracle: {type(e).__name__}: {e}']
+        if len(rows) != len(wanted):
+            wrong.append(f'{len(rows)} rows, not {len(wanted)}')
+        cells, unknown = [], {}
+        for w in wanted:
+            made = {}
+            for c in kinds:
+                try:
+                    made[c] = w.column(c)
+                except Exception as e:
+                    if os.environ.get('TRACE'):
+                        traceback.print_exc()
+                    unknown.setdefault(c, f'{c}: the oracle: {type(e).__name__}: {e}')
+            cells.append(made)
+        wrong += unknown.values()
+        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown]
+
+        def name(value, kind):
+            if kind == 'timestamp':
+                return str(value and when(value))
+            return str(value) if not isinstance(value, (dict, list, tuple)) else json.dumps(value, sort_keys=True, default=str)
+        theirs, ours = {}, {}
+        for made in cells:
+            theirs.setdefault(tuple(name(made[k][0], kinds[k]) for k in key), []).append(made)
+        for r in rows:
+            ours.setdefault(tuple(name(r[k], kinds[k]) for k in key), []).append(r)
+        wrong += [f'not in botocore: {"/".join(n)}' for n in list(ours.keys() - theirs.keys())[:2]]
+        wrong += [f'not in cq: {"/".join(n)}' for n in list(theirs.keys() - ours.keys())[:2]]
+        fields, seen = 0, {}
+        for n in ours.keys() & theirs.keys():
+            for mine, made in zip(ours[n], theirs[n]):
+                for c, kind in kinds.items():
+                    if c not in made:
+                        continue
+                    fields += 1
+                    if not same(kind, *made[c], mine[c]):
+                        seen[c] = seen.get(c, 0) + 1
+                        if seen[c] == 1:
+                            wrong.append(f'{c} ({kind}): {mine[c]!r}, not {as_json(*made[c])!r} in {"/".join(n)}'[:700])
+        wrong += [f'{c}: differs in {k} rows' for c, k in seen.items() if k > 1]
+        return len(wanted), fields, wrong
+
+
+def run(tap, tables, examples=True):
+    m = Models()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = [(t, pool.submit(m.have, t)) for t in tables if t in m.tables]
+            for table, have in waiting:
+                started = time.monotonic()
+                rows, fields, wrong = m.table(table, have.result())
+                if not rows:
+                    wrong.append('there are no rows: nothing was compared')
+                if os.environ.get('TIMES'):
+                    print(f'# {table}: {time.monotonic() - started:.2f} s')
+                tap.none(f'{table}: {rows} rows, {fields} fields', wrong)
+            if examples:
+                for table, _ in waiting:
+                    rows, error = pool.submit(m.example, table).result()
+                    tap.none(f'{table}: its example: {rows} rows', [] if rows and not error else [error or m.tables[table]['example']])
+        refused = {}
+        for entry in m.log():
+            if entry.get('error'):
+                refused.setdefault((entry.get('service'), entry.get('operation')), entry)
+        tap.none('the server refused nothing', [json.dumps(e, default=str)[:600] for e in refused.values()])
+    finally:
+        m.stop()
+    return m

@@ -1,0 +1,396 @@
+"""By hand: what plan.tsv and overlay.tsv cannot say of CloudQuery's AWS tables. See oracle.py."""
+import csv as csv_
+import datetime
+import io
+import json
+import re
+import urllib.parse
+
+UTC = datetime.timezone.utc
+LANGUAGES = {}
+ROWS, SECOND, COLUMNS, CALLS = {}, {}, {}, {}
+
+
+def letters(name):
+    return name.replace('_', '').replace('.', '').lower()
+
+
+# ---- parts -----------------------------------------------------------------------
+def moment(text, shape):
+    now = datetime.datetime.now(UTC)
+    m = re.fullmatch(r'(now|today)(?:([+-]\d+)([dhm]))?', text)
+    if m[2]:
+        now += datetime.timedelta(**{{'d': 'days', 'h': 'hours', 'm': 'minutes'}[m[3]]: int(m[2])})
+    if m[1] == 'today':
+        return now.strftime('%Y-%m-%d')
+    return now
+
+
+def fits(table, when, parent):
+    """A condition of the facts on the parent's row."""
+    for part in when.split(' and '):
+        m = re.fullmatch(r'([\w. ]+?) (=|!=|contains|not empty)\s*(.*)', part.strip())
+        if not m:
+            raise ValueError(f'{table}: {when}')
+        name = {'summary status': 'status', 'item type': 'type'}.get(m[1], m[1])
+        value, want = parent.get(name), m[3]
+        if want == 'account_id':
+            want = parent.client['account_id']
+        if m[2] == 'not empty':
+            good = value not in (None, '', [], {})
+        elif m[2] == 'contains':
+            good = want in (value or '')
+        else:
+            good = (str(value) == want) == (m[2] == '=')
+        if not good:
+            return False
+    return True
+
+
+def pairs(items, key=None, value=None):
+    if items is None or isinstance(items, dict):
+        return items
+    out = {}
+    for i in items:
+        k = key or next((n for n in ('Key', 'TagKey', 'key', 'tagKey') if n in i), None)
+        v = value or next((n for n in ('Value', 'TagValue', 'value', 'tagValue') if n in i), None)
+        if k in i:
+            out[i[k]] = i.get(v) or ''
+    return out
+
+
+def find_tags(answer, shape, deep=3):
+    """The one list of pairs, or map of texts, in an answer."""
+    for name, s in shape.members.items():
+        value = answer.get(name)
+        if s.type_name == 'map' and s.value.type_name == 'string':
+            return value
+        if s.type_name == 'list' and s.member.type_name == 'structure':
+            members = s.member.members
+            if any(k in members for k in ('Key', 'TagKey', 'key', 'tagKey')) and 'Tag' in s.member.name + s.name:
+                return pairs(value)
+            if deep:
+                for v in value or ():
+                    found = find_tags(v, s.member, deep - 1)
+                    if found is not None:
+                        return found
+        if s.type_name == 'structure' and value and deep:
+            found = find_tags(value, s, deep - 1)
+            if found is not None:
+                return found
+    return None
+
+
+def bucket_region(parent, name):
+    return parent.get(name)
+
+
+def item(row, name, source):
+    if 'a string' in source:
+        return row.item, None
+    m = re.fullmatch(r'(\w+) of the list item', source)
+    if m:
+        for n, s in row.listed[1].members.items():
+            if letters(n) == letters(m[1]):
+                return row.listed[0].get(n), s
+    if source.startswith('parent.'):
+        return row.parent.get(source[7:]), None
+    if source == 'JobId of the first call':
+        return row.extra['job_id'], None
+    raise KeyError(f'{row.table}.{name}: {source}')
+
+
+def unwrapped(row, name):
+    """A member of a structure of the same answer, or of the record, with or without that structure's name before it."""
+    from oracle import Unknown
+    want = letters(name)
+    for shape, record in ((row.shape, row.record), (row.response[1], row.response[0])):
+        if shape is None or shape.type_name != 'structure':
+            continue
+        for n, s in shape.members.items():
+            if letters(n) == want:
+                return (record or {}).get(n), s
+        for n, s in shape.members.items():
+            if s.type_name == 'structure':
+                for m, inner in s.members.items():
+                    if want in (letters(m), letters(n) + letters(m)):
+                        return ((record or {}).get(n) or {}).get(m), inner
+    raise Unknown(f'{row.table}.{name}: no structure has it')
+
+
+def loads(text):
+    return json.loads(text) if text else None
+
+
+def decoded(text):
+    return json.loads(urllib.parse.unquote(text)) if text else None
+
+
+def of(table, *names):
+    def keep(f):
+        for n in names:
+            COLUMNS[table, n] = f
+        return f
+    return keep
+
+
+def snake(name):
+    return re.sub(r'(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z][a-z])', r'_\1\2', name).lower()
+
+
+def one(row, service, operation, **params):
+    """(answer, shape) of a single call."""
+    op = row.facts.operation(service, operation)
+    return row.facts.ask(service, op, params, row.where), op.output_shape
+
+
+# ---- columns that are computed ------------------------------------------------------
+for t in ('aws_regions', 'aws_availability_zones'):
+    COLUMNS[t, 'enabled'] = lambda r: {'opt-in-not-required': True, 'opted-in': True, 'not-opted-in': False}.get(
+        r.record.get('OptInStatus'))
+
+
+@of('aws_ec2_instances', 'state_transition_reason_time')
+def transition(r):
+    m = re.search(r'\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) [A-Z]+\)', r.record.get('StateTransitionReason') or '')
+    return m and datetime.datetime.strptime(m[1], '%Y-%m-%d %H:%M:%S').replace(tzinfo=UTC)
+
+
+COLUMNS['aws_cloudtrail_trails', 'cloudwatch_logs_log_group_name'] = lambda r: (
+    re.search(r'log-group:([^:]*)', r.record.get('CloudWatchLogsLogGroupArn') or '') or [None, None])[1]
+COLUMNS['aws_cloudwatch_alarms', 'dimensions'] = lambda r: pairs(r.record.get('Dimensions'), 'Name', 'Value')
+COLUMNS['aws_docdb_events', 'categories_concat'] = lambda r: ','.join(r.record.get('EventCategories') or ())
+COLUMNS['aws_rds_instances', 'processor_features'] = lambda r: pairs(r.record.get('ProcessorFeatures'), 'Name', 'Value')
+COLUMNS['aws_rds_instances', 'tag_list'] = lambda r: None
+COLUMNS['aws_iam_user_access_keys', 'last_rotated'] = lambda r: r.record.get('CreateDate')
+COLUMNS['aws_iam_password_policies', 'policy_exists'] = lambda r: True
+COLUMNS['aws_s3_accounts', 'config_exists'] = lambda r: True
+COLUMNS['aws_lambda_runtimes', 'name'] = lambda r: r.item
+COLUMNS['aws_elasticsearch_versions', 'version'] = lambda r: r.item
+COLUMNS['aws_elbv1_load_balancer_policies', 'policy_attribute_descriptions'] = lambda r: pairs(
+    r.record.get('PolicyAttributeDescriptions'), 'AttributeName', 'AttributeValue')
+COLUMNS['aws_glue_ml_transforms', 'schema'] = lambda r: pairs(r.record.get('Schema'), 'Name', 'DataType')
+COLUMNS['aws_glue_classifiers', 'name'] = lambda r: next((c['Name'] for c in r.record.values() if c.get('Name')), None)
+COLUMNS['aws_identitystore_group_memberships', 'member_id'] = lambda r: (r.record.get('MemberId') or {}).get('UserId')
+COLUMNS['aws_ram_resource_share_invitations', 'receiver_combined'] = lambda r: r.record.get('receiverArn') or \
+    r.record.get('receiverAccountId')
+COLUMNS['aws_route53_health_checks', 'cloud_watch_alarm_configuration_dimensions'] = lambda r: pairs(
+    (r.record.get('CloudWatchAlarmConfiguration') or {}).get('Dimensions'), 'Name', 'Value')
+COLUMNS['aws_route53recoverycontrolconfig_safety_rules', 'arn'] = lambda r: next(
+    (c['SafetyRuleArn'] for c in r.record.values() if c.get('SafetyRuleArn')), None)
+COLUMNS['aws_elasticbeanstalk_environments', 'listeners'] = lambda r: {
+    str(i.get('Port')): i.get('Protocol') for i in ((r.record.get('Resources') or {}).get('LoadBalancer') or {}).get('Listeners') or ()}
+COLUMNS['aws_s3_bucket_grants', 'grantee_id'] = lambda r: (r.record.get('Grantee') or {}).get(
+    {'CanonicalUser': 'ID', 'AmazonCustomerByEmail': 'EmailAddress', 'Group': 'URI'}.get((r.record.get('Grantee') or {}).get('Type')))
+
+
+@of('aws_lightsail_instance_port_states', 'allow_list')
+def allowed(r):
+    return ','.join([f'cidrs={",".join(r.record.get("cidrs") or ())}', f'ipv6Cidrs={",".join(r.record.get("ipv6Cidrs") or ())}',
+                     f'cidrListAliases={",".join(r.record.get("cidrListAliases") or ())}'])
+
+
+# ---- columns that are decoded ---------------------------------------------------------
+for t, c, m in (('aws_iam_group_policies', 'policy_document', 'PolicyDocument'), ('aws_iam_role_policies', 'policy_document', 'PolicyDocument'),
+                ('aws_iam_user_policies', 'policy_document', 'PolicyDocument'), ('aws_iam_policy_versions', 'document_json', 'Document'),
+                ('aws_iam_roles', 'assume_role_policy_document', 'AssumeRolePolicyDocument'),
+                ('aws_cloudformation_stack_templates', 'template_body', 'TemplateBody'),
+                ('aws_ssoadmin_permission_set_inline_policies', 'inline_policy_json', 'InlinePolicy')):
+    COLUMNS[t, c] = lambda r, m=m: decoded(r.record[m]) if isinstance(r.record.get(m), str) else r.record.get(m)
+COLUMNS['aws_s3_bucket_policies', 'policy'] = lambda r: loads(r.record['Policy'])     # the body is JSON: white space apart
+COLUMNS['aws_s3_bucket_policies', 'policy_json'] = lambda r: loads(r.record['Policy'])
+
+# ---- calls whose answer is not simply a member of that name -----------------------------
+CALLS.update({
+    ('aws_kms_keys', 'rotation_enabled'): 'kms:GetKeyRotationStatus(KeyId=key_id) KeyRotationEnabled',
+    ('aws_efs_filesystems', 'backup_policy_status'): 'efs:DescribeBackupPolicy(FileSystemId=file_system_id) BackupPolicy.Status',
+    ('aws_efs_filesystems', 'file_system_policy'): 'efs:DescribeFileSystemPolicy(FileSystemId=file_system_id) Policy',
+    ('aws_apigateway_rest_api_models', 'model_template'): 'apigateway:GetModelTemplate(modelName=name; restApiId=parent.id) value',
+    ('aws_apigatewayv2_api_models', 'model_template'): 'apigatewayv2:GetModelTemplate(ApiId=parent.api_id; ModelId=model_id) Value',
+    ('aws_organizations_policies', 'content'): 'organizations:DescribePolicy(PolicyId=id) Policy.Content',
+    ('aws_docdb_cluster_snapshots', 'attributes'): (
+        'docdb:DescribeDBClusterSnapshotAttributes(DBClusterSnapshotIdentifier=db_cluster_snapshot_identifier) '
+        'DBClusterSnapshotAttributesResult.DBClusterSnapshotAttributes[]'),
+    ('aws_neptune_cluster_snapshots', 'attributes'): (
+        'neptune:DescribeDBClusterSnapshotAttributes(DBClusterSnapshotIdentifier=db_cluster_snapshot_identifier) '
+        'DBClusterSnapshotAttributesResult.DBClusterSnapshotAttributes[]'),
+    ('aws_rds_cluster_snapshots', 'attributes'): (
+        'rds:DescribeDBClusterSnapshotAttributes(DBClusterSnapshotIdentifier=db_cluster_snapshot_identifier) '
+        'DBClusterSnapshotAttributesResult.DBClusterSnapshotAttributes[]'),
+    ('aws_rds_db_snapshots', 'attributes'): (
+        'rds:DescribeDBSnapshotAttributes(DBSnapshotIdentifier=db_snapshot_identifier) '
+        'DBSnapshotAttributesResult.DBSnapshotAttributes[]'),
+    ('aws_ecs_cluster_tasks', 'task_protection'): 'ecs:GetTaskProtection(cluster=cluster_arn; tasks=task_arn) protectedTasks[]',
+    ('aws_elasticsearch_domains', 'authorized_principals'): 'es:ListVpcEndpointAccess(DomainName=domain_name) AuthorizedPrincipalList[]',
+    ('aws_elasticsearch_versions', 'instance_types'): (
+        'es:ListElasticsearchInstanceTypes(ElasticsearchVersion=item) ElasticsearchInstanceTypes[]'),
+    ('aws_iot_ca_certificates', 'certificates'): 'iot:ListCertificatesByCA(caCertificateId=certificate_id) certificates[].certificateId',
+    ('aws_iot_certificates', 'policies'): 'iot:ListAttachedPolicies(target=certificate_arn) policies[].policyName',
+    ('aws_iot_thing_groups', 'policies'): 'iot:ListAttachedPolicies(target=thing_group_arn) policies[].policyName',
+    ('aws_iot_thing_groups', 'things_in_group'): 'iot:ListThingsInThingGroup(thingGroupName=thing_group_name) things[]',
+    ('aws_iot_billing_groups', 'things_in_group'): 'iot:ListThingsInBillingGroup(billingGroupName=billing_group_name) things[]',
+    ('aws_iot_security_profiles', 'targets'): (
+        'iot:ListTargetsForSecurityProfile(securityProfileName=security_profile_name) securityProfileTargets[].arn'),
+    ('aws_waf_rule_groups', 'rule_ids'): 'waf:ListActivatedRulesInRuleGroup(RuleGroupId=rule_group_id) ActivatedRules[].RuleId',
+    ('aws_wafregional_rule_groups', 'rule_ids'): (
+        'waf-regional:ListActivatedRulesInRuleGroup(RuleGroupId=rule_group_id) ActivatedRules[].RuleId'),
+    ('aws_wafregional_web_acls', 'resources_for_web_acl'): 'waf-regional:ListResourcesForWebACL(WebACLId=web_acl_id) ResourceArns[]',
+    ('aws_cloudtrail_trails', 'status'): 'cloudtrail:GetTrailStatus(Name=trail_arn) .',
+    ('aws_redshift_clusters', 'logging_status'): 'redshift:DescribeLoggingStatus(ClusterIdentifier=cluster_identifier) .',
+    ('aws_wafv2_managed_rule_groups', 'properties'): (
+        'wafv2:DescribeManagedRuleGroup(Name=name; Scope={scope}; VendorName=vendor_name) .'),
+    ('aws_backup_vaults', 'notifications'): 'backup:GetBackupVaultNotifications(BackupVaultName=backup_vault_name) .',
+    ('aws_ssm_documents', 'permissions'): 'ssm:DescribeDocumentPermission(Name=name; PermissionType=Share) .',
+    ('aws_docdb_cluster_parameter_groups', 'parameters'): (
+        'docdb:DescribeDBClusterParameters(DBClusterParameterGroupName=db_cluster_parameter_group_name) Parameters[]'),
+    ('aws_lambda_functions', 'policy_revision_id'): 'lambda:GetPolicy(FunctionName=configuration.function_name) RevisionId',
+    ('aws_lambda_functions', 'concurrency'): 'lambda:GetFunction(FunctionName=configuration.function_name) Concurrency',
+})
+def text_of(service, operation, member_, **params):
+    """A call whose member is JSON text."""
+    def read(r):
+        answer, _ = one(r, service, operation, **{k: v(r) for k, v in params.items()})
+        return loads(answer.get(member_))
+    return read
+
+
+COLUMNS['aws_secretsmanager_secrets', 'policy'] = text_of('secretsmanager', 'GetResourcePolicy', 'ResourcePolicy', SecretId=lambda r: r.record['ARN'])
+COLUMNS['aws_lambda_functions', 'policy_document'] = text_of(
+    'lambda', 'GetPolicy', 'Policy', FunctionName=lambda r: r.record['Configuration']['FunctionName'])
+COLUMNS['aws_backup_vaults', 'access_policy'] = text_of(
+    'backup', 'GetBackupVaultAccessPolicy', 'Policy', BackupVaultName=lambda r: r.record['BackupVaultName'])
+COLUMNS['aws_organizations_policies', 'content'] = lambda r: loads(
+    (one(r, 'organizations', 'DescribePolicy', PolicyId=r.record['Id'])[0].get('Policy') or {}).get('Content'))
+
+
+@of('aws_lambda_functions', 'code_signing_config')
+def signing(r):
+    arn = one(r, 'lambda', 'GetFunctionCodeSigningConfig', FunctionName=r.record['Configuration']['FunctionName'])[0].get('CodeSigningConfigArn')
+    answer, shape = one(r, 'lambda', 'GetCodeSigningConfig', CodeSigningConfigArn=arn)
+    return answer.get('CodeSigningConfig'), shape.members['CodeSigningConfig']
+
+
+COLUMNS['aws_lambda_functions', 'code_signing_config_arn'] = lambda r: one(
+    r, 'lambda', 'GetFunctionCodeSigningConfig', FunctionName=r.record['Configuration']['FunctionName'])[0].get('CodeSigningConfigArn')
+for c, m in (('update_runtime_on', 'UpdateRuntimeOn'), ('runtime_version_arn', 'RuntimeVersionArn')):
+    COLUMNS['aws_lambda_functions', c] = lambda r, m=m: one(
+        r, 'lambda', 'GetRuntimeManagementConfig', FunctionName=r.record['Configuration']['FunctionName'])[0].get(m)
+
+
+# ---- maps of attributes -------------------------------------------------------------
+TEXT_JSON = {'policy', 'redrive_policy', 'redrive_allow_policy', 'delivery_policy', 'effective_delivery_policy', 'filter_policy'}
+
+
+def attributes(table, read, named):
+    """Columns out of a map of texts; what has no column is in unknown_fields. named(row) -> {column: value} beside it."""
+    def cell(name):
+        def value(row):
+            found = read(row)
+            if name in named(row):
+                return named(row)[name]
+            if name == 'unknown_fields':
+                names = {letters(c) for c in row.facts.columns[table]} | {letters(c) for c in ('QueueArn', 'TopicArn', 'SubscriptionArn')}
+                return {k: v for k, v in found.items() if letters(k) not in names}
+            got = next((v for k, v in found.items() if letters(k) == letters(name)), None)
+            return loads(got) if name in TEXT_JSON else got
+        return value
+    return cell
+
+
+def add_attributes(facts_columns):
+    def sqs(row):
+        return row.record if isinstance(row.record, dict) else {}
+    cell = attributes('aws_sqs_queues', sqs, lambda r: {'url': r.item, 'arn': sqs(r).get('QueueArn')})
+    for c in facts_columns['aws_sqs_queues']:
+        if c not in ('account_id', 'region', 'tags'):
+            COLUMNS['aws_sqs_queues', c] = cell(c)
+    cell = attributes('aws_sns_topics', sqs, lambda r: {'arn': sqs(r).get('TopicArn') or r.listed[0]['TopicArn']})
+    for c in facts_columns['aws_sns_topics']:
+        if c not in ('account_id', 'region', 'tags'):
+            COLUMNS['aws_sns_topics', c] = cell(c)
+    own = {'arn': 'SubscriptionArn', 'topic_arn': 'TopicArn', 'owner': 'Owner', 'protocol': 'Protocol', 'endpoint': 'Endpoint',
+           'subscription_arn': 'SubscriptionArn'}
+    cell = attributes('aws_sns_subscriptions', sqs, lambda r: {c: r.listed[0].get(m) for c, m in own.items()})
+    for c in facts_columns['aws_sns_subscriptions']:
+        if c not in ('account_id', 'region'):
+            COLUMNS['aws_sns_subscriptions', c] = cell(c)
+
+
+# ---- tables with a fetch of their own -------------------------------------------------
+def rows_of(table):
+    def keep(f):
+        ROWS[table] = f
+        return f
+    return keep
+
+
+@rows_of('aws_lambda_runtimes')
+def runtimes(facts, table):
+    from oracle import Row
+    shape = facts.operation('lambda', 'GetFunction').output_shape.members['Configuration'].members['Runtime']
+    for name in shape.enum:
+        yield Row(facts, table, {'account_id': facts.account, 'region': facts.regions[0]}, {}, None, item=name)
+
+
+@rows_of('aws_s3_buckets')
+def buckets(facts, table):
+    from oracle import Row
+    client = facts.clients(table)[0]
+    op = facts.operation('s3', 'ListBuckets')
+    for answer, shape in facts.pages('s3', 'ListBuckets', {}, client):
+        for b in answer.get('Buckets') or ():
+            row = Row(facts, table, client, b, op.output_shape.members['Buckets'].member)
+            row.where = client
+            there = b.get('BucketRegion')
+            if not there:
+                there = one(row, 's3', 'GetBucketLocation', Bucket=b['Name'])[0].get('LocationConstraint')
+                there = {'EU': 'eu-west-1', None: 'us-east-1', '': 'us-east-1'}.get(there, there)
+            row.where = {**client, 'region': there}
+            row.cells['region'] = there, None
+            answer, out = one(row, 's3', 'GetBucketPolicyStatus', Bucket=b['Name'])
+            row.cells['policy_status'] = answer.get('PolicyStatus'), out.members['PolicyStatus']
+            row.cells['tags'] = pairs(one(row, 's3', 'GetBucketTagging', Bucket=b['Name'])[0].get('TagSet')), None
+            yield row
+
+
+@of('aws_route53_hosted_zones', 'tags')
+def zone_tags(r):
+    return find_tags(*one(r, 'route53', 'ListTagsForResources', ResourceType='hostedzone', ResourceIds=[r.record['Id']]))
+
+
+def zone(r):
+    return one(r, 'route53', 'GetHostedZone', Id=r.record['Id'])
+
+
+COLUMNS['aws_route53_hosted_zones', 'vpcs'] = lambda r: (zone(r)[0].get('VPCs'), zone(r)[1].members['VPCs'])
+COLUMNS['aws_route53_hosted_zones', 'delegation_set'] = lambda r: (zone(r)[0].get('DelegationSet'), zone(r)[1].members['DelegationSet'])
+COLUMNS['aws_route53_hosted_zones', 'delegation_set_id'] = lambda r: (zone(r)[0].get('DelegationSet') or {}).get('Id')
+
+
+@rows_of('aws_route53_hosted_zones')
+def zones(facts, table):
+    from oracle import Row
+    client = facts.clients(table)[0]
+    for answer, shape in facts.pages('route53', 'ListHostedZones', {}, client):
+        for z, inner in facts.walk(answer, shape, 'HostedZones[]'):
+            row = Row(facts, table, client, z, inner)
+            row.where = client
+            yield row
+
+
+@rows_of('aws_iam_credential_reports')
+def report(facts, table):
+    from oracle import Row
+    client = facts.clients(table)[0]
+    op = facts.operation('iam', 'GetCredentialReport')
+    text = facts.ask('iam', op, {}, client)['Content'].decode()
+    for line in csv_.DictReader(io.StringIO(text)):
+        row = Row(facts, table, client, line, None)
+        for c, kind in facts.columns[table].items():
+            if c in ('account_id', 'region'):
+                continue
+            value = next(v for k, v in line.items() if letters(k) == letters(c))
+            row.cells[c] = (None if value in ('N/A', 'not_supported', 'no_information') and kind != 'utf8' else value), None
+        row.cells['account_id'] = client['account_id'], None
+        yield row
+
