@@ -42,7 +42,7 @@ class Asker:
         self.used.setdefault(service, set()).add(op.name)
         if key not in self.kept:
             protocol = aws_models.SERVICES.protocol(service)
-            status, headers, body = aws_models.answer(service, protocol, op, params, client['account_id'], client['region'], REGIONS[0])
+            status, headers, body = aws_models.answer(service, protocol, op, params, client['account_id'], client['region'])
             if protocol not in self.parsers:
                 self.parsers[protocol] = botocore.parsers.create_parser(protocol)
             parsed = self.parsers[protocol].parse({'status_code': status, 'headers': headers, 'body': body}, op.output_shape)
@@ -196,6 +196,8 @@ class Models:
         for w in wanted:
             made = {}
             for c in kinds:
+                if c in special.HASHES:
+                    continue
                 try:
                     made[c] = w.column(c)
                 except Exception as e:
@@ -204,7 +206,7 @@ class Models:
                     unknown.setdefault(c, f'{c}: the oracle: {type(e).__name__}: {e}')
             cells.append(made)
         wrong += unknown.values()
-        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown]
+        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown and k not in special.HASHES]
 
         def name(value, kind):
             if kind == 'timestamp':
@@ -240,7 +242,7 @@ def run(tap, tables, examples=True):
             for table, have in waiting:
                 started = time.monotonic()
                 rows, fields, wrong = m.table(table, have.result())
-                if not rows:
+                if not rows and m.facts.plan[table]['service'] not in special.WITHDRAWN:
                     wrong.append('there are no rows: nothing was compared')
                 if os.environ.get('TIMES'):
                     print(f'# {table}: {time.monotonic() - started:.2f} s')

@@ -240,6 +240,8 @@ class Facts:
     def rows(self, table):
         if table not in self.known:
             self.known[table] = []
+            if self.plan[table]['service'] in special.WITHDRAWN:
+                return []
             if table in special.ROWS:
                 self.known[table] = list(special.ROWS[table](self, table))
             else:
@@ -320,7 +322,6 @@ class Facts:
     def detailed(self, row, service, listed):
         plan = self.plan[row.table]
         steps, texts = split(plan['detail'], ';'), plan['detail_params'].split(' | ')
-        steps = steps[:1] if row.table not in special.SECOND else steps[:1]
         operation, path = [p.strip() for p in steps[0].split('->')]
         service = plan['service']
         path = re.sub(r'\s*\(.*\)$', '', path)

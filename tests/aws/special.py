@@ -1,4 +1,5 @@
 """By hand: what plan.tsv and overlay.tsv cannot say of CloudQuery's AWS tables. See oracle.py."""
+import base64
 import csv as csv_
 import datetime
 import io
@@ -8,7 +9,10 @@ import urllib.parse
 
 UTC = datetime.timezone.utc
 LANGUAGES = {}
-ROWS, SECOND, COLUMNS, CALLS = {}, {}, {}, {}
+ROWS, COLUMNS, CALLS = {}, {}, {}
+# A hash of the whole record: ours is another, and only for us to know.
+HASHES = ('_event_hash', '_engine_version_hash')
+WITHDRAWN = ('elastictranscoder', 'qldb')      # their tables have no rows
 
 
 def letters(name):
@@ -90,13 +94,13 @@ def item(row, name, source):
         return row.item, None
     m = re.fullmatch(r'(\w+) of the list item', source)
     if m:
-        for n, s in row.listed[1].members.items():
+        for n, s in (row.listed[1] or row.shape).members.items():
             if letters(n) == letters(m[1]):
-                return row.listed[0].get(n), s
+                return (row.listed[0] or row.record).get(n), s
     if source.startswith('parent.'):
         return row.parent.get(source[7:]), None
     if source == 'JobId of the first call':
-        return row.extra['job_id'], None
+        return row.item, None
     raise KeyError(f'{row.table}.{name}: {source}')
 
 
@@ -277,6 +281,123 @@ for c, m in (('update_runtime_on', 'UpdateRuntimeOn'), ('runtime_version_arn', '
         r, 'lambda', 'GetRuntimeManagementConfig', FunctionName=r.record['Configuration']['FunctionName'])[0].get(m)
 
 
+# ---- columns of a second call -----------------------------------------------------------
+@of('aws_autoscaling_groups', 'notification_configurations')
+def notifications(r):
+    name = r.record['AutoScalingGroupName']
+    found, shape = [], None
+    for answer, out in r.facts.pages('autoscaling', 'DescribeNotificationConfigurations', {'AutoScalingGroupNames': [name]}, r.where):
+        found += [n for n in answer.get('NotificationConfigurations') or () if n.get('AutoScalingGroupName') == name]
+        shape = out.members['NotificationConfigurations']
+    return found, shape
+
+
+COLUMNS['aws_autoscaling_groups', 'tags'] = lambda r: pairs(r.record.get('Tags'))
+
+
+def home(r):
+    return {**r.where, 'region': r.record.get('HomeRegion') or r.where['region']}
+
+
+@of('aws_cloudtrail_trails', 'tags')
+def trail_tags(r):
+    op = r.facts.operation('cloudtrail', 'ListTags')
+    return find_tags(r.facts.ask('cloudtrail', op, {'ResourceIdList': [r.record['TrailARN']]}, home(r)), op.output_shape)
+
+
+@of('aws_cloudtrail_trails', 'status')
+def trail_status(r):
+    op = r.facts.operation('cloudtrail', 'GetTrailStatus')
+    return r.facts.ask('cloudtrail', op, {'Name': r.record['TrailARN']}, home(r)), op.output_shape
+
+
+def recorder(member_):
+    def read(r):
+        answer, _ = one(r, 'config', 'DescribeConfigurationRecorderStatus', ConfigurationRecorderNames=[r.record['name']])
+        status = next((s for s in answer.get('ConfigurationRecordersStatus') or () if s.get('name') == r.record['name']), {})
+        return status.get(member_)
+    return read
+
+
+for m in ('lastErrorCode', 'lastErrorMessage', 'lastStartTime', 'lastStatus', 'lastStatusChangeTime', 'lastStopTime', 'recording'):
+    COLUMNS['aws_config_configuration_recorders', 'status_' + snake(m)] = recorder(m)
+COLUMNS['aws_dms_replication_instances', 'tags'] = lambda r: find_tags(*one(
+    r, 'dms', 'ListTagsForResource', ResourceArnList=[r.record['ReplicationInstanceArn']]))
+COLUMNS['aws_elbv1_load_balancers', 'tags'] = lambda r: find_tags(*one(
+    r, 'elb', 'DescribeTags', LoadBalancerNames=[r.record['LoadBalancerName']]))
+COLUMNS['aws_rds_db_snapshots', 'tags'] = lambda r: pairs(r.record.get('TagList'))
+COLUMNS['aws_route53_health_checks', 'tags'] = lambda r: find_tags(*one(
+    r, 'route53', 'ListTagsForResources', ResourceType='healthcheck', ResourceIds=[r.record['Id']]))
+
+
+def whole(service, operation, path=None, **params):
+    """The answer of a call, or a member of it."""
+    def read(r):
+        answer, shape = one(r, service, operation, **{k: v(r) for k, v in params.items()})
+        return (answer.get(path), shape.members[path]) if path else (answer, shape)
+    return read
+
+
+COLUMNS['aws_elbv1_load_balancers', 'attributes'] = whole(
+    'elb', 'DescribeLoadBalancerAttributes', 'LoadBalancerAttributes', LoadBalancerName=lambda r: r.record['LoadBalancerName'])
+COLUMNS['aws_lightsail_distributions', 'latest_cache_reset'] = whole(
+    'lightsail', 'GetDistributionLatestCacheReset', distributionName=lambda r: r.record['name'])
+COLUMNS['aws_ec2_regional_configs', 'ebs_encryption_enabled_by_default'] = lambda r: r.record.get('EbsEncryptionByDefault')
+COLUMNS['aws_ec2_regional_configs', 'ebs_default_kms_key_id'] = lambda r: one(r, 'ec2', 'GetEbsDefaultKmsKeyId')[0].get('KmsKeyId')
+COLUMNS['aws_glue_registry_schema_versions', 'metadata'] = whole(
+    'glue', 'QuerySchemaVersionMetadata', 'MetadataInfoMap', SchemaVersionId=lambda r: r.listed[0]['SchemaVersionId'])
+COLUMNS['aws_ses_identities', 'sending_enabled'] = lambda r: (r.listed[0] or r.record).get('SendingEnabled')
+COLUMNS['aws_kms_key_policies', 'name'] = lambda r: 'default'
+for c, m in (('query', 'Query'), ('type', 'Type')):
+    COLUMNS['aws_resourcegroups_resource_groups', c] = lambda r, m=m: ((one(
+        r, 'resource-groups', 'GetGroupQuery', Group=r.record['GroupArn'])[0].get('GroupQuery') or {}).get('ResourceQuery') or {}).get(m)
+for c, m in (('name', 'TemplateName'), ('content', 'TemplateContent'), ('subject', 'TemplateSubject')):
+    COLUMNS['aws_ses_custom_verification_email_templates', c] = lambda r, m=m: r.record.get(m)
+COLUMNS['aws_waf_web_acls', 'logging_configuration'] = whole(
+    'waf', 'GetLoggingConfiguration', 'LoggingConfiguration', ResourceArn=lambda r: r.record['WebACLArn'])
+COLUMNS['aws_wafv2_web_acls', 'logging_configuration'] = whole(
+    'wafv2', 'GetLoggingConfiguration', 'LoggingConfiguration', ResourceArn=lambda r: r.record['ARN'])
+COLUMNS['aws_wafv2_ipsets', 'addresses'] = lambda r: r.record.get('Addresses')
+
+
+@of('aws_wafv2_web_acls', 'resources_for_web_acl')
+def protected(r):
+    out = []
+    if r.client['scope'] == 'CLOUDFRONT':
+        op = r.facts.operation('cloudfront', 'ListDistributionsByWebACLId')
+        for answer, shape in r.facts.pages('cloudfront', 'ListDistributionsByWebACLId', {'WebACLId': r.record['Id']}, r.where):
+            out += [d['ARN'] for d, _ in r.facts.walk(answer, shape, 'DistributionList.Items[]')]
+        return out
+    op = r.facts.operation('wafv2', 'ListResourcesForWebACL')
+    for kind in op.input_shape.members['ResourceType'].enum:
+        out += r.facts.ask('wafv2', op, {'WebACLArn': r.record['ARN'], 'ResourceType': kind}, r.where).get('ResourceArns') or []
+    return out
+
+
+@of('aws_iam_accounts', 'aliases')
+def aliases(r):
+    return [a for answer, _ in r.facts.pages('iam', 'ListAccountAliases', {}, r.where) for a in answer.get('AccountAliases') or ()]
+
+
+@of('aws_mq_broker_configuration_revisions', 'data')
+def revision(r):
+    return base64.b64decode(r.record['Data']).decode() if r.record.get('Data') else None
+
+
+COLUMNS['aws_wellarchitected_lenses', 'share_invitation_id'] = lambda r: r.record.get('ShareInvitationId')
+COLUMNS['aws_wellarchitected_lenses', 'tags'] = lambda r: r.record.get('Tags')
+for t in ('configuration_options', 'configuration_settings'):
+    COLUMNS['aws_elasticbeanstalk_' + t, 'application_arn'] = lambda r: None if r.parent.get('application_name') is None else \
+        f'arn:aws:elasticbeanstalk:{r.client["region"]}:{r.client["account_id"]}:application/{r.parent.get("application_name")}'
+COLUMNS['aws_networkfirewall_firewalls', 'arn'] = lambda r: (r.response[0].get('Firewall') or {}).get('FirewallArn')
+for t, m in (('firewalls', 'Firewall'), ('firewall_policies', 'FirewallPolicyResponse'), ('rule_groups', 'RuleGroupResponse'),
+             ('tls_inspection_configurations', 'TLSInspectionConfigurationResponse')):
+    COLUMNS['aws_networkfirewall_' + t, 'tags'] = lambda r, m=m: pairs((r.response[0].get(m) or {}).get('Tags'))
+for c, m in (('attributes', 'attributes'), ('user_attributes', 'userAttributes')):
+    COLUMNS['aws_inspector_findings', c] = lambda r, m=m: pairs(r.record.get(m), 'key', 'value')
+COLUMNS['aws_lightsail_distributions', 'tags'] = lambda r: pairs(r.record.get('tags'))
+
+
 # ---- maps of attributes -------------------------------------------------------------
 TEXT_JSON = {'policy', 'redrive_policy', 'redrive_allow_policy', 'delivery_policy', 'effective_delivery_policy', 'filter_policy'}
 
@@ -298,6 +419,10 @@ def attributes(table, read, named):
 
 
 def add_attributes(facts_columns):
+    for c in facts_columns['aws_iam_accounts']:
+        if c not in ('account_id', 'aliases'):
+            COLUMNS['aws_iam_accounts', c] = lambda r, c=c: next(
+                (v for k, v in (r.record.get('SummaryMap') or {}).items() if letters(k) == letters(c)), None)
     def sqs(row):
         return row.record if isinstance(row.record, dict) else {}
     cell = attributes('aws_sqs_queues', sqs, lambda r: {'url': r.item, 'arn': sqs(r).get('QueueArn')})
@@ -310,7 +435,7 @@ def add_attributes(facts_columns):
             COLUMNS['aws_sns_topics', c] = cell(c)
     own = {'arn': 'SubscriptionArn', 'topic_arn': 'TopicArn', 'owner': 'Owner', 'protocol': 'Protocol', 'endpoint': 'Endpoint',
            'subscription_arn': 'SubscriptionArn'}
-    cell = attributes('aws_sns_subscriptions', sqs, lambda r: {c: r.listed[0].get(m) for c, m in own.items()})
+    cell = attributes('aws_sns_subscriptions', sqs, lambda r: {c: (r.listed[0] or r.record).get(m) for c, m in own.items()})
     for c in facts_columns['aws_sns_subscriptions']:
         if c not in ('account_id', 'region'):
             COLUMNS['aws_sns_subscriptions', c] = cell(c)
@@ -353,6 +478,35 @@ def buckets(facts, table):
             yield row
 
 
+@rows_of('aws_redshift_cluster_parameter_groups')
+def parameter_groups(facts, table):
+    from oracle import Row
+    for parent in facts.rows('aws_redshift_clusters'):
+        shape = parent.shape.members['ClusterParameterGroups'].member
+        for record in parent.record.get('ClusterParameterGroups') or ():
+            row = Row(facts, table, parent.client, record, shape, parent)
+            row.where = parent.client
+            yield row
+
+
+@rows_of('aws_eks_cluster_oidc_identity_provider_configs')
+def providers(facts, table):
+    from oracle import Row
+    op = facts.operation('eks', 'DescribeIdentityProviderConfig')
+    for parent in facts.rows('aws_eks_clusters'):
+        name = parent.record['name']
+        for answer, _ in facts.pages('eks', 'ListIdentityProviderConfigs', {'clusterName': name}, parent.client):
+            for item_ in answer.get('identityProviderConfigs') or ():
+                if item_.get('type') != 'oidc':
+                    continue
+                answer2 = facts.ask('eks', op, {'clusterName': name, 'identityProviderConfig': item_}, parent.client)
+                record = (answer2.get('identityProviderConfig') or {}).get('oidc')
+                shape = op.output_shape.members['identityProviderConfig'].members['oidc']
+                row = Row(facts, table, parent.client, record, shape, parent)
+                row.where = parent.client
+                yield row
+
+
 @of('aws_route53_hosted_zones', 'tags')
 def zone_tags(r):
     return find_tags(*one(r, 'route53', 'ListTagsForResources', ResourceType='hostedzone', ResourceIds=[r.record['Id']]))
@@ -389,7 +543,7 @@ def report(facts, table):
         for c, kind in facts.columns[table].items():
             if c in ('account_id', 'region'):
                 continue
-            value = next(v for k, v in line.items() if letters(k) == letters(c))
+            value = next((v for k, v in line.items() if letters(k) == letters(c)), None)
             row.cells[c] = (None if value in ('N/A', 'not_supported', 'no_information') and kind != 'utf8' else value), None
         row.cells['account_id'] = client['account_id'], None
         yield row

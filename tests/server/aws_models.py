@@ -388,7 +388,7 @@ class Server:
         return status, kind, made
 
     def answer(self, name, protocol, operation, params, account, region):
-        return answer(name, protocol, operation, params, account, region, self.regions[0])
+        return answer(name, protocol, operation, params, account, region)
 
     @staticmethod
     def refuse(e, model, protocol, operation):
@@ -404,11 +404,11 @@ class Server:
         return e.status, {'Content-Type': 'text/xml'}, body.encode()
 
 
-def answer(name, protocol, operation, params, account, region, first):
+def answer(name, protocol, operation, params, account, region):
     """-> (status, headers, body) of an operation, by moto's serializer."""
     model = SERVICES.model(name)
     try:
-        result = aws_values.Answer(model, operation, params, account, region, first).make()
+        result = aws_values.Answer(model, operation, params, account, region).make()
     except ValueError as e:
         raise Refused('ValidationException', str(e)) from None
     serializer = get_serializer_class(name, protocol) if name == 's3' else SERIALIZERS[protocol]

@@ -48,6 +48,13 @@ ATTRIBUTES = {
 # Texts that must be what they are for a call to make sense: (operation, member).
 FIXED = {
     ('GetServiceLastAccessedDetails', 'JobStatus'): 'COMPLETED',
+    # What children of theirs ask for.
+    ('DescribeTable', 'GlobalTableVersion'): '2019.11.21',
+    ('DescribeCluster', 'InstanceCollectionType'): {'0': 'INSTANCE_FLEET', '1': 'INSTANCE_GROUP'},
+    ('ListIdentityProviderConfigs', 'type'): {'0': 'oidc'},
+    ('DescribeDBEngineVersions', 'DBParameterGroupFamily'): {'0': 'aurora-postgresql16', '1': 'aurora-mysql8.0'},
+    ('DescribePolicy', 'Content'): '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "a:<&>", "Resource": "*"}]}',
+    ('DescribeConfigurationRevision', 'Data'): base64.b64encode(b'<broker a="1"><b>&lt;x&gt;</b><b/></broker>').decode(),
     ('DescribeInstances', 'StateTransitionReason'): 'User initiated (2024-03-04 05:06:07 GMT)',
 }
 # An identifier that a list calls otherwise than the detail does.
@@ -174,9 +181,9 @@ class Model:
 class Answer:
     """One answer: Answer(...).make()."""
 
-    def __init__(self, model, operation, params, account, region, first_region):
+    def __init__(self, model, operation, params, account, region):
         self.model, self.operation, self.params = model, operation, params
-        self.account, self.region, self.first = account, region, region == first_region
+        self.account, self.region = account, region
         self.paging = model.paging(operation)
         ignored = set(self.paging.ins) | self.paging.limits
         self.seeds, self.asked = [], []
@@ -214,7 +221,7 @@ class Answer:
                 pages = [0]                       # nothing below it
             elif not self.paging.paged:
                 pages = [2 if self.variant == 0 else 1]
-        if not self.own and not self.first and self.key % 5 == 0:
+        if not self.own and self.region == OPTED[1][0] and self.key % 5 == 0:
             pages = [0]                           # nothing in this region
         return pages
 
@@ -332,7 +339,7 @@ class Answer:
                 out.append(record)
             else:
                 out.append(self.name_of(inner, seed, singular(path.split('.')[-1])))
-        if not out and not self.first and self.key % 2:
+        if not out and self.region == OPTED[1][0] and self.key % 2:
             return None
         return out
 
@@ -402,7 +409,7 @@ class Answer:
                 out[name] = value
         if getattr(shape, 'is_tagged_union', False) and not out:
             for name, member in shape.members.items():
-                value = self.member(member, seed, f'{path}.{name}', 1, (), True)
+                value = self.member(member, seed, f'{path}.{name}', 2, above, True)
                 if value is not None:
                     return {name: value}
         return out
@@ -419,6 +426,8 @@ class Answer:
             if shape.is_document_type:
                 return {'a': [1, 'x <&>', None, True], 'b': {'c': 1.5, 'd': seed}}
             if levels <= 0 or shape.name in above:
+                if required and getattr(shape, 'is_tagged_union', False):
+                    return self.structure(shape, seed, path, 2, above)
                 return {} if required else None
             return self.structure(shape, seed, path, levels, above)
         if kind == 'list':
@@ -547,10 +556,14 @@ class Answer:
         raise TypeError(f'{path}: {kind}')
 
     def blob(self, shape, seed, path):
+        if self.operation.output_shape.serialization.get('payload') == path:
+            return f'{{"content": "<{path}> & {seed}"}}'.encode()
         return b'\x00\xff<' + f'{path} {seed}'.encode()
 
     def text(self, shape, seed, path, name, h, variant):
         fixed = FIXED.get((self.operation.name, name))
+        if isinstance(fixed, dict):
+            fixed = fixed.get(seed[-2])
         if fixed:
             return fixed
         enum = getattr(shape, 'enum', None)
