@@ -142,7 +142,7 @@ class Models:
     def db(self, own):
         if own not in self.dbs:
             db = connect(':memory:', check_same_thread=False)
-            db.execute("SELECT cq_config('aws.regions', ?), cq_config('aws.access_key_id', ?), cq_config('aws.secret_access_key', ?), "
+            db.execute("SELECT cq_config('cache_ttl', 0), cq_config('aws.regions', ?), cq_config('aws.access_key_id', ?), cq_config('aws.secret_access_key', ?), "
                        "cq_config('aws.max_retries', '1'), cq_config('aws.use_paid_apis', 'true')",
                        (json.dumps(REGIONS), f'AKIA{ACCOUNT}{own or ""}', f'secret-{ACCOUNT}'))
             self.dbs[own] = db
@@ -160,8 +160,16 @@ class Models:
         with urllib.request.urlopen(self.url + '/models/log') as r:
             return [json.loads(line) for line in r.read().splitlines()]
 
+    def reset(self):
+        urllib.request.urlopen(self.url + '/models/reset').read()
+
     def have(self, table):
-        """(column names and types, rows, error)"""
+        """(column names and types, rows, error, what the server was asked)"""
+        self.reset()
+        kinds, rows, error = self.read(table)
+        return kinds, rows, error, self.log()
+
+    def read(self, table):
         db = self.db(self.own(table))
         kinds = dict(db.execute("SELECT name, type FROM cq_columns WHERE table_name = ? AND NOT hidden AND name NOT LIKE '\\_cq\\_%' "
                                 "ESCAPE '\\' ORDER BY position", (table,)))
@@ -174,6 +182,26 @@ class Models:
             error = str(e)
         return kinds, rows, error
 
+    def requests(self, table, log):
+        """What is wrong with what was asked: refused, asked twice, not among the permissions that the table says it needs."""
+        wrong, seen, asked = [], {}, set()
+        for entry in log:
+            if entry.get('error'):
+                wrong.append(f'refused: {entry.get("operation")} {entry.get("params")}: {entry["error"]}'[:500])
+                continue
+            key = json.dumps([entry[k] for k in ('account', 'region', 'operation', 'params')], default=str)
+            seen[key] = seen.get(key, 0) + 1
+            asked.add(special.action(entry['service'], entry['operation'], aws_models.SERVICES.model(entry['service']).signing))
+        wrong += [f'asked {n} times: {k}'[:300] for k, n in seen.items() if n > 1]
+        need, up = set(), table
+        while up:
+            need |= set(json.loads(self.tables[up]['permissions'] or '[]'))
+            up = self.tables[up]['parent']
+        own = set(json.loads(self.tables[table]['permissions'] or '[]'))
+        wrong += [f'asks for {a}, which is not among its permissions' for a in sorted(asked - need - special.ALWAYS)]
+        wrong += [f'never asks for {a}, which it says it needs' for a in sorted(own - asked)]
+        return wrong[:6]
+
     def example(self, table):
         try:
             return len(self.db(self.own(table)).execute(self.tables[table]['example']).fetchall()), None
@@ -182,8 +210,9 @@ class Models:
 
     def table(self, table, have):
         """-> (rows, fields compared, what is wrong)"""
-        kinds, rows, error = have
+        kinds, rows, error, log = have
         wrong = [error] if error else []
+        wrong += self.requests(table, log)
         try:
             wanted = self.facts.rows(table)
         except Exception as e:
@@ -251,11 +280,6 @@ def run(tap, tables, examples=True):
                 for table, _ in waiting:
                     rows, error = pool.submit(m.example, table).result()
                     tap.none(f'{table}: its example: {rows} rows', [] if rows and not error else [error or m.tables[table]['example']])
-        refused = {}
-        for entry in m.log():
-            if entry.get('error'):
-                refused.setdefault((entry.get('service'), entry.get('operation')), entry)
-        tap.none('the server refused nothing', [json.dumps(e, default=str)[:600] for e in refused.values()])
     finally:
         m.stop()
     return m

@@ -195,7 +195,7 @@ class Facts:
         now = re.fullmatch(r'(now|today)([+-]\d+[dhm])?', text)
         if now:
             return special.moment(text, shape)
-        if columns and re.fullmatch(r'[a-z_][a-z0-9_.]*', text):
+        if columns and re.fullmatch(r'[a-z_][a-z0-9_]*(\.\w+)*', text):
             if given and text in given:
                 return given[text]
             try:
@@ -282,7 +282,7 @@ class Facts:
                     raise Unknown(f'{operation} has no parameter {name}')
                 name = near[0]
             shape = input_shape.members[name]
-            values = self.loops(text, shape)
+            values = special.each(text, at) if text.startswith('each ') else self.loops(text, shape)
             if values is None:
                 text = text.replace('{parent.', '{') if not re.search(r'\{parent\.\w+\}', text) else text
                 values = [self.as_list(self.param(text, at, where, shape), shape)]

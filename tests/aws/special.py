@@ -19,6 +19,25 @@ def letters(name):
     return name.replace('_', '').replace('.', '').lower()
 
 
+# What a request needs where that is not its operation's name.
+ALWAYS = {'sts:GetCallerIdentity', 'sts:AssumeRole', 'ec2:DescribeRegions'}
+PREFIX = {'monitoring': 'cloudwatch'}
+ACTIONS = {('s3', o): 's3:' + a for o, a in (
+    ('ListBuckets', 'ListAllMyBuckets'), ('GetBucketEncryption', 'GetEncryptionConfiguration'),
+    ('GetBucketLifecycleConfiguration', 'GetLifecycleConfiguration'), ('GetBucketReplication', 'GetReplicationConfiguration'),
+    ('GetBucketNotificationConfiguration', 'GetBucketNotification'), ('GetPublicAccessBlock', 'GetBucketPublicAccessBlock'),
+    ('GetBucketAccelerateConfiguration', 'GetAccelerateConfiguration'), ('GetBucketCors', 'GetBucketCORS'),
+    ('ListObjectVersions', 'ListBucketVersions'), ('ListObjectsV2', 'ListBucket'), ('ListObjects', 'ListBucket'))}
+ACTIONS['s3control', 'GetPublicAccessBlock'] = 's3:GetAccountPublicAccessBlock'
+
+
+def action(service, operation, signing):
+    """The IAM action that AWS checks for an operation."""
+    if service in ('apigateway', 'apigatewayv2'):
+        return 'apigateway:GET'
+    return ACTIONS.get((service, operation)) or f'{PREFIX.get(signing, signing)}:{operation}'
+
+
 # ---- parts -----------------------------------------------------------------------
 def moment(text, shape):
     now = datetime.datetime.now(UTC)
@@ -83,6 +102,18 @@ def find_tags(answer, shape, deep=3):
             if found is not None:
                 return found
     return None
+
+
+def each(text, parent):
+    """Values of `each key of column`, `each column[].Member`."""
+    if text.startswith('each key of '):
+        return list(parent.get(text[12:]) or ())
+    if text == 'each configurations.{Current,History[]}.Id':
+        found = parent.get('configurations') or {}
+        return list(dict.fromkeys(c['Id'] for c in [found.get('Current')] + (found.get('History') or []) if c and c.get('Id')))
+    m = re.fullmatch(r'each (\w+)\[\]\.(\w+)', text)
+    return [next(v for k, v in i.items() if letters(k) == letters(m[2])) for i in parent.get(m[1]) or ()
+            if any(letters(k) == letters(m[2]) for k in i)]
 
 
 def bucket_region(parent, name):
@@ -347,6 +378,7 @@ COLUMNS['aws_ec2_regional_configs', 'ebs_default_kms_key_id'] = lambda r: one(r,
 COLUMNS['aws_glue_registry_schema_versions', 'metadata'] = whole(
     'glue', 'QuerySchemaVersionMetadata', 'MetadataInfoMap', SchemaVersionId=lambda r: r.listed[0]['SchemaVersionId'])
 COLUMNS['aws_ses_identities', 'sending_enabled'] = lambda r: (r.listed[0] or r.record).get('SendingEnabled')
+COLUMNS['aws_ses_configuration_sets', 'name'] = lambda r: r.record.get('ConfigurationSetName')
 COLUMNS['aws_kms_key_policies', 'name'] = lambda r: 'default'
 for c, m in (('query', 'Query'), ('type', 'Type')):
     COLUMNS['aws_resourcegroups_resource_groups', c] = lambda r, m=m: ((one(
@@ -476,6 +508,23 @@ def buckets(facts, table):
             row.cells['policy_status'] = answer.get('PolicyStatus'), out.members['PolicyStatus']
             row.cells['tags'] = pairs(one(row, 's3', 'GetBucketTagging', Bucket=b['Name'])[0].get('TagSet')), None
             yield row
+
+
+@rows_of('aws_organizations_organizational_units')
+def units(facts, table):
+    from oracle import Row
+    client = facts.clients(table)[0]
+    op = facts.operation('organizations', 'DescribeOrganizationalUnit')
+    todo = [r['Id'] for answer, _ in facts.pages('organizations', 'ListRoots', {}, client) for r in answer.get('Roots') or ()]
+    while todo:
+        above = todo.pop(0)
+        for answer, _ in facts.pages('organizations', 'ListChildren', {'ParentId': above, 'ChildType': 'ORGANIZATIONAL_UNIT'}, client):
+            for child in answer.get('Children') or ():
+                todo.append(child['Id'])
+                record = facts.ask('organizations', op, {'OrganizationalUnitId': child['Id']}, client)['OrganizationalUnit']
+                row = Row(facts, table, client, record, op.output_shape.members['OrganizationalUnit'])
+                row.where = client
+                yield row
 
 
 @rows_of('aws_redshift_cluster_parameter_groups')

@@ -45,7 +45,7 @@ ATTRIBUTES = {
                                   'EffectiveDeliveryPolicy', 'FilterPolicy', 'RedrivePolicy', 'PendingConfirmation',
                                   'RawMessageDelivery', 'SubscriptionRoleArn', 'Protocol', 'Endpoint', 'FilterPolicyScope'},
 }
-# Texts that must be what they are for a call to make sense: (operation, member).
+# Texts that must be what they are for a call to make sense: (operation, member), for all variants or some.
 FIXED = {
     ('GetServiceLastAccessedDetails', 'JobStatus'): 'COMPLETED',
     # What children of theirs ask for.
@@ -55,8 +55,11 @@ FIXED = {
     ('DescribeDBEngineVersions', 'DBParameterGroupFamily'): {'0': 'aurora-postgresql16', '1': 'aurora-mysql8.0'},
     ('DescribePolicy', 'Content'): '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "a:<&>", "Resource": "*"}]}',
     ('DescribeConfigurationRevision', 'Data'): base64.b64encode(b'<broker a="1"><b>&lt;x&gt;</b><b/></broker>').decode(),
+    ('DescribeTrails', 'CloudWatchLogsLogGroupArn'): 'arn:aws:logs:us-east-1:111111111111:log-group:trails <a>/b:*',
     ('DescribeInstances', 'StateTransitionReason'): 'User initiated (2024-03-04 05:06:07 GMT)',
 }
+# Lists of what is of the same kind as what is above it.
+ENDING = ('ListChildren',)
 # An identifier that a list calls otherwise than the detail does.
 SAME = {('kms', 'KeyArn'): 'Arn'}
 OPTED = (('us-east-1', 'opt-in-not-required'), ('eu-west-1', 'opted-in'), ('ap-east-1', 'not-opted-in'))
@@ -73,10 +76,20 @@ REPORT = ('user,arn,user_creation_time,password_enabled,password_last_used,passw
 
 
 def key_letters():
-    """The letters of every column that is part of a key: AWS never leaves such a member out."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'aws', 'columns.tsv')
-    with open(path, encoding='utf-8') as f:
-        return {line.split('\t')[1].replace('_', '') for line in f if line.endswith('\t1\n')}
+    """The letters of all that CloudQuery's keys, ARNs and parameters are made of: AWS never leaves such a member out."""
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'aws')
+    out = set()
+    with open(os.path.join(here, 'columns.tsv'), encoding='utf-8') as f:
+        out |= {line.split('\t')[1] for line in f if line.endswith('\t1\n')}
+    with open(os.path.join(here, 'overlay.tsv'), encoding='utf-8') as f:
+        for line in f:
+            _, _, kind, source = line.rstrip('\n').split('\t')
+            out |= set(re.findall(r'\w+', source)) if kind in ('arn_template', 'nested', 'alias', 'alias_by_rule') else set()
+    with open(os.path.join(here, 'plan.tsv'), encoding='utf-8') as f:
+        for line in f:
+            parts = line.rstrip('\n').split('\t')
+            out |= set(re.findall(r'\w+', parts[5] + ' ' + parts[7] + ' ' + parts[9]))
+    return {w.replace('_', '').lower() for w in out}
 
 
 KEYS = key_letters()
@@ -116,6 +129,10 @@ def path_get(tree, path):
     for part in path.split('.'):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
+
+
+def same_kind(shape, value):
+    return shape.type_name == ('string' if isinstance(value, str) else 'integer')
 
 
 class Paging:
@@ -216,7 +233,9 @@ class Answer:
             pages = [[2, 2], [2, 1, 0], [3, 2]][many]
         else:
             pages = [2, 1] if self.variant == 0 else [1]
-        if self.own and not self.batch:
+        if self.operation.name in ENDING and self.depth > 2:
+            pages = [0]
+        elif self.own and not self.batch:
             if self.variant == 2 and self.key % 2:
                 pages = [0]                       # nothing below it
             elif not self.paging.paged:
@@ -305,7 +324,7 @@ class Answer:
                     out[member] = value
             return out
         if kind == 'list' and not self.pairs(shape) and not self.in_header(shape) and \
-                (not self.is_record or name in self.paging.results):
+                (not self.is_record or self.paging.paged):
             if FAILURES.search(name):
                 return []
             return self.records(name, shape)
@@ -351,21 +370,22 @@ class Answer:
 
     def echo(self, shape, out):
         """What was asked for stands in members of the same name."""
-        given = {n.lower(): v for n, v in self.params.items() if isinstance(v, str) and n not in self.paging.ins}
+        given = {n.lower(): v for n, v in self.params.items() if isinstance(v, (str, int)) and not isinstance(v, bool) and
+                 n not in self.paging.ins and n not in self.paging.limits}
         if not given:
             return
         for name, member in shape.members.items():
-            if member.type_name == 'string' and name.lower() in given:
+            if name.lower() in given and same_kind(member, given[name.lower()]):
                 if name in out:
                     out[name] = given[name.lower()]
             elif member.type_name == 'structure' and isinstance(out.get(name), dict):
                 for m, s in member.members.items():
-                    if s.type_name == 'string' and m.lower() in given and m in out[name]:
+                    if m.lower() in given and m in out[name] and same_kind(s, given[m.lower()]):
                         out[name][m] = given[m.lower()]
             elif member.type_name == 'list' and member.member.type_name == 'structure' and not self.batch:
                 for record in out.get(name) or ():
                     for m, s in member.member.members.items():
-                        if s.type_name == 'string' and m.lower() in given and m in record and \
+                        if m.lower() in given and m in record and same_kind(s, given[m.lower()]) and \
                                 m.lower() not in ('id', 'arn', 'name', 'key', 'type', 'value', 'status'):
                             record[m] = given[m.lower()]
 
@@ -417,8 +437,8 @@ class Answer:
     def member(self, shape, seed, path, levels, above, required):
         name = path.rpartition('.')[2]
         variant = int(seed[-2])
-        wanted = required or ('.' not in path and (
-            name.lower() in KEYS or (shape.type_name in ('string', 'list') and (WORDS.match(name) or IDENTIFIER.search(name)))))
+        wanted = required or (all(p.lower() in KEYS for p in path.split('.')) and (shape.type_name != 'list' or '.' in path)) or (
+            '.' not in path and shape.type_name in ('string', 'list') and (WORDS.match(name) or IDENTIFIER.search(name)))
         if not wanted and (variant == 2 or (variant == 1 and quick(seed, path + '|there') % 2)):
             return None
         kind = shape.type_name
@@ -497,7 +517,7 @@ class Answer:
         if 'tag' in path.rpartition('.')[2].lower() and inner.type_name == 'string':
             return dict(self.tags(seed))
         if keys:
-            keys = [k for k in keys if k != 'All']
+            keys = [k for k in keys if k != 'All'] + ['NewAttribute']
             if variant:
                 keys = [k for k in keys if k.endswith('Arn') or quick(seed, k) % 3 == 0]
             elif levels < 4:
@@ -541,6 +561,8 @@ class Answer:
             return bool(h % 2)
         if kind in ('integer', 'long', 'short', 'byte'):
             low, high = shape.metadata.get('min'), shape.metadata.get('max')
+            if name.lower() in KEYS and low is None and high is None:
+                return 1 + h % 100000
             if low is not None or high is not None:
                 low = int(low or 0)
                 high = int(high if high is not None else low + 1000)
@@ -575,7 +597,7 @@ class Answer:
             return self.text(shape, seed, other, other, quick(seed, f'{other}#0'), variant)
         lower = name.lower()
         if ACCOUNT.match(name):
-            return self.account if h % 3 else '210987654321'
+            return self.account if h % 2 or variant == 0 else f'2{h % 10**11:011d}'
         if REGION.match(name):
             return self.region if h % 2 else PLACES[h % len(PLACES)]
         if lower.startswith('availabilityzone'):
@@ -589,7 +611,7 @@ class Answer:
         if TIME.search(name):
             return datetime.datetime.fromtimestamp(1500000000 + h % 200000000, datetime.timezone.utc).strftime(
                 '%Y-%m-%dT%H:%M:%S' + ('.123Z', 'Z')[h % 2])
-        if variant == 1 and h % 4 == 0 and low == 0:
+        if variant == 1 and h % 4 == 0 and low == 0 and lower not in KEYS:
             return ''
         if high < 24:
             return str(h)[:high].ljust(low, '0')
