@@ -86,6 +86,8 @@ typedef struct cq_http_request {
   int64_t clock_skew_us; /* added to the signer's clock */
   const cq_tls *tls;     /* instead of the connection's, or NULL */
   int priority;          /* lower first among the waiting */
+  int timeout_ms;        /* instead of the connection's two; 0 = those */
+  int direct;            /* never by a proxy */
   int64_t max_wait_ms;   /* fails with CQ_THROTTLED where limiters hold it back
                             for longer; 0 = waits */
   int attempt;           /* 1 = first, for the log; 0 counts as 1 */

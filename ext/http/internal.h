@@ -48,6 +48,7 @@ struct cq_transfer {
   size_t nbody;
   cq_limiter *limiters[4];
   int nlimiter, allow_file, follow, priority;
+  int timeout_ms, direct; /* 0 = the connection's */
   int64_t skew_us, max_wait_ms;
   cq_tls tls; /* its own, over the connection's */
   const char *integration, *table, *client;

@@ -126,11 +126,16 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, zstd");
   curl_easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* inflate.c does */
   curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
+  curl_easy_setopt(
+      e, CURLOPT_CONNECTTIMEOUT_MS,
+      (long)(t->timeout_ms ? t->timeout_ms : o->connect_timeout_ms));
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
   curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
   io_tls(e, &t->tls, t->tls.ca_file == o->tls.ca_file ? o->ca_path : NULL);
-  if (o->proxy) curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
+  if (t->direct)
+    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* nor by the environment's */
+  else if (o->proxy)
+    curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->sent);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->detail);
   curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, cq_io_on_head);

@@ -116,7 +116,6 @@ static int turn_slow(cq_transfer *t, int64_t now, int timeout, int64_t *next) {
  * or -1 to end. */
 static int64_t turn_once(cq_io *io) {
   int64_t now = cq_mono_ms(), next, stall;
-  int timeout = io->http->o.timeout_ms;
   cq_transfer *t, *after;
 
   pthread_mutex_lock(&io->lock);
@@ -129,6 +128,7 @@ static int64_t turn_once(cq_io *io) {
   }
   pthread_mutex_unlock(&io->lock);
   for (t = io->active; t; t = after) {
+    int timeout = t->timeout_ms ? t->timeout_ms : io->http->o.timeout_ms;
     int cancelled, paused, resume;
 
     after = t->next;

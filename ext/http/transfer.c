@@ -185,6 +185,8 @@ static int transfer_copy(cq_transfer *t, const cq_http_request *r,
   t->follow = r->follow;
   t->priority = r->priority;
   t->max_wait_ms = r->max_wait_ms;
+  t->timeout_ms = r->timeout_ms;
+  t->direct = r->direct;
   t->skew_us = r->clock_skew_us;
   t->attempt = r->attempt > 0 ? r->attempt : 1;
   t->signer = cq_signer_ref(r->signer);

@@ -72,7 +72,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsetenv("AWS_PROFILE");
   unsetenv("AWS_ACCESS_KEY_ID");
   if (cq_aws_plan_make(&p, &plan, &err) == CQ_OK) {
-    if (!plan.base.access || !plan.base.secret) fuzz_fail("no keys");
+    const cq_aws_step *first_step = &plan.steps[0];
+
+    if (plan.nstep < 1 || first_step->kind == CQ_AWS_ROLE)
+      fuzz_fail("roles of nobody");
+    if (first_step->kind == CQ_AWS_KEYS &&
+        (!first_step->arg[CQ_KEYS_ACCESS] || !first_step->arg[CQ_KEYS_SECRET]))
+      fuzz_fail("no keys");
     cq_aws_plan_clear(&plan);
   } else if (!err.text[0]) {
     fuzz_fail("refused without a word");

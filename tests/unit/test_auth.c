@@ -421,6 +421,12 @@ static void clean_env(void) {
   unsetenv("AWS_PROFILE");
   unsetenv("AWS_REGION");
   unsetenv("AWS_DEFAULT_REGION");
+  unsetenv("AWS_ROLE_ARN");
+  unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+  unsetenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+  unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  unsetenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+  setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
   snprintf(path, sizeof path, "%s/config", folder);
   setenv("AWS_CONFIG_FILE", path, 1);
   snprintf(path, sizeof path, "%s/credentials", folder);
@@ -454,14 +460,16 @@ static void clean_env(void) {
       "[profile lone]\nrole_arn=arn:aws:iam::5:role/e\n");
 }
 
-/* want: "ACCESS/SECRET/SESSION region role:external:session:duration ..." or
- * the error. */
+/* want: "KEYS region role:external:session:duration ..." or the error; KEYS are
+ * ACCESS/SECRET/SESSION, or the kind and its arguments. */
 static void check_plan(const char *const *params, const char *want) {
+  static const char *const kinds[] = {"",    "",          "web", "process",
+                                      "sso", "container", "imds"};
   bed b;
   cq_aws_plan plan;
   cq_error err = {0, ""};
-  char got[1200];
-  int rc;
+  char got[1200] = "";
+  int rc, n = 0;
   memset(&b, 0, sizeof b);
   b.p.names = b.names;
   b.p.values = b.values;
@@ -472,17 +480,26 @@ static void check_plan(const char *const *params, const char *want) {
     CHECK_INT(err.code, CQ_AUTH);
     snprintf(got, sizeof got, "%.*s", (int)strcspn(err.text, "\n"), err.text);
   } else {
-    int n =
-        snprintf(got, sizeof got, "%s/%s/%s %s", plan.base.access,
-                 plan.base.secret, plan.base.session ? plan.base.session : "",
-                 plan.region ? plan.region : "");
-    for (int i = 0; i < plan.nstep; i++)
-      n +=
-          snprintf(got + n, sizeof got - (size_t)n, " %s:%s:%s:%s",
-                   plan.steps[i].role_arn,
-                   plan.steps[i].external_id ? plan.steps[i].external_id : "",
-                   plan.steps[i].session_name ? plan.steps[i].session_name : "",
-                   plan.steps[i].duration ? plan.steps[i].duration : "");
+    for (int i = 0; i < plan.nstep; i++) {
+      const cq_aws_step *s = &plan.steps[i];
+      int nargs = s->kind == CQ_AWS_KEYS                            ? 3
+                  : s->kind == CQ_AWS_SSO                           ? 7
+                  : s->kind == CQ_AWS_ROLE || s->kind == CQ_AWS_WEB ? 4
+                  : s->kind == CQ_AWS_CONTAINER                     ? 3
+                  : s->kind == CQ_AWS_IMDS                          ? 2
+                                                                    : 1;
+      n += snprintf(got + n, sizeof got - (size_t)n, "%s%s", i ? " " : "",
+                    kinds[s->kind]);
+      for (int k = 0; k < nargs; k++)
+        n += snprintf(got + n, sizeof got - (size_t)n, "%s%s",
+                      k                       ? s->kind ? ":" : "/"
+                      : s->kind > CQ_AWS_ROLE ? "="
+                                              : "",
+                      s->arg[k] ? s->arg[k] : "");
+      if (i == 0)
+        n += snprintf(got + n, sizeof got - (size_t)n, " %s",
+                      plan.region ? plan.region : "");
+    }
     cq_aws_plan_clear(&plan);
   }
   CHECK_STR(got, want);
@@ -532,21 +549,107 @@ static void test_aws_follows_profiles(void) {
        NULL);
   PLAN("aws: profile env: credential_source is Environment, which has no keys",
        "profile", "env", NULL);
-  PLAN("aws: profile ec2: credential_source is not supported: "
-       "Ec2InstanceMetadata",
+  PLAN("aws: profile ec2: credential_source is Ec2InstanceMetadata, which has "
+       "no keys",
        "profile", "ec2", NULL);
   PLAN("aws: profile mfa: asks for an MFA code, which cq cannot give",
        "profile", "mfa", NULL);
-  PLAN("aws: profile sso: is not supported: sso_session", "profile", "sso",
-       NULL);
+  PLAN("aws: profile sso: no such sso-session: x", "profile", "sso", NULL);
   PLAN("aws: profile lone: role_arn without source_profile or "
        "credential_source",
        "profile", "lone", NULL);
-  PLAN("aws: profile half: has no keys", "profile", "half", NULL);
+  PLAN("aws: profile half: lacks aws_secret_access_key", "profile", "half",
+       NULL);
   PLAN("aws: no such profile: nobody", "profile", "nobody", NULL);
   setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
   setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
   PLAN("aws: no credentials found", NULL);
+}
+
+static void test_aws_knows_every_source(void) {
+  clean_env();
+  write_file("credentials", "[both]\naws_access_key_id=A\n"
+                            "aws_secret_access_key=B\ncredential_process=x\n");
+  write_file(
+      "config",
+      "[profile web]\nrole_arn=arn:aws:iam::1:role/w\n"
+      "web_identity_token_file=/token\nrole_session_name=n\n"
+      "[profile both]\nregion=eu-west-1\n"
+      "[profile run]\ncredential_process = \"/opt/my helper\" --for 'a b'\n"
+      "[profile above]\nrole_arn=arn:aws:iam::1:role/r\nsource_profile=run\n"
+      "[profile new]\nsso_session=corp\nsso_account_id=1\nsso_role_name=R\n"
+      "services=mine\n[sso-session corp]\nsso_region=eu-west-1\n"
+      "sso_start_url=https://c/start\n"
+      "[services mine]\nsts =\n  endpoint_url = http://sts\nsso_oidc =\n"
+      "  endpoint_url = http://oidc\n"
+      "[profile old]\nsso_start_url=https://c/start\nsso_region=eu-west-2\n"
+      "sso_account_id=2\nsso_role_name=S\nendpoint_url=http://all\n"
+      "[profile lacks]\nsso_start_url=https://c/start\nsso_account_id=2\n"
+      "[profile ec2]\nrole_arn=arn:aws:iam::5:role/e\n"
+      "credential_source=Ec2InstanceMetadata\nec2_metadata_v1_disabled=true\n"
+      "ec2_metadata_service_endpoint_mode=IPv6\n"
+      "[profile ecs]\nrole_arn=arn:aws:iam::5:role/e\n"
+      "credential_source=EcsContainer\n"
+      "[profile odd]\nrole_arn=arn:aws:iam::5:role/e\ncredential_source=Sun\n"
+      "[profile two]\nrole_arn=arn:aws:iam::5:role/e\n"
+      "credential_source=EcsContainer\nsource_profile=web\n"
+      "[profile bare]\nregion=eu-west-1\n");
+  PLAN("A/B/ eu-west-1", "profile", "both", NULL);
+  PLAN("web=arn:aws:iam::1:role/w:/token:n: ", "profile", "web", NULL);
+  PLAN("process=\"/opt/my helper\" --for 'a b'  "
+       "arn:aws:iam::1:role/r:::",
+       "profile", "above", NULL);
+  PLAN("sso=corp:eu-west-1:1:R:1::http://oidc ", "profile", "new", NULL);
+  PLAN("sso=https://c/start:eu-west-2:2:S::http://all:http://all ", "profile",
+       "old", NULL);
+  setenv("AWS_ENDPOINT_URL_SSO", "http://one", 1);
+  PLAN("sso=https://c/start:eu-west-2:2:S::http://one:http://all ", "profile",
+       "old", NULL);
+  setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+  PLAN("sso=https://c/start:eu-west-2:2:S::: ", "profile", "old", NULL);
+  unsetenv("AWS_ENDPOINT_URL_SSO");
+  unsetenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+  PLAN("aws: profile lacks: lacks sso_role_name", "profile", "lacks", NULL);
+  PLAN("aws: profile odd: unknown credential_source: Sun", "profile", "odd",
+       NULL);
+  PLAN("aws: profile two: has both source_profile and credential_source",
+       "profile", "two", NULL);
+  PLAN("aws: profile ecs: credential_source is EcsContainer, which has no keys",
+       "profile", "ecs", NULL);
+  unsetenv("AWS_EC2_METADATA_DISABLED");
+  PLAN("imds=http://[fd00:ec2::254]:  arn:aws:iam::5:role/e:::", "profile",
+       "ec2", NULL);
+  PLAN("imds=http://169.254.169.254:1 eu-west-1", "profile", "bare", NULL);
+  PLAN("imds=http://169.254.169.254:1 ", NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/x", 1);
+  setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic x", 1);
+  PLAN("container=http://127.0.0.1:9/x:Basic x: ", NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://[fd00:ec2::23]/v1", 1);
+  PLAN("container=http://[fd00:ec2::23]/v1:Basic x: ", NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://any.example/v1", 1);
+  PLAN("container=https://any.example/v1:Basic x: ", NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1.evil.org/", 1);
+  PLAN("aws: AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that may not be "
+       "asked: 127.0.0.1.evil.org",
+       NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/", 1);
+  PLAN("aws: AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that may not be "
+       "asked: 10.0.0.1",
+       NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/7", 1);
+  PLAN("container=http://169.254.170.2/v2/credentials/7:Basic x: ", NULL);
+  setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@evil.org/", 1);
+  PLAN("aws: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a path: @evil.org/",
+       NULL);
+  setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/irsa", 1);
+  PLAN("aws: environment lacks AWS_ROLE_ARN", NULL);
+  setenv("AWS_ROLE_ARN", "arn:aws:iam::6:role/i", 1);
+  PLAN("web=arn:aws:iam::6:role/i:/irsa:: ", NULL);
+  PLAN("A/B/ eu-west-1", "profile", "both", NULL);
+  setenv("AWS_ACCESS_KEY_ID", "AKENV", 1);
+  setenv("AWS_SECRET_ACCESS_KEY", "envsecret", 1);
+  PLAN("AKENV/envsecret/ ", NULL);
+  clean_env();
 }
 
 static void test_aws_signs_with_given_keys(void) {
@@ -984,6 +1087,7 @@ int main(void) {
   RUN(test_sigv4_encodes_paths_as_services_do);
   RUN(test_aws_finds_credentials_in_order);
   RUN(test_aws_follows_profiles);
+  RUN(test_aws_knows_every_source);
   RUN(test_aws_signs_with_given_keys);
   RUN(test_aws_assumes_a_role);
   RUN(test_aws_renews_before_the_end);

@@ -38,7 +38,7 @@ static const char *ini_uncomment(const char *p, const char *end) {
 }
 
 int cq_ini_parse(cq_arena *a, const char *text, size_t n, cq_ini *out) {
-  const char *p = text, *stop = text + n, *section = "";
+  const char *p = text, *stop = text + n, *section = "", *outer = NULL;
   size_t lines = 1;
 
   for (size_t i = 0; i < n; i++) lines += text[i] == '\n';
@@ -48,15 +48,17 @@ int cq_ini_parse(cq_arena *a, const char *text, size_t n, cq_ini *out) {
   while (p < stop) {
     const char *eol = memchr(p, '\n', (size_t)(stop - p));
     const char *from = p, *end, *eq, *close;
-    int nested = *p == ' ' || *p == '\t';
+    int inner = *p == ' ' || *p == '\t';
     cq_ini_entry *e = &out->entries[out->n];
 
     end = eol ? eol : stop;
     p = eol ? eol + 1 : stop;
     ini_trim(&from, &end);
-    /* Indented lines belong to a nested value (s3 =), none of which is ours. */
-    if (from == end || nested || *from == '#' || *from == ';') continue;
+    if (from == end || *from == '#' || *from == ';') continue;
+    /* Indented lines belong to the setting above that has no value (s3 =). */
+    if (inner && !outer) continue;
     if (*from == '[') {
+      outer = NULL;
       close = memchr(from, ']', (size_t)(end - from));
       section = ini_section(a, from + 1, close ? close : end);
       if (!section) return CQ_NOMEM;
@@ -71,9 +73,12 @@ int cq_ini_parse(cq_arena *a, const char *text, size_t n, cq_ini *out) {
     ini_trim(&from, &kend);
     ini_trim(&v, &vend);
     e->section = section;
-    e->key = cq_arena_strndup(a, from, (size_t)(kend - from));
+    e->key =
+        inner ? cq_arena_printf(a, "%s.%.*s", outer, (int)(kend - from), from)
+              : cq_arena_strndup(a, from, (size_t)(kend - from));
     e->value = cq_arena_strndup(a, v, (size_t)(vend - v));
     if (!e->key || !e->value) return CQ_NOMEM;
+    if (!inner) outer = *e->value ? NULL : e->key;
     out->n++;
   }
   return CQ_OK;

@@ -7,6 +7,8 @@
 #include "http/auth/auth.h"
 
 /* ---- store.c ----------------------------------------------------------- */
+/* The identity of this cache_key, or NULL. */
+cq_identity *cq_auths_find(cq_auths *a, const char *key);
 /* The parameter's text in the arena; NULL where it is missing or empty. */
 int cq_auth_param(const cq_auth_params *p, const char *name, cq_arena *a,
                   const char **out, cq_error *err);
@@ -29,6 +31,9 @@ int cq_signer_fixed(const char *header, const char *query, cq_signer **out,
 typedef struct cq_login {
   cq_http *http;
   cq_transfer *t;
+  int timeout_ms, tries; /* 0 = the connection's, CQ_MAX_LOGINS */
+  int direct;            /* never by a proxy: it is on this machine or link */
+  const char *ca_file;   /* instead of the connection's, or NULL */
 } cq_login;
 int cq_login_send(cq_login *l, const char *method, const char *url,
                   const cq_header *headers, size_t nheader, const char *body,
@@ -57,6 +62,8 @@ int cq_sigv4_presign(const cq_sigv4 *c, const char *method, const char *url,
                      cq_error *err);
 
 /* ---- aws_ini.c --------------------------------------------------------- */
+/* A nested setting ("s3 =" and indented lines below it) has the key
+ * "s3.setting". */
 typedef struct cq_ini_entry {
   const char *section, *key, *value;
 } cq_ini_entry;
@@ -69,37 +76,141 @@ int cq_ini_parse(cq_arena *a, const char *text, size_t n, cq_ini *out);
 const char *cq_ini_get(const cq_ini *ini, const char *section, const char *key);
 int cq_ini_has(const cq_ini *ini, const char *section);
 
+/* ---- aws_profile.c: the shared files ------------------------------------ */
+typedef struct cq_aws_files {
+  cq_ini config, credentials;
+  cq_arena arena;
+} cq_aws_files;
+const char *cq_aws_env(const char *name); /* NULL also where it is empty */
+int cq_aws_files_read(cq_aws_files *f, cq_error *err);
+void cq_aws_files_clear(cq_aws_files *f); /* wipes secrets */
+int cq_aws_files_has(cq_aws_files *f, const char *profile);
+/* A profile's setting: the credentials file's, else the config file's. */
+const char *cq_aws_setting(cq_aws_files *f, const char *profile,
+                           const char *key);
+/* A setting of the config file's section "<kind> <name>", such as
+ * "sso-session x". */
+const char *cq_aws_section(cq_aws_files *f, const char *kind, const char *name,
+                           const char *key);
+/* "true" and "false", as AWS's tools read them; neither: dflt. */
+int cq_aws_truth(const char *text, int dflt);
+
 /* ---- aws_credentials.c ------------------------------------------------- */
-enum { CQ_AWS_STEPS = 8 };
+enum { CQ_AWS_ROLES = 8, CQ_AWS_ARGS = 7 };
 typedef struct cq_aws_keys {
   char *access, *secret, *session; /* owned */
   int64_t expires_us;              /* 0 = never */
 } cq_aws_keys;
-typedef struct cq_aws_step { /* one AssumeRole */
-  const char *role_arn, *external_id, *session_name, *duration;
-} cq_aws_step;
-/* Where an identity's credentials come from: keys, and roles to assume with
- * them, one after the other. */
-typedef struct cq_aws_plan {
-  cq_arena arena; /* owns the steps' texts */
-  cq_aws_keys base;
-  cq_aws_step steps[CQ_AWS_STEPS];
-  int nstep;
-  const char *region; /* of the profile, or NULL */
-} cq_aws_plan;
-int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err);
-void cq_aws_plan_clear(cq_aws_plan *p);
 int cq_aws_keys_set(cq_aws_keys *k, const char *access, const char *secret,
                     const char *session, int64_t expires_us);
 void cq_aws_keys_clear(cq_aws_keys *k);
 
-/* ---- aws_assume.c ------------------------------------------------------ */
-/* Begins AssumeRole with `with`; endpoint NULL = AWS's own. */
-int cq_aws_assume_begin(cq_login *l, const cq_aws_step *step,
-                        const cq_aws_keys *with, const char *endpoint,
-                        const char *region, cq_error *err);
-/* As cq_login_poll; on CQ_OK the new keys are in out. */
-int cq_aws_assume_poll(cq_login *l, const cq_aws_step *step, cq_aws_keys *out,
-                       cq_error *err);
+/* Where keys come from, and what there is to say of it. */
+typedef enum cq_aws_kind {
+  CQ_AWS_KEYS,      /* access key, secret, session token */
+  CQ_AWS_ROLE,      /* AssumeRole by the keys of the step before */
+  CQ_AWS_WEB,       /* AssumeRoleWithWebIdentity */
+  CQ_AWS_PROCESS,   /* a program prints them */
+  CQ_AWS_SSO,       /* IAM Identity Center, by a token that a login cached */
+  CQ_AWS_CONTAINER, /* ECS, EKS Pod Identity */
+  CQ_AWS_IMDS,      /* the instance's metadata service */
+  CQ_AWS_KINDS
+} cq_aws_kind;
+enum { CQ_KEYS_ACCESS, CQ_KEYS_SECRET, CQ_KEYS_SESSION };
+enum { CQ_ROLE_ARN, CQ_ROLE_EXTERNAL, CQ_ROLE_NAME, CQ_ROLE_SECONDS };
+enum { CQ_WEB_ARN, CQ_WEB_FILE, CQ_WEB_NAME, CQ_WEB_SECONDS };
+enum { CQ_PROCESS_COMMAND };
+enum {
+  CQ_SSO_CACHE, /* the name whose hash is the cache file's */
+  CQ_SSO_REGION,
+  CQ_SSO_ACCOUNT,
+  CQ_SSO_ROLE,
+  CQ_SSO_RENEWS,   /* not NULL: the token may be renewed */
+  CQ_SSO_ENDPOINT, /* of sso, and of sso-oidc; NULL = AWS's */
+  CQ_SSO_OIDC
+};
+enum { CQ_CONTAINER_URL, CQ_CONTAINER_TOKEN, CQ_CONTAINER_FILE };
+enum { CQ_IMDS_ENDPOINT, CQ_IMDS_V1 /* not NULL: may do without a token */ };
+typedef struct cq_aws_step {
+  cq_aws_kind kind;
+  const char *from; /* "profile dev", for messages */
+  const char *arg[CQ_AWS_ARGS];
+} cq_aws_step;
+/* The first step has keys, or gets them; each further one is a role that is
+ * assumed by those of the one before. */
+typedef struct cq_aws_plan {
+  cq_arena arena; /* owns the texts */
+  cq_aws_step steps[1 + CQ_AWS_ROLES];
+  int nstep;
+  const char *region;       /* of the profile, or NULL */
+  const char *sts_endpoint; /* of environment or profile, or NULL */
+  const char *ca_file;      /* likewise */
+} cq_aws_plan;
+extern const char cq_aws_no_credentials[]; /* a hint */
+int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err);
+void cq_aws_plan_clear(cq_aws_plan *p);
+
+/* ---- aws_endpoint.c ------------------------------------------------------ */
+/* Where environment and profile (a profile's name, or NULL) say that a service
+ * is: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's services
+ * section, its endpoint_url.  NULL = nowhere. */
+const char *cq_aws_endpoint(cq_aws_files *f, const char *profile,
+                            const char *service);
+
+int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile);
+/* The domain of a region's partition. */
+const char *cq_aws_suffix(const char *region);
+/* The region, if it is of the ARN's partition, else that partition's first. */
+const char *cq_aws_home(const char *arn, const char *region);
+
+/* ---- aws_source.c: one set of keys, shared by all who use it ------------- */
+typedef struct cq_aws_source cq_aws_source;
+/* How one kind gets keys.  Caller's thread; nothing blocks. */
+typedef struct cq_aws_source_ops {
+  const char *name; /* for messages: "credential_process" */
+  int (*begin)(cq_aws_source *s, cq_error *err);
+  /* CQ_BUSY, CQ_OK with keys in out, or an error; at rest after both. */
+  int (*poll)(cq_aws_source *s, cq_aws_keys *out, cq_error *err);
+  void (*stop)(cq_aws_source *s); /* also after begin failed */
+} cq_aws_source_ops;
+struct cq_aws_source {
+  cq_identity base;
+  const cq_aws_source_ops *how; /* NULL: the keys are there */
+  cq_aws_step step;
+  cq_identity *over; /* ROLE: whose keys assume it */
+  cq_arena arena;
+  const char *endpoint, *region; /* of STS */
+  const char *profile;
+  cq_aws_keys keys;      /* access NULL = none */
+  int64_t got_us;        /* when keys were fetched */
+  int64_t not_before_us; /* no refresh ahead before */
+  int busy;              /* a login is under way */
+  cq_error failed;       /* the last one, told again until retry_us */
+  int64_t retry_us;
+  cq_login login;
+  int phase;   /* the kind's own */
+  void *state; /* likewise; freed by its stop() */
+};
+extern const cq_auth_ops cq_auth_aws_source;
+/* The source of the plan's last step; those before come with it. */
+int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
+                      const char *sts_endpoint, const char *region,
+                      cq_identity **out, cq_error *err);
+const cq_aws_keys *cq_aws_source_keys(const cq_identity *id);
+extern const cq_aws_source_ops cq_aws_by_role, cq_aws_by_web, cq_aws_by_process,
+    cq_aws_by_sso, cq_aws_by_container, cq_aws_by_imds;
+/* Keys as JSON has them, by the names that a provider uses.  `what` begins the
+ * message about what is wrong. */
+typedef struct cq_aws_names {
+  const char *access, *secret, *session, *expires;
+} cq_aws_names;
+struct json_t;
+int cq_aws_keys_json(cq_aws_source *s, const struct json_t *j,
+                     const cq_aws_names *names, cq_aws_keys *out,
+                     cq_error *err);
+/* No blank, no control character: a credential travels in headers. */
+int cq_aws_clean(const char *text);
+/* It becomes part of a host name. */
+int cq_aws_region_check(const char *region, cq_error *err);
 
 #endif

@@ -9,6 +9,7 @@ enum { LOGIN_BASE_MS = 200, LOGIN_CAP_MS = 5000 };
 int cq_login_send(cq_login *l, const char *method, const char *url,
                   const cq_header *headers, size_t nheader, const char *body,
                   cq_signer *signer, cq_error *err) {
+  cq_tls tls = {l->ca_file, NULL, NULL, NULL};
   cq_http_request r;
 
   cq_login_clear(l);
@@ -21,6 +22,9 @@ int cq_login_send(cq_login *l, const char *method, const char *url,
   r.nbody = body ? strlen(body) : 0;
   r.signer = signer;
   r.priority = -1; /* others wait for it */
+  r.timeout_ms = l->timeout_ms;
+  r.direct = l->direct;
+  r.tls = l->ca_file ? &tls : NULL;
   r.integration = "auth";
   return cq_http_submit(l->http, &r, &l->t, err);
 }
@@ -38,7 +42,7 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
   }
   *status = cq_transfer_status(l->t);
   if ((st == CQ_T_FAILED || *status == 429 || *status >= 500) &&
-      cq_transfer_attempt(l->t) < CQ_MAX_LOGINS) {
+      cq_transfer_attempt(l->t) < (l->tries ? l->tries : CQ_MAX_LOGINS)) {
     int64_t ms =
         cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS, LOGIN_CAP_MS);
     int64_t asked = cq_transfer_after_ms(l->t, "retry-after");

@@ -20,8 +20,9 @@ struct cq_auths {
 };
 
 static const cq_auth_ops *const auth_schemes[] = {
-    &cq_auth_none,    &cq_auth_basic,     &cq_auth_bearer,
-    &cq_auth_api_key, &cq_auth_aws_sigv4, &cq_auth_github_app,
+    &cq_auth_none,       &cq_auth_basic,     &cq_auth_bearer,
+    &cq_auth_api_key,    &cq_auth_aws_sigv4, &cq_auth_github_app,
+    &cq_auth_aws_source,
 };
 
 const cq_auth_ops *cq_auth_find(const char *scheme) {
@@ -43,7 +44,8 @@ cq_http *cq_auths_http(cq_auths *a) {
 
 void cq_auths_free(cq_auths *a) {
   if (!a) return;
-  for (size_t i = 0; i < a->nid; i++) {
+  /* The last first: it may use those that came before. */
+  for (size_t i = a->nid; i-- > 0;) {
     char *key = a->ids[i]->cache_key;
 
     a->ids[i]->ops->close(a->ids[i]);
@@ -156,6 +158,12 @@ done:
   return key;
 }
 
+cq_identity *cq_auths_find(cq_auths *a, const char *key) {
+  for (size_t i = 0; i < a->nid; i++)
+    if (strcmp(a->ids[i]->cache_key, key) == 0) return a->ids[i];
+  return NULL;
+}
+
 int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
                  cq_identity **out, cq_error *err) {
   const cq_auth_ops *ops = cq_auth_find(scheme);
@@ -170,17 +178,17 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
   if (rc) return rc;
   key = auth_key(ops, p);
   if (!key) return cq_error_nomem(err);
-  for (size_t i = 0; i < a->nid; i++)
-    if (strcmp(a->ids[i]->cache_key, key) == 0) {
-      cq_free(key);
-      *out = a->ids[i];
-      return CQ_OK;
-    }
-  if (cq_grow(&a->ids, &a->capid, a->nid, sizeof *a->ids)) {
+  *out = cq_auths_find(a, key);
+  if (*out) {
     cq_free(key);
-    return cq_error_nomem(err);
+    return CQ_OK;
   }
   rc = ops->open(a, p, &id, err);
+  /* Afterwards: what is opened may get others, which are then before it. */
+  if (rc == CQ_OK && cq_grow(&a->ids, &a->capid, a->nid, sizeof *a->ids)) {
+    ops->close(id);
+    rc = cq_error_nomem(err);
+  }
   if (rc) {
     cq_free(key);
     return rc;

@@ -1,0 +1,94 @@
+/* ext/http/auth/aws_endpoint.c: where AWS's own login services are: by
+ * environment and profile, else by the partition of a region. */
+#include <stdio.h>
+#include <string.h>
+
+#include "http/auth/internal.h"
+
+/* What is known by a region's or an ARN's beginning alone; the integration
+ * has the rest from AWS's endpoint data. */
+static const struct {
+  const char *partition, *prefix, *suffix, *home;
+} partitions[] = {
+    {"aws-cn", "cn-", "amazonaws.com.cn", "cn-north-1"},
+    {"aws-us-gov", "us-gov-", "amazonaws.com", "us-gov-west-1"},
+    {"aws-iso", "us-iso-", "c2s.ic.gov", "us-iso-east-1"},
+    {"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "us-isob-east-1"},
+    {"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "eu-isoe-west-1"},
+    {"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "us-isof-south-1"},
+    {"aws-eusc", "eusc-", "amazonaws.eu", "eusc-de-east-1"},
+};
+enum { NPARTITION = sizeof partitions / sizeof *partitions };
+
+int cq_aws_region_check(const char *region, cq_error *err) {
+  for (const char *p = region; *p; p++)
+    if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-'))
+      return cq_error_set(err, CQ_AUTH, "aws: not a region: %.60s", region);
+  return CQ_OK;
+}
+
+const char *cq_aws_suffix(const char *region) {
+  for (int i = 0; i < NPARTITION; i++)
+    if (strncmp(region, partitions[i].prefix, strlen(partitions[i].prefix)) ==
+        0)
+      return partitions[i].suffix;
+  return "amazonaws.com";
+}
+
+const char *cq_aws_home(const char *arn, const char *region) {
+  const char *home = "us-east-1", *prefix = NULL;
+
+  for (int i = 0; i < NPARTITION; i++) {
+    size_t n = strlen(partitions[i].partition);
+
+    if (strncmp(arn, "arn:", 4) != 0 ||
+        strncmp(arn + 4, partitions[i].partition, n) != 0 || arn[4 + n] != ':')
+      continue;
+    home = partitions[i].home;
+    prefix = partitions[i].prefix;
+  }
+  if (!region || !*region ||
+      (prefix && strncmp(region, prefix, strlen(prefix)) != 0))
+    return home;
+  return region;
+}
+
+/* AWS_ENDPOINT_URL_<SERVICE>: upper case, '_' for what is no letter. */
+static const char *endpoint_variable(const char *service) {
+  char name[96];
+  int n = snprintf(name, sizeof name, "AWS_ENDPOINT_URL_%s", service);
+
+  if (n < 0 || n >= (int)sizeof name) return NULL;
+  for (char *p = name; *p; p++)
+    if (*p >= 'a' && *p <= 'z')
+      *p = (char)(*p - 'a' + 'A');
+    else if (!(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9'))
+      *p = '_';
+  return cq_aws_env(name);
+}
+
+int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile) {
+  const char *env = cq_aws_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+
+  return cq_aws_truth(
+      env ? env : cq_aws_setting(f, profile, "ignore_configured_endpoint_urls"),
+      0);
+}
+
+const char *cq_aws_endpoint(cq_aws_files *f, const char *profile,
+                            const char *service) {
+  const char *url, *services;
+  char key[96];
+  int n = snprintf(key, sizeof key, "%s.endpoint_url", service);
+
+  if (cq_aws_endpoints_ignored(f, profile)) return NULL;
+  if ((url = endpoint_variable(service))) return url;
+  if ((url = cq_aws_env("AWS_ENDPOINT_URL"))) return url;
+  for (char *p = key; *p; p++) /* a profile writes "sso_oidc" */
+    if (*p == '-' || *p == ' ') *p = '_';
+  services = cq_aws_setting(f, profile, "services");
+  if (services && n > 0 && n < (int)sizeof key &&
+      (url = cq_aws_section(f, "services", services, key)))
+    return url;
+  return cq_aws_setting(f, profile, "endpoint_url");
+}
