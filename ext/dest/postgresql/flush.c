@@ -44,7 +44,7 @@ static void taken(pg *d, share *s) {
   t->n.unchanged += s->n.unchanged;
   t->n.deleted += s->n.deleted;
   t->n.kept += s->n.kept;
-  if (t->stage) t->staged = 1;
+  t->staged |= t->made;
   pg_counts_out(t);
   pg_table_forget(d, t);
 }

@@ -119,6 +119,7 @@ typedef struct pg_table {
   char *columns; /* quoted, with commas: as rows are copied */
   int numbered;  /* a row's number stands behind its columns */
   int staged;    /* the stage is there */
+  int made;      /* so it is once the transaction under way is committed */
   char *head;    /* of each row: what is the same for the run */
   size_t head_len;
   cq_buf rows;

@@ -356,7 +356,8 @@ int pg_merge_table(pg *d, pg_table *t, cq_counts *n, cq_error *err) {
   pg_batch_init(&b);
   cq_buf_init(&clients, SIZE_MAX);
   for (size_t i = 0; i < t->nsegment; i++) some |= goes(t->segments[i].unit);
-  if (t->stage && some) rc = make_stage(d, t, err);
+  t->made = t->stage && some;
+  if (t->made) rc = make_stage(d, t, err);
   if (rc == CQ_OK) rc = pg_copy_rows(d, t, err);
   pg_clients(&clients, t, "ok", -1);
   if (rc == CQ_OK && clients.rc) rc = cq_error_nomem(err);
