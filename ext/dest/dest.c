@@ -100,6 +100,10 @@ cq_value cq_dest_cell(const cq_dest_run *r, const cq_dest_unit *u,
   }
 }
 
+int cq_dest_all_current(const cq_dest *d, const cq_dest_table *t) {
+  return d->mode == CQ_MODE_DELETE_STALE && !t->incremental;
+}
+
 void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v) {
   const char *name = cq_dest_column(u->table, i);
   char real[CQ_REAL_TEXT];

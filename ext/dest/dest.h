@@ -164,12 +164,17 @@ typedef struct cq_dest_ops {
                 int (*each)(void *user, const char *client,
                             const cq_dest_state *s),
                 void *user, cq_error *err);
-  /* The rows of `parent` for one client: of the run `group`. */
+  /* The rows of `parent` for one client, of the run `group`; and, since a unit
+   * may have kept some (cq_dest_unit.keep), all that are current: append has
+   * them in that run, and what is deleted as stale is there no more, so that a
+   * snapshot table of that mode is read whatever run its rows are of.  `kept`:
+   * the unit of this run has done so. */
   int (*rows)(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
-              const char *client, int64_t group, cq_rows *out, cq_error *err);
-  /* The same, of an earlier run, handed to `each` in batches of the table's
-   * columns (def->nslot cells a row).  Of a threaded store, which has no `rows`;
-   * NULL where it cannot read: then such tables are fetched again. */
+              const char *client, int64_t group, int kept, cq_rows *out,
+              cq_error *err);
+  /* The same, handed to `each` in batches of the table's columns (def->nslot
+   * cells a row).  Of a threaded store, which has no `rows`; NULL where it
+   * cannot read: then such tables are fetched again. */
   int (*read)(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
               const char *client, int64_t group,
               int (*each)(void *user, const cq_batch *rows), void *user,
@@ -269,6 +274,8 @@ static inline int cq_dest_width(const cq_dest_table *t) {
 }
 const char *cq_dest_column(const cq_dest_table *t, int i);
 int cq_dest_type(const cq_dest_table *t, int i);
+/* Are all rows that are in the table current, whatever run they are of? */
+int cq_dest_all_current(const cq_dest *d, const cq_dest_table *t);
 /* A value that its column cannot hold becomes NULL, and is counted. */
 void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v);
 /* Cell i of a row, borrowed. */

@@ -300,8 +300,13 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
                why.text);
     }
     /* What nothing more is known of than that it was listed is no row. */
-    if (o != CQ_F_SKIP_ROW && brings_key(sh->table, u))
+    if (o != CQ_F_SKIP_ROW && brings_key(sh->table, u)) {
       c->dropped[u->first] = 1;
+      if (o == CQ_F_DENIED) {
+        rc = cq_denied_rows(sh, c->base.parent_rows, c->base.nparent, err);
+        if (rc) return rc;
+      }
+    }
     sh->stats->warnings += o == CQ_F_SKIP_CLIENT;
     unit_stop(c, u);
     u->done = 1;

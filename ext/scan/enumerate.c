@@ -515,6 +515,7 @@ void cq_enum_stats(const cq_enum *e, cq_scan_stats *add) {
   if (s.denied && !add->denied)
     memcpy(add->denied_reason, s.denied_reason, sizeof s.denied_reason);
   add->denied += s.denied;
+  add->nameless += s.nameless;
 }
 
 void cq_enum_close(cq_enum *e) {

@@ -740,11 +740,6 @@ void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add) {
   add->cached += f->from_cache;
 }
 
-void cq_stats_denied(cq_scan_stats *st, const cq_error *why) {
-  if (st->denied++ == 0)
-    snprintf(st->denied_reason, sizeof st->denied_reason, "%s", why->text);
-}
-
 void cq_fetch_close(cq_fetch *f) {
   if (f && !fetch_leave(f)) fetch_free(f);
 }

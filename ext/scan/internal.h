@@ -79,8 +79,6 @@ cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */
 int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
-/* Counts a request that was denied; the first one's reason is kept. */
-void cq_stats_denied(cq_scan_stats *st, const cq_error *why);
 /* A request that is under way goes on, for the cache, while its statement does:
  * the statement may be about to make it again. */
 void cq_fetch_close(cq_fetch *f);
@@ -371,5 +369,12 @@ void cq_calls_close(cq_calls *c);
  * call is `call` (-1: those without). */
 int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
                     int first, int call, cq_error *err);
+
+/* ---- denied.c: what may not be read -------------------------------------- */
+/* Counts a request that was denied; the first one's reason is kept. */
+void cq_stats_denied(cq_scan_stats *st, const cq_error *why);
+/* Its rows are missing: those below these parents, where there are any. */
+int cq_denied_rows(cq_scan_shared *sh, const cq_value *const *parents,
+                   size_t nparent, cq_error *err);
 
 #endif

@@ -115,7 +115,7 @@ int cq_scan_next(cq_scan *s, const cq_batch **batch, const cq_client **client,
  * cq_scan_options.parents gave it); NULL where there is none, or several. */
 const cq_value *cq_scan_parent(const cq_scan *s);
 /* Of the parents' rows that cq_scan_options.parents gave, those below which
- * nothing may be read. */
+ * rows are missing that may not be read. */
 const cq_value *const *cq_scan_denied(const cq_scan *s, size_t *n);
 void cq_scan_close(cq_scan *s); /* cancels; NULL is fine */
 
@@ -126,6 +126,8 @@ typedef struct cq_scan_stats {
   int skipped_client;    /* the unit gave nothing: nothing can be there */
   int64_t denied;        /* requests that may not be made: what they would have
                             told is missing */
+  int64_t nameless;      /* of them: those whose rows are below no parent that
+                       cq_scan_denied has, so that any row may be missing */
   char denied_reason[1024]; /* of the first, with its hint, or "" */
   /* What the next run starts from: greatest cursor value over a contiguous
    * prefix of finished requests, never past the scan's opening; canonical

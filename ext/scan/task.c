@@ -320,24 +320,6 @@ static int task_data(cq_task *t, cq_error *err) {
   return t->batch->nrow >= STREAM_ROWS ? task_emit(t, NULL, err) : CQ_OK;
 }
 
-/* Remembers whose rows are missing, for a sync that keeps what it had of them. */
-static int task_denied(cq_task *t, cq_error *err) {
-  cq_scan_shared *sh = t->sh;
-  cq_value *copy;
-
-  if (!sh->o->parents || t->job->nparent != 1) return CQ_OK;
-  copy = cq_arena_alloc(&sh->denied_arena,
-                        (size_t)sh->parent->nslot * sizeof *copy);
-  if (!copy ||
-      cq_grow(&sh->denied, &sh->capdenied, sh->ndenied, sizeof *sh->denied))
-    return cq_error_nomem(err);
-  for (int i = 0; i < sh->parent->nslot; i++)
-    if (cq_value_copy(&sh->denied_arena, &t->job->parents[0][i], &copy[i]))
-      return cq_error_nomem(err);
-  sh->denied[sh->ndenied++] = copy;
-  return CQ_OK;
-}
-
 static int task_skip(cq_task *t, cq_outcome o, cq_error *err) {
   cq_scan_stats *st = t->sh->stats;
   cq_error why = {0, ""};
@@ -350,7 +332,8 @@ static int task_skip(cq_task *t, cq_outcome o, cq_error *err) {
   if (o == CQ_F_EMPTY) return CQ_OK;
   if (o == CQ_F_DENIED) {
     cq_stats_denied(st, &why);
-    return task_denied(t, err);
+    return cq_denied_rows(t->sh, (const cq_value *const *)t->job->parents,
+                          t->job->nparent, err);
   }
   if (!st->skip_reason[0])
     snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why.text);

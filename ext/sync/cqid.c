@@ -163,6 +163,10 @@ static int parent_id(cq_ids *o, const cq_value *row, const cq_client *client,
   return digest(o, out);
 }
 
+int cq_ids_tell(const cq_ids *o) {
+  return o->npart && (o->table->parent.batch <= 1 || o->known);
+}
+
 int cq_ids_parent(cq_ids *o, const cq_value *parent, char out[37]) {
   return parent_id(o, NULL, NULL, parent, out);
 }

@@ -88,6 +88,13 @@ int cq_subst(const char *file, const char *text, size_t n, int64_t now_us,
 int cq_subst_time(const char *expr, size_t n, int64_t now_us, int64_t *out);
 
 /* ---- plan.c ---- */
+/* What a unit that is over could not read, though it ended well. */
+typedef enum cq_left {
+  CQ_LEFT_NOTHING,
+  CQ_LEFT_KEPT,    /* it stays, where it was there: the tables below read it */
+  CQ_LEFT_UNKNOWN, /* nothing was there, as far as is known */
+} cq_left;
+
 typedef struct cq_plan_table {
   const cq_table *table;
   int parent; /* index in the plan, -1 = none or itself */
@@ -95,6 +102,7 @@ typedef struct cq_plan_table {
   const cq_client *const *clients;
   size_t nclient, at;  /* next client to make a unit of */
   unsigned char *done; /* per client: 0, or a cq_unit_end */
+  unsigned char *left; /* per client: a cq_left */
   size_t ended;        /* units that are over */
   int listed;          /* clients are known */
   int paid;            /* left out: costs money */
@@ -132,6 +140,8 @@ int cq_ids_make(cq_ids *i, const cq_batch *b, const cq_client *client,
                 const cq_value *parent, const char **ids, const char **parents,
                 cq_error *err);
 
+/* Does each row's _cq_parent_id tell which parent it is below? */
+int cq_ids_tell(const cq_ids *i);
 /* The _cq_parent_id that rows below this row of the parent have. */
 int cq_ids_parent(cq_ids *i, const cq_value *parent, char out[37]);
 
@@ -209,6 +219,7 @@ typedef struct cq_unit {
   unsigned char *live; /* this destination still takes rows */
   int64_t rows;
   int had;      /* rows of it were published before */
+  cq_left left; /* of its parent's rows, not among those that it reads */
   char *cursor; /* where it began */
   char *keep;   /* see cq_dest_unit */
 } cq_unit;

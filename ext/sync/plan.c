@@ -240,8 +240,10 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   }
   t->clients = kept;
   t->done = cq_arena_alloc(&p->arena, t->nclient + 1);
-  if (!t->done) return cq_error_nomem(err);
+  t->left = cq_arena_alloc(&p->arena, t->nclient + 1);
+  if (!t->done || !t->left) return cq_error_nomem(err);
   memset(t->done, 0, t->nclient + 1);
+  memset(t->left, 0, t->nclient + 1);
   t->listed = 1;
   return CQ_OK;
 }

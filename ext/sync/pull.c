@@ -112,17 +112,23 @@ static char *cap_cursor(const cq_run *r, const char *cursor) {
   return out;
 }
 
-/* Whose rows the unit could not read: as the destinations are told. */
-static int unit_keep(cq_unit *u, cq_error *err) {
+/* Whose rows the unit could not read: as the destinations are told.  *named:
+ * the rows that are missing are all among them. */
+static int unit_keep(cq_unit *u, const cq_scan_stats *st, int *named,
+                     cq_error *err) {
   cq_ids **ids = &u->source->ids[u->table];
   const cq_value *const *rows;
   size_t n;
   cq_buf b;
   int rc = CQ_OK;
 
-  rows = u->scan ? cq_scan_denied(u->scan, &n) : NULL;
-  if (!rows || !n || !cq_unit_plan(u)->table->parent.table->nkey) return CQ_OK;
+  rows = cq_scan_denied(u->scan, &n);
+  *named = st->nameless == 0;
+  if (!n || !*named) return CQ_OK;
   if (!*ids) rc = cq_ids_new(cq_unit_plan(u)->table, ids, err);
+  if (rc) return rc;
+  *named = cq_ids_tell(*ids);
+  if (!*named) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
   for (size_t i = 0; i < n && rc == CQ_OK; i++) {
     char id[37];
@@ -131,11 +137,54 @@ static int unit_keep(cq_unit *u, cq_error *err) {
     cq_buf_printf(&b, "%s\"%s\"", i ? "," : "[", id);
   }
   cq_buf_byte(&b, ']');
-  if (rc == CQ_OK && b.rc) rc = cq_error_nomem(err);
-  if (rc == CQ_OK) u->keep = cq_buf_take(&b);
+  if (rc == CQ_OK && b.rc == CQ_NOMEM) rc = cq_error_nomem(err);
+  *named = b.rc == CQ_OK;
+  if (rc == CQ_OK && *named) u->keep = cq_buf_take(&b);
   cq_buf_clear(&b);
   for (size_t d = 0; d < u->source->ndest; d++) u->to[d].keep = u->keep;
   return rc;
+}
+
+/* Is there a destination where what the unit does not bring goes? */
+static int may_lose(const cq_unit *u) {
+  int yes = 0;
+
+  for (size_t d = 0; d < u->source->ndest; d++)
+    yes |= u->live[d] && u->source->dests[d].dest->mode != CQ_MODE_OVERWRITE;
+  return yes && u->had && cq_unit_plan(u)->table->cursor.column < 0;
+}
+
+/* What may not be read is missing.  With nothing else to show, or where it
+ * cannot be told from the rest, the unit keeps all that it had: CQ_DONE.
+ * Otherwise one of several requests leaves the others' rows. */
+static int unit_denied(cq_run *r, cq_unit *u, const cq_scan_stats *st,
+                       cq_error *err) {
+  cq_plan_table *t = cq_unit_plan(u);
+  cq_error why = {0, ""};
+  int named, rc;
+
+  if (!st->denied && u->left != CQ_LEFT_UNKNOWN) return CQ_OK;
+  rc = unit_keep(u, st, &named, err);
+  if (rc) return rc;
+  if (u->left == CQ_LEFT_UNKNOWN) named = 0;
+  if (st->denied)
+    cq_error_set(&why, CQ_AUTH, "%s", st->denied_reason);
+  else
+    cq_error_set(&why, CQ_AUTH, "rows of %s may not be read",
+                 t->table->parent.table->name);
+  if ((st->denied && u->rows == 0) || (!named && may_lose(u))) {
+    if (!named || !st->denied)
+      cq_error_prefix(&why, "%s: all that it had stays", t->table->name);
+    rc = cq_unit_fail(r, u, CQ_END_FAILED, "denied", &why, err);
+    return rc ? rc : CQ_DONE;
+  }
+  if (st->denied)
+    cq_run_note(r, u->source, NULL, t->table->name, u->client_id, "denied",
+                &why);
+  t->left[u->client] = !named    ? CQ_LEFT_UNKNOWN
+                       : u->keep ? CQ_LEFT_KEPT
+                                 : CQ_LEFT_NOTHING;
+  return CQ_OK;
 }
 
 /* The scan has ended well. */
@@ -146,17 +195,8 @@ static int unit_done(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   char *capped = NULL;
   int rc;
 
-  /* What may not be read is missing.  With nothing else to show, the unit
-   * keeps what it had; one of several requests leaves the others' rows. */
-  if (st->denied) {
-    cq_error_set(&why, CQ_AUTH, "%s", st->denied_reason);
-    if (u->rows == 0)
-      return cq_unit_fail(r, u, CQ_END_FAILED, "denied", &why, err);
-    cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id, "denied",
-                &why);
-    rc = unit_keep(u, err);
-    if (rc) return rc;
-  }
+  rc = unit_denied(r, u, st, err);
+  if (rc) return rc == CQ_DONE ? CQ_OK : rc;
   if (st->skipped_client || st->skipped_rows || st->skip_reason[0]) {
     cq_error_set(&why, CQ_AUTH, "%s",
                  st->skip_reason[0] ? st->skip_reason : "skipped");

@@ -131,18 +131,22 @@ int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
   return CQ_OK;
 }
 
-/* How the parent's unit of the same client ended; -1 = there is none. */
-static int parent_end(const cq_unit *u) {
+/* How the parent's unit of the same client ended; -1 = there is none.  *left:
+ * what it could not read. */
+static int parent_end(const cq_unit *u, cq_left *left) {
   const cq_plan_table *t = cq_unit_plan(u), *p;
   size_t i = u->client;
 
+  *left = CQ_LEFT_NOTHING;
   if (t->parent < 0) return -1;
   p = &u->source->plan.tables[t->parent];
   if (!p->listed) return CQ_END_FAILED;
   if (i >= p->nclient || strcmp(p->clients[i]->id, u->client_id) != 0)
     for (i = 0; i < p->nclient; i++)
       if (strcmp(p->clients[i]->id, u->client_id) == 0) break;
-  return i < p->nclient ? p->done[i] : CQ_END_FAILED;
+  if (i == p->nclient) return CQ_END_FAILED;
+  *left = (cq_left)p->left[i];
+  return p->done[i];
 }
 
 /* The older of two cursors: what lies between is then fetched again for the
@@ -206,18 +210,18 @@ static int unit_state(cq_run *r, cq_unit *u, int *done, cq_error *err) {
   return rc;
 }
 
-/* The parent's rows, from the first destination that has them. */
-static int unit_parents(cq_unit *u, int ended, cq_rows *out, int *have,
-                        cq_error *err) {
+/* The parent's rows, from the first destination that has them; `kept`: also
+ * those that stay since they may not be read now. */
+static int parent_rows(cq_unit *u, int ended, int kept, cq_rows *out, int *have,
+                       cq_error *err) {
   cq_run_source *s = u->source;
-  int parent = cq_unit_plan(u)->parent;
+  int parent = cq_unit_plan(u)->parent, rc = CQ_OK;
 
   *have = 0;
   for (size_t d = 0; d < s->ndest; d++) {
     cq_run_dest *o = &s->dests[d];
     cq_dest_state st;
     int64_t group = o->run.group;
-    int rc;
 
     if (!cq_run_takes(s, d, parent)) continue;
     if (ended == CQ_END_DONE) {
@@ -228,18 +232,32 @@ static int unit_parents(cq_unit *u, int ended, cq_rows *out, int *have,
       cq_free(st.cursor);
       group = st.group;
     }
-    *have = 1;
-    return o->dest->ops->rows(o->dest, &o->run, &o->tables[parent],
-                              u->client_id, group, out, err);
+    rc = o->dest->ops->rows(o->dest, &o->run, &o->tables[parent], u->client_id,
+                            group, kept, out, err);
+    if (rc == CQ_OK) *have = 1;
+    if (rc == CQ_OK || !kept || cq_fatal(rc)) return rc;
   }
-  return CQ_OK;
+  return rc;
+}
+
+/* Rows below what stays of the parent are asked for as all others.  Where no
+ * destination can read it, what was there below it cannot be told. */
+static int unit_parents(cq_unit *u, int ended, cq_rows *out, int *have,
+                        cq_error *err) {
+  int kept = u->left == CQ_LEFT_KEPT;
+  int rc = parent_rows(u, ended, kept, out, have, err);
+
+  if (!kept || rc == CQ_OK || cq_fatal(rc)) return rc;
+  cq_error_clear(err);
+  u->left = CQ_LEFT_UNKNOWN;
+  return parent_rows(u, ended, 0, out, have, err);
 }
 
 int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
   cq_run_source *s = u->source;
   cq_plan_table *t = cq_unit_plan(u);
   const cq_client *client = t->clients[u->client];
-  int up = parent_end(u), any = 0, done = 0, have = 0, rc;
+  int up = parent_end(u, &u->left), any = 0, done = 0, have = 0, rc;
   cq_scan_options o;
   cq_error why = {0, ""};
 

@@ -46,6 +46,7 @@ class Store:
     odd_integers = None  # what an integer beyond int64 becomes; None: NULL, with a warning
     one_row_a_key = True  # also of two clients or sources, where rows are merged
     null_lists = True   # a list can be NULL; else NULL is an empty one
+    rereads = True      # reads a parent's rows of an earlier run
     kills = True
 
     def destination(self):
@@ -221,6 +222,29 @@ class Suite:
             t.routes(SHIPS + crews)
             r = self.sync('fleet_crews', mode, options='{"retry":"failed"}')
             t.is_('several are', (r['status'], self.read('fleet_crews', 'name')), ('success', [(f'oslo{n}',) for n in range(1, 5)] + [('rome1',)]))
+
+    def denied(self):
+        """In the middle of three levels: what is below what may not be read stays, whether it can be read again or not."""
+        t, s = self.t, self.s
+        with open('denied.yml', 'w') as f:
+            f.write(open(FLEET).read().replace('  fleet_cargo:\n', '  fleet_cargo:\n    errors: [{when: {status: 403}, then: denied, message: "not now"}]\n'))
+        was, os.environ['CQ_PATH'] = os.environ['CQ_PATH'], os.path.abspath('denied.yml')
+        d = Sync('denied.db')
+        os.environ['CQ_PATH'] = was
+        ships = 'GET /oslo/ships?page=1\n  body [{"id":1},{"id":2}]\nGET /rome/ships?page=1\n  body []\n'
+        first = 'GET /oslo/ships/1/cargo\n  body [{"what":"dogs"}]\n'
+        second = 'GET /oslo/ships/2/cargo\n  body [{"what":"seal"}]\n'
+        owners = 'GET /owners/dogs\n  body [{"name":"%s"}]\nGET /owners/seal\n  body [{"name":"Otto"}]\n'
+        for mode in s.modes:
+            s.fresh()
+            for routes, name, status in ((second, 'Roald', 'success'), ('GET /oslo/ships/2/cargo\n  status 403\n', 'Hjalmar', 'partial'),
+                                         ('GET /oslo/ships/2/cargo\n  status 403\n', 'Finn', 'partial'), (second, 'Oscar', 'success')):
+                d.routes(ships + first + routes + owners % name)
+                r = d.sync(self.spec('fleet_cargo_owners', mode))
+                t.is_(f'{mode}: {name}: the run', (r['status'], [e['kind'] for e in r.get('errors', []) if e['table'] == 'fleet_cargo']), (status, ['denied'] * (status == 'partial')))
+                t.is_('denied in the middle, what is there', self.read('fleet_cargo', 'what'), [('dogs',), ('seal',)])
+                seen = {x for x, in self.read('fleet_cargo_owners', 'name')}
+                t.is_('and below it', ('Otto' in seen, name in seen or (status == 'partial' and not s.rereads), mode != 'overwrite' and len(seen) > 2), (True, True, False))
 
     def incremental(self):
         t, s = self.t, self.s
@@ -481,7 +505,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'incremental', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'test')
 
 
 def run(store, parts=PARTS):

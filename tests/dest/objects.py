@@ -90,6 +90,7 @@ class Reader:
 
 class Objects(conformance.Store):
     """Read with DuckDB. `root` is where the files are."""
+    rereads = False
     modes = ('append',)
     kind = 'parquet'
     root = 'out'

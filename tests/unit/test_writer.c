@@ -565,15 +565,18 @@ static void test_writer_keeps_rows_for_the_tables_below(void) {
   CHECK_INT(send(5, &err), CQ_OK);
   unit.client = "c2";
   CHECK_INT(send(2, &err), CQ_OK);
-  CHECK_INT(dest->ops->rows(dest, &run, &table, "c1", 42, &rows, &err), CQ_OK);
+  CHECK_INT(dest->ops->rows(dest, &run, &table, "c1", 42, 0, &rows, &err),
+            CQ_OK);
   while (rows.next(rows.user, &row, &err) == CQ_ROW) CHECK_INT(row[0].u.i, n++);
   rows.close(rows.user);
   CHECK_INT(n, 5 * ROWS);
-  CHECK_INT(dest->ops->rows(dest, &run, &table, "c3", 42, &rows, &err), CQ_OK);
+  CHECK_INT(dest->ops->rows(dest, &run, &table, "c3", 42, 0, &rows, &err),
+            CQ_OK);
   CHECK_INT(rows.next(rows.user, &row, &err), CQ_DONE);
   rows.close(rows.user);
   /* Of an earlier run: the store is asked. */
-  CHECK_INT(dest->ops->rows(dest, &run, &table, "c1", 30, &rows, &err), CQ_OK);
+  CHECK_INT(dest->ops->rows(dest, &run, &table, "c1", 30, 0, &rows, &err),
+            CQ_OK);
   for (n = 0; rows.next(rows.user, &row, &err) == CQ_ROW; n++)
     CHECK_INT(row[0].u.i, 30 + n);
   rows.close(rows.user);

@@ -512,10 +512,11 @@ int duck_read(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
     duck_result q;
 
     rc = duck_select(d, &q, err,
-                     "%s WHERE _cq_sync_group_id = %n AND _cq_source_name = %L "
-                     "AND _cq_client_id = %L AND rowid > %n ORDER BY rowid "
-                     "LIMIT %d",
-                     sql.data, group, r->source, client, last, ROWS_AT_ONCE);
+                     "%s WHERE (%d OR _cq_sync_group_id = %n) AND "
+                     "_cq_source_name = %L AND _cq_client_id = %L AND rowid > "
+                     "%n ORDER BY rowid LIMIT %d",
+                     sql.data, cq_dest_all_current(base, parent), group,
+                     r->source, client, last, ROWS_AT_ONCE);
     if (rc) break;
     n = d->lib.row_count(&q);
     for (uint64_t i = 0; i < n && rc == CQ_OK; i++)

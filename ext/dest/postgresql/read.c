@@ -116,10 +116,10 @@ static void add_select(cq_buf *sql, const pg *d, const reading *x) {
       cq_sql(sql, ", %I", name);
   }
   pg_name(name, append ? "raw_" : "", t->def->name, "");
-  cq_sql(sql,
-         " FROM %I.%I WHERE _cq_sync_group_id = %n AND _cq_source_name = %L "
-         "AND _cq_client_id = %L",
-         d->schema, name, x->group, x->run->source, x->client);
+  cq_sql(sql, " FROM %I.%I WHERE _cq_source_name = %L AND _cq_client_id = %L",
+         d->schema, name, x->run->source, x->client);
+  if (!cq_dest_all_current(&d->base, t))
+    cq_sql(sql, " AND _cq_sync_group_id = %n", x->group);
 }
 
 static int add_row(pg *d, const reading *x, const pg_result *r, cq_batch *b) {

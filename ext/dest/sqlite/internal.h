@@ -165,7 +165,8 @@ int lite_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
              const char *status, const char *cursor, cq_error *err);
 void lite_drop(cq_dest *d, cq_dest_table *t);
 int lite_rows(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
-              const char *client, int64_t group, cq_rows *out, cq_error *err);
+              const char *client, int64_t group, int kept, cq_rows *out,
+              cq_error *err);
 
 /* ---- state.c ---- */
 int lite_run_begin(cq_dest *d, cq_dest_run *r, cq_error *err);

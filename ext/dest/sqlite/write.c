@@ -419,10 +419,12 @@ static int reader_next(void *user, const cq_value **row, cq_error *err) {
 }
 
 int lite_rows(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
-              const char *client, int64_t group, cq_rows *out, cq_error *err) {
+              const char *client, int64_t group, int kept, cq_rows *out,
+              cq_error *err) {
   cq_lite *d = (cq_lite *)base;
   row_reader *p = cq_calloc(1, sizeof *p);
   char *sql = NULL;
+  int all = (kept || group != r->group) && cq_dest_all_current(base, parent);
   cq_buf b;
 
   if (!p) return cq_error_nomem(err);
@@ -440,11 +442,11 @@ int lite_rows(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
   }
   if (b.rc == CQ_OK)
     sql = sqlite3_mprintf(
-        "SELECT rowid%s FROM \"%w\".\"%s%w\" WHERE _cq_sync_group_id = ?1 AND "
-        "_cq_source_name = ?2 AND _cq_client_id = ?3 AND rowid > ?4 ORDER BY "
-        "rowid LIMIT %d",
+        "SELECT rowid%s FROM \"%w\".\"%s%w\" WHERE %s_cq_source_name = ?2 AND "
+        "_cq_client_id = ?3 AND rowid > ?4 ORDER BY rowid LIMIT %d",
         b.data ? b.data : "", d->schema, staged(d) ? "" : "raw_",
-        parent->def->name, ROWS_AT_ONCE);
+        parent->def->name, all ? "" : "_cq_sync_group_id = ?1 AND ",
+        ROWS_AT_ONCE);
   p->d = d;
   p->table = parent;
   p->group = group;

@@ -226,7 +226,13 @@ static int do_read(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   call *c = call_of(j);
   reread r = {c->shelf, &w->shelves};
+  int rc = CQ_OK;
 
+  /* What this run keeps is told from what it does not when it is written. */
+  if (c->group == c->run->group) rc = w->ops->commit(w->store, 1, err);
+  writer_hear(w);
+  if (rc == CQ_OK) rc = writer_refused(w, c->table, err);
+  if (rc) return rc;
   return w->ops->read(w->store, c->run, &c->table->twin, c->client, c->group,
                       each_read, &r, err);
 }
@@ -234,18 +240,18 @@ static int do_read(void *user, cq_job *j, cq_error *err) {
 /* Several units may read at once, so that each has a shelf of its own. */
 static int writer_rows(cq_dest *d, const cq_dest_run *r,
                        const cq_dest_table *parent, const char *client,
-                       int64_t group, cq_rows *out, cq_error *err) {
+                       int64_t group, int kept, cq_rows *out, cq_error *err) {
   writer *w = writer_of(d);
   wtable *t = parent->own;
   call c = {
       .run = writer_run(w, r), .table = t, .client = client, .group = group};
   int rc;
 
-  if (!t || (group != r->group && !w->ops->read))
+  if (!t || ((kept || group != r->group) && !w->ops->read))
     return cq_error_set(err, CQ_ERROR,
                         "destination %s: %s: its rows cannot be read again",
                         w->base.name, parent->def->name);
-  if (group == r->group)
+  if (!kept && group == r->group)
     return cq_shelf_rows(&t->shelf, 0, &w->shelves, client, out, err);
   c.shelf = cq_calloc(1, sizeof *c.shelf);
   if (!c.shelf) return cq_error_nomem(err);
