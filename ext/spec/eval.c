@@ -171,8 +171,12 @@ static int eval_expr(eval *x, const expr *e, cq_value *out) {
   return CQ_OK;
 }
 
-static void add_encoded(cq_buf *b, const cq_value *v, cq_place place) {
-  if (place == CQ_PLACE_PATH)
+/* In a path the slashes of a value part its steps; what `urlencode` gave is one
+ * step, and is not encoded again. */
+static void add_encoded(cq_buf *b, const expr *e, const cq_value *v,
+                        cq_place place) {
+  if (place == CQ_PLACE_PATH &&
+      !(e->kind == E_FILTER && strcmp(e->filter->name, "urlencode") == 0))
     cq_percent_encode(b, v->u.s, v->len, "/:@!$&'()*+,;=");
   else if (place == CQ_PLACE_QUERY)
     cq_percent_encode(b, v->u.s, v->len, "");
@@ -236,7 +240,7 @@ int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
                         "a value with . or .. as a step of a path: %.*s",
                         (int)(s.len < 200 ? s.len : 200), s.u.s);
     else
-      add_encoded(&b, &s, place);
+      add_encoded(&b, t->parts[i].e, &s, place);
   }
   text = rc || b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
   if (text) *out = cq_value_str(text, b.len);

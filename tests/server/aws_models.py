@@ -327,7 +327,7 @@ class Server:
             if protocol in ('query', 'ec2') and request.form.get('Version') != model.service.metadata['apiVersion']:
                 continue
             return name, protocol, operation, uri
-        raise Refused('UnknownOperationException', f'{request.method} {request.full_path} is no operation of {signing}', 404)
+        raise Refused('UnknownOperationException', f'{request.method} {request.environ["RAW_URI"]} is no operation of {signing}', 404)
 
     def params(self, name, protocol, operation, request, uri):
         shape, body = operation.input_shape, request.get_data()

@@ -242,6 +242,10 @@ static void test_template_places_encode(void) {
               __LINE__);
   template_is("q={{ config.s }}", CQ_PLACE_QUERY, "q=a%2Fb%20c", __LINE__);
   template_is("{{ config.s }}", CQ_PLACE_PATH, "a/b%20c", __LINE__);
+  template_is("/a/{{ config.s | urlencode }}/c", CQ_PLACE_PATH,
+              "/a/a%2Fb%20c/c", __LINE__);
+  template_is("{{ config.s | urlencode }}", CQ_PLACE_QUERY, "a%252Fb%2520c",
+              __LINE__);
 }
 
 static void test_template_refuses(void) {
