@@ -91,8 +91,9 @@ class Row:
             found = member(shape, record, head)
             if found:
                 return found[0]
-        if head in self.extra:
-            return self.extra[head]
+        for k, v in self.extra.items():
+            if letters(k) == letters(head):
+                return v
         if head in ('account_id', 'region'):
             return self.client[head]
         raise Unknown(f'{self.table}: nothing is called {name}')
@@ -276,6 +277,7 @@ class Facts:
         for name, text in assignments(plan['params']):
             if text.startswith('cursor('):
                 continue
+            text = re.sub(r'\s*\(hidden.*?\)', '', text)
             if name not in input_shape.members:
                 near = [m for m in input_shape.members if letters(m) == letters(name)]
                 if not near:
@@ -338,6 +340,8 @@ class Facts:
                 params[name] = [row.get(m[1])]
                 continue
             value = self.value(text, Up(row), row.where, shape, True)
+            if isinstance(value, dict) and shape.type_name in ('list', 'string'):      # the item's member of that name
+                value = next(v for k, v in value.items() if letters(k) in (letters(name), letters(name).rstrip('s')))
             if shape.type_name == 'list' and not isinstance(value, list):
                 value = [value]
             params[name] = value
@@ -389,7 +393,7 @@ class Facts:
             found = member(shape, record, name)
             if found:
                 return found
-        if kind == 'unwrap':
+        if kind == 'unwrap' or name not in self.columns[row.table]:
             return special.unwrapped(row, name)
         if name in own and own[name] in row.client:
             return row.client[own[name]], None
@@ -458,9 +462,11 @@ class Facts:
         for answer, shape in self.pages(service, operation, params, row.where):
             if kind == 'tags_call':
                 found.append(special.find_tags(answer, shape))
+            elif name == 'tags' and not path:
+                return special.find_tags(answer, shape), None
             elif path:
                 at = self.walk(answer, shape, path)
-                if not path.endswith('[]'):
+                if '[]' not in path:
                     return at[0] if at else (None, None)
                 found += at
             else:

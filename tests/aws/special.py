@@ -27,7 +27,7 @@ ACTIONS = {('s3', o): 's3:' + a for o, a in (
     ('GetBucketLifecycleConfiguration', 'GetLifecycleConfiguration'), ('GetBucketReplication', 'GetReplicationConfiguration'),
     ('GetBucketNotificationConfiguration', 'GetBucketNotification'), ('GetPublicAccessBlock', 'GetBucketPublicAccessBlock'),
     ('GetBucketAccelerateConfiguration', 'GetAccelerateConfiguration'), ('GetBucketCors', 'GetBucketCORS'),
-    ('ListObjectVersions', 'ListBucketVersions'), ('ListObjectsV2', 'ListBucket'), ('ListObjects', 'ListBucket'))}
+    ('GetObjectLockConfiguration', 'GetBucketObjectLockConfiguration'), ('ListObjectVersions', 'ListBucketVersions'), ('ListObjectsV2', 'ListBucket'), ('ListObjects', 'ListBucket'))}
 ACTIONS['s3control', 'GetPublicAccessBlock'] = 's3:GetAccountPublicAccessBlock'
 
 
@@ -205,7 +205,8 @@ COLUMNS['aws_elasticsearch_versions', 'version'] = lambda r: r.item
 COLUMNS['aws_elbv1_load_balancer_policies', 'policy_attribute_descriptions'] = lambda r: pairs(
     r.record.get('PolicyAttributeDescriptions'), 'AttributeName', 'AttributeValue')
 COLUMNS['aws_glue_ml_transforms', 'schema'] = lambda r: pairs(r.record.get('Schema'), 'Name', 'DataType')
-COLUMNS['aws_glue_classifiers', 'name'] = lambda r: next((c['Name'] for c in r.record.values() if c.get('Name')), None)
+COLUMNS['aws_glue_classifiers', 'name'] = lambda r: next((r.record[k]['Name'] for k in (
+    'CsvClassifier', 'JsonClassifier', 'GrokClassifier', 'XMLClassifier') if (r.record.get(k) or {}).get('Name')), None)
 COLUMNS['aws_identitystore_group_memberships', 'member_id'] = lambda r: (r.record.get('MemberId') or {}).get('UserId')
 COLUMNS['aws_ram_resource_share_invitations', 'receiver_combined'] = lambda r: r.record.get('receiverArn') or \
     r.record.get('receiverAccountId')
@@ -214,7 +215,8 @@ COLUMNS['aws_route53_health_checks', 'cloud_watch_alarm_configuration_dimensions
 COLUMNS['aws_route53recoverycontrolconfig_safety_rules', 'arn'] = lambda r: next(
     (c['SafetyRuleArn'] for c in r.record.values() if c.get('SafetyRuleArn')), None)
 COLUMNS['aws_elasticbeanstalk_environments', 'listeners'] = lambda r: {
-    str(i.get('Port')): i.get('Protocol') for i in ((r.record.get('Resources') or {}).get('LoadBalancer') or {}).get('Listeners') or ()}
+    str(i['Port']): i.get('Protocol') for i in ((r.record.get('Resources') or {}).get('LoadBalancer') or {}).get('Listeners') or ()
+    if 'Port' in i}
 COLUMNS['aws_s3_bucket_grants', 'grantee_id'] = lambda r: (r.record.get('Grantee') or {}).get(
     {'CanonicalUser': 'ID', 'AmazonCustomerByEmail': 'EmailAddress', 'Group': 'URI'}.get((r.record.get('Grantee') or {}).get('Type')))
 
@@ -259,9 +261,9 @@ CALLS.update({
     ('aws_elasticsearch_domains', 'authorized_principals'): 'es:ListVpcEndpointAccess(DomainName=domain_name) AuthorizedPrincipalList[]',
     ('aws_elasticsearch_versions', 'instance_types'): (
         'es:ListElasticsearchInstanceTypes(ElasticsearchVersion=item) ElasticsearchInstanceTypes[]'),
-    ('aws_iot_ca_certificates', 'certificates'): 'iot:ListCertificatesByCA(caCertificateId=certificate_id) certificates[].certificateId',
-    ('aws_iot_certificates', 'policies'): 'iot:ListAttachedPolicies(target=certificate_arn) policies[].policyName',
-    ('aws_iot_thing_groups', 'policies'): 'iot:ListAttachedPolicies(target=thing_group_arn) policies[].policyName',
+    ('aws_iot_ca_certificates', 'certificates'): 'iot:ListCertificatesByCA(caCertificateId=certificate_id) certificates[].certificateArn',
+    ('aws_iot_certificates', 'policies'): 'iot:ListAttachedPolicies(target=certificate_arn) policies[].policyArn',
+    ('aws_iot_thing_groups', 'policies'): 'iot:ListAttachedPolicies(target=thing_group_arn) policies[].policyArn',
     ('aws_iot_thing_groups', 'things_in_group'): 'iot:ListThingsInThingGroup(thingGroupName=thing_group_name) things[]',
     ('aws_iot_billing_groups', 'things_in_group'): 'iot:ListThingsInBillingGroup(billingGroupName=billing_group_name) things[]',
     ('aws_iot_security_profiles', 'targets'): (
@@ -379,6 +381,8 @@ COLUMNS['aws_glue_registry_schema_versions', 'metadata'] = whole(
     'glue', 'QuerySchemaVersionMetadata', 'MetadataInfoMap', SchemaVersionId=lambda r: r.listed[0]['SchemaVersionId'])
 COLUMNS['aws_ses_identities', 'sending_enabled'] = lambda r: (r.listed[0] or r.record).get('SendingEnabled')
 COLUMNS['aws_ses_configuration_sets', 'name'] = lambda r: r.record.get('ConfigurationSetName')
+COLUMNS['aws_codepipeline_pipelines', 'arn'] = lambda r: (r.response[0].get('metadata') or {}).get('pipelineArn')   # CloudQuery puts an ARN into an ARN
+COLUMNS['aws_resiliencehub_app_assessments', 'app_arn'] = lambda r: r.listed[0]['appArn'] if r.listed[0] else r.record['appArn']
 COLUMNS['aws_kms_key_policies', 'name'] = lambda r: 'default'
 for c, m in (('query', 'Query'), ('type', 'Type')):
     COLUMNS['aws_resourcegroups_resource_groups', c] = lambda r, m=m: ((one(

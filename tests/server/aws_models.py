@@ -284,8 +284,8 @@ def verify(method, target, headers, body, key, account, region, service, signed,
         request.headers['X-Amz-Content-SHA256'] = headers['x-amz-content-sha256']
     path, _, query = target.partition('?')
     lines = [method, path if service == 's3' else auth._normalize_url_path(path)]
-    pairs = sorted(p if '=' in p else p + '=' for p in query.split('&')) if query else []
-    lines.append('&'.join(pairs))
+    pairs = sorted(tuple((p if '=' in p else p + '=').split('=', 1)) for p in query.split('&')) if query else []
+    lines.append('&'.join('='.join(p) for p in pairs))
     chosen = auth.headers_to_sign(request)
     for name in list(chosen):
         if name.lower() not in signed.split(';'):

@@ -56,12 +56,18 @@ FIXED = {
     ('DescribePolicy', 'Content'): '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "a:<&>", "Resource": "*"}]}',
     ('DescribeConfigurationRevision', 'Data'): base64.b64encode(b'<broker a="1"><b>&lt;x&gt;</b><b/></broker>').decode(),
     ('DescribeTrails', 'CloudWatchLogsLogGroupArn'): 'arn:aws:logs:us-east-1:111111111111:log-group:trails <a>/b:*',
+    ('GetTemplateSummary', 'Metadata'): '{"AWS::CloudFormation::Interface": {"a": ["<&>", 1, null]}}',
+    ('DescribeSecurityConfiguration', 'SecurityConfiguration'): '{"EncryptionConfiguration": {"a": "<&>"}}',
+    ('DescribeImageAttribute', 'Value'): '2024-05-06T07:08:09Z',
+    ('ListResourceSharePermissions', 'version'): '7',
     ('DescribeInstances', 'StateTransitionReason'): 'User initiated (2024-03-04 05:06:07 GMT)',
 }
+# Optional parameters that ask for another part of a list.
+LOOPS = ('CallAs', 'jobStatus', 'Scope', 'ServiceNamespace', 'language', 'LensType', 'ShareResourceType', 'Attribute')
 # Lists of what is of the same kind as what is above it.
 ENDING = ('ListChildren',)
 # An identifier that a list calls otherwise than the detail does.
-SAME = {('kms', 'KeyArn'): 'Arn'}
+SAME = {('kms', 'KeyArn'): 'Arn', ('inspector', 'findingArn'): 'arn'}
 OPTED = (('us-east-1', 'opt-in-not-required'), ('eu-west-1', 'opted-in'), ('ap-east-1', 'not-opted-in'))
 REPORT = ('user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,password_next_rotation,mfa_active,'
           'access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region,'
@@ -88,7 +94,7 @@ def key_letters():
     with open(os.path.join(here, 'plan.tsv'), encoding='utf-8') as f:
         for line in f:
             parts = line.rstrip('\n').split('\t')
-            out |= set(re.findall(r'\w+', parts[5] + ' ' + parts[7] + ' ' + parts[9]))
+            out |= set(re.findall(r'\w+', ' '.join(parts[i] for i in (5, 7, 9, 10))))
     return {w.replace('_', '').lower() for w in out}
 
 
@@ -129,6 +135,10 @@ def path_get(tree, path):
     for part in path.split('.'):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
+
+
+def kind_of_tags(shape):
+    return shape.type_name == 'map' and shape.value.type_name == 'string'
 
 
 def same_kind(shape, value):
@@ -210,13 +220,14 @@ class Answer:
                 continue
             found = seeds_in(value)
             self.seeds += found
-            if found or isinstance(value, str) or (name in required and not isinstance(value, (dict, list))):
+            if not found and (name in required or name in LOOPS) and not isinstance(value, (dict, list)):
                 self.asked.append((name, json.dumps(value, default=str)))
         self.asked.sort()
         self.depth = max((int(s[1]) for s in self.seeds), default=0)
         # The last of the deepest: what the others lead to.
         self.own = next((s for s in reversed(self.seeds) if int(s[1]) == self.depth), None)
-        self.key = mix(account, region, model.name, operation.name, self.asked)
+        deepest = sorted({s for s in self.seeds if int(s[1]) == self.depth})
+        self.key = mix(account, region, model.name, operation.name, self.asked, deepest)
         self.variant = int(self.own[-2]) if self.own else 0
         self.base = self.own or seed_of(1, 0, self.key)
         self.batch = next((v for n, v in params.items() if isinstance(v, list) and n not in ignored and
@@ -309,7 +320,8 @@ class Answer:
         if kind == 'structure' and not shape.is_document_type:
             if not shape.members:
                 return {}
-            if self.is_record and not self.holds_records(name):
+            if self.is_record and not self.holds_records(name) and \
+                    name != self.operation.output_shape.serialization.get('payload'):
                 return self.member(shape, self.base, name, levels - 1, (), name in self.operation.output_shape.required_members)
             out = {}
             deep = self.model.levels(shape)
@@ -328,7 +340,8 @@ class Answer:
             if FAILURES.search(name):
                 return []
             return self.records(name, shape)
-        required = not self.is_record or name in self.operation.output_shape.required_members
+        out = self.operation.output_shape
+        required = not self.is_record or name in out.required_members or name == out.serialization.get('payload')
         return self.member(shape, self.base, name, levels - 1, (), required)
 
     def holds_records(self, name):
@@ -422,9 +435,11 @@ class Answer:
 
     def structure(self, shape, seed, path, levels, above):
         out = {}
+        pair = len(shape.members) == 2 and not getattr(shape, 'is_tagged_union', False) and \
+            all(m.type_name == 'string' for m in shape.members.values())
         for name, member in self.chosen(shape, seed, path):
             value = self.member(member, seed, f'{path}.{name}' if path else name, levels - 1, above + (shape.name,),
-                                name in shape.required_members)
+                                pair or name in shape.required_members)
             if value is not None:
                 out[name] = value
         if getattr(shape, 'is_tagged_union', False) and not out:
@@ -437,6 +452,8 @@ class Answer:
     def member(self, shape, seed, path, levels, above, required):
         name = path.rpartition('.')[2]
         variant = int(seed[-2])
+        if self.pairs(shape) or (kind_of_tags(shape) and 'tag' in name.lower()):
+            required = True
         wanted = required or (all(p.lower() in KEYS for p in path.split('.')) and (shape.type_name != 'list' or '.' in path)) or (
             '.' not in path and shape.type_name in ('string', 'list') and (WORDS.match(name) or IDENTIFIER.search(name)))
         if not wanted and (variant == 2 or (variant == 1 and quick(seed, path + '|there') % 2)):
@@ -526,6 +543,9 @@ class Answer:
             keys = ['k.1'] if variant == 3 else ['k.1', 'k <2> & \u00e9/\u00fc'] if variant == 0 else []
         out = {}
         for k in keys:
+            if inner.type_name == 'integer' and k.startswith('Account'):
+                out[k] = quick(seed, k) % 2
+                continue
             if inner.type_name == 'string' and shape.key.type_name == 'string':
                 out[k] = self.attribute(inner, seed, path, k)
                 continue
@@ -537,11 +557,13 @@ class Answer:
     def attribute(self, shape, seed, path, key):
         """A value of a map of texts, in the form that its key asks for."""
         h = quick(seed, f'{path}.{key}')
+        if key == 'PendingConfirmation':
+            return ('false', 'true')[h % 2]
         if NUMBERS.search(key):
             return str(h % 100000)
         if key.endswith('Policy'):
             return self.json_text(seed, key)
-        if re.match(r'(Fifo|Raw|Pending)|.*(Enabled|Authenticated|Deduplication)$', key) and 'Limit' not in key:
+        if re.match(r'(Fifo|Raw)|.*(Enabled|Authenticated|Deduplication)$', key) and 'Limit' not in key:
             return ('false', 'true')[h % 2]
         return self.scalar(shape, seed, f'{path}.{key}' if '.' in path else key)
 
@@ -615,7 +637,7 @@ class Answer:
             return ''
         if high < 24:
             return str(h)[:high].ljust(low, '0')
-        text = TEXTS[h % len(TEXTS)].format(m=name, h=h)[:high]
+        text = (f'{name} {h}' if self.in_header(shape) else TEXTS[h % len(TEXTS)].format(m=name, h=h))[:high]
         return text.ljust(low, 'x') if low < 3000 else text
 
     @staticmethod
