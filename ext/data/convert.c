@@ -587,7 +587,9 @@ int cq_value_convert(cq_arena *a, const cq_value *raw, int type,
     cq_value cut = convert_trim(&v);
     if (cut.len == 0 && base != CQ_BLOB) goto null;
     cut.json = v.json;
-    if (base != CQ_BLOB) v = cut;
+    /* A text that is a list of one keeps its blanks, as a text does. */
+    if (base != CQ_BLOB && (base != CQ_TEXT || v.json || cut.u.s[0] == '['))
+      v = cut;
   }
   rc = type & CQ_LIST ? convert_list(&in, &v, base, out)
                       : convert_one(&in, &v, base, out);

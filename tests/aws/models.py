@@ -242,12 +242,12 @@ class Models:
                     unknown.setdefault(c, f'{c}: the oracle: {type(e).__name__}: {e}')
             cells.append(made)
         wrong += unknown.values()
-        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown and k not in special.HASHES]
+        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown and k not in special.HASHES and kinds.get(k) != 'json']
 
         def name(value, kind):
             if kind == 'timestamp':
                 return str(value and when(value))
-            if value is not None and (kind == 'json' or kind.startswith('list of')):
+            if value is not None and kind.startswith('list of'):
                 return json.dumps(clean(as_json(json.loads(value) if isinstance(value, str) else value, None)), sort_keys=True)
             return str(value) if not isinstance(value, (dict, list, tuple)) else json.dumps(value, sort_keys=True, default=str)
         theirs, ours = {}, {}

@@ -302,7 +302,7 @@ class Answer:
         self.at = self.page()
         # Where the answer itself has a name, it is the record; else its structures and lists are.
         self.is_record = self.own is not None and any(
-            m.type_name == 'string' and n not in self.paging.outs and WORDS.match(n) for n, m in shape.members.items())
+            m.type_name == 'string' and n not in self.paging.outs and re.search('(?i)(^|.)(id|arn|name)$', n) for n, m in shape.members.items())
         out = {}
         levels = self.model.levels(shape)
         for name, member in shape.members.items():

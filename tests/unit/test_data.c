@@ -568,7 +568,9 @@ static void test_convert_lists(void) {
   CHECK_STR(as(J("[1,true,\"\\u0041\",{\"k\":\"v\"},1.5]"), lt, NULL),
             "j:[\"1\",\"true\",\"A\",\"{\\\"k\\\":\\\"v\\\"}\",\"1.5\"]");
   CHECK_STR(as(T("one"), lt, NULL), "j:[\"one\"]");
+  CHECK_STR(as(T(" one "), lt, NULL), "j:[\" one \"]");
   CHECK_STR(as(T("[ \"x\" , 2 ]"), lt, NULL), "j:[\"x\",\"2\"]");
+  CHECK_STR(as(T(" [1] "), lt, NULL), "j:[\"1\"]");
   CHECK_STR(as(T("[x"), lt, NULL), "j:[\"[x\"]");
   CHECK_STR(as(J("[\"1\",2,\"x\"]"), li, NULL), "!j:[1,2,\"x\"]");
   CHECK_STR(as(I(5), li, NULL), "j:[5]");
