@@ -10,7 +10,7 @@ sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests/dest', os.environ['CQ_ROOT'] + '
 import conformance
 import ducks
 import typed
-from conformance import SHIPS
+from conformance import CREW, SHIPS
 from synctest import FLEET, Sync
 
 store = ducks.Store()
@@ -52,6 +52,20 @@ store.fresh()
 for _ in range(2):
     r = sync('fleet_ships', 'overwrite', ', sync_group_id: "day-{{YEAR}}", spec: {ports: [oslo]}')
 t.is_('sync_group_id is part of the key', (r['status'], ducks.rows('SELECT count(*), count(DISTINCT _cq_id) FROM fleet_ships')), ('success', [('8', '4')]))
+
+# ---- a table that refuses its rows fails alone, whoever is being written when that comes out ----
+for mode in ('append', 'overwrite'):
+    store.fresh()
+    t.routes(SHIPS + CREW)
+    sync('fleet_ships, fleet_crews', mode)
+    ducks.rows(f"ALTER TABLE {'raw_' if mode == 'append' else ''}fleet_ships ALTER COLUMN name SET NOT NULL")
+    before = ducks.rows('SELECT count(*) FROM fleet_ships')
+    t.routes(SHIPS.replace('"name":"Kon"', '"name":null') + CREW)
+    r = sync('fleet_ships, fleet_crews', mode)
+    t.is_(f'{mode}: it alone has failed', (r['status'], sorted(ducks.rows(f"SELECT table_name, status FROM cq_sync_tables WHERE sync_group_id = {r['sync_group_id']}"))),
+          ('partial', [('fleet_crews', 'success'), ('fleet_ships', 'failed')]))
+    t.has('and says why', [e['message'] for e in r['errors'] if e['table'] == 'fleet_ships'], 'NOT NULL')
+    t.is_('its rows stay', ducks.rows('SELECT count(*) FROM fleet_ships'), before)
 
 store.fresh()
 t.routes(SHIPS)

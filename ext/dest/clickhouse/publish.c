@@ -437,6 +437,13 @@ static int fail_units(ch *d, const cq_dest_run *r, const char *table,
                  "cq_sync_units", (long long)r->group, r->source, table);
 }
 
+/* Also by the last of its batches, which nobody has been told of yet. */
+static int table_failed(ch *d, const cq_dest_table *t) {
+  const ch_table *x = ch_table_of(d, t);
+
+  return t->failed || (x && x->why.code);
+}
+
 typedef struct marked {
   cq_dest_table *const *t;
   unsigned char *mark;
@@ -474,7 +481,7 @@ static int prepare(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
     size_t from = gone->len;
     const char *mine = NULL;
 
-    if (x->failed) {
+    if (table_failed(d, x)) {
       rc = fail_units(d, r, x->def->name, err);
       continue;
     }
@@ -505,7 +512,7 @@ static int remove_dropped(ch *d, const cq_dest_run *r, cq_dest_table *const *t,
   for (int i = 0; i < nt && rc == CQ_OK; i++) {
     const ch_table *x = ch_table_of(d, t[i]);
 
-    if (x && (t[i]->failed || x->dropped > 0))
+    if (x && (table_failed(d, t[i]) || x->dropped > 0))
       rc = ch_remove_rows(d, r->group, r->source, t[i]->def->name, err);
   }
   return rc;
@@ -517,7 +524,7 @@ static void remove_old(ch *d, const cq_dest_run *r, cq_dest_table *const *t,
   int rc = d->base.mode == CQ_MODE_APPEND ? CQ_OK : ch_pause(d, QUIET_MS, err);
 
   for (int i = 0; i < nt && rc != CQ_INTERRUPT && rc != CQ_IOERR; i++) {
-    if (t[i]->failed || d->base.mode == CQ_MODE_APPEND) continue;
+    if (table_failed(d, t[i]) || d->base.mode == CQ_MODE_APPEND) continue;
     if (d->base.mode == CQ_MODE_DELETE_STALE && !t[i]->incremental)
       rc = remove_superseded(d, r, t[i]->def->name, err);
     else if (t[i]->n.rows && !d->def.group_in_key)

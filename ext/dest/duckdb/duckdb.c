@@ -249,6 +249,7 @@ const cq_dest_ops cq_dest_duckdb = {
     .put_table = duck_put_table,
     .put_error = duck_put_error,
     .put_run = duck_put_run,
+    .poll = duck_poll,
     .test = duck_test,
     .commit = duck_commit,
     .publish = duck_publish,

@@ -88,6 +88,8 @@ typedef struct duck_table {
   duck_unit *ended, **last;
   size_t nended;
   cq_counts n;
+  int failed, told; /* for the rest of the run; why is to be polled */
+  cq_error why;
 } duck_table;
 
 typedef struct duck {
@@ -132,6 +134,7 @@ int duck_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
 void duck_drop(cq_dest *d, cq_dest_table *t);
 int duck_commit(cq_dest *d, int force, cq_error *err);
 int duck_flush(duck *d, cq_error *err);
+int duck_poll(cq_dest *d, cq_dest_event *out);
 void duck_table_free(duck_table *t);
 void duck_forget(duck_table *t); /* units that wait */
 

@@ -138,7 +138,7 @@ static int table_of(duck *d, const cq_dest_run *r, cq_dest_table *t,
     t->own = x;
   }
   *out = x;
-  return make_stage(d, x, err);
+  return x->failed ? CQ_OK : make_stage(d, x, err);
 }
 
 static void counts_out(const duck_table *t) {
@@ -283,7 +283,7 @@ static int count_odd(duck *d, duck_table *t, cq_dest_unit *u, int64_t after,
   return rc;
 }
 
-static int flush_if_full(duck *d, const duck_table *t, cq_error *err) {
+static int is_full(const duck *d, const duck_table *t) {
   int64_t bytes = 0;
   size_t units = 0;
 
@@ -291,11 +291,21 @@ static int flush_if_full(duck *d, const duck_table *t, cq_error *err) {
     bytes += x->nended ? x->bytes : 0;
     units += x->nended;
   }
-  if (bytes < STAGE_BYTES && units < (size_t)STAGE_UNITS &&
-      (!t->nended || (t->nrows < d->options.gather.rows &&
-                      t->bytes < d->options.gather.bytes)))
-    return CQ_OK;
-  return duck_flush(d, err);
+  return bytes >= STAGE_BYTES || units >= (size_t)STAGE_UNITS ||
+         (t->nended && (t->nrows >= d->options.gather.rows ||
+                        t->bytes >= d->options.gather.bytes));
+}
+
+/* The table's own failure is told to whoever hands it rows. */
+static int failure(const duck_table *t, cq_error *err) {
+  if (t->failed && err) *err = t->why;
+  return t->failed ? t->why.code : CQ_OK;
+}
+
+static int flush_if_full(duck *d, const duck_table *t, cq_error *err) {
+  int rc = is_full(d, t) ? duck_flush(d, err) : CQ_OK;
+
+  return rc ? rc : failure(t, err);
 }
 
 int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
@@ -306,6 +316,7 @@ int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   void *app = NULL;
   int rc = table_of(d, r, u->table, &t, err);
 
+  if (rc == CQ_OK) rc = failure(t, err);
   if (rc) return rc;
   if (d->lib.appender_create_ext(d->c, "temp", "main", t->stage, &app))
     rc = duck_fail(d, app ? d->lib.appender_error(app) : "", err);
@@ -332,7 +343,7 @@ int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   duck_unit *x;
 
   rc = table_of(d, r, u->table, &t, err);
-  if (rc) return rc;
+  if (rc || t->failed) return rc;
   x = cq_calloc(1, sizeof *x);
   if (!x) return cq_error_nomem(err);
   x->client = cq_strdup(u->client);
@@ -613,12 +624,37 @@ static int flush_table(duck *d, duck_table *t, cq_error *err) {
   return CQ_OK;
 }
 
+/* Is the whole store unusable? */
+static int whole(int rc) {
+  return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
+         rc == CQ_BUSY || rc == CQ_INTERRUPT || rc == CQ_NOMEM;
+}
+
+/* Its rows are no use any more. */
+static void fail_table(duck *d, duck_table *t, const cq_error *why) {
+  t->failed = 1;
+  t->why = *why;
+  duck_do(d, NULL, NULL, "DROP TABLE IF EXISTS temp.%I", t->stage);
+  cq_free(t->stage);
+  t->stage = NULL;
+  t->nrows = t->bytes = 0;
+  duck_forget(t);
+}
+
 int duck_flush(duck *d, cq_error *err) {
   int rc = CQ_OK;
 
   d->ended_ms = 0;
-  for (duck_table *t = d->tables; t && rc == CQ_OK; t = t->next)
-    if (t->nended) rc = flush_table(d, t, err);
+  for (duck_table *t = d->tables; t && rc == CQ_OK; t = t->next) {
+    cq_error why = {0, ""};
+
+    if (!t->nended) continue;
+    rc = flush_table(d, t, &why);
+    if (rc && whole(rc) && err) *err = why;
+    if (!rc || whole(rc)) continue;
+    fail_table(d, t, &why);
+    rc = CQ_OK;
+  }
   if (rc == CQ_OK)
     rc = duck_do(d, NULL, err, "DROP TABLE IF EXISTS temp.cq_new");
   return rc;
@@ -627,6 +663,19 @@ int duck_flush(duck *d, cq_error *err) {
 /* What waits is flushed at the run's end; close frees. */
 void duck_drop(cq_dest *base, cq_dest_table *t) {
   (void)base, (void)t;
+}
+
+/* Tables that failed while another was written, or none. */
+int duck_poll(cq_dest *base, cq_dest_event *out) {
+  for (duck_table *t = ((duck *)base)->tables; t; t = t->next)
+    if (t->failed && !t->told) {
+      memset(out, 0, sizeof *out);
+      out->table = t->table;
+      out->why = t->why;
+      t->told = 1;
+      return CQ_ROW;
+    }
+  return CQ_DONE;
 }
 
 int duck_commit(cq_dest *base, int force, cq_error *err) {

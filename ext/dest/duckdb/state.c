@@ -326,6 +326,12 @@ static int forget_clients(duck *d, const cq_dest_run *r, cq_dest_table *t,
   return rc;
 }
 
+static int table_failed(const cq_dest_table *t) {
+  const duck_table *own = t->own;
+
+  return t->failed || (own && own->failed);
+}
+
 static int publish_work(duck *d, const cq_dest_run *r, cq_dest_table *const *t,
                         int nt, const char *status, const cq_counts *n,
                         const char *message, cq_error *err) {
@@ -334,7 +340,7 @@ static int publish_work(duck *d, const cq_dest_run *r, cq_dest_table *const *t,
 
   cq_buf_init(&b, SIZE_MAX);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
-    if (t[i]->failed)
+    if (table_failed(t[i]))
       rc = duck_do(d, NULL, err,
                    "UPDATE %I.cq_sync_units SET status = 'failed' WHERE "
                    "table_name = %L AND source_name = %L AND sync_group_id = "
@@ -342,13 +348,13 @@ static int publish_work(duck *d, const cq_dest_run *r, cq_dest_table *const *t,
                    d->schema, t[i]->def->name, r->source, r->group);
   if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
-    if (t[i]->complete && !t[i]->failed && !t[i]->incremental && !r->base)
+    if (t[i]->complete && !table_failed(t[i]) && !t[i]->incremental && !r->base)
       rc = forget_clients(d, r, t[i], err);
   for (int i = 0; i < nt; i++) add_table(&b, d, r, t[i]);
   add_run(&b, d, r, status, n, nt, message);
   if (rc == CQ_OK) rc = run_notes(d, &b, err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
-    if (t[i]->failed && d->base.mode == CQ_MODE_APPEND)
+    if (table_failed(t[i]) && d->base.mode == CQ_MODE_APPEND)
       rc = remove_rows(d, r->group, r->source, t[i]->def->name, err);
   if (rc == CQ_OK) rc = tables_over(d, r->group, r->source, "failed", err);
   if (rc == CQ_OK)
