@@ -67,6 +67,13 @@ for mode in ('append', 'overwrite'):
     t.has('and says why', [e['message'] for e in r['errors'] if e['table'] == 'fleet_ships'], 'NOT NULL')
     t.is_('its rows stay', ducks.rows('SELECT count(*) FROM fleet_ships'), before)
 
+# ---- rows go on before their unit has ended; where it fails they go again ----
+store.fresh()
+t.routes(SHIPS.replace('GET /oslo/ships?page=2\n', 'GET /oslo/ships?page=2\n  status 400\n'))
+r = sync('fleet_ships', 'append', dest=store.destination()[:-1] + ', batch_size: 1}')
+t.is_('a unit that fails leaves no rows', (r['status'], ducks.rows('SELECT _cq_client_id, count(*) FROM raw_fleet_ships GROUP BY 1'), ducks.rows('SELECT name FROM fleet_ships')),
+      ('partial', [('rome', '1')], [('Argo',)]))
+
 store.fresh()
 t.routes(SHIPS)
 sync('fleet_ships', 'append')

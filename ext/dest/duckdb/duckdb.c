@@ -30,7 +30,7 @@ static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   if (!o) return cq_error_nomem(err);
   memset(o, 0, sizeof *o);
   o->schema = "main";
-  o->memory_mb = 256;
+  o->memory_mb = 64;
   o->gather.rows = 10000;
   o->gather.bytes = 4 << 20;
   o->gather.ms = 5000;
@@ -133,6 +133,9 @@ static int connect_file(duck *d, cq_error *err) {
   if (d->lib.create_config(&config)) return cq_error_nomem(err);
   d->lib.set_config(config, "threads", "1");
   d->lib.set_config(config, "memory_limit", memory);
+  d->lib.set_config(config, "preserve_insertion_order", "false");
+  /* A checkpoint writes the last 122,880 rows of a table again. */
+  d->lib.set_config(config, "checkpoint_threshold", "64MB");
   rc = open_file(d, config, err);
   d->lib.destroy_config(&config);
   if (rc == CQ_OK && d->lib.connect(d->db, &d->c))
@@ -228,7 +231,7 @@ const cq_dest_ops cq_dest_duckdb = {
     .options =
         "{\"connection_string\":\"path of the file\",\"path\":\"the same\","
         "\"schema\":\"main\",\"library\":\"path of libduckdb.so, where the "
-        "loader does not find it\",\"memory_mb\":\"256: DuckDB's own limit\","
+        "loader does not find it\",\"memory_mb\":\"64: DuckDB's own limit\","
         "\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"4 MiB\","
         "\"batch_timeout\":\"5 s\",\"debug\":\"accepted, not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","

@@ -4,7 +4,8 @@
  * duckdb.c   its spec, open and close
  * library.c  libduckdb, opened at run time
  * session.c  statements, results, transactions
- * stage.c    units: rows in; made whole or dropped at their end
+ * stage.c    units: rows in, and their ends
+ * settle.c   what is staged, made rows of its table
  * state.c    runs: claimed, journalled, published
  * migrate.c  tables and views, made and changed
  *
@@ -76,6 +77,7 @@ typedef struct duck_unit {
   struct duck_unit *next;
   char *client, *keep, *cursor;
   int64_t rows, started_us, finished_us;
+  int64_t written; /* also where it has failed */
   const char *status;
 } duck_unit;
 
@@ -133,10 +135,19 @@ int duck_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
              const char *status, const char *cursor, cq_error *err);
 void duck_drop(cq_dest *d, cq_dest_table *t);
 int duck_commit(cq_dest *d, int force, cq_error *err);
-int duck_flush(duck *d, cq_error *err);
+/* Columns of the stage as the table takes them. */
+void duck_add_casts(cq_buf *out, const cq_dest_table *t);
+static inline int duck_merges(const duck *d) {
+  return d->base.mode != CQ_MODE_APPEND;
+}
+void duck_counts_out(const duck_table *t);
 int duck_poll(cq_dest *d, cq_dest_event *out);
 void duck_table_free(duck_table *t);
 void duck_forget(duck_table *t); /* units that wait */
+
+/* ---- settle.c ---- */
+/* Of each table; one that is refused fails alone, and is polled. */
+int duck_flush(duck *d, cq_error *err);
 
 /* ---- state.c ---- */
 int duck_last_group(cq_dest *d, int64_t *out, cq_error *err);

@@ -1,12 +1,8 @@
-/* ext/dest/duckdb/stage.c: a unit's rows: staged as they come, made whole or
- * dropped at its end.
+/* ext/dest/duckdb/stage.c: a unit's rows, staged as they come, and units that end.
  *
  * The stage is a temporary table of plain columns: numbers as they are, all else
- * as text.  What goes on is cast by DuckDB itself, which says of each value
- * whether its column can hold it: what cannot is NULL, and counted.
- *
- * A key is deleted and inserted, never updated: <t> has no primary key, whose
- * index would refuse that within one transaction. */
+ * as text.  What goes on (settle.c) is cast by DuckDB itself, which says of each
+ * value whether its column can hold it: what cannot is NULL, and counted. */
 #include "dest/duckdb/internal.h"
 
 #include <stdio.h>
@@ -17,10 +13,6 @@ enum {
   STAGE_UNITS = 2000,
   NOTE_MS = 1000
 };
-
-static int staged_over(const duck *d) {
-  return d->base.mode != CQ_MODE_APPEND;
-}
 
 static int base_of(int type) {
   return type & CQ_LIST ? CQ_JSON : type & CQ_TYPE_MASK;
@@ -66,7 +58,7 @@ static void add_cast(cq_buf *out, const cq_dest_table *t, int i) {
     cq_sql(out, "TRY_CAST(%I AS %s)", name, to);
 }
 
-static void add_casts(cq_buf *out, const cq_dest_table *t) {
+void duck_add_casts(cq_buf *out, const cq_dest_table *t) {
   for (int i = 0; i < cq_dest_width(t); i++) {
     if (i) cq_buf_str(out, ", ");
     add_cast(out, t, i);
@@ -141,7 +133,7 @@ static int table_of(duck *d, const cq_dest_run *r, cq_dest_table *t,
   return x->failed ? CQ_OK : make_stage(d, x, err);
 }
 
-static void counts_out(const duck_table *t) {
+void duck_counts_out(const duck_table *t) {
   cq_counts *n = &t->table->n;
 
   n->rows = t->n.rows;
@@ -288,12 +280,13 @@ static int is_full(const duck *d, const duck_table *t) {
   size_t units = 0;
 
   for (const duck_table *x = d->tables; x; x = x->next) {
-    bytes += x->nended ? x->bytes : 0;
+    bytes += x->nended || !duck_merges(d) ? x->bytes : 0;
     units += x->nended;
   }
   return bytes >= STAGE_BYTES || units >= (size_t)STAGE_UNITS ||
-         (t->nended && (t->nrows >= d->options.gather.rows ||
-                        t->bytes >= d->options.gather.bytes));
+         ((t->nended || !duck_merges(d)) &&
+          (t->nrows >= d->options.gather.rows ||
+           t->bytes >= d->options.gather.bytes));
 }
 
 /* The table's own failure is told to whoever hands it rows. */
@@ -358,6 +351,7 @@ int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   for (int i = 0; i < 2; i++)
     if (strcmp(status, words[i]) == 0) x->status = words[i];
   x->rows = ok ? u->rows : 0;
+  x->written = u->rows;
   x->finished_us = cq_now_us();
   x->started_us = u->started_us ? u->started_us : x->finished_us;
   *t->last = x;
@@ -366,297 +360,7 @@ int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   if (ok) t->n.rows += u->rows;
   if (!d->ended_ms) d->ended_ms = cq_mono_ms();
   rc = flush_if_full(d, t, err);
-  counts_out(t);
-  return rc;
-}
-
-/* ['a', 'b']: clients of units with this status, with keep or without (-1). */
-static int clients(cq_buf *out, const duck_table *t, const char *status,
-                   int keep) {
-  int n = 0;
-
-  cq_buf_byte(out, '(');
-  for (const duck_unit *u = t->ended; u; u = u->next)
-    if ((!status || strcmp(u->status, status) == 0) &&
-        (keep < 0 || keep == (u->keep != NULL)))
-      cq_sql(out, n++ ? ", %L" : "%L", u->client);
-  cq_buf_str(out, n ? ")" : "'')");
-  return n;
-}
-
-/* The newest of each key of the units that are whole now, cast: a temporary
- * table of its own, so that it is made once. */
-static int make_new(duck *d, duck_table *t, const char *who, cq_error *err) {
-  cq_buf b;
-  int rc;
-
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  cq_buf_str(&b, "CREATE OR REPLACE TEMP TABLE cq_new AS SELECT ");
-  add_casts(&b, t->table);
-  cq_sql(&b,
-         ", _cq_row FROM temp.%I WHERE _cq_client_id IN %s%s ORDER BY "
-         "_cq_row",
-         t->stage, who,
-         staged_over(d) ? " QUALIFY row_number() OVER (PARTITION BY _cq_id "
-                          "ORDER BY _cq_row DESC) = 1"
-                        : "");
-  rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
-  cq_buf_clear(&b);
-  return rc;
-}
-
-static int merge(duck *d, duck_table *t, int64_t rows, cq_counts *n,
-                 cq_error *err) {
-  const char *name = t->table->def->name;
-  int64_t had = 0, same = 0, all = 0;
-  cq_buf alike, cols;
-  int rc;
-
-  cq_buf_init(&alike, CQ_MAX_SPEC_BYTES);
-  cq_buf_init(&cols, CQ_MAX_SPEC_BYTES);
-  for (int i = CQ_META; i < cq_dest_width(t->table); i++)
-    cq_sql(&alike, " AND t.%I IS NOT DISTINCT FROM n.%I",
-           cq_dest_column(t->table, i), cq_dest_column(t->table, i));
-  duck_columns(&cols, t->table, 0);
-  if (d->group_in_key)
-    cq_buf_str(&alike, " AND t._cq_sync_group_id = n._cq_sync_group_id");
-  if (alike.rc || cols.rc) {
-    rc = cq_error_nomem(err);
-  } else {
-    const char *key =
-        d->group_in_key ? " AND t._cq_sync_group_id = n._cq_sync_group_id" : "";
-
-    rc = duck_one(d, &all, err, "SELECT count(*) FROM temp.cq_new");
-    if (rc == CQ_OK)
-      rc = duck_one(d, &same, err,
-                    "SELECT count(*) FROM temp.cq_new AS n JOIN %I.%I AS t ON "
-                    "t._cq_id = n._cq_id%s",
-                    d->schema, name, alike.data ? alike.data : "");
-    if (rc == CQ_OK)
-      rc = duck_do(d, &had, err,
-                   "DELETE FROM %I.%I AS t USING temp.cq_new AS n WHERE "
-                   "t._cq_id = n._cq_id%s",
-                   d->schema, name, key);
-    if (rc == CQ_OK)
-      rc = duck_do(d, NULL, err,
-                   "INSERT INTO %I.%I (%s) SELECT %s FROM temp.cq_new",
-                   d->schema, name, cols.data, cols.data);
-  }
-  n->inserted += all - had;
-  n->unchanged += same;
-  n->updated += rows - (all - had) - same;
-  cq_buf_clear(&alike);
-  cq_buf_clear(&cols);
-  return rc;
-}
-
-#define KEPT "(SELECT CAST(unnest(json_extract_string(%L, '$[*]')) AS UUID))"
-
-static int delete_stale(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
-  const char *name = t->table->def->name;
-  cq_buf who;
-  int rc = CQ_OK;
-
-  if (d->base.mode != CQ_MODE_DELETE_STALE || t->table->incremental) return rc;
-  cq_buf_init(&who, CQ_MAX_SPEC_BYTES);
-  if (clients(&who, t, "ok", 0))
-    rc = who.rc ? cq_error_nomem(err)
-                : duck_do(d, &n->deleted, err,
-                          "DELETE FROM %I.%I WHERE _cq_client_id IN %s AND "
-                          "_cq_source_name = %L AND _cq_sync_group_id <> %n",
-                          d->schema, name, who.data, t->run->source,
-                          t->run->group);
-  cq_buf_clear(&who);
-  for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next) {
-    int64_t kept;
-
-    if (!u->keep || strcmp(u->status, "ok") != 0) continue;
-    rc = duck_do(d, &n->deleted, err,
-                 "DELETE FROM %I.%I WHERE _cq_client_id = %L AND "
-                 "_cq_source_name = %L AND _cq_sync_group_id <> %n AND "
-                 "(_cq_parent_id IS NULL OR _cq_parent_id NOT IN " KEPT ")",
-                 d->schema, name, u->client, t->run->source, t->run->group,
-                 u->keep);
-    if (rc == CQ_OK)
-      rc = duck_one(d, &kept, err,
-                    "SELECT count(*) FROM %I.%I WHERE _cq_client_id = %L AND "
-                    "_cq_source_name = %L AND _cq_sync_group_id <> %n",
-                    d->schema, name, u->client, t->run->source, t->run->group);
-    if (rc == CQ_OK) n->kept += kept;
-  }
-  return rc;
-}
-
-/* Append: rows below parents that may not be read now, out of the newest run. */
-static int carry_over(duck *d, duck_table *t, const duck_unit *u, cq_counts *n,
-                      cq_error *err) {
-  const char *name = t->table->def->name;
-  cq_buf to, from;
-  int rc;
-
-  cq_buf_init(&to, CQ_MAX_SPEC_BYTES);
-  cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
-  duck_columns(&to, t->table, 0);
-  duck_columns(&from, t->table, t->run->group);
-  rc =
-      to.rc || from.rc
-          ? cq_error_nomem(err)
-          : duck_do(d, &n->kept, err,
-                    "INSERT INTO %I.\"raw_%s\" (%s) SELECT %s FROM "
-                    "%I.\"raw_%s\" WHERE _cq_sync_group_id = (SELECT "
-                    "sync_group_id FROM %I.cq_units WHERE table_name = %L AND "
-                    "source_name = %L AND client_id = %L) AND _cq_source_name "
-                    "= %L AND _cq_client_id = %L AND _cq_parent_id IN " KEPT
-                    " AND _cq_id NOT IN (SELECT _cq_id FROM %I.\"raw_%s\" "
-                    "WHERE _cq_sync_group_id = %n AND _cq_source_name = %L AND "
-                    "_cq_client_id = %L)",
-                    d->schema, name, to.data, from.data, d->schema, name,
-                    d->schema, name, t->run->source, u->client, t->run->source,
-                    u->client, u->keep, d->schema, name, t->run->group,
-                    t->run->source, u->client);
-  cq_buf_clear(&to);
-  cq_buf_clear(&from);
-  return rc;
-}
-
-static int journal(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
-  const char *name = t->table->def->name;
-  cq_buf units, state, who;
-  int any = 0, rc = CQ_OK, merged = staged_over(d);
-
-  cq_buf_init(&units, SIZE_MAX);
-  cq_buf_init(&state, SIZE_MAX);
-  cq_buf_init(&who, SIZE_MAX);
-  for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next) {
-    int ok = strcmp(u->status, "ok") == 0;
-    const char *cursor = u->cursor ? u->cursor : "";
-    int64_t kept;
-
-    cq_sql(&units, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
-           u == t->ended ? "" : ", ", name, t->run->source, u->client,
-           t->run->group, u->status, merged && ok, u->rows, cursor,
-           u->started_us, u->finished_us);
-    if (merged && ok)
-      cq_sql(&state, "%s(%L, %L, %L, %n, %L, %L, %n)", any++ ? ", " : "", name,
-             t->run->source, u->client, t->run->group, t->run->time, cursor,
-             u->rows);
-    if (ok) continue;
-    rc = duck_one(d, &kept, err,
-                  "SELECT rows FROM %I.cq_units WHERE table_name = %L AND "
-                  "source_name = %L AND client_id = %L",
-                  d->schema, name, t->run->source, u->client);
-    if (rc == CQ_OK) n->kept += kept;
-  }
-  clients(&who, t, "ok", -1);
-  if (rc == CQ_OK && (units.rc || state.rc || who.rc)) rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = duck_do(d, NULL, err, "INSERT INTO %I.cq_sync_units VALUES %s",
-                 d->schema, units.data);
-  if (rc == CQ_OK && any)
-    rc = duck_do(d, NULL, err,
-                 "DELETE FROM %I.cq_units WHERE table_name = %L AND "
-                 "source_name = %L AND client_id IN %s",
-                 d->schema, name, t->run->source, who.data);
-  if (rc == CQ_OK && any)
-    rc = duck_do(d, NULL, err, "INSERT INTO %I.cq_units VALUES %s", d->schema,
-                 state.data);
-  cq_buf_clear(&units);
-  cq_buf_clear(&state);
-  cq_buf_clear(&who);
-  return rc;
-}
-
-static int settle_table(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
-  cq_buf who, all, cols;
-  int64_t rows = 0;
-  int rc = CQ_OK;
-
-  for (const duck_unit *u = t->ended; u; u = u->next) rows += u->rows;
-  cq_buf_init(&who, SIZE_MAX);
-  cq_buf_init(&all, SIZE_MAX);
-  cq_buf_init(&cols, SIZE_MAX);
-  clients(&who, t, "ok", -1);
-  clients(&all, t, NULL, -1);
-  duck_columns(&cols, t->table, 0);
-  if (who.rc || all.rc || cols.rc) rc = cq_error_nomem(err);
-  if (rc == CQ_OK && rows) rc = make_new(d, t, who.data, err);
-  if (rc == CQ_OK && staged_over(d)) {
-    if (rows) rc = merge(d, t, rows, n, err);
-    if (rc == CQ_OK) rc = delete_stale(d, t, n, err);
-  } else if (rc == CQ_OK) {
-    if (rows)
-      rc = duck_do(d, &n->inserted, err,
-                   "INSERT INTO %I.\"raw_%s\" (%s%s) SELECT %s%s FROM "
-                   "temp.cq_new",
-                   d->schema, t->table->def->name, cols.data,
-                   t->table->incremental ? ", _cq_row" : "", cols.data,
-                   t->table->incremental ? ", _cq_row" : "");
-    for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next)
-      if (u->keep && !t->table->incremental) rc = carry_over(d, t, u, n, err);
-  }
-  if (rc == CQ_OK) rc = journal(d, t, n, err);
-  if (rc == CQ_OK)
-    rc = duck_do(d, NULL, err, "DELETE FROM temp.%I WHERE _cq_client_id IN %s",
-                 t->stage, all.data);
-  cq_buf_clear(&who);
-  cq_buf_clear(&all);
-  cq_buf_clear(&cols);
-  return rc;
-}
-
-/* A transaction for each table: one that fails takes no other along. */
-static int flush_table(duck *d, duck_table *t, cq_error *err) {
-  cq_counts n;
-  int rc = duck_begin_work(d, err);
-
-  memset(&n, 0, sizeof n);
-  if (rc == CQ_OK) rc = settle_table(d, t, &n, err);
-  rc = duck_end_work(d, rc, err);
-  if (rc) return rc;
-  t->n.inserted += n.inserted;
-  t->n.updated += n.updated;
-  t->n.unchanged += n.unchanged;
-  t->n.deleted += n.deleted;
-  t->n.kept += n.kept;
-  duck_forget(t);
-  t->nrows = t->bytes = 0;
-  counts_out(t);
-  return CQ_OK;
-}
-
-/* Is the whole store unusable? */
-static int whole(int rc) {
-  return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
-         rc == CQ_BUSY || rc == CQ_INTERRUPT || rc == CQ_NOMEM;
-}
-
-/* Its rows are no use any more. */
-static void fail_table(duck *d, duck_table *t, const cq_error *why) {
-  t->failed = 1;
-  t->why = *why;
-  duck_do(d, NULL, NULL, "DROP TABLE IF EXISTS temp.%I", t->stage);
-  cq_free(t->stage);
-  t->stage = NULL;
-  t->nrows = t->bytes = 0;
-  duck_forget(t);
-}
-
-int duck_flush(duck *d, cq_error *err) {
-  int rc = CQ_OK;
-
-  d->ended_ms = 0;
-  for (duck_table *t = d->tables; t && rc == CQ_OK; t = t->next) {
-    cq_error why = {0, ""};
-
-    if (!t->nended) continue;
-    rc = flush_table(d, t, &why);
-    if (rc && whole(rc) && err) *err = why;
-    if (!rc || whole(rc)) continue;
-    fail_table(d, t, &why);
-    rc = CQ_OK;
-  }
-  if (rc == CQ_OK)
-    rc = duck_do(d, NULL, err, "DROP TABLE IF EXISTS temp.cq_new");
+  duck_counts_out(t);
   return rc;
 }
 
