@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/tables/: one page per integration, made from what cq registers.
+"""Writes docs/tables/: one page per integration, or per service of a large one, made from what cq registers.
 
   tools/tables.py EXTENSION FOLDER     (make docs)
 """
@@ -13,36 +13,60 @@ def cell(text):
     return ' '.join(str(text or '').split()).replace('|', '\\|')
 
 
-def page(db, integration, title):
-    lines = [f'# {title}', '', 'Made from the definitions by `make docs`.', '']
-    tables = db.execute('SELECT name, title, description, parent, incremental, key, clients, permissions, example '
-                        'FROM cq_tables WHERE integration = ? ORDER BY name', (integration,)).fetchall()
-    for name, heading, text, parent, incremental, key, clients, permissions, example in tables:
-        lines += [f'## {name}', '']
-        if heading or text:
-            lines += [' '.join(f'{heading or ""}: {text or ""}'.strip(': ').split()), '']
-        for word, value in (('Key', key), ('Asked once for each', clients), ('Permissions', permissions)):
-            if value and json.loads(value):
-                lines.append(f'- {word}: ' + ', '.join(f'`{v}`' for v in json.loads(value)))
-        if parent:
-            lines.append(f'- Asked for each row of: `{parent}`')
-        if incremental:
-            lines.append('- Incremental in a sync')
-        if not lines[-1] == '':
-            lines.append('')
-        if example:
-            lines += ['```sql', example.strip(), '```', '']
-        lines += ['| column | type | asked for with | further request | |', '|---|---|---|---|---|']
-        for column in db.execute('SELECT name, type, pushed, call, required, hidden, sensitive, description FROM cq_columns '
-                                 'WHERE table_name = ? ORDER BY position', (name,)):
-            words = [w for w, on in zip(('required', 'hidden', 'sensitive'), column[4:7]) if on]
-            note = '; '.join(x for x in (', '.join(words), cell(column[7])) if x)
-            pushed = column[2]
-            if pushed and pushed.startswith('['):
-                pushed = ' '.join(json.loads(pushed))
-            lines.append(f'| `{column[0]}` | {column[1]} | {cell(pushed)} | {cell(column[3])} | {note} |')
+MANY = 100      # tables: beyond that an integration's page becomes one for each service
+
+
+def described(db, name):
+    """The lines of one table."""
+    heading, text, parent, incremental, generated, key, clients, permissions, example = db.execute(
+        'SELECT title, description, parent, incremental, generated, key, clients, permissions, example FROM cq_tables '
+        'WHERE name = ?', (name,)).fetchone()
+    lines = [f'## {name}', '']
+    if heading or text:
+        lines += [' '.join(f'{heading or ""}: {text or ""}'.strip(': ').split()), '']
+    for word, value in (('Key', key), ('Asked once for each', clients), ('Permissions', permissions)):
+        if value and json.loads(value):
+            lines.append(f'- {word}: ' + ', '.join(f'`{v}`' for v in json.loads(value)))
+    if parent:
+        lines.append(f'- Asked for each row of: `{parent}`')
+    if incremental:
+        lines.append('- Incremental in a sync')
+    if generated:
+        lines.append('- Generated: a pattern in a sync matches it only with `generated: true`')
+    if not lines[-1] == '':
         lines.append('')
-    return '\n'.join(lines), len(tables)
+    if example:
+        lines += ['```sql', example.strip(), '```', '']
+    lines += ['| column | type | asked for with | further request | |', '|---|---|---|---|---|']
+    for column in db.execute('SELECT name, type, pushed, call, required, hidden, sensitive, description FROM cq_columns '
+                             'WHERE table_name = ? ORDER BY position', (name,)):
+        words = [w for w, on in zip(('required', 'hidden', 'sensitive'), column[4:7]) if on]
+        note = '; '.join(x for x in (', '.join(words), cell(column[7])) if x)
+        pushed = column[2]
+        if pushed and pushed.startswith('['):
+            pushed = ' '.join(json.loads(pushed))
+        lines.append(f'| `{column[0]}` | {column[1]} | {cell(pushed)} | {cell(column[3])} | {note} |')
+    return lines + ['']
+
+
+def write(path, title, lines):
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write('\n'.join([f'# {title}', '', 'Made from the definitions by `make docs`.', ''] + lines))
+
+
+def by_service(db, folder, integration, title, tables):
+    """A page for each service, and one that lists them."""
+    os.makedirs(f'{folder}/{integration}', exist_ok=True)
+    services, index = {}, ['| service | tables |', '|---|---|']
+    for name, service in tables:
+        services.setdefault(service, []).append(name)
+    for service in sorted(services):
+        names = services[service]
+        write(f'{folder}/{integration}/{service}.md', f'{title}: {service}', [x for n in names for x in described(db, n)])
+        links = ', '.join(f'[{n}]({service}.md#{n})' for n in names)
+        index.append(f'| [{service}]({service}.md) | {links} |')
+    write(f'{folder}/{integration}/README.md', title, index + [''])
+    return f'{integration}/README.md'
 
 
 def main(extension, folder):
@@ -50,14 +74,16 @@ def main(extension, folder):
     db.enable_load_extension(True)
     db.load_extension(extension)
     os.makedirs(folder, exist_ok=True)
-    index = ['# Tables', '', 'Made from the definitions by `make docs`.', '', '| integration | tables | |', '|---|---|---|']
+    index = ['| integration | tables | |', '|---|---|---|']
     for name, title, text in db.execute('SELECT name, title, description FROM cq_integrations ORDER BY name').fetchall():
-        body, count = page(db, name, title or name)
-        with open(f'{folder}/{name}.md', 'w', encoding='utf-8') as f:
-            f.write(body)
-        index.append(f'| [{title or name}]({name}.md) | {count} | {cell(text)} |')
-    with open(f'{folder}/README.md', 'w', encoding='utf-8') as f:
-        f.write('\n'.join(index) + '\n')
+        tables = db.execute('SELECT name, service FROM cq_tables WHERE integration = ? ORDER BY name', (name,)).fetchall()
+        if len(tables) > MANY:
+            page = by_service(db, folder, name, title or name, tables)
+        else:
+            page = f'{name}.md'
+            write(f'{folder}/{page}', title or name, [x for n, _ in tables for x in described(db, n)])
+        index.append(f'| [{title or name}]({page}) | {len(tables)} | {cell(text)} |')
+    write(f'{folder}/README.md', 'Tables', index + [''])
 
 
 main(sys.argv[1], sys.argv[2])

@@ -165,7 +165,8 @@ static int scan_compile(cq_scan *s, cq_error *err) {
     d.optional_rows = 1;
     d.fields = fields;
     if (c->rows && !c->join_record)
-      fields[d.nfield++] = (cq_field){&self, 0, NULL, NULL, t->nslot};
+      fields[d.nfield++] =
+          (cq_field){&self, c->shape ? CQ_JSON : 0, NULL, c->shape, t->nslot};
     else
       d.nfield = scan_fields(s, (int)k, fields);
     if (c->join_record)

@@ -328,13 +328,14 @@ typedef struct cq_call {
   const cq_node *at;
   const char *name;
   cq_request_def *request;
-  cq_path *rows;        /* batch or join: path of the records; else NULL */
-  cq_path *record;      /* one record; "." = whole body */
-  int batch;            /* rows per call; 1 = per row */
-  cq_template *when;    /* condition on the row, or NULL */
-  int join_slot;        /* batch/join: slot of the row's value ... */
-  cq_path *join_record; /* ... that equals this in the call's record */
-  cq_page_def page;     /* pages of a list answer (joined) */
+  cq_path *rows;         /* batch or join: path of the records; else NULL */
+  cq_path *record;       /* one record; "." = whole body */
+  const cq_shape *shape; /* of the records, where all are the column */
+  int batch;             /* rows per call; 1 = per row */
+  cq_template *when;     /* condition on the row, or NULL */
+  int join_slot;         /* batch/join: slot of the row's value ... */
+  cq_path *join_record;  /* ... that equals this in the call's record */
+  cq_page_def page;      /* pages of a list answer (joined) */
   cq_errors_def errors;
   cq_limits_def limits;
   unsigned needs;   /* bit set of calls that must be done before */

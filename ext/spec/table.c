@@ -287,7 +287,7 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
 
   snprintf(what, sizeof what, "%s: call %s", l->table->name, c->name);
   CHECK(n, what, "request{", "record$", "rows$", "batch#", "join{", "when$",
-        "page{", "errors[", "error{", "limits{");
+        "page{", "errors[", "error{", "limits{", "shape");
   c->join_slot = -1;
   /* What a call inherits is the default request, not its table's own. */
   if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
@@ -295,6 +295,7 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
       (rc = load_request(l, merged, what, CALL_ROOTS, &c->request)) ||
       (rc = load_path(l, cq_tree_get(n, "record"), &c->record)) ||
       (rc = load_path(l, cq_tree_get(n, "rows"), &c->rows)) ||
+      (rc = load_shape(l, cq_tree_get(n, "shape"), &c->shape)) ||
       (rc = load_template(l, cq_tree_get(n, "when"),
                           ROOT(ROW) | ROOT(RECORD) | ROOT(CONFIG) |
                               ROOT(CLIENT) | ROOT(PARENT),
@@ -317,6 +318,9 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
       rc = cq_tree_error(l->err, x, "%s: join: record is missing", what);
     if (rc) return rc;
   }
+  if (c->shape && (!c->rows || c->join_record))
+    return cq_tree_error(l->err, n, "%s: `shape` is for `rows` without `join`",
+                         what);
   if (c->batch > 1 && !c->join_record)
     return cq_tree_error(l->err, n, "%s: a batch needs `join`", what);
   lists[0] = cq_tree_get(n, "errors");

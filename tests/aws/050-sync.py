@@ -33,7 +33,6 @@ spec:
   registry: cloudquery
   version: "v27.0.0"
   tables: %s
-  skip_tables: [aws_cloudtrail_events]
   destinations: [here]
   spec:
     regions: %s
@@ -54,11 +53,14 @@ MOVING = {'aws_sqs_queues': {'created_timestamp', 'last_modified_timestamp'},
 accounts = [{'id': moto['accounts'][0]}, {'id': moto['accounts'][1], 'role_arn': moto['roles']['external'][1],
                                           'external_id': moto['external_id'], 'role_session_name': 'cq-test'}]
 db = connect('admin', 'aws.db')
-r = json.loads(db.execute('SELECT cq_sync(?)', (spec(['*'], accounts),)).fetchone()[0])
-ok(f'{r["tables"]} tables, {r["rows"]} rows, {r["requests"]} requests', [] if (r['status'], r['tables'], r['failed']) == ('success', 42, 0) else [r])
+# What moto is filled with; the rest are compared against the models.
+with open(os.path.join(os.environ['CQ_ROOT'], 'tests', 'aws', 'moto.txt'), encoding='utf-8') as f:
+    FILLED = [t for t in f.read().split() if t != 'aws_cloudtrail_events']
+r = json.loads(db.execute('SELECT cq_sync(?)', (spec(FILLED, accounts),)).fetchone()[0])
+ok(f'{r["tables"]} tables, {r["rows"]} rows, {r["requests"]} requests', [] if (r['status'], r['tables'], r['failed']) == ('success', len(FILLED), 0) else [r])
 db.execute('SELECT cq_config(?, ?)', ('aws.regions', json.dumps(moto['regions'])))
 db.execute('SELECT cq_config(?, ?)', ('aws.accounts', json.dumps(accounts)))
-for (table,) in db.execute("SELECT name FROM cq_tables WHERE integration = 'aws' AND name <> 'aws_cloudtrail_events' ORDER BY 1").fetchall():
+for table in FILLED:
     names = [c for (c,) in db.execute('SELECT name FROM cq_columns WHERE table_name = ? ORDER BY position', (table,))
              if c not in MOVING.get(table, ())]
     columns = ', '.join(f'"{n}"' for n in names)

@@ -37,7 +37,14 @@ same('settings', {tuple(r[:3]) for r in rows('Settings')},
 
 env = {k: v for k, v in os.environ.items() if k != 'CQ_PATH'}
 subprocess.run([os.environ['CQ_PYTHON'], root + '/tools/tables.py', so, 'tables'], check=True, env=env)
-seen = filecmp.dircmp(root + '/docs/tables', 'tables')
-same('docs/tables is what `make docs` writes', (seen.left_only, seen.right_only, filecmp.cmpfiles(
-    root + '/docs/tables', 'tables', seen.common_files, shallow=False)[1:]), ([], [], ([], [])))
+
+
+def differing(seen, at=''):
+    """What two folders have not in common, at any depth."""
+    out = [f'{at}{f}: only here' for f in seen.left_only] + [f'{at}{f}: to be written' for f in seen.right_only]
+    out += [f'{at}{f}: differs' for f in filecmp.cmpfiles(seen.left, seen.right, seen.common_files, shallow=False)[1]]
+    return out + [x for name, sub in seen.subdirs.items() for x in differing(sub, f'{at}{name}/')]
+
+
+tap.none('docs/tables is what `make docs` writes', differing(filecmp.dircmp(root + '/docs/tables', 'tables')))
 tap.done()

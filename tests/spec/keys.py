@@ -115,6 +115,7 @@ CASES = [
     *kinds('call', 't_a: call c', request=(MAP, {'path': '/c'}), record=(TEXT, 'a'), rows=(TEXT, '[*]'), page=(MAP, {}), errors=(LIST, []),
            error=(MAP, {}), limits=(MAP, {}), join=(MAP, {'row': 'id', 'record': 'id'})),
     ('call.when', '{{ row.id }}', '{{ row.idd }}', 't_a: template: row.idd is not a column'),
+    ('call.shape', None, 'list of text', 't_a: call c: `shape` is for `rows` without `join`'),
     ('call.batch', 1, 5, 't_a: call c: a batch needs `join`'),
     ('join.row', 'id', 'idd', 't_a: join: no column "idd"\nhint: did you mean "id"?'),
     ('join.record', 'id', ['x'], wants('t_a: call c', 'record', TEXT, ['x'])),

@@ -81,11 +81,13 @@ tables:
       id: integer
       names: {type: json, call: names}
       kinds: {type: json, call: kinds}
+      parts: {type: json, call: parts}
       one: {path: v, call: one}
       joined: {path: label, call: joined}
     calls:
       names: {request: {path: "/lists/{{ row.id }}/names"}, rows: "names[*]"}
       kinds: {request: {path: "/lists/{{ row.id }}/kinds"}, rows: "[*]", page: {by: link}}
+      parts: {request: {path: "/lists/{{ row.id }}/parts"}, rows: "[*]", shape: Part}
       one: {request: {path: "/lists/{{ row.id }}/one"}, record: "[0]", errors: [{when: {status: 404}, then: empty}]}
       joined: {request: {path: /joined, query: {ids: "{{ row.id | join(',') }}"}}, rows: "[*]", join: {row: id, record: id}, batch: 2}
   few_shapes:
@@ -143,6 +145,10 @@ GET /lists/1/kinds
   body ["x","y"]
 GET /lists/*/kinds
   body []
+GET /lists/1/parts
+  body [{"name":"p","size":"12","x":1},{"on":true}]
+GET /lists/*/parts
+  body []
 GET /lists/2/one
   status 404
 GET /lists/*/one
@@ -152,8 +158,9 @@ GET /joined?ids=1,2
 GET /joined?ids=3
   body []
 ''')
-t.is_('calls that give lists, records, and rows of others', t.rows('SELECT id, names, kinds, one, joined FROM few_lists'),
-      [(1, '["a",2,{"b":1},[3],2.5,1]', '["x","y","z"]', 'first', 'one'), (2, '[]', '[]', None, 'two'), (3, '[]', '[]', 'first', None)])
+t.is_('calls that give lists, records, and rows of others', t.rows('SELECT id, names, kinds, parts, one, joined FROM few_lists'),
+      [(1, '["a",2,{"b":1},[3],2.5,1]', '["x","y","z"]', '[{"Name":"p","Size":12},{"On":true}]', 'first', 'one'),
+       (2, '[]', '[]', '[]', None, 'two'), (3, '[]', '[]', '[]', 'first', None)])
 for what, body in (('answer', '{"id":'), ('kind of answer', '7')):
     t.routes(f'GET /lists\n  body [{{"id":1}}]\nGET /lists/1/names\n  body {body}\n')
     t.has(f'a call with an odd {what} says so', t.raises('SELECT names FROM few_lists'), 'few_lists')

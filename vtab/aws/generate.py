@@ -28,7 +28,12 @@ DESCRIBED = {'account_id': 'client.account_id', 'request_account_id': 'client.ac
 INITIALISMS = set('ACL API ASCII CIDR CPU CSS DNS EOF FQDN GUID HTML HTTP HTTPS ID IP IPC IPv4 IPv6 JSON LHS PID QOS '
                   'QPS RAM RHS RPC SLA SMTP SQL SSH TCP TLS TTL UDP UI UID UUID URI URL UTF8 VM XML XMPP XSRF '
                   'XSS'.split())
+HOME = "client.default_region or config.default_region or client.global_region"
 GONE = ['*NotFound*', 'NoSuch*', '*NonExistent*']      # between the list and its detail
+TOKENS = [(n, n) for n in ('nextToken', 'NextToken', 'nextMarker', 'NextMarker', 'Marker', 'marker', 'position', 'nextPageToken',
+                           'NextPageToken', 'pageToken')] + \
+    [('marker', 'nextMarker'), ('Marker', 'NextMarker'), ('pageToken', 'nextPageToken'), ('PageToken', 'NextPageToken')]
+LIMITS = ('MaxResults', 'maxResults', 'Limit', 'limit', 'MaxItems', 'maxItems', 'MaxRecords', 'PageSize', 'pageSize')
 PLURALS = (('ARNs', 'Arns'), ('VPCs', 'Vpcs'), ('CNAMEs', 'Cnames'), ('EC2', 'Ec2'), ('SHA256', 'Sha256'),
            ('OAuth', 'Oauth'), ('IPv', 'Ipv'))
 
@@ -183,6 +188,12 @@ class Service:
             raise Fault(f'{shape.name} has no member {name}' + (f'; did you mean {near[0]}?' if near else ''))
         return shape.members[name]
 
+    @staticmethod
+    def exact(shape, name):
+        """A member's own name: its first letter may be written as CloudQuery does."""
+        small = name[:1].lower() + name[1:]
+        return small if small in shape.members and name not in shape.members else name
+
     def prefix(self, operation):
         wrapper = operation.output_shape.serialization.get('resultWrapper') if operation.output_shape else None
         return [wrapper] if wrapper and self.protocol == 'query' else []
@@ -190,6 +201,8 @@ class Service:
     def walk(self, operation, text):
         """Member path with [] -> (path on the wire, shape at its end)."""
         shape = operation.output_shape
+        if text == '/':
+            return '/', shape
         out = self.prefix(operation)
         payload = shape.serialization.get('payload')
         for i, part in enumerate([] if text == '.' else text.split('.')):
@@ -209,11 +222,13 @@ class Service:
     def member_path(self, shape, text):
         """Path of members below a record -> (path on the wire, shape)."""
         out = []
-        for name in text.split('.'):
+        for name in [] if text == '.' else text.split('.'):
+            if shape.type_name == 'structure':
+                name = self.exact(shape, name)
             member = self.step(shape, name)
             out.append(key_text(self.wire(member, name)))
             shape = member
-        return '.'.join(out).replace('.[', '['), shape
+        return '.'.join(out).replace('.[', '[') or '.', shape
 
     # ---- requests ----
     def flat(self, prefix, shape, value, out):
@@ -231,7 +246,7 @@ class Service:
             else:
                 out[prefix + '.{n}'] = value
         else:
-            out[prefix] = value
+            out[prefix] = plain_text(value)
 
     def input_name(self, member, name):
         if self.protocol == 'ec2':
@@ -246,13 +261,11 @@ class Service:
                     for k, v in value.items()}
         if shape.type_name == 'list' and isinstance(value, list):
             return [self.tree(shape.member, v) for v in value]
-        return value
+        return enum_of(shape) if value == '*' else value
 
     def request(self, operation, params, more):
         shape, name = operation.input_shape, operation.name
-        params = {k: v for k, v in params.items() if v is not None}
-        for p in params:
-            self.step(shape, p)
+        params = {k: enum_of(self.step(shape, k)) if v == '*' else v for k, v in params.items() if v is not None}
         for p in shape.required_members if shape else ():
             if p not in params and not (more.get('body') and shape.members[p].serialization.get('location') is None):
                 raise Fault(f'{name}: parameter {p} is missing')
@@ -286,9 +299,9 @@ class Service:
             if where == 'uri':
                 path = re.sub(r'\{' + wire + r'\+?\}', lambda _: v, path)
             elif where == 'querystring':
-                pairs[wire] = v
+                pairs[wire] = plain_text(v)
             elif where == 'header':
-                req.setdefault('headers', {})[wire] = v
+                req.setdefault('headers', {})[wire] = plain_text(v)
             else:
                 body[wire] = self.tree(member, v)
         if re.search(r'(?<!\{)\{(?!\{)', path):
@@ -299,9 +312,19 @@ class Service:
         if body:
             req['json'] = body
 
+    def tokens(self, operation):
+        """Paging that the shapes tell and no paginator does."""
+        ins = operation.input_shape.members if operation.input_shape else {}
+        outs = operation.output_shape.members if operation.output_shape else {}
+        for sent, got in TOKENS:
+            if sent in ins and got in outs and ins[sent].type_name == outs[got].type_name == 'string':
+                limit = next((k for k in LIMITS if k in ins and ins[k].type_name == 'integer'), None)
+                return {'input_token': sent, 'output_token': got, **({'limit_key': limit} if limit else {})}
+        return {}
+
     def page(self, operation, overlay):
         """-> (page, parameters that it adds)"""
-        p = self.pages.get(operation.name) or {}
+        p = self.pages.get(operation.name) or self.tokens(operation)
         p = {**p, **(overlay.get('page') or {})} if overlay.get('page', {}) is not None else {}
         token = p.get('input_token')
         if not token:
@@ -332,15 +355,45 @@ class Service:
         return page, params
 
 
+def plain_text(value):
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
+
+
+def enum_of(shape):
+    """The values of a text, or of the texts in a list."""
+    while shape.type_name == 'list':
+        shape = shape.member
+    if not getattr(shape, 'enum', None):
+        raise Fault(f'{shape.name} has no fixed values')
+    return list(shape.enum)
+
+
 def key_text(name):
     return name if re.fullmatch(r'[\w#-]+', name) else f'["{name}"]'
 
 
 # ---- tables ----------------------------------------------------------------
+UPPER = set('acl acls ad ami amis api apis arn az ca cidr cors cpu db dhcp dms dns ebs ec2 ecs eks emr fifo fsx gcp hsm hsms '
+            'http https iam id ids ip ipam ips ipv4 ipv6 kms mfa nat oidc ous ram rds s3 saml sms sns sql sqs ssh ssl sso '
+            'ssm tls ui uri url urls vpc vpcs vpn waf xml'.split())
+
+
+def title_of(table, overlay):
+    """Cluster node groups of aws_eks_cluster_node_groups."""
+    rest = table.split('_')[2:] or table.split('_')[1:]
+    text = ' '.join({'apis': 'APIs', 'vpcs': 'VPCs', 'acls': 'ACLs', 'ips': 'IPs', 'ids': 'IDs', 'urls': 'URLs',
+                     'amis': 'AMIs', 'hsms': 'HSMs', 'ous': 'OUs'}.get(w, w.upper() if w in UPPER else w) for w in rest)
+    return capital(text)
+
+
 class Table:
     def __init__(self, service, name, overlay, columns):
-        self.s, self.name, self.o, self.wanted = service, name, overlay, columns
+        self.s, self.name, self.o = service, name, overlay
         self.model = service.model
+        self.by = None         # the two members of a list's pairs, where their names do not tell
+        self.key = overlay.get('key') or [c for c, _, key in columns if key]
+        self.wanted = [(c, kind) for c, kind, _ in columns] or \
+            [(c, 'text') for c, rule in (overlay.get('columns') or {}).items() if isinstance(rule, str)]
         self.used = set()      # members of the record that a column shows
 
     def operation(self, name):
@@ -350,23 +403,37 @@ class Table:
 
     def build(self):
         o, s = self.o, self.s
+        out = {'title': o.get('title') or title_of(self.name, self.s.overlay)}
+        if o.get('once'):
+            o.setdefault('over', ['account'])
+            o.setdefault('in_region', HOME)
+        for key in ('description', 'retired', 'generated', 'over', 'only', 'parent'):
+            if key in o:
+                out[key] = o[key]
+        if 'retired' in o or 'values' in o:
+            return self.without_request(out)
         op = self.operation(o['list'])
         page, params = s.page(op, o)
         rows, self.list_shape = s.walk(op, o['rows'])
-        out = {'title': o['title']}
-        if o.get('description'):
-            out['description'] = o['description']
-        for key in ('over', 'parent', 'each'):
+        if 'each' in o:
+            out['each'] = {k: enum_of(s.step(op.input_shape, v)) if isinstance(v, str) and '{{' not in v else v
+                           for k, v in o['each'].items()}
+        if 'job' in o:
+            out['job'] = self.job(o['job'])
+        out['request'] = s.request(op, {**self.given(o.get('params')), **params}, self.placed(o))
+        out['rows'] = '.' if o['rows'] == '/' else rows
+        for key in ('rows_when', 'null_values', 'paid'):
             if key in o:
                 out[key] = o[key]
-        out['request'] = s.request(op, {**(o.get('params') or {}), **params}, o.get('request') or {})
-        out['rows'] = rows
         if page:
             out['page'] = page
-        for key in ('cursor', 'limits', 'errors'):
+        for key in ('cursor', 'limits'):
             if key in o:
                 out[key] = o[key]
-        out['key'] = o['key']
+        errors = self.errors(o)
+        if errors:
+            out['errors'] = errors
+        out['key'] = self.key
         self.detail_shape = None
         calls = self.calls()
         if self.o.get('detail') and self.o['detail'].get('only') is None:
@@ -375,19 +442,99 @@ class Table:
         if calls:
             out['calls'] = calls
         out['permissions'] = self.permissions(op)
-        out['example'] = o['example']
+        out['example'] = o.get('example') or self.example(out['columns'])
         return out
+
+    def without_request(self, out):
+        """Constant rows, or the columns of a service that AWS withdrew."""
+        o = self.o
+        if 'values' in o:
+            shape = self.model.shape_for(o['values']) if isinstance(o['values'], str) else None
+            out['values'] = enum_of(shape) if shape is not None else o['values']
+        out['key'] = self.key
+        special = o.get('columns') or {}
+        out['columns'] = {}
+        for col, want in self.wanted:
+            if col in special:
+                rule = special[col]
+            else:
+                rule = {'from': DESCRIBED[col]} if col in DESCRIBED else want
+            out['columns'][col] = rule
+        out['example'] = o.get('example') or self.example(out['columns'])
+        return out
+
+    def given(self, value):
+        """Parameters; parent.x, row.x and the like stand for templates, item for the list's record."""
+        if value is None:
+            return {}
+        if isinstance(value, dict):
+            return {k: self.given(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.given(v) for v in value]
+        if not isinstance(value, str):
+            return value
+        if re.fullmatch(r'(parent|row|client|each|config|job)\.\w+(\.\w+)*', value):
+            return '{{ %s }}' % value
+        if value == 'item':
+            return '{{ record }}'
+        if value.startswith('item.'):
+            return '{{ record.%s }}' % self.s.member_path(self.list_shape, value[5:])[0]
+        return value
+
+    def placed(self, o):
+        """What the overlay says of a request, and the region that it goes to where that is another than the client's."""
+        more, region = dict(o.get('request') or {}), o.get('in_region')
+        if region:
+            host = o.get('host') or self.s.host
+            more['url'] = "{{ config.custom_endpoint_url or ('https://%s.{}.{}' | format(%s, client.dns_suffix)) }}" % (host, region)
+            more['auth'] = {'region': '{{ config.custom_endpoint_signing_region or (%s) }}' % region}
+        return more
+
+    def errors(self, o):
+        """Codes that mean nothing there, then the other rules."""
+        out = [{'when': {'code': o['empty']}, 'then': 'empty'}] if o.get('empty') else []
+        return out + list(o.get('errors') or ())
+
+    def job(self, o):
+        start, poll = self.operation(o['start']), self.operation(o['poll'])
+        out = {'start': {'request': self.s.request(start, self.given(o.get('params') or {}), {})}}
+        if o.get('values'):
+            out['start']['values'] = {k: self.s.walk(start, v)[0] for k, v in o['values'].items()}
+        out['poll'] = {'request': self.s.request(poll, self.given(o.get('poll_params') or {}), {}),
+                       'path': self.s.walk(poll, o['path'])[0], 'until': o['until']}
+        for key in ('failed', 'every', 'most'):
+            if key in o:
+                out['poll'][key] = o[key]
+        return out
+
+    def example(self, columns):
+        """Where it is, what it is, and what one looks at first."""
+        plain = [c for c, v in columns.items() if not re.search(r'json|list of|blob', str(v)) and
+                 not (isinstance(v, dict) and v.get('hidden'))]
+        first = [c for c in ('account_id', 'request_account_id', 'region', 'request_region') if c in plain][:1]
+        regional = [c for c in ('region', 'request_region') if c in plain][:1]
+        picked = regional or first
+        known = [c for c in plain if c in self.key and c not in picked and c not in DESCRIBED]
+        wanted = [c for c in plain if re.search(r'(^|_)(name|id|status|state|type|title)$', c) and c not in known]
+        for c in known[:2] + wanted + plain:
+            if c not in picked and len(picked) < 4 and c not in DESCRIBED:
+                picked.append(c)
+        return f"SELECT {', '.join(picked or list(columns)[:3])} FROM {self.name}"
 
     def permissions(self, op):
         if self.o.get('permissions'):
             return self.o['permissions']
-        names = [op.name] + [c['operation'] for c in [self.o.get('detail') or {}] if c] + \
-                [c['operation'] for c in (self.o.get('calls') or {}).values()]
-        return sorted(set(f"{self.s.overlay.get('iam', self.s.signing)}:{n}" for n in names))
+        prefix = self.s.overlay.get('iam', self.s.signing)
+        if prefix == 'apigateway':
+            return ['apigateway:GET']
+        job = self.o.get('job') or {}
+        names = [op.name] + [self.o['detail']['operation'] for _ in (1,) if self.o.get('detail')] + \
+                [c['operation'] for c in self.further.values()] + [job[k] for k in ('start', 'poll') if k in job]
+        return sorted(set(f'{prefix}:{n}' for n in names))
 
     def calls(self):
         """The detail call first: the others may need its columns."""
-        out = {}
+        out = self.made = {}
         d = self.o.get('detail')
         self.call_shapes = {}
         if d:
@@ -396,16 +543,32 @@ class Table:
                 d = {'errors': [{'when': {'code': GONE}, 'then': 'skip_row'}], **d}
             out[self.detail_name] = self.call(self.detail_name, d)
             self.detail_shape = self.call_shapes[self.detail_name]
-        for name, c in (self.o.get('calls') or {}).items():
+        self.further = dict(self.o.get('calls') or {})
+        if self.tags_call() and 'tags' not in self.further:
+            self.further['tags'] = self.tags_call()
+        for name, c in self.further.items():
             out[name] = self.call(name, c)
         return out
+
+    def tags_call(self):
+        """The service's own call for tags, with what it is asked by in this table."""
+        rule = self.s.overlay.get('tags')
+        own = self.o.get('tags')
+        if not rule or own is None:
+            return None
+        call = {k: v for k, v in rule.items() if k != 'map'}
+        call['params'] = {k: own if v == '@' else v for k, v in rule['params'].items()}
+        if 'batch' in rule:
+            call['join'] = {**rule['join'], 'row': own.removeprefix('row.')}
+        return call
 
     def call(self, name, c):
         op = self.operation(c['operation'])
         page, params = self.s.page(op, c) if 'rows' in c and not c.get('batch') else (None, {})
         if page:
             page.pop('min_size', None)
-        call = {'request': self.s.request(op, {**(c.get('params') or {}), **params}, c.get('request') or {})}
+        where = {k: v for k, v in self.o.items() if k in ('in_region', 'host')}
+        call = {'request': self.s.request(op, {**self.given(c.get('params') or {}), **params}, self.placed({**where, **c}))}
         if 'when' in c:
             call['when'] = c['when']
         path, shape = self.s.walk(op, c.get('rows') or c.get('record') or '.')
@@ -417,8 +580,9 @@ class Table:
             call['join'] = {'row': c['join']['row'], 'record': record}
         if page:
             call['page'] = page
-        if 'errors' in c:
-            call['errors'] = c['errors']
+        errors = [*([{'when': {'code': self.o['empty']}, 'then': 'empty'}] if self.o.get('empty') else []), *self.errors(c)]
+        if errors:
+            call['errors'] = errors
         return call
 
     # ---- columns ----
@@ -426,21 +590,39 @@ class Table:
         """Where a member of the record is read: (shape, call or None)."""
         d = self.o.get('detail')
         only = d.get('only') if d else None
-        in_list = self.list_shape.type_name == 'structure' and member.split('.')[0] in self.list_shape.members
+        in_list = self.list_shape.type_name == 'structure' and \
+            self.s.exact(self.list_shape, member.split('.')[0]) in self.list_shape.members
         if d and (only is None or member in only):
-            if only is None and member in (d.get('list') or ()):
+            if only is None and (member in (d.get('list') or ()) or self.named_in_list(member)):
                 return self.list_shape, 'list'
             return self.detail_shape, self.detail_name if only is not None else None
         return self.list_shape, 'list' if d and only is None and in_list else None
 
+    def named_in_list(self, member):
+        """A name or an identifier that the list tells as the detail does costs no call of its own."""
+        ours, theirs = self.list_shape, self.detail_shape
+        if ours.type_name != 'structure' or theirs is None or theirs.type_name != 'structure' or ours.name == theirs.name:
+            return False
+        a, b = ours.members.get(self.s.exact(ours, member)), theirs.members.get(self.s.exact(theirs, member))
+        return a is not None and b is not None and a.type_name == b.type_name == 'string' and \
+            re.search(r'([Aa]rn|ARN|[Ii]d|[Nn]ame)$', member) is not None
+
     def from_member(self, col, member, want):
         shape, call = self.place(member)
         path, shape = self.s.member_path(shape, member)
-        self.used.add(member.split('.')[0])
+        if self.o['rows'] == '/' and call is None:
+            path = '.'.join(self.s.prefix(self.operation(self.o['list'])) + [path])
+        self.used.add(self.first(member))
         return self.typed(col, path, shape, want, call)
+
+    def first(self, path):
+        """The member of the record that a path begins with."""
+        return self.s.exact(self.place(path)[0], path.split('.')[0])
 
     def pairs(self, shape):
         """A list of {Key, Value}: the two members, else None."""
+        if self.by:
+            return self.by
         if shape.type_name == 'list' and shape.member.type_name == 'structure':
             names = {k.lower(): k for k in shape.member.members}
             for k, v in (('key', 'value'), ('tagkey', 'tagvalue'), ('name', 'value')):
@@ -470,6 +652,12 @@ class Table:
         own = self.column_type(shape)
         want = want or own
         out = {'type': want}
+        if shape.serialization.get('location') == 'header':
+            if not re.fullmatch(r'\w+', path):
+                raise Fault(f'{path} is a header whose name no template can say')
+            return {'type': want, 'value': '{{ response.headers.%s }}' % path.lower(), **({'call': call} if call else {})}
+        if want == 'blob':
+            out['format'] = 'base64'
         if path != col:
             out['path'] = path
         if call:
@@ -507,8 +695,21 @@ class Table:
         call = rule.pop('call', None)
         for m in rule.pop('uses', ()):
             self.used.add(m)
+        if call == 'list' and 'member' in rule:
+            return self.from_list(col, rule['member'], want)
+        if 'json' in rule:                                # text that holds JSON
+            if call:
+                path, _ = self.s.member_path(self.call_shapes[call], rule['json'])
+            else:
+                shape, call = self.place(rule['json'])
+                path, _ = self.s.member_path(shape, rule['json'])
+                self.used.add(self.first(rule['json']))
+            out = {'type': 'json', 'value': '{{ %s.%s | from_json }}' % (self.root(call), path)}
+            return {**out, 'call': call} if call else out
+        if call in self.further and rule.get('member') == '.' and 'rows' in self.further[call] and 'join' not in self.further[call]:
+            return self.whole_list(call, want)
         if 'member' in rule or 'map' in rule:
-            as_map = 'map' in rule
+            as_map, self.by = 'map' in rule, rule.pop('by', None)
             member = rule.pop('map', None) or rule.pop('member')
             if call and call in self.call_shapes:
                 path, shape = ('.', self.call_shapes[call]) if member == '.' else \
@@ -519,11 +720,10 @@ class Table:
             else:
                 shape, call = self.place(member)
                 path, shape = self.s.member_path(shape, member)
-                self.used.add(member.split('.')[0])
-                in_detail = call not in (None, 'list') or (call is None and self.detail_shape is not None and
-                                                           self.o['detail'].get('only') is None)
-                root = 'detail' if in_detail else 'record'
+                self.used.add(self.first(member))
+                root = self.root(call)
             out = self.as_map(col, path, shape, call, root) if as_map else self.typed(col, path, shape, want, call)
+            self.by = None
             if rule and isinstance(out, str):
                 t, _, p = out.rpartition(' ') if out.endswith(' ' + path) else (out, '', '')
                 out = {'type': t, **({'path': p} if p else {})}
@@ -538,10 +738,47 @@ class Table:
             del out['type']
         return out
 
+    def whole_list(self, call, want):
+        """All records of a call as one column."""
+        shape = self.call_shapes[call]
+        if shape.type_name == 'structure' and not self.s.is_same(shape):
+            self.made[call]['shape'] = self.s.type_text(shape)
+        return {'type': want, 'path': '.', 'call': call}
+
+    def root(self, call):
+        """What a template calls the record that a call, or without one the table, brings."""
+        main = call is None and self.detail_shape is not None and self.o['detail'].get('only') is None
+        return 'detail' if main or call not in (None, 'list') else 'record'
+
     def hole(self, name):
         if name in ('partition', 'region', 'account_id'):
             return '{{ client.%s }}' % name
+        if '.' in name and name.split('.')[0] not in ('parent', 'client', 'each', 'record'):
+            raise Fault(f'no template may say {name}')
         return '{{ %s }}' % (name if '.' in name else 'row.' + name)
+
+    def unwrapped(self, main):
+        """column: path of the members of structures that have no column of their own."""
+        out = {}
+        for m, prefix in dict.fromkeys(self.o.get('unwrap') or (), '').items() if not isinstance(self.o.get('unwrap'), dict) \
+                else self.o['unwrap'].items():
+            for name in self.s.step(main, m).members:
+                out.setdefault((prefix or '') + column_name(name), f'{m}.{name}')
+        return out
+
+    def from_list(self, col, member, want):
+        path, shape = self.s.member_path(self.list_shape, member)
+        only = self.o['detail'].get('only')
+        return self.typed(col, path, shape, want, 'list' if only is None else None)
+
+    def tags_column(self):
+        """Pairs become an object, a map stays what it is."""
+        member = self.s.overlay['tags']['map']
+        shape = self.call_shapes['tags']
+        if member == '.':
+            return {'call': 'tags', 'map': '.', 'as': self.pairs_of(shape)}
+        last = self.s.member_path(shape, member)[1]
+        return {'map' if self.pairs(last) else 'member': member, 'call': 'tags'}
 
     def columns(self):
         special = self.o.get('columns') or {}
@@ -552,6 +789,11 @@ class Table:
         for m in members:
             by_name.setdefault(column_name(m), m)
         tags = next((m for m in ('Tags', 'tags', 'TagSet', 'TagList') if m in members and self.pairs(members[m])), None)
+        inside = self.unwrapped(main)
+        listed, names = {}, {c for c, _ in self.wanted}
+        if main is not self.list_shape and self.list_shape.type_name == 'structure':
+            for m in self.list_shape.members:
+                listed.setdefault(column_name(m), m)
         out = {}
         for col, want in self.wanted:
             try:
@@ -559,15 +801,24 @@ class Table:
                     out[col] = self.special(col, special[col], want)
                 elif col == 'tags' and tags:
                     out[col] = self.special(col, {'map': tags}, want)
-                elif col in by_name and not (col in DESCRIBED and col != 'region'):
+                elif col == 'tags' and self.tags_call():
+                    out[col] = self.special(col, self.tags_column(), want)
+                elif col in by_name and (col not in DESCRIBED or 'request_' + col in names):
                     out[col] = self.from_member(col, by_name[col], want)
+                elif col in inside:
+                    out[col] = self.from_member(col, inside[col], want)
                 elif col in DESCRIBED:
                     out[col] = {'from': DESCRIBED[col]}
+                elif col in listed:
+                    out[col] = self.from_list(col, listed[col], want)
                 else:
                     raise Fault('comes from nowhere')
             except Fault as e:
                 raise Fault(f'column {col}: {e}') from None
-        hide = set(self.o.get('without') or ()) | self.used
+        hide = set(self.o.get('without') or ()) | self.used | {m.partition('.')[0] for m in self.o.get('unwrap') or ()}
+        for col, path in inside.items():
+            if col not in out and path.partition('.')[2] not in (self.o.get('without') or ()):
+                out[col] = self.from_member(col, path, None)
         for m, shape in members.items():
             col = plain_name(m)
             if m in hide or col in out:
@@ -648,13 +899,50 @@ def endpoint_presets(service, partitions):
             hosts[p['partition']] = 'https://' + end['hostname']
             regions[p['partition']] = end['credentialScope']['region']
 
+    if 'aws' not in hosts:            # one region's endpoint serves all
+        region = o['global'] if isinstance(o['global'], str) else 'us-east-1'
+        hosts['aws'], regions['aws'] = f'https://{service.host}.{region}.amazonaws.com', region
+
     def choose(values):
         usual = values.pop('aws')
         rest = ', '.join(f"'{k}', '{v}'" for k, v in values.items())
+        if not rest:
+            return f"'{usual}'"
         return f"client.partition | case({rest}, '{usual}')"
     return {'global': {'url': '{{ config.custom_endpoint_url or (%s) }}' % choose(hosts),
                        'region': '{{ config.custom_endpoint_signing_region or (%s) }}' % choose(regions),
                        'service': service.signing}}
+
+
+def names_in(value, context):
+    """The x of every context.x in the templates of a tree."""
+    if isinstance(value, dict):
+        return {n for v in value.values() for n in names_in(v, context)}
+    if isinstance(value, list):
+        return {n for v in value for n in names_in(v, context)}
+    if not isinstance(value, str):
+        return set()
+    found = {m for hole in re.findall(r'\{\{(.*?)\}\}', value) for m in re.findall(r'\b%s\.(\w+)' % context, hole)}
+    if value.startswith(context + '.'):
+        found.add(value.split('.')[1])
+    return found
+
+
+def references(tables):
+    """What tables say of their own columns and of their parents'."""
+    bad = []
+    for name, t in tables.items():
+        parent = t.get('parent')
+        parent = parent.get('table') if isinstance(parent, dict) else parent
+        if parent and parent not in tables:
+            bad.append(f'{name}: parent: no table {parent}')
+        elif parent:
+            bad += [f'{name}: {parent} has no column {n}' for n in sorted(names_in(t, 'parent') - set(tables[parent]['columns']))]
+        elif names_in(t, 'parent'):
+            bad.append(f'{name}: has no parent')
+        bad += [f'{name}: row.{n} is no column' for n in sorted(names_in(t, 'row') - set(t['columns']))]
+        bad += [f'{name}: key {n} is no column' for n in t['key'] if n not in t['columns']]
+    return bad
 
 
 def service_file(loader, partitions, overlay, columns):
@@ -666,9 +954,9 @@ def service_file(loader, partitions, overlay, columns):
     elif s.protocol == 'json':
         args = {'version': s.model.metadata.get('jsonVersion', '1.0')}
     tables = {}
-    for name, o in overlay['tables'].items():
+    for name, o in (overlay['tables'] or {}).items():
         try:
-            tables[name] = Table(s, name, o, columns[name]).build()
+            tables[name] = Table(s, name, o, columns.get(name, ())).build()
         except Fault as e:
             raise Fault(f'{name}: {e}') from None
     out = {'service': overlay['service'], 'title': overlay['title'], 'use': {**use, s.protocol: args}}
@@ -691,15 +979,15 @@ def service_file(loader, partitions, overlay, columns):
             else:
                 lines.append(f'  {name}:')
                 block(body, 4, lines)
-    return '\n'.join(lines) + '\n'
+    return '\n'.join(lines) + '\n', tables
 
 
 def load_columns():
     out = {}
     with open(os.path.join(HERE, 'overlay', 'columns.tsv'), encoding='utf-8') as f:
         for line in f:
-            table, column, kind = line.rstrip('\n').split('\t')
-            out.setdefault(table, []).append((column, kind))
+            table, column, kind, *key = line.rstrip('\n').split('\t')
+            out.setdefault(table, []).append((column, kind, bool(key)))
     return out
 
 
@@ -714,7 +1002,7 @@ def main():
         sys.exit(f'generate.py: botocore: {botocore.__version__} is installed, {pinned} is pinned in overlay/models.yml')
     loader = botocore.loaders.Loader()
     partitions = loader.load_data('endpoints')['partitions']
-    columns, bad = load_columns(), 0
+    columns, every, bad = load_columns(), {}, 0
     for path in sorted(glob.glob(os.path.join(HERE, 'overlay', '*.yml'))):
         file = os.path.basename(path)[:-4]
         if file == 'models' or (args.services and file not in args.services):
@@ -722,14 +1010,23 @@ def main():
         with open(path, encoding='utf-8') as f:
             overlay = yaml.safe_load(f)
         overlay = {'file': file, 'model': file, 'service': file, **overlay}
+        if not overlay['tables']:
+            continue
         try:
-            text = service_file(loader, partitions, overlay, columns)
+            text, tables = service_file(loader, partitions, overlay, columns)
         except Fault as e:
             print(f'overlay/{file}.yml: {e}', file=sys.stderr)
             bad = 1
             continue
         with open(os.path.join(args.out, file + '.yml'), 'w', encoding='utf-8') as f:
             f.write(text)
+        every.update(tables)
+    if not args.services:
+        for fault in references(every):
+            print(fault, file=sys.stderr)
+            bad = 1
+        for name in sorted(set(columns) - set(every)) if not bad else ():
+            print(f'{name}: is in columns.tsv, in no overlay', file=sys.stderr)
     return bad
 
 
