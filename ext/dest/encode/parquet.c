@@ -12,7 +12,9 @@
 
 #include "cq.h"
 
-enum { GROUP_BYTES = 4 << 20 };
+/* A little less than 4 MiB: a buffer of one large column doubles when it is
+ * full, and this one is not. */
+enum { GROUP_BYTES = (4 << 20) - (128 << 10) };
 
 typedef struct pq_spec {
   pq_codec codec;

@@ -287,46 +287,84 @@ static void statistics(const pq_column *c, cq_buf *meta, int *last) {
 
 /* ---- pages --------------------------------------------------------------------------------- */
 
-static int squeeze(pq_codec codec, const cq_buf *in, cq_buf *out,
-                   cq_error *err) {
-  size_t most, got;
+/* A page's body: levels, then values that stand where they were gathered. */
+typedef struct pq_body {
+  const cq_buf *part[2];
+} pq_body;
 
-  if (in->rc) return cq_error_nomem(err);
-  if (codec == PQ_PLAIN) {
-    cq_buf_add(out, in->data, in->len);
-  } else if (codec == PQ_ZSTD) {
-    most = ZSTD_compressBound(in->len);
-    if (cq_buf_reserve(out, most)) return cq_error_nomem(err);
-    got = ZSTD_compress(out->data + out->len, most, in->data, in->len, LEVEL);
-    if (ZSTD_isError(got))
-      return cq_error_set(err, CQ_ERROR, "zstd: %s", ZSTD_getErrorName(got));
-    out->len += got;
-  } else {
-    z_stream z;
+static const cq_buf none = {NULL, 0, 0, 0, CQ_OK};
 
-    memset(&z, 0, sizeof z);
-    if (deflateInit2(&z, LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY))
-      return cq_error_nomem(err);
-    most = deflateBound(&z, (uLong)in->len);
-    if (cq_buf_reserve(out, most)) {
-      deflateEnd(&z);
-      return cq_error_nomem(err);
-    }
-    z.next_in = (Bytef *)in->data;
-    z.avail_in = (uInt)in->len;
-    z.next_out = (Bytef *)out->data + out->len;
-    z.avail_out = (uInt)most;
-    got = deflate(&z, Z_FINISH) == Z_STREAM_END ? most - z.avail_out : 0;
-    deflateEnd(&z);
-    if (!got) return cq_error_set(err, CQ_ERROR, "gzip: no stream");
-    out->len += got;
+static size_t body_size(const pq_body *b) {
+  return b->part[0]->len + b->part[1]->len;
+}
+
+static int squeeze_zstd(const pq_body *in, cq_buf *out, cq_error *err) {
+  size_t most = ZSTD_compressBound(body_size(in)), left = 1;
+  ZSTD_CCtx *z = ZSTD_createCCtx();
+  ZSTD_outBuffer to = {NULL, most, 0};
+
+  if (!z || cq_buf_reserve(out, most)) {
+    ZSTD_freeCCtx(z);
+    return cq_error_nomem(err);
   }
+  to.dst = out->data + out->len;
+  ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, LEVEL);
+  ZSTD_CCtx_setPledgedSrcSize(z, body_size(in));
+  for (int i = 0; i < 2; i++) {
+    ZSTD_inBuffer from = {in->part[i]->data, in->part[i]->len, 0};
+
+    do
+      left =
+          ZSTD_compressStream2(z, &to, &from, i ? ZSTD_e_end : ZSTD_e_continue);
+    while (!ZSTD_isError(left) && (i ? left > 0 : from.pos < from.size));
+    if (ZSTD_isError(left)) break;
+  }
+  ZSTD_freeCCtx(z);
+  if (ZSTD_isError(left))
+    return cq_error_set(err, CQ_ERROR, "zstd: %s", ZSTD_getErrorName(left));
+  out->len += to.pos;
+  return CQ_OK;
+}
+
+static int squeeze_gzip(const pq_body *in, cq_buf *out, cq_error *err) {
+  size_t most;
+  int rc = Z_OK;
+  z_stream z;
+
+  memset(&z, 0, sizeof z);
+  if (deflateInit2(&z, LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY))
+    return cq_error_nomem(err);
+  most = deflateBound(&z, (uLong)body_size(in));
+  if (cq_buf_reserve(out, most)) {
+    deflateEnd(&z);
+    return cq_error_nomem(err);
+  }
+  z.next_out = (Bytef *)out->data + out->len;
+  z.avail_out = (uInt)most;
+  for (int i = 0; i < 2; i++) {
+    z.next_in = (Bytef *)in->part[i]->data;
+    z.avail_in = (uInt)in->part[i]->len;
+    rc = deflate(&z, i ? Z_FINISH : Z_NO_FLUSH);
+  }
+  deflateEnd(&z);
+  if (rc != Z_STREAM_END) return cq_error_set(err, CQ_ERROR, "gzip: no stream");
+  out->len += most - z.avail_out;
+  return CQ_OK;
+}
+
+static int squeeze(pq_codec codec, const pq_body *in, cq_buf *out,
+                   cq_error *err) {
+  if (in->part[0]->rc || in->part[1]->rc) return cq_error_nomem(err);
+  if (codec == PQ_ZSTD) return squeeze_zstd(in, out, err);
+  if (codec == PQ_GZIP) return squeeze_gzip(in, out, err);
+  for (int i = 0; i < 2; i++)
+    cq_buf_add(out, in->part[i]->data, in->part[i]->len);
   return out->rc ? cq_error_nomem(err) : CQ_OK;
 }
 
 /* A page's head and its body; *total grows by what it would be uncompressed. */
 static int page(int kind, size_t values, int encoding, pq_codec codec,
-                const cq_buf *body, cq_buf *out, int64_t *total,
+                const pq_body *body, cq_buf *out, int64_t *total,
                 cq_error *err) {
   cq_buf small, head;
   int last = 0, in = 0, rc;
@@ -335,7 +373,7 @@ static int page(int kind, size_t values, int encoding, pq_codec codec,
   cq_buf_init(&head, 4096);
   rc = squeeze(codec, body, &small, err);
   cq_thrift_int(&head, &last, 1, kind);
-  cq_thrift_int(&head, &last, 2, (int64_t)body->len);
+  cq_thrift_int(&head, &last, 2, (int64_t)body_size(body));
   cq_thrift_int(&head, &last, 3, (int64_t)small.len);
   cq_thrift_struct(&head, &last, kind == PAGE_DATA ? 5 : 7);
   cq_thrift_int(&head, &in, 1, (int64_t)values);
@@ -349,7 +387,7 @@ static int page(int kind, size_t values, int encoding, pq_codec codec,
   if (rc == CQ_OK) {
     cq_buf_add(out, head.data, head.len);
     cq_buf_add(out, small.data, small.len);
-    *total += (int64_t)(head.len + body->len);
+    *total += (int64_t)(head.len + body_size(body));
     if (out->rc || head.rc) rc = cq_error_nomem(err);
   }
   cq_buf_clear(&small);
@@ -388,26 +426,29 @@ static void pack_booleans(const cq_buf *in, cq_buf *out) {
   }
 }
 
-static int data_body(const pq_column *c, cq_buf *body) {
+/* What stands before the values, and values that have to be packed. */
+static int data_body(const pq_column *c, cq_buf *packed, pq_body *body) {
   if (c->optional) {
     uint32_t *room = cq_malloc((c->def.len + 1) * sizeof *room);
 
     if (!room) return CQ_NOMEM;
-    if (c->list) levels(&c->rep, 1, room, body);
-    levels(&c->def, c->list ? 3 : 1, room, body);
+    if (c->list) levels(&c->rep, 1, room, packed);
+    levels(&c->def, c->list ? 3 : 1, room, packed);
     cq_free(room);
   }
+  body->part[0] = packed;
+  body->part[1] = &none;
   if (c->worth) {
     int width = bits_for((uint32_t)(c->nword ? c->nword - 1 : 0));
 
-    cq_buf_byte(body, (char)width);
-    cq_parquet_hybrid(body, c->index, c->nindex, width);
+    cq_buf_byte(packed, (char)width);
+    cq_parquet_hybrid(packed, c->index, c->nindex, width);
   } else if (c->physical == PQ_BOOLEAN) {
-    pack_booleans(&c->plain, body);
+    pack_booleans(&c->plain, packed);
   } else {
-    cq_buf_add(body, c->plain.data, c->plain.len);
+    body->part[1] = &c->plain;
   }
-  return body->rc;
+  return packed->rc;
 }
 
 static void chunk_meta(const pq_column *c, pq_codec codec, int64_t words,
@@ -443,28 +484,28 @@ int cq_parquet_chunk(pq_column *c, pq_codec codec, int64_t offset, cq_buf *out,
                      cq_buf *meta, int64_t *total, cq_error *err) {
   size_t start = out->len, entries = c->optional ? c->def.len : c->nvalue;
   int64_t words = -1, data, plain = 0;
-  cq_buf body;
+  pq_body body = {{&none, &c->words}};
+  cq_buf packed;
   int rc = CQ_OK;
 
-  cq_buf_init(&body, SIZE_MAX / 4);
+  cq_buf_init(&packed, SIZE_MAX / 4);
   /* Each value once is no dictionary. */
   if (c->worth && (c->physical == PQ_BOOLEAN || c->nword == c->nindex))
     give_up(c);
   if (c->plain.rc || c->words.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && c->worth) {
     words = offset;
-    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, &c->words, out, &plain,
-              err);
+    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, &body, out, &plain, err);
   }
   data = offset + (int64_t)(out->len - start);
-  if (rc == CQ_OK && data_body(c, &body)) rc = cq_error_nomem(err);
-  if (rc == CQ_OK && body.len > INT32_MAX)
+  if (rc == CQ_OK && data_body(c, &packed, &body)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && body_size(&body) > INT32_MAX)
     rc = cq_error_set(err, CQ_TOOBIG, "column %s: a page would be %zu bytes",
-                      c->name, body.len);
+                      c->name, body_size(&body));
   if (rc == CQ_OK)
     rc = page(PAGE_DATA, entries, c->worth ? AS_WORDS : AS_PLAIN, codec, &body,
               out, &plain, err);
-  cq_buf_clear(&body);
+  cq_buf_clear(&packed);
   if (rc == CQ_OK)
     chunk_meta(c, codec, words, data, plain, (int64_t)(out->len - start),
                entries, meta);
