@@ -373,6 +373,12 @@ int cq_calls_poll(cq_calls *c, cq_error *err) {
       if (rc) return rc;
     }
   }
+  if (all) {
+    cq_scope s = c->base;
+
+    rc = cq_columns_late(c->sh, &s, c->batch, err);
+    if (rc) return rc;
+  }
   return all ? CQ_DONE : CQ_BUSY;
 }
 

@@ -84,6 +84,40 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
   return rc;
 }
 
+int cq_columns_late(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
+                    cq_error *err) {
+  const cq_table *t = sh->table;
+  cq_context ctx = cq_scope_context(scope);
+  cq_arena tmp;
+  int rc = CQ_OK;
+
+  cq_arena_init(&tmp);
+  for (int k = 0; k < sh->need.norder && rc == CQ_OK; k++) {
+    int i = sh->need.order[k];
+    const cq_column *c = &t->columns[i];
+
+    if (!sh->need.late[i]) continue;
+    for (int row = 0; row < batch->nrow && rc == CQ_OK; row++) {
+      const cq_value *cells = cq_batch_row(batch, row);
+      cq_value raw;
+
+      if (c->source != CQ_FROM_VALUE && cells[i].kind != CQ_NULL) continue;
+      scope->rows = &cells;
+      scope->nrow = 1;
+      rc = cq_template_eval(c->value, &ctx, CQ_PLACE_PLAIN, &tmp, &raw, err);
+      if (rc == CQ_OK)
+        rc = column_store(c, raw.kind == CQ_NULL ? &c->dflt : &raw, batch,
+                          &cq_batch_row(batch, row)[i], err);
+      if (rc) cq_error_prefix(err, "%s: column %s: ", t->name, c->name);
+      cq_arena_reset(&tmp);
+    }
+  }
+  scope->rows = NULL;
+  scope->nrow = 0;
+  cq_arena_clear(&tmp);
+  return rc;
+}
+
 int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
                     int first, int call, cq_error *err) {
   const cq_table *t = sh->table;

@@ -268,7 +268,8 @@ typedef struct cq_need {
   unsigned char *call;   /* per call */
   unsigned char *parent; /* per column of the parent, or NULL */
   int *order;
-  int norder; /* VALUE columns, dependencies first */
+  int norder;          /* VALUE columns, dependencies first */
+  unsigned char *late; /* of a column: its value needs another call's columns */
 } cq_need;
 int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
                     cq_need *out, cq_error *err);
@@ -369,6 +370,9 @@ void cq_calls_close(cq_calls *c);
  * call is `call` (-1: those without). */
 int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
                     int first, int call, cq_error *err);
+/* Once all calls are done: the values that need several of them. */
+int cq_columns_late(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
+                    cq_error *err);
 
 /* ---- denied.c: what may not be read -------------------------------------- */
 /* Counts a request that was denied; the first one's reason is kept. */

@@ -118,6 +118,24 @@ static int need_order(const cq_table *t, cq_need *out, cq_error *err) {
   return CQ_OK;
 }
 
+/* Values over columns of calls that are done at other times than their own. */
+static void need_late(const cq_table *t, cq_need *out) {
+  for (int k = 0; k < out->norder; k++) {
+    int i = out->order[k];
+    size_t n;
+    cq_ref *const *refs = cq_template_refs(t->columns[i].value, &n);
+
+    for (size_t r = 0; r < n; r++) {
+      int s = refs[r]->root == CQ_R_ROW ? refs[r]->slot : -1;
+
+      if (s < 0 || s >= t->ncol) continue;
+      if (out->late[s] ||
+          (t->columns[s].call >= 0 && t->columns[s].call != t->columns[i].call))
+        out->late[i] = 1;
+    }
+  }
+}
+
 /* Columns that only the parent's condition names are marked 2: a parent row
  * that is given by constraints does without them. */
 static void need_when(const cq_table *t, cq_need *out) {
@@ -141,8 +159,10 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
   out->slot = cq_calloc((size_t)t->nslot + 1, 1);
   out->call = cq_calloc(t->ncall + 1, 1);
   out->order = cq_calloc((size_t)t->ncol + 1, sizeof *out->order);
+  out->late = cq_calloc((size_t)t->ncol + 1, 1);
   out->parent = parent ? cq_calloc((size_t)parent->nslot + 1, 1) : NULL;
-  if (!out->slot || !out->call || !out->order || (parent && !out->parent)) {
+  if (!out->slot || !out->call || !out->order || !out->late ||
+      (parent && !out->parent)) {
     cq_need_clear(out);
     return cq_error_nomem(err);
   }
@@ -176,6 +196,7 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
     cq_need_clear(out);
     return err && err->code ? err->code : CQ_ERROR;
   }
+  need_late(t, out);
   return CQ_OK;
 }
 
@@ -183,6 +204,7 @@ void cq_need_clear(cq_need *n) {
   cq_free(n->slot);
   cq_free(n->call);
   cq_free(n->order);
+  cq_free(n->late);
   cq_free(n->parent);
   memset(n, 0, sizeof *n);
 }

@@ -383,6 +383,10 @@ COLUMNS['aws_ses_identities', 'sending_enabled'] = lambda r: (r.listed[0] or r.r
 COLUMNS['aws_ses_configuration_sets', 'name'] = lambda r: r.record.get('ConfigurationSetName')
 COLUMNS['aws_codepipeline_pipelines', 'arn'] = lambda r: (r.response[0].get('metadata') or {}).get('pipelineArn')   # CloudQuery puts an ARN into an ARN
 COLUMNS['aws_resiliencehub_app_assessments', 'app_arn'] = lambda r: r.listed[0]['appArn'] if r.listed[0] else r.record['appArn']
+COLUMNS['aws_ram_resource_share_permissions', 'permission'] = lambda r: loads((one(
+    r, 'ram', 'GetPermission', permissionArn=r.record['arn'], permissionVersion=7)[0].get('permission') or {}).get('permission'))
+for t, kind, c in (('rule_groups', 'rulegroup', 'rule_group_id'), ('rules', 'rule', 'rule_id')):     # as AWS writes them
+    COLUMNS['aws_waf_' + t, 'arn'] = lambda r, kind=kind, c=c: f'arn:aws:waf::{r.client["account_id"]}:{kind}/{r.get(c)}'
 COLUMNS['aws_kms_key_policies', 'name'] = lambda r: 'default'
 for c, m in (('query', 'Query'), ('type', 'Type')):
     COLUMNS['aws_resourcegroups_resource_groups', c] = lambda r, m=m: ((one(

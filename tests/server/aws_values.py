@@ -60,10 +60,11 @@ FIXED = {
     ('DescribeSecurityConfiguration', 'SecurityConfiguration'): '{"EncryptionConfiguration": {"a": "<&>"}}',
     ('DescribeImageAttribute', 'Value'): '2024-05-06T07:08:09Z',
     ('ListResourceSharePermissions', 'version'): '7',
+    ('GetPermission', 'permission'): '{"Effect": "Allow", "Action": ["a:b"]}',
     ('DescribeInstances', 'StateTransitionReason'): 'User initiated (2024-03-04 05:06:07 GMT)',
 }
 # Optional parameters that ask for another part of a list.
-LOOPS = ('CallAs', 'jobStatus', 'Scope', 'ServiceNamespace', 'language', 'LensType', 'ShareResourceType', 'Attribute')
+LOOPS = ('CallAs', 'ResourceType', 'jobStatus', 'Scope', 'ServiceNamespace', 'language', 'LensType', 'ShareResourceType', 'Attribute')
 # Lists of what is of the same kind as what is above it.
 ENDING = ('ListChildren',)
 # An identifier that a list calls otherwise than the detail does.
@@ -300,9 +301,12 @@ class Answer:
         if special:
             return special(shape)
         self.at = self.page()
-        # Where the answer itself has a name, it is the record; else its structures and lists are.
-        self.is_record = self.own is not None and any(
-            m.type_name == 'string' and n not in self.paging.outs and re.search('(?i)(^|.)(id|arn|name)$', n) for n, m in shape.members.items())
+        # Where the answer itself has a name and much beside, or nothing else, it is the record; else its structures are.
+        scalars = [n for n, m in shape.members.items() if m.type_name not in ('structure', 'list', 'map') and
+                   n not in self.paging.outs and n.lower() not in ('requestid', 'status')]
+        structures = [n for n, m in shape.members.items() if m.type_name == 'structure']
+        self.is_record = self.own is not None and (len(scalars) > 2 or not structures) and any(
+            re.search('(?i)(^|.)(id|arn|name)$', n) for n in scalars)
         out = {}
         levels = self.model.levels(shape)
         for name, member in shape.members.items():
@@ -364,9 +368,10 @@ class Answer:
             if inner.type_name == 'structure' and not inner.is_document_type:
                 record = self.structure(inner, seed, '', self.model.levels(inner), ())
                 if given:
-                    one = singular(self.batch_name).lower()
+                    one, low = singular(self.batch_name).lower(), {m.lower() for m in inner.members}
                     for m, s in inner.members.items():
-                        if m.lower() == one and s.type_name == 'string':
+                        if s.type_name == 'string' and (m.lower() == one or (
+                                m.lower() in ('id', 'arn', 'name') and one.endswith(m.lower()) and one not in low)):
                             record[m] = given[i]
                 out.append(record)
             else:
@@ -524,7 +529,8 @@ class Answer:
                     out.append(value)
             else:
                 head, _, last = path.rpartition('.')
-                out.append(self.scalar(inner, seed, f'{head}.{singular(last)}' if head else singular(last), i))
+                value = self.scalar(inner, seed, f'{head}.{singular(last)}' if head else singular(last), i)
+                out.append('x' if value == '' else value)
         return out
 
     def map(self, shape, seed, path, levels, above):

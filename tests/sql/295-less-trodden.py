@@ -90,6 +90,21 @@ tables:
       parts: {request: {path: "/lists/{{ row.id }}/parts"}, rows: "[*]", shape: Part}
       one: {request: {path: "/lists/{{ row.id }}/one"}, record: "[0]", errors: [{when: {status: 404}, then: empty}]}
       joined: {request: {path: /joined, query: {ids: "{{ row.id | join(',') }}"}}, rows: "[*]", join: {row: id, record: id}, batch: 2}
+  few_late:
+    over: []
+    request: {path: /late}
+    rows: "[*]"
+    key: [id]
+    columns:
+      id: integer
+      fast: {type: list of text, path: v, call: fast, hidden: true}
+      slow: {type: list of text, path: v, call: slow, hidden: true}
+      both: {type: list of text, value: "{{ row.fast | concat(row.slow) }}"}
+      of_fast: {value: "{{ detail.v | concat(row.slow) | join('-') }}", call: fast}
+      after: {value: "{{ row.of_fast | upper }}", default: none}
+    calls:
+      fast: {request: {path: "/late/{{ row.id }}/fast"}, record: .}
+      slow: {request: {path: "/late/{{ row.id }}/slow"}, record: .}
   few_shapes:
     over: []
     request: {path: /shapes}
@@ -120,6 +135,18 @@ seen = dict(zip([c[0] for c in row.description], row.fetchone()))
 wrong = [f'{k} {VALUES[k][0]}: {seen[k]!r}, not {want!r}' for k, (_, want) in VALUES.items() if cell(seen[k]) != cell(want)]
 t.is_('filters and operators', wrong, [])
 
+t.routes('''GET /late
+  body [{"id":1},{"id":2}]
+GET /late/*/fast
+  body {"v":["f"]}
+GET /late/1/slow
+  delay 300
+  body {"v":["s"]}
+GET /late/2/slow
+  body {}
+''')
+t.is_('values over columns of several calls wait for all', (t.tries('SELECT id, both, of_fast, after FROM few_late WHERE id = 1'),
+      t.tries('SELECT after, both FROM few_late WHERE id = 1')), ([(1, '["f","s"]', 'f-s', 'F-S')], [('F-S', '["f","s"]')]))
 t.routes('GET /last?after=2\n  body [{"id":3}]\nGET /last?!after\n  body [{"id":1},{"id":2}]\n')
 t.is_('pages by the last record', (t.rows('SELECT id FROM few_last'), t.asked()), ([(1,), (2,), (3,)], 2))
 t.routes('''POST /graph

@@ -87,7 +87,7 @@ def plain_name(member):
 # ---- models ----------------------------------------------------------------
 class Service:
     def __init__(self, loader, overlay):
-        self.overlay = overlay
+        self.overlay, self.partitions = overlay, loader.load_data('endpoints')['partitions']
         self.model = ServiceModel(loader.load_service_model(overlay['model'], 'service-2'), overlay['model'])
         self.pages = {}
         try:
@@ -222,11 +222,13 @@ class Service:
     def member_path(self, shape, text):
         """Path of members below a record -> (path on the wire, shape)."""
         out = []
-        for name in [] if text == '.' else text.split('.'):
+        payload = shape.serialization.get('payload')      # of an answer; the body is that member
+        for i, name in enumerate([] if text == '.' else text.split('.')):
             if shape.type_name == 'structure':
                 name = self.exact(shape, name)
             member = self.step(shape, name)
-            out.append(key_text(self.wire(member, name)))
+            if not (i == 0 and name == payload):
+                out.append(key_text(self.wire(member, name)))
             shape = member
         return '.'.join(out).replace('.[', '[') or '.', shape
 
@@ -297,7 +299,8 @@ class Service:
             member = operation.input_shape.members[k]
             where, wire = member.serialization.get('location'), member.serialization.get('name', k)
             if where == 'uri':
-                path = re.sub(r'\{' + wire + r'\+?\}', lambda _: v, path)
+                path = re.sub(r'\{' + wire + r'\}', lambda _: one_step(v), path)
+                path = re.sub(r'\{' + wire + r'\+\}', lambda _: v, path)
             elif where == 'querystring':
                 pairs[wire] = plain_text(v)
             elif where == 'header':
@@ -355,6 +358,14 @@ class Service:
         return page, params
 
 
+def one_step(value):
+    """A label of a path: slashes in its value part no steps."""
+    m = re.fullmatch(r'\{\{ (.*) \}\}', value) if isinstance(value, str) else None
+    if not m or '}}' in m[1]:
+        return value
+    return '{{ (%s) | urlencode }}' % m[1] if re.search(r' (or|and|if) ', m[1]) else '{{ %s | urlencode }}' % m[1]
+
+
 def plain_text(value):
     return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
 
@@ -373,6 +384,8 @@ def key_text(name):
 
 
 # ---- tables ----------------------------------------------------------------
+# Words of SQL that columns are called, too.
+KEYWORDS = {'group', 'order', 'index', 'values', 'default', 'from', 'to', 'table', 'references', 'check', 'limit', 'transaction'}
 UPPER = set('acl acls ad ami amis api apis arn az ca cidr cors cpu db dhcp dms dns ebs ec2 ecs eks emr fifo fsx gcp hsm hsms '
             'http https iam id ids ip ipam ips ipv4 ipv6 kms mfa nat oidc ous ram rds s3 saml sms sns sql sqs ssh ssl sso '
             'ssm tls ui uri url urls vpc vpcs vpn waf xml'.split())
@@ -406,6 +419,7 @@ class Table:
         out = {'title': o.get('title') or title_of(self.name, self.s.overlay)}
         if o.get('once'):
             o.setdefault('over', ['account'])
+        if self.once():
             o.setdefault('in_region', HOME)
         for key in ('description', 'retired', 'generated', 'over', 'only', 'parent'):
             if key in o:
@@ -458,7 +472,7 @@ class Table:
             if col in special:
                 rule = special[col]
             else:
-                rule = {'from': DESCRIBED[col]} if col in DESCRIBED else want
+                rule = self.described(col) if col in DESCRIBED else want
             out['columns'][col] = rule
         out['example'] = o.get('example') or self.example(out['columns'])
         return out
@@ -519,7 +533,8 @@ class Table:
         for c in known[:2] + wanted + plain:
             if c not in picked and len(picked) < 4 and c not in DESCRIBED:
                 picked.append(c)
-        return f"SELECT {', '.join(picked or list(columns)[:3])} FROM {self.name}"
+        names = [f'"{c}"' if c in KEYWORDS else c for c in picked or list(columns)[:3]]
+        return f"SELECT {', '.join(names)} FROM {self.name}"
 
     def permissions(self, op):
         if self.o.get('permissions'):
@@ -750,7 +765,29 @@ class Table:
         main = call is None and self.detail_shape is not None and self.o['detail'].get('only') is None
         return 'detail' if main or call not in (None, 'list') else 'record'
 
+    def once(self):
+        """Whether the table, or what its rows are below, is asked in one region for all."""
+        o = self.o
+        while 'parent' in o and not o.get('once'):
+            up = o['parent']
+            o = self.s.overlay['tables'].get(up if isinstance(up, str) else up['table'], {})
+        return bool(o.get('once'))
+
+    def described(self, col):
+        """A column of the client. Where all is asked in one region, that is the row's."""
+        if DESCRIBED[col] == 'client.region' and self.fixed_region():
+            return {'value': self.fixed_region()}
+        return {'from': DESCRIBED[col]}
+
+    def fixed_region(self):
+        if self.s.overlay.get('global'):
+            region = endpoint_presets(self.s, self.s.partitions)['global']['region']
+            return '{{ %s }}' % re.fullmatch(r'\{\{ config\.custom_endpoint_signing_region or \((.*)\) \}\}', region)[1]
+        return '{{ %s }}' % HOME if self.once() else None
+
     def hole(self, name):
+        if name == 'region' and self.fixed_region():
+            return self.fixed_region()
         if name in ('partition', 'region', 'account_id'):
             return '{{ client.%s }}' % name
         if '.' in name and name.split('.')[0] not in ('parent', 'client', 'each', 'record'):
@@ -803,12 +840,12 @@ class Table:
                     out[col] = self.special(col, {'map': tags}, want)
                 elif col == 'tags' and self.tags_call():
                     out[col] = self.special(col, self.tags_column(), want)
-                elif col in by_name and (col not in DESCRIBED or 'request_' + col in names):
+                elif col in by_name and (col not in DESCRIBED or col == 'partition' or 'request_' + col in names):
                     out[col] = self.from_member(col, by_name[col], want)
                 elif col in inside:
                     out[col] = self.from_member(col, inside[col], want)
                 elif col in DESCRIBED:
-                    out[col] = {'from': DESCRIBED[col]}
+                    out[col] = self.described(col)
                 elif col in listed:
                     out[col] = self.from_list(col, listed[col], want)
                 else:
