@@ -155,6 +155,7 @@ typedef struct cq_run_dest { /* a destination of one source */
   int begun;
   int broken;    /* nothing more can be written */
   int ended;     /* published, or given up */
+  int unsaid;    /* entries of its journal could not be written */
   char *message; /* why */
   const char *status;
 } cq_run_dest;
@@ -263,6 +264,12 @@ void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
 int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
                        const char *client, const cq_error *why);
 
+/* Entries of the journal.  One that cannot be written is told: in the result,
+ * on stderr, and the run is no success. */
+void cq_run_put_table(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                      const cq_dest_table *t);
+void cq_run_put_run(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                    const char *status);
 /* What stores have to say that write later than they are called. */
 int cq_run_hear(cq_run *r, cq_run_source *s, cq_error *err);
 
@@ -284,6 +291,8 @@ void cq_progress_show(cq_progress *p, const cq_run *r, int final);
 /* One finished table. */
 void cq_progress_table(cq_progress *p, const cq_run *r, const cq_run_source *s,
                        int table);
+/* Something that the journal cannot tell. */
+void cq_progress_say(cq_progress *p, const char *kind, const char *text);
 void cq_progress_free(cq_progress *p);
 
 #endif

@@ -38,6 +38,39 @@ static void keep(cq_run *r, const cq_run_source *s, const char *table,
   r->nerror++;
 }
 
+static void unsaid(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                   const cq_error *why) {
+  char text[sizeof why->text];
+
+  if (o->broken || o->unsaid || why->code == CQ_INTERRUPT) return;
+  if (why->code == CQ_BUSY && !o->ended) {
+    cq_run_break(r, s, o, why);
+    return;
+  }
+  o->unsaid = 1;
+  snprintf(text, sizeof text, "the run tables lack entries: %.900s", why->text);
+  redact(r, s, text);
+  keep(r, s, "", "", "journal", text);
+  o->n.errors++;
+  cq_progress_say(r->progress, "journal", text);
+}
+
+void cq_run_put_table(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                      const cq_dest_table *t) {
+  cq_error why = {0, ""};
+
+  if (o->dest->ops->put_table(o->dest, &o->run, t, &why)) unsaid(r, s, o, &why);
+}
+
+void cq_run_put_run(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                    const char *status) {
+  cq_error why = {0, ""};
+
+  if (o->dest->ops->put_run(o->dest, &o->run, status, &o->n, s->plan.n,
+                            o->message, &why))
+    unsaid(r, s, o, &why);
+}
+
 void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
                  const char *table, const char *client, const char *kind,
                  const cq_error *why) {
@@ -55,9 +88,13 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
     for (int i = 0; i < s->plan.n && o->tables && *table; i++)
       if (strcmp(o->tables[i].def->name, table) == 0)
         o->tables[i].n.errors += error;
-    if (o->begun && !o->broken)
-      o->dest->ops->put_error(o->dest, &o->run, table, client, kind, text,
-                              NULL);
+    if (o->begun && !o->broken) {
+      cq_error lost = {0, ""};
+
+      if (o->dest->ops->put_error(o->dest, &o->run, table, client, kind, text,
+                                  &lost))
+        unsaid(r, s, o, &lost);
+    }
   }
 }
 
@@ -95,6 +132,10 @@ static int event_note(cq_run *r, cq_run_source *s, size_t d,
                       const cq_dest_event *e) {
   cq_run_dest *o = &s->dests[d];
 
+  if (!e->table && (e->warning || o->ended)) {
+    unsaid(r, s, o, &e->why);
+    return CQ_OK;
+  }
   if (!e->table) {
     if (cq_fatal(e->why.code)) return e->why.code;
     cq_run_break(r, s, o, &e->why);
@@ -158,14 +199,14 @@ static void add_open(cq_counts *n, const cq_counts *open, int sign) {
   n->bytes += sign * open->bytes;
 }
 
-static void beat_table(cq_run_source *s, cq_run_dest *o, int k) {
+static void beat_table(cq_run *r, cq_run_source *s, cq_run_dest *o, int k) {
   cq_dest_table *t = &o->tables[k];
   const cq_counts *open = &s->plan.tables[k].open;
 
   add_open(&o->n, open, 1);
   if (strcmp(t->status, "running") != 0) return;
   add_open(&t->n, open, 1);
-  o->dest->ops->put_table(o->dest, &o->run, t, NULL);
+  cq_run_put_table(r, s, o, t);
   add_open(&t->n, open, -1);
 }
 
@@ -182,9 +223,9 @@ void cq_run_beat(cq_run *r, int force) {
 
       cq_run_sum(s, o);
       if (!o->begun || o->broken || o->ended) continue;
-      for (int k = 0; k < s->plan.n; k++) beat_table(s, o, k);
-      o->dest->ops->put_run(o->dest, &o->run, "running", &o->n, s->plan.n, NULL,
-                            NULL);
+      for (int k = 0; k < s->plan.n; k++) beat_table(r, s, o, k);
+      cq_run_put_run(r, s, o, "running");
+      if (o->broken) continue;
       /* Others wait for a transaction that is open: it was long enough. */
       o->dest->ops->commit(o->dest, 1, NULL);
     }

@@ -44,6 +44,23 @@ void cq_progress_free(cq_progress *p) {
   cq_free(p);
 }
 
+void cq_progress_say(cq_progress *p, const char *kind, const char *text) {
+  cq_buf b;
+
+  if (!p) return;
+  if (p->kind == CQ_PROGRESS_LOG) {
+    fprintf(stderr, "cq_sync  %s: %.*s\n", kind, (int)strcspn(text, "\n"),
+            text);
+  } else if (p->kind == CQ_PROGRESS_JSON) {
+    cq_buf_init(&b, 1 << 16);
+    cq_buf_printf(&b,
+                  "{\"event\":\"error\",\"kind\":\"%s\",\"message\":", kind);
+    cq_buf_json(&b, text, strlen(text));
+    if (!b.rc) fprintf(stderr, "%s}\n", b.data);
+    cq_buf_clear(&b);
+  }
+}
+
 /* Rows that units under way have given count as well. */
 static int64_t rows_of(const cq_run *r) {
   return r->n.rows + r->rows_open;

@@ -31,7 +31,8 @@ static const char *dest_status(cq_run_source *s, const cq_run_dest *o) {
     else
       good++;
   }
-  return !bad ? "success" : good ? "partial" : "failed";
+  if (!bad) return o->unsaid ? "partial" : "success";
+  return good ? "partial" : "failed";
 }
 
 const char *cq_run_status(const cq_run *r) {
@@ -125,9 +126,9 @@ static void end_table(cq_run_source *s, cq_run_dest *o, int i) {
 
 /* The run is over there and not published.  Where something can be written
  * still, it says so: nobody is to wait for this run. */
-static void give_up(cq_run_source *s, cq_run_dest *o, const char *status) {
-  o->dest->ops->put_run(o->dest, &o->run, status, &o->n, s->plan.n, o->message,
-                        NULL);
+static void give_up(cq_run *r, cq_run_source *s, cq_run_dest *o,
+                    const char *status) {
+  cq_run_put_run(r, s, o, status);
   o->dest->ops->commit(o->dest, 1, NULL);
   o->ended = 1;
 }
@@ -170,12 +171,14 @@ static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
   }
   if (why.code) cq_run_break(r, s, o, &why);
   if (o->broken)
-    give_up(s, o, "failed");
+    give_up(r, s, o, "failed");
   else if (o->spec->summary)
     summary(r, s, o);
+  o->ended = 1;
+  rc = cq_run_hear(r, s, err); /* an entry that came too late */
   cq_run_sum(s, o);
-  if (o->broken) o->status = "failed";
-  return CQ_OK;
+  o->status = o->broken ? "failed" : o->unsaid ? dest_status(s, o) : o->status;
+  return rc;
 }
 
 /* Those that are done are published while others are still writing: none waits
@@ -192,7 +195,7 @@ int cq_run_publish(cq_run *r, cq_run_source *s, cq_error *err) {
 
     cq_error_nomem(&why);
     cq_run_break(r, s, &s->dests[d], &why);
-    if (s->dests[d].begun) give_up(s, &s->dests[d], "failed");
+    if (s->dests[d].begun) give_up(r, s, &s->dests[d], "failed");
     s->dests[d].ended = 1;
     left = 0;
   }
@@ -213,6 +216,7 @@ int cq_run_publish(cq_run *r, cq_run_source *s, cq_error *err) {
     if (env->interrupted && env->interrupted(env->user))
       rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
     if (rc == CQ_OK) rc = cq_run_hear(r, s, err);
+    cq_run_beat(r, 0);
     cq_progress_show(r->progress, r, 0);
     cq_http_wait(env->http, WAIT_MS);
   }
@@ -228,7 +232,8 @@ void cq_run_stop(cq_run *r, const char *status) {
     for (size_t d = 0; d < s->ndest; d++) {
       cq_run_dest *o = &s->dests[d];
 
-      if (o->begun && !o->ended) give_up(s, o, o->broken ? "failed" : status);
+      if (o->begun && !o->ended)
+        give_up(r, s, o, o->broken ? "failed" : status);
     }
   }
 }

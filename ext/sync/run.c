@@ -212,8 +212,7 @@ static int migrate_tables(cq_run *r, cq_run_source *s, cq_run_dest *o,
         return rc;
       }
     }
-    if (!o->broken)
-      o->dest->ops->put_table(o->dest, &o->run, &o->tables[i], NULL);
+    if (!o->broken) cq_run_put_table(r, s, o, &o->tables[i]);
   }
   if (!o->broken) {
     cq_error why = {0, ""};

@@ -93,8 +93,7 @@ int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
       dt->status = cq_run_table_status(dt);
       if (!o->dest) continue; /* could not be opened */
       o->dest->ops->drop(o->dest, dt);
-      if (o->begun && !o->broken)
-        o->dest->ops->put_table(o->dest, &o->run, dt, NULL);
+      if (o->begun && !o->broken) cq_run_put_table(r, u->source, o, dt);
     }
     cq_progress_table(r->progress, r, u->source, u->table);
   }

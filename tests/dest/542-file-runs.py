@@ -102,6 +102,23 @@ for routes, want in ((crew(1, 'a1') + crew(2, 'a2'), [(1, 'a1'), (2, 'a2')]), (c
     r = d.sync(spec(what='fleet_crews'))
     t.is_(f'below one parent: {want}', (r['status'], names()), ('partial' if '403' in routes else 'success', want))
 
+# ---- taken for dead while it ran: it publishes nothing
+fresh()
+t.routes(SHIPS)
+t.sync(spec())
+was = objects.manifests('out')
+t.routes(SHIPS.replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  delay 700\n').replace('Fram', 'Maud'))
+p = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', 'import sys; sys.path.insert(0, sys.argv[1]); from conformance import Sync; print(Sync("child.db").sync(sys.argv[2]))',
+                      os.environ['CQ_ROOT'] + '/tests/dest', spec()], stdout=subprocess.PIPE, text=True)
+claim, until = 'out/_cq/sources/fleet.json', time.monotonic() + 20
+while (objects.load(claim)['state'], t.asked('*ships*')) != ('running', 3) and time.monotonic() < until:
+    time.sleep(0.02)
+with open(claim + '.new', 'w') as f:
+    json.dump({**objects.load(claim), 'owner': 'elsewhere:1:x'}, f)
+os.rename(claim + '.new', claim)
+t.has('of another machine now', p.communicate()[0], 'another run of it has begun')
+t.is_('what was there is there', objects.manifests('out'), was)
+
 # ---- a large unit has files of its own, which go with it
 fresh()
 BIG = rows_of('oslo', 60, 'b', 200000)

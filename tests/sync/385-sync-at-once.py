@@ -150,6 +150,18 @@ r = t.sync(s)
 t.is_('beside half a live query', (r['status'], first, half.fetchall()), ('success', ('inside',), [('inside',)]))
 other.close()
 
+# ---- taken for dead while it ran, and settled by another: it publishes nothing
+t.routes('GET /*/notes\n  delay 500\n  body [{"text":"late"}]\n')
+got = []
+th = thread('{source: fleet, name: taken, tables: [fleet_notes]}', got)
+until = time.monotonic() + 10
+while not t.one("SELECT count(*) FROM cq_syncs WHERE source_name = 'taken' AND unsettled") and time.monotonic() < until:
+    time.sleep(0.02)
+t.db.execute("UPDATE cq_syncs SET unsettled = 0, status = 'interrupted' WHERE source_name = 'taken'")
+th.join()
+t.has('taken over', got[0], 'its run in main was taken over by another connection')
+t.is_('nothing is published, nor settled twice', (t.rows("SELECT * FROM cq_units WHERE source_name = 'taken'"), settled()), ([], 0))
+
 # ---- a fork in the middle -----------------------------------------------------------------
 routes('forked')
 mine, got = connect(check_same_thread=False), []

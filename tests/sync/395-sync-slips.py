@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
 
@@ -103,4 +104,18 @@ for seconds in (0.3, 0.9, 1.7):
     t.is_(f'Ctrl-C after {seconds} s', (told, db.in_transaction, other.execute('SELECT status FROM cq_syncs').fetchall()), ('interrupted', False, [('interrupted',)]))
     other.close()
     db.close()
+# ---- a journal that takes no entry: no success, and it says why
+j = Sync('journal.db')
+NOTES = '{source: fleet, tables: [fleet_notes]}'
+j.routes('GET /*/notes\n  body [{"text":"a\\u0000b"}]\n')
+t.is_('a warning alone is success', j.sync(NOTES)['status'], 'success')
+j.db.execute("CREATE TRIGGER full BEFORE INSERT ON cq_sync_errors BEGIN SELECT RAISE(ABORT, 'no room for entries'); END")
+r = j.sync(NOTES)
+t.is_('an entry that is lost is not', (r['status'], [e['kind'] for e in r['errors']], r['destinations'][0]['status'], j.one('SELECT count(*) FROM fleet_notes')), ('partial', ['journal'], 'partial', 2))
+t.has('told once, in words', r['errors'], 'the run tables lack entries: destination main: statement: no room for entries')
+code = 'import os, sys\nsys.path.insert(0, os.environ["CQ_ROOT"] + "/tests/sync")\nfrom synctest import Sync\nSync("journal.db").sync(sys.argv[1])'
+for kind, word in (('log', 'cq_sync  journal: the run tables lack entries'), ('json', '"kind":"journal"')):
+    p = subprocess.run([os.environ['CQ_PYTHON'], '-c', code, NOTES[:-1] + ', progress: %s}' % kind], stderr=subprocess.PIPE, text=True)
+    t.has(f'on stderr: {kind}', p.stderr, word)
+
 t.done()

@@ -17,6 +17,8 @@ typedef struct fake {
 } fake;
 static struct {
   int delay_ms, hang, fail_write, fail_end, fail_publish, fail_open;
+  int fail_journal; /* the code that it gives; 0 = it does not */
+  int beats;
   int rows, wrong, ends, failed_ends, published, closed, drops, commits, reads;
   int refuse; /* the next commit finds that its table is refused */
   cq_dest_table *refused;
@@ -161,7 +163,8 @@ static int fake_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
                           const char *client, const char *kind,
                           const char *message, cq_error *err) {
   (void)d, (void)r, (void)table, (void)client, (void)kind, (void)message;
-  (void)err;
+  if (it.fail_journal)
+    return cq_error_set(err, it.fail_journal, "no entry, password hunter22");
   return CQ_OK;
 }
 
@@ -176,6 +179,7 @@ static int fake_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
     cut |= f->def->interrupted(f->def->user);
     nap(10);
   }
+  it.beats += strcmp(status, "running") == 0;
   snprintf(it.last, sizeof it.last, "run %s%s", status, cut ? " cut" : "");
   return CQ_OK;
 }
@@ -368,6 +372,60 @@ static void test_writer_warnings_are_told(void) {
   CHECK_STR(e.client, "c1");
   CHECK(strstr(e.why.text, "n: odd") != NULL);
   CHECK_INT(dest->ops->poll(dest, &e), CQ_DONE);
+  dest->ops->close(dest);
+}
+
+static void test_writer_lost_entries_of_the_journal_are_told_once(void) {
+  cq_error err = {0, ""};
+  cq_dest_event e;
+
+  if (begin(0)) return;
+  it.fail_journal = CQ_ERROR;
+  for (int i = 0; i < 3; i++)
+    CHECK_INT(dest->ops->put_error(dest, &run, "things", "c1", "failed", "why",
+                                   &err),
+              CQ_OK);
+  CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
+  CHECK_INT(dest->ops->poll(dest, &e), CQ_ROW);
+  CHECK_INT(e.warning, 1);
+  CHECK(e.table == NULL);
+  CHECK_STR(e.why.text, "no entry, password ***");
+  CHECK_INT(dest->ops->poll(dest, &e), CQ_DONE);
+  CHECK_INT(send(1, &err), CQ_OK);
+  dest->ops->close(dest);
+}
+
+static void test_writer_a_source_taken_over_ends_it(void) {
+  cq_error err = {0, ""};
+  cq_dest_event e;
+
+  if (begin(0)) return;
+  it.fail_journal = CQ_BUSY;
+  CHECK_INT(
+      dest->ops->put_error(dest, &run, "things", "c1", "failed", "why", &err),
+      CQ_OK);
+  CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
+  CHECK_INT(dest->ops->poll(dest, &e), CQ_ROW);
+  CHECK_INT(e.warning, 0);
+  CHECK(e.table == NULL);
+  CHECK_INT(send(1, &err), CQ_BUSY);
+  dest->ops->close(dest);
+}
+
+/* What the caller has told stands behind rows: the store hears that the run is
+ * alive all the same, until it is over. */
+static void test_writer_signs_of_life_do_not_wait_behind_rows(void) {
+  cq_error err = {0, ""};
+  int beats;
+
+  if (begin(0)) return;
+  it.delay_ms = 700;
+  CHECK_INT(send(4, &err), CQ_OK);
+  CHECK_INT(finish(&err), CQ_OK);
+  beats = it.beats;
+  CHECK(beats >= 1);
+  nap(1600);
+  CHECK_INT(it.beats, beats);
   dest->ops->close(dest);
 }
 
@@ -627,6 +685,9 @@ static void test_writer_without_memory_says_so(void) {
 int main(void) {
   RUN(test_writer_rows_come_in_order_and_once);
   RUN(test_writer_warnings_are_told);
+  RUN(test_writer_lost_entries_of_the_journal_are_told_once);
+  RUN(test_writer_a_source_taken_over_ends_it);
+  RUN(test_writer_signs_of_life_do_not_wait_behind_rows);
   RUN(test_writer_table_refused_later_is_told);
   RUN(test_writer_failed_write_fails_its_table_and_is_told_once);
   RUN(test_writer_failed_end_is_told);

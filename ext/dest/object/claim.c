@@ -48,6 +48,7 @@ static int settle_pending(obj_dest *d, obj_run *run, int keep, cq_error *err) {
 
     if (group == run->r->group) continue;
     rc = obj_settle(d, run, group, keep, err);
+    if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
     any = 1;
   }
   if (rc || !any) return rc;
@@ -106,6 +107,11 @@ int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
 
 int obj_claim_beat(obj_dest *d, obj_run *run, cq_error *err) {
   if (!run->claimed || cq_mono_ms() - run->beat_ms < BEAT_MS) return CQ_OK;
+  return put_claim(d, run, "running", run->claim_tag, err);
+}
+
+int obj_claim_hold(obj_dest *d, obj_run *run, cq_error *err) {
+  if (!run->claimed) return CQ_OK;
   return put_claim(d, run, "running", run->claim_tag, err);
 }
 

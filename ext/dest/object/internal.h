@@ -220,6 +220,8 @@ void obj_units_free(obj_dest *d, obj_table *t);
 int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err);
 /* A sign of life; CQ_BUSY where somebody else has taken the source over. */
 int obj_claim_beat(obj_dest *d, obj_run *run, cq_error *err);
+/* The same, at once: is it still ours? */
+int obj_claim_hold(obj_dest *d, obj_run *run, cq_error *err);
 /* The run is over; `settled`: nothing of it is left to be looked after. */
 int obj_claim_end(obj_dest *d, obj_run *run, int settled, cq_error *err);
 

@@ -105,6 +105,7 @@ static int seal_due(obj_dest *d, obj_run *run, int force, cq_error *err) {
       if (!o->own) obj_out_abort(d, o); /* its table has failed */
     } else if (!o->own) {
       rc = obj_out_seal(d, o, err);
+      if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
     } else if (d->full && o->to && o->to->held) {
       obj_unit *x = unit_with(o->table, o);
 
@@ -134,6 +135,7 @@ static int finish_sealed(obj_dest *d, obj_run *run, int *any, cq_error *err) {
     next = o->next;
     if (!o->sealed) continue;
     rc = obj_out_finish(d, o, err);
+    if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
     if (rc) break;
     obj_add_line(&b, json_pack("{ss ss sI sI si ss}", "table_name", t->name,
                                "file", f->key, "rows", (json_int_t)f->rows,
@@ -152,7 +154,8 @@ int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err) {
   if (run->ended) return CQ_OK;
   if (!force && !d->full && now - run->committed_ms < LOOK_MS) return CQ_OK;
   run->committed_ms = now;
-  rc = seal_due(d, run, force, err);
+  rc = obj_claim_beat(d, run, err);
+  if (rc == CQ_OK) rc = seal_due(d, run, force, err);
   for (const obj_out *o = run->outs; o; o = o->next) sealed |= o->sealed;
   if (rc == CQ_OK && sealed) rc = finish_sealed(d, run, &any, err);
   d->full = 0;

@@ -240,6 +240,7 @@ static int make_entries(obj_dest *d, obj_run *run, json_t *tables,
 
     if (t->failed || (!t->ndone && !t->complete)) continue;
     rc = publish_table(d, t, obj_entry(run->latest, t->name), &entry, err);
+    if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
     if (rc == CQ_OK && json_array_append_new(tables, entry))
       rc = cq_error_nomem(err);
     if (obj_interrupted(d) && rc == CQ_OK)
@@ -265,6 +266,9 @@ int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
                   "format", d->o.format->name, "root", root, "tables", tables);
     rc = j ? obj_put_json(d, own, j, NULL, NULL, err) : cq_error_nomem(err);
   }
+  /* Whoever took the run for dead has settled it, and its files are gone: it
+   * is seen to be ours right before readers see it. */
+  if (rc == CQ_OK) rc = obj_claim_hold(d, run, err);
   if (rc == CQ_OK) {
     rc = obj_put_json(d, latest, j, run->latest_tag, run->latest_tag, err);
     if (rc == CQ_BUSY)
@@ -302,8 +306,8 @@ static int write_empty(obj_dest *d, obj_run *run, cq_error *err) {
 
 /* The snapshot stands: what is left to do is told to the next run where it
  * cannot be done now. */
-static void clean_up(obj_dest *d, obj_run *run) {
-  int rc = obj_tables_write(d, run, NULL);
+static void clean_up(obj_dest *d, obj_run *run, cq_error *unsaid) {
+  int rc = obj_tables_write(d, run, unsaid);
 
   if (rc == CQ_OK) rc = obj_remove_unused(d, run, NULL);
   if (rc == CQ_OK) rc = obj_remove_journal(d, run, NULL);
@@ -337,6 +341,6 @@ int cq_object_publish(cq_dest *base, const cq_dest_run *r,
   rc = obj_run_say(run, status, message);
   obj_abandon(d, run);
   run->ended = 1;
-  clean_up(d, run);
+  clean_up(d, run, err);
   return rc ? cq_error_nomem(err) : CQ_OK;
 }

@@ -317,6 +317,15 @@ int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
                    kind, (int)n, message, hint ? hint + 7 : NULL, now);
 }
 
+/* Is the run still nobody else's?  Whoever took it for dead has settled it. */
+static int ours(cq_lite *d, const cq_dest_run *r, int n, cq_error *err) {
+  if (n) return CQ_OK;
+  return cq_error_set(err, CQ_BUSY,
+                      "source %s: its run in %s was taken over by another "
+                      "connection",
+                      r->source, d->base.name);
+}
+
 static char *run_sql(const cq_lite *d, const cq_dest_run *r, const char *status,
                      const cq_counts *n, int ntable, const char *message) {
   char now[40], *end = NULL, *sql;
@@ -333,12 +342,12 @@ static char *run_sql(const cq_lite *d, const cq_dest_run *r, const char *status,
       "UPDATE \"%w\".cq_syncs SET status = %Q, tables = %d, units = %lld, "
       "units_done = %lld, rows = %lld, errors = %lld, requests = %lld, retries "
       "= %lld, throttled_ms = %lld, bytes = %lld, updated = %Q, finished = %s, "
-      "message = %Q WHERE sync_group_id = %lld AND source_name = %Q%s%s",
+      "message = %Q WHERE sync_group_id = %lld AND source_name = %Q%s%s%s",
       d->schema, status, ntable, (long long)n->units, (long long)n->units_done,
       (long long)n->rows, (long long)n->errors, (long long)n->requests,
       (long long)n->retries, (long long)n->throttled_ms, (long long)n->bytes,
       now, over ? "updated" : "NULL", message, (long long)r->group, r->source,
-      end ? "; " : "", end ? end : "");
+      over ? "" : " AND unsettled = 1", end ? "; " : "", end ? end : "");
   sqlite3_free(end);
   return sql;
 }
@@ -356,6 +365,8 @@ int lite_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
   sql = run_sql(d, r, status, n, ntable, message);
   if (!sql) return cq_error_nomem(err);
   if (rc == CQ_OK) rc = lite_run_sql(d, sql, "cq_syncs", err);
+  if (rc == CQ_OK && strcmp(status, "running") == 0)
+    rc = ours(d, r, sqlite3_changes(d->h->db), err);
   /* Whatever it says: the write that was interrupted has rolled all back. */
   if (rc && !d->h->own && strcmp(status, "interrupted") == 0)
     rc = lite_aside(d, sql, err);
@@ -408,6 +419,11 @@ int lite_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
   if (rc == CQ_OK) rc = lite_begin(d, err);
   if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_publish");
   if (rc) return rc;
+  rc = lite_exec(d, err,
+                 "UPDATE \"%w\".cq_syncs SET unsettled = 0 WHERE "
+                 "sync_group_id = %lld AND source_name = %Q AND unsettled = 1",
+                 d->schema, (long long)r->group, r->source);
+  if (rc == CQ_OK) rc = ours(d, r, sqlite3_changes(d->h->db), err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     if (t[i]->failed)
       rc =
@@ -428,11 +444,6 @@ int lite_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
     if (t[i]->failed && d->base.mode == CQ_MODE_APPEND)
       rc = remove_rows(d, r->group, r->source, t[i]->def->name, err);
   if (rc == CQ_OK) rc = lite_put_run(base, r, status, n, nt, message, err);
-  if (rc == CQ_OK)
-    rc = lite_exec(d, err,
-                   "UPDATE \"%w\".cq_syncs SET unsettled = 0 WHERE "
-                   "sync_group_id = %lld AND source_name = %Q",
-                   d->schema, (long long)r->group, r->source);
   if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_publish");
   lite_exec(d, NULL, "RELEASE cq_publish");
   return rc ? rc : lite_commit(d, 1, err);

@@ -180,23 +180,29 @@ void writer_drop(cq_dest *d, cq_dest_table *t) {
   hand_over(w, k, NULL);
 }
 
-/* The journal: what cannot be written of it is told where it matters, when the
- * run is published. */
+/* ---- the journal ------------------------------------------------------------------ */
+
+enum { BEAT_MS = 1000 };
+
 static int do_put_table(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   task *t = (task *)(void *)j;
 
   if (writer_refused(w, NULL, NULL)) return CQ_OK;
   writer_update(w, t->table, &t->state);
-  return w->ops->put_table(w->store, t->run, &t->table->twin, err);
+  if (w->ops->put_table(w->store, t->run, &t->table->twin, err))
+    writer_tell_unsaid(w, err);
+  return CQ_OK;
 }
 
 int writer_put_table(cq_dest *d, const cq_dest_run *r, const cq_dest_table *t,
                      cq_error *err) {
   writer *w = writer_of(d);
-  task *k = t->own ? task_new(do_put_table, NULL, 0) : NULL;
+  task *k;
 
-  if (!k) return CQ_OK; /* it was never migrated: publish tells */
+  if (!t->own) return CQ_OK; /* it was never migrated: publish tells */
+  k = task_new(do_put_table, NULL, 0);
+  if (!k) return cq_error_nomem(err);
   k->table = t->own;
   k->run = writer_run(w, r);
   k->state = *t;
@@ -208,8 +214,10 @@ static int do_put_error(void *user, cq_job *j, cq_error *err) {
   task *t = (task *)(void *)j;
 
   if (writer_refused(w, NULL, NULL)) return CQ_OK;
-  return w->ops->put_error(w->store, t->run, t->texts[0], t->texts[1],
-                           t->texts[2], t->texts[3], err);
+  if (w->ops->put_error(w->store, t->run, t->texts[0], t->texts[1], t->texts[2],
+                        t->texts[3], err))
+    writer_tell_unsaid(w, err);
+  return CQ_OK;
 }
 
 int writer_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
@@ -227,9 +235,30 @@ int writer_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
 static int do_put_run(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   task *t = (task *)(void *)j;
+  wrun *x = writer_run_of(w, t->run);
 
-  return w->ops->put_run(w->store, t->run, t->texts[0], &t->n, t->ntable,
-                         t->texts[1], err);
+  if (writer_refused(w, NULL, NULL)) return CQ_OK;
+  if (x) {
+    x->n = t->n;
+    x->ntable = t->ntable;
+    x->told_ms = cq_mono_ms();
+  }
+  if (w->ops->put_run(w->store, t->run, t->texts[0], &t->n, t->ntable,
+                      t->texts[1], err))
+    writer_tell_unsaid(w, err);
+  return CQ_OK;
+}
+
+void writer_beat(writer *w) {
+  for (wrun *x = writer_runs(w); x; x = x->next) {
+    cq_error err = {0, ""};
+
+    if (!x->alive || cq_mono_ms() - x->told_ms < BEAT_MS) continue;
+    x->told_ms = cq_mono_ms();
+    if (w->ops->put_run(w->store, &x->run, "running", &x->n, x->ntable, NULL,
+                        &err))
+      writer_tell_unsaid(w, &err);
+  }
 }
 
 int writer_put_run(cq_dest *d, const cq_dest_run *r, const char *status,

@@ -116,6 +116,11 @@ enum { CQ_STATES_BYTES = 8 << 20 };
 typedef struct wrun {
   struct wrun *next;
   cq_dest_run run; /* texts are the caller's, which outlive the destination */
+  /* Of the writer's thread: how far it was when that was last told. */
+  int alive; /* from its begin to its end */
+  cq_counts n;
+  int ntable;
+  int64_t told_ms;
 } wrun;
 
 typedef struct wunit {
@@ -157,6 +162,7 @@ typedef struct writer {
   event *first, *last; /* under the lock */
   int broken;          /* under the lock: the store as a whole is unusable */
   cq_error broken_why;
+  int unsaid; /* under the lock: entries of the journal are lost, and told of */
 } writer;
 
 static inline writer *writer_of(cq_dest *d) {
@@ -172,9 +178,15 @@ void writer_tell(writer *w, wtable *t, const char *client, int warning,
                  const cq_error *why);
 void writer_tell_failed(writer *w, wtable *t, const char *client,
                         const cq_error *why);
+void writer_tell_unsaid(writer *w, const cq_error *why);
 void writer_counts(writer *w); /* to the caller's tables */
 int writer_poll(cq_dest *d, cq_dest_event *out);
+/* Both grow at their heads, by the caller's thread alone. */
+static inline wrun *writer_runs(const writer *w) {
+  return __atomic_load_n(&w->runs, __ATOMIC_ACQUIRE);
+}
 cq_dest_run *writer_run(writer *w, const cq_dest_run *r);
+wrun *writer_run_of(writer *w, const cq_dest_run *twin);
 wtable *writer_table(writer *w, cq_dest_table *t);
 void writer_update(writer *w, wtable *t, const cq_dest_table *from);
 void writer_counts_back(writer *w, wtable *t);
@@ -197,5 +209,8 @@ int writer_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
                    const cq_counts *n, int ntable, const char *message,
                    cq_error *err);
 int writer_commit(cq_dest *d, int force, cq_error *err);
+/* Writer's thread: a sign of life of the runs that have given none for a while,
+ * since it stands behind rows. */
+void writer_beat(writer *w);
 
 #endif

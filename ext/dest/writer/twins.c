@@ -65,6 +65,23 @@ void writer_tell_failed(writer *w, wtable *t, const char *client,
   if (!writer_refused(w, t, NULL)) writer_tell(w, t, client, 0, why);
 }
 
+/* An entry of the journal that cannot be written; that the source is another's
+ * now ends it all.  The first is told: they are of one cause. */
+void writer_tell_unsaid(writer *w, const cq_error *why) {
+  int first;
+
+  if (why->code == CQ_OK || why->code == CQ_INTERRUPT) return;
+  if (why->code == CQ_BUSY) {
+    writer_tell(w, NULL, "", 0, why);
+    return;
+  }
+  pthread_mutex_lock(&w->queue.lock);
+  first = !w->unsaid;
+  w->unsaid = 1;
+  pthread_mutex_unlock(&w->queue.lock);
+  if (first) writer_tell(w, NULL, "", 1, why);
+}
+
 void writer_counts(writer *w) {
   pthread_mutex_lock(&w->queue.lock);
   for (wtable *t = w->tables; t; t = t->next) {
@@ -98,8 +115,15 @@ int writer_poll(cq_dest *d, cq_dest_event *out) {
 
 /* ---- twins ---------------------------------------------------------------------------- */
 
+wrun *writer_run_of(writer *w, const cq_dest_run *twin) {
+  wrun *x = writer_runs(w);
+
+  while (x && &x->run != twin) x = x->next;
+  return x;
+}
+
 cq_dest_run *writer_run(writer *w, const cq_dest_run *r) {
-  for (wrun *x = w->runs; x; x = x->next)
+  for (wrun *x = writer_runs(w); x; x = x->next)
     if (x->run.source == r->source || strcmp(x->run.source, r->source) == 0)
       return &x->run;
   return NULL;

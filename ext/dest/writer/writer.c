@@ -76,8 +76,15 @@ static int writer_last_group(cq_dest *d, int64_t *out, cq_error *err) {
 
 static int do_begin(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
+  cq_dest_run *run = call_of(j)->begun;
+  int rc = w->ops->begin(w->store, run, err);
+  wrun *x = writer_run_of(w, run);
 
-  return w->ops->begin(w->store, call_of(j)->begun, err);
+  if (rc == CQ_OK && x) {
+    x->alive = 1;
+    x->told_ms = cq_mono_ms();
+  }
+  return rc;
 }
 
 static int writer_begin(cq_dest *d, cq_dest_run *r, cq_error *err) {
@@ -90,7 +97,7 @@ static int writer_begin(cq_dest *d, cq_dest_run *r, cq_error *err) {
   x->run = *r;
   /* The store may keep it, also where an interrupt hides that it has begun. */
   x->next = w->runs;
-  w->runs = x;
+  __atomic_store_n(&w->runs, x, __ATOMIC_RELEASE);
   rc = call_wait(w, do_begin, &c, err);
   if (rc) return rc;
   r->retry = x->run.retry;
@@ -267,6 +274,8 @@ static int writer_rows(cq_dest *d, const cq_dest_run *r,
 static int do_publish(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   call *c = call_of(j);
+  cq_error unsaid = {0, ""};
+  wrun *x = writer_run_of(w, c->run);
   int rc;
 
   for (int i = 0; i < c->nt; i++) {
@@ -274,7 +283,12 @@ static int do_publish(void *user, cq_job *j, cq_error *err) {
     c->twins[i] = &c->tables[i]->twin;
   }
   rc = w->ops->publish(w->store, c->run, c->twins, c->nt, c->status, c->n,
-                       c->message, err);
+                       c->message, &unsaid);
+  if (x) x->alive = 0;
+  if (rc)
+    *err = unsaid;
+  else
+    writer_tell_unsaid(w, &unsaid);
   for (int i = 0; i < c->nt; i++) writer_counts_back(w, c->tables[i]);
   return rc;
 }
@@ -337,9 +351,11 @@ static int writer_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err) {
 static int do_last_word(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   call *c = call_of(j);
+  wrun *x = writer_run_of(w, c->run);
   int rc = w->ops->put_run(w->store, c->run, c->status, c->n, c->nt, c->message,
                            err);
 
+  if (x) x->alive = 0;
   return rc ? rc : w->ops->commit(w->store, 1, err);
 }
 
@@ -420,6 +436,7 @@ static void idle(void *user) {
   cq_error err = {0, ""};
 
   if (!w->store || writer_refused(w, NULL, NULL)) return;
+  writer_beat(w);
   if (w->ops->commit(w->store, 0, &err)) writer_tell(w, NULL, "", 0, &err);
   writer_hear(w);
 }
