@@ -50,6 +50,13 @@ static int calls_when(cq_calls *c, const cq_call *d, int row, int *yes,
   return rc;
 }
 
+const cq_decode_ops *cq_call_decode(const cq_scan_shared *sh, size_t call) {
+  const cq_request_def *r = sh->table->calls[call].request;
+  const cq_decode_ops *own = r && r->decode ? cq_decode_find(r->decode) : NULL;
+
+  return own ? own : sh->decode;
+}
+
 int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
                   cq_calls **out, cq_error *err) {
   const cq_table *t = sh->table;
@@ -151,7 +158,7 @@ static void unit_stop(cq_calls *c, unit *u) {
   }
   cq_fetch_close(u->fetch);
   u->fetch = NULL;
-  if (u->decoder) c->sh->decode->close(u->decoder);
+  if (u->decoder) cq_call_decode(c->sh, (size_t)u->call)->close(u->decoder);
   u->decoder = NULL;
 }
 
@@ -249,11 +256,16 @@ static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
 
 static int unit_page(cq_calls *c, unit *u, cq_error *err) {
   const cq_call *d = &c->sh->table->calls[u->call];
-  const cq_value *env = c->sh->decode->envelope(u->decoder);
+  const cq_value *env =
+      cq_call_decode(c->sh, (size_t)u->call)->envelope(u->decoder);
   int go = 0;
   int rc = cq_page_follow(&d->page, &u->page, u->fetch,
                           u->answer->nrow - u->before, env, NULL, &go, err);
+  cq_scope s = c->base;
 
+  s.transfer = cq_fetch_transfer(u->fetch);
+  if (rc == CQ_OK)
+    rc = cq_columns_late(c->sh, &s, c->batch, u->first, u->nrow, u->call, err);
   unit_stop(c, u);
   u->before = u->answer->nrow;
   if (rc)
@@ -271,6 +283,7 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   cq_scan_shared *sh = c->sh;
   cq_block *piece;
   cq_error why = {0, ""};
+  const cq_decode_ops *ops = cq_call_decode(sh, (size_t)u->call);
   int first = !u->decoder, final, rc, yes;
   cq_outcome o = cq_fetch_poll(u->fetch);
 
@@ -318,12 +331,12 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   if (rc) return rc;
   if (!piece && !final) return CQ_BUSY;
   if (first && final && (!piece || piece->len == 0))
-    rc = cq_fetch_empty(u->fetch, sh->decode, err);
+    rc = cq_fetch_empty(u->fetch, ops, err);
   if (rc == CQ_OK && !u->answer &&
       !(u->answer = cq_batch_new(sh->table->nslot + 1)))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK && !u->decoder)
-    rc = sh->decode->open(sh->call_programs[u->call], &u->decoder, err);
+    rc = ops->open(sh->call_programs[u->call], &u->decoder, err);
   if (rc) {
     if (piece) cq_block_unref(piece);
     return rc;
@@ -331,7 +344,7 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   if (final && piece && first)
     cq_page_body(&sh->table->calls[u->call].page, &u->page, piece->data,
                  piece->len);
-  rc = sh->decode->feed(u->decoder, piece, final, u->answer, err);
+  rc = ops->feed(u->decoder, piece, final, u->answer, err);
   if (rc) {
     cq_fetch_refused(u->fetch, err);
     return rc;
@@ -376,7 +389,7 @@ int cq_calls_poll(cq_calls *c, cq_error *err) {
   if (all) {
     cq_scope s = c->base;
 
-    rc = cq_columns_late(c->sh, &s, c->batch, err);
+    rc = cq_columns_late(c->sh, &s, c->batch, 0, c->batch->nrow, -1, err);
     if (rc) return rc;
   }
   return all ? CQ_DONE : CQ_BUSY;

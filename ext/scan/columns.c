@@ -64,7 +64,7 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
     int i = sh->need.order[k];
     const cq_column *c = &t->columns[i];
 
-    if (c->call != call) continue;
+    if (c->call != call || (sh->need.late[i] & CQ_LATE_ANSWER)) continue;
     for (int row = first; row < batch->nrow && rc == CQ_OK; row++) {
       const cq_value *cells = cq_batch_row(batch, row);
       cq_value raw;
@@ -85,7 +85,7 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
 }
 
 int cq_columns_late(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
-                    cq_error *err) {
+                    int first, int n, int call, cq_error *err) {
   const cq_table *t = sh->table;
   cq_context ctx = cq_scope_context(scope);
   cq_arena tmp;
@@ -96,8 +96,10 @@ int cq_columns_late(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
     int i = sh->need.order[k];
     const cq_column *c = &t->columns[i];
 
-    if (!sh->need.late[i]) continue;
-    for (int row = 0; row < batch->nrow && rc == CQ_OK; row++) {
+    if (call < 0 ? sh->need.late[i] != CQ_LATE_CALLS
+                 : c->call != call || !(sh->need.late[i] & CQ_LATE_ANSWER))
+      continue;
+    for (int row = first; row < first + n && rc == CQ_OK; row++) {
       const cq_value *cells = cq_batch_row(batch, row);
       cq_value raw;
 

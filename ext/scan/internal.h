@@ -269,7 +269,7 @@ typedef struct cq_need {
   unsigned char *parent; /* per column of the parent, or NULL */
   int *order;
   int norder;          /* VALUE columns, dependencies first */
-  unsigned char *late; /* of a column: its value needs another call's columns */
+  unsigned char *late; /* of a column: CQ_LATE_* */
 } cq_need;
 int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
                     cq_need *out, cq_error *err);
@@ -365,14 +365,20 @@ int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
 int cq_calls_poll(cq_calls *c, cq_error *err); /* CQ_DONE, CQ_BUSY, error */
 /* Rows that an error rule dropped: a byte per row, valid when done. */
 const unsigned char *cq_calls_dropped(const cq_calls *c);
+/* What reads a call's answers: as its request says, else as the table's. */
+const cq_decode_ops *cq_call_decode(const cq_scan_shared *sh, size_t call);
 void cq_calls_close(cq_calls *c);
 /* Fills the columns that are not in the record: constants, and values whose
  * call is `call` (-1: those without). */
 int cq_columns_fill(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
                     int first, int call, cq_error *err);
-/* Once all calls are done: the values that need several of them. */
+/* What a value waits for: columns of other calls; or it is made at once, of the
+ * answer of its call (response.x). */
+enum { CQ_LATE_CALLS = 1, CQ_LATE_ANSWER = 2 };
+/* The values of rows first..first+n that are CQ_LATE_CALLS (call -1, once all
+ * calls are done) or CQ_LATE_ANSWER of `call`. */
 int cq_columns_late(const cq_scan_shared *sh, cq_scope *scope, cq_batch *batch,
-                    cq_error *err);
+                    int first, int n, int call, cq_error *err);
 
 /* ---- denied.c: what may not be read -------------------------------------- */
 /* Counts a request that was denied; the first one's reason is kept. */

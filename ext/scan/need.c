@@ -128,10 +128,12 @@ static void need_late(const cq_table *t, cq_need *out) {
     for (size_t r = 0; r < n; r++) {
       int s = refs[r]->root == CQ_R_ROW ? refs[r]->slot : -1;
 
+      if (refs[r]->root == CQ_R_RESPONSE && t->columns[i].call >= 0)
+        out->late[i] |= CQ_LATE_ANSWER;
       if (s < 0 || s >= t->ncol) continue;
-      if (out->late[s] ||
+      if ((out->late[s] & CQ_LATE_CALLS) ||
           (t->columns[s].call >= 0 && t->columns[s].call != t->columns[i].call))
-        out->late[i] = 1;
+        out->late[i] |= CQ_LATE_CALLS;
     }
   }
 }

@@ -177,7 +177,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
     d.envelope = env;
     d.nslot = t->nslot + 1;
     d.nenvslot = 4;
-    rc = s->sh.decode->compile(&d, &s->sh.call_programs[k], err);
+    rc = cq_call_decode(&s->sh, k)->compile(&d, &s->sh.call_programs[k], err);
   }
   if (rc) cq_error_prefix(err, "%s: ", t->name);
 done:
@@ -452,7 +452,7 @@ void cq_scan_close(cq_scan *s) {
   cq_batch_free(s->out);
   for (size_t k = 0; s->sh.call_programs && k < s->sh.table->ncall; k++)
     if (s->sh.call_programs[k])
-      s->sh.decode->program_free(s->sh.call_programs[k]);
+      cq_call_decode(&s->sh, k)->program_free(s->sh.call_programs[k]);
   cq_free(s->sh.call_programs);
   if (s->sh.program) s->sh.decode->program_free(s->sh.program);
   if (s->sh.get_program) s->sh.decode->program_free(s->sh.get_program);

@@ -332,7 +332,8 @@ class Answer:
             for member, inner in self.chosen(shape, self.base, name):
                 if f'{name}.{member}' in self.paging.results and inner.type_name == 'list':
                     value = self.records(f'{name}.{member}', inner)
-                elif f'{name}.{member}' in self.paging.outs or f'{name}.{member}' == self.paging.more:
+                elif f'{name}.{member}' in self.paging.outs or f'{name}.{member}' == self.paging.more or \
+                        (member in ('NextMarker', 'IsTruncated') and not self.paging.paged):
                     continue
                 else:
                     value = self.member(inner, self.base, f'{name}.{member}' if self.is_record else member, deep - 1, (shape.name,), member in shape.required_members)

@@ -102,7 +102,10 @@ tables:
       both: {type: list of text, value: "{{ row.fast | concat(row.slow) }}"}
       of_fast: {value: "{{ detail.v | concat(row.slow) | join('-') }}", call: fast}
       after: {value: "{{ row.of_fast | upper }}", default: none}
+      other: {path: b.c, call: other}
+      tag: {value: "{{ '{}/{}' | format(response.headers.etag, response.status) }}", call: slow}
     calls:
+      other: {request: {path: "/late/{{ row.id }}/other", decode: xml}, record: .}
       fast: {request: {path: "/late/{{ row.id }}/fast"}, record: .}
       slow: {request: {path: "/late/{{ row.id }}/slow"}, record: .}
   few_shapes:
@@ -139,14 +142,20 @@ t.routes('''GET /late
   body [{"id":1},{"id":2}]
 GET /late/*/fast
   body {"v":["f"]}
+GET /late/*/other
+  body <a><b><c>x</c></b></a>
 GET /late/1/slow
+  header etag: e1
   delay 300
   body {"v":["s"]}
 GET /late/2/slow
+  header etag: e2
   body {}
 ''')
 t.is_('values over columns of several calls wait for all', (t.tries('SELECT id, both, of_fast, after FROM few_late WHERE id = 1'),
       t.tries('SELECT after, both FROM few_late WHERE id = 1')), ([(1, '["f","s"]', 'f-s', 'F-S')], [('F-S', '["f","s"]')]))
+t.is_('of the answer of a call', t.tries('SELECT tag FROM few_late ORDER BY id'), [('e1/200',), ('e2/200',)])
+t.is_('a call may answer in another format', t.tries('SELECT other FROM few_late'), [('x',), ('x',)])
 t.routes('GET /last?after=2\n  body [{"id":3}]\nGET /last?!after\n  body [{"id":1},{"id":2}]\n')
 t.is_('pages by the last record', (t.rows('SELECT id FROM few_last'), t.asked()), ([(1,), (2,), (3,)], 2))
 t.routes('''POST /graph

@@ -544,8 +544,8 @@ class Table:
             return ['apigateway:GET']
         job = self.o.get('job') or {}
         names = [op.name] + [self.o['detail']['operation'] for _ in (1,) if self.o.get('detail')] + \
-                [c['operation'] for c in self.further.values()] + [job[k] for k in ('start', 'poll') if k in job]
-        return sorted(set(f'{prefix}:{n}' for n in names))
+                [c['operation'] for c in self.further.values() if 'raw' not in c] + [job[k] for k in ('start', 'poll') if k in job]
+        return sorted({f'{prefix}:{n}' for n in names} | {c['raw'] for c in self.further.values() if 'raw' in c})
 
     def calls(self):
         """The detail call first: the others may need its columns."""
@@ -578,6 +578,9 @@ class Table:
         return call
 
     def call(self, name, c):
+        if 'raw' in c:                     # another service's: as it stands
+            made = {k: v for k, v in c.items() if k != 'raw'}
+            return {**made, 'request': {'operation': c['raw'].partition(':')[2], **c['request']}}
         op = self.operation(c['operation'])
         page, params = self.s.page(op, c) if 'rows' in c and not c.get('batch') else (None, {})
         if page:
