@@ -104,6 +104,22 @@ for seconds in (0.3, 0.9, 1.7):
     t.is_(f'Ctrl-C after {seconds} s', (told, db.in_transaction, other.execute('SELECT status FROM cq_syncs').fetchall()), ('interrupted', False, [('interrupted',)]))
     other.close()
     db.close()
+# ---- a row that somebody's trigger refuses takes those of its batch along at once
+w = Sync('whole.db')
+w.routes('GET /*/notes\n  body []\n')
+w.sync('{source: fleet, tables: [fleet_notes]}')
+w.db.execute("CREATE TRIGGER pick BEFORE INSERT ON raw_fleet_notes WHEN NEW.text = 'bad' BEGIN SELECT RAISE(ABORT, 'not that'); END")
+w.routes('GET /oslo/notes\n  body [{"text":"good"},{"text":"bad"}]\nGET /rome/ships?page=1\n  delay 2500\n  body []\nGET /*/ships?page=1\n  body []\nGET /*/notes\n  body []\n')
+got = []
+th = threading.Thread(target=lambda: got.append(Sync.sync(type('Own', (), {'one': lambda self, sql, *a: connect('whole.db').execute(sql, a).fetchone()[0]})(),
+                                                          '{source: fleet, tables: [fleet_notes, fleet_ships]}')))
+th.start()
+th.join(1.8)
+t.is_('it runs still', got, [])
+t.is_('nothing of the batch is there', (w.one("SELECT count(*) FROM cq_sync_errors WHERE kind = 'destination'"), w.rows('SELECT text FROM raw_fleet_notes')), (1, []))
+th.join()
+t.has('which row it was', got[0]['errors'], 'not that')
+
 # ---- a journal that takes no entry: no success, and it says why
 j = Sync('journal.db')
 NOTES = '{source: fleet, tables: [fleet_notes]}'

@@ -102,20 +102,22 @@ static int refused(cq_lite *d, cq_dest_unit *u, const lite_feed *f, int rc,
 }
 
 /* SQLite has taken all rows before it stored one, which it does where the table
- * has triggers: which row was it? */
+ * has triggers: which row was it?  Those before it go again. */
 static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
                     lite_feed *all, cq_error *err) {
   lite_table *own = u->table->own;
   cq_dest_unit counted = *u; /* its values were counted already */
-  int rc = CQ_OK;
+  int rc = lite_exec(d, err, "SAVEPOINT cq_rows");
 
+  if (rc) return rc;
   while (rc == CQ_OK) {
     lite_feed one = *all;
 
     if (all->row >= all->last) {
       if (all->more && all->more(all)) {
         *err = all->err;
-        return err->code;
+        rc = err->code;
+        break;
       }
       if (all->row >= all->last) break; /* whatever it was, it has passed */
       one = *all;
@@ -128,6 +130,8 @@ static int name_row(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
     if (rc) rc = refused(d, u, &one, rc, err);
     sqlite3_reset(own->insert);
   }
+  if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_rows");
+  lite_exec(d, NULL, "RELEASE cq_rows");
   return rc;
 }
 
