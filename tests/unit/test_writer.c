@@ -1,6 +1,7 @@
 /* tests/unit/test_writer.c: a store behind its writer: nothing is lost, mixed or
  * told late, however slow, dead or wrong the store is. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ typedef struct fake {
 static struct {
   int delay_ms, hang, fail_write, fail_end, fail_publish, fail_open;
   int fail_journal; /* the code that it gives; 0 = it does not */
-  int beats;
+  int beats, allow; /* rows that are taken, and no more; 0 = all */
   int rows, wrong, ends, failed_ends, published, closed, drops, commits, reads;
   int refuse; /* the next commit finds that its table is refused */
   cq_dest_table *refused;
@@ -118,6 +119,12 @@ static int fake_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
   it.refused = u->table;
   if (it.delay_ms) nap(it.delay_ms);
   while (hangs() && !f->def->interrupted(f->def->user)) nap(5);
+  for (int k = 0; k < 5000; k++) {
+    int allow = __atomic_load_n(&it.allow, __ATOMIC_SEQ_CST);
+
+    if (!allow || it.rows < allow) break;
+    nap(1);
+  }
   if (hangs()) return cq_error_set(err, CQ_INTERRUPT, "interrupted");
   if (it.fail_write && ++it.fail_write > 3)
     return cq_error_set(err, CQ_ERROR, "refused: a row of %s", u->client);
@@ -382,9 +389,9 @@ static void test_writer_lost_entries_of_the_journal_are_told_once(void) {
   if (begin(0)) return;
   it.fail_journal = CQ_ERROR;
   for (int i = 0; i < 3; i++)
-    CHECK_INT(dest->ops->put_error(dest, &run, "things", "c1", "failed", "why",
-                                   &err),
-              CQ_OK);
+    CHECK_INT(
+        dest->ops->put_error(dest, &run, "things", "c1", "failed", "why", &err),
+        CQ_OK);
   CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
   CHECK_INT(dest->ops->poll(dest, &e), CQ_ROW);
   CHECK_INT(e.warning, 1);
@@ -514,6 +521,67 @@ static void test_writer_slow_store_makes_no_other_wait(void) {
   CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
   CHECK_INT(it.rows, 400 * ROWS);
   CHECK_INT(it.wrong, 0);
+  dest->ops->close(dest);
+}
+
+/* Files that have no name any more: what is kept aside. */
+static long long aside(void) {
+  long long sum = 0;
+  struct stat s;
+
+  for (int fd = 3; fd < 256; fd++)
+    if (fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_nlink == 0)
+      sum += s.st_size;
+  return sum;
+}
+
+/* 300 MB pass by way of the spool, of which 15 MB always wait. */
+static void test_writer_spool_is_used_again_before_it_is_empty(void) {
+  cq_error err = {0, ""};
+  long long most = 0;
+
+  if (begin(1)) return;
+  for (int i = 1; i <= 300; i++) {
+    int allow = i > 15 ? (i - 15) * 10 * ROWS : 1;
+
+    __atomic_store_n(&it.allow, allow, __ATOMIC_SEQ_CST);
+    CHECK_INT(send(10, &err), CQ_OK);
+    for (int k = 0; k < 5000 && allow > 1 &&
+                    __atomic_load_n(&it.rows, __ATOMIC_SEQ_CST) < allow;
+         k++)
+      nap(1);
+    if (aside() > most) most = aside();
+  }
+  __atomic_store_n(&it.allow, 0, __ATOMIC_SEQ_CST);
+  CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
+  CHECK_INT(it.rows, 3000 * ROWS);
+  CHECK_INT(it.wrong, 0);
+  CHECK(most > 64 << 20);
+  CHECK(most < 200 << 20);
+  dest->ops->close(dest);
+}
+
+/* A job is small, and many are not: they wait for room as rows do. */
+static void test_writer_jobs_that_wait_are_bounded_in_bytes(void) {
+  cq_error err = {0, ""};
+  char text[1001];
+  int n = 0, rc = CQ_OK;
+
+  if (begin(1)) return;
+  memset(text, 'x', sizeof text);
+  text[sizeof text - 1] = '\0';
+  hang(1);
+  CHECK_INT(send(1, &err), CQ_OK);
+  interrupts = 2;
+  while (rc == CQ_OK && n < 20000) {
+    rc = dest->ops->put_error(dest, &run, "things", "c1", "failed", text, &err);
+    n++;
+  }
+  CHECK_INT(rc, CQ_INTERRUPT);
+  CHECK(n > 4000);
+  CHECK(n < 9000);
+  hang(0);
+  CHECK_INT(dest->ops->drain(dest, &err), CQ_OK);
   dest->ops->close(dest);
 }
 
@@ -693,6 +761,8 @@ int main(void) {
   RUN(test_writer_failed_end_is_told);
   RUN(test_writer_slow_store_makes_its_only_caller_wait);
   RUN(test_writer_slow_store_makes_no_other_wait);
+  RUN(test_writer_spool_is_used_again_before_it_is_empty);
+  RUN(test_writer_jobs_that_wait_are_bounded_in_bytes);
   RUN(test_writer_interrupt_ends_what_hangs);
   RUN(test_writer_last_word_is_said_in_spite_of_an_interrupt);
   RUN(test_writer_interrupt_while_the_queue_is_full);

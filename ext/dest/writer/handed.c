@@ -11,8 +11,8 @@ typedef struct task {
   cq_job job; /* first */
   wtable *table;
   cq_dest_run *run;
-  cq_dest_table state; /* put_table: the caller's, as it was */
-  cq_counts n;
+  cq_dest_table *state; /* put_table: the caller's, as it was */
+  cq_counts *n;         /* put_run */
   int ntable;
   int64_t started_us;
   char *texts[5];
@@ -22,6 +22,8 @@ static void task_drop(cq_job *j) {
   task *t = (task *)(void *)j;
 
   for (size_t i = 0; i < 5; i++) cq_free(t->texts[i]);
+  cq_free(t->state);
+  cq_free(t->n);
   cq_free(t);
 }
 
@@ -32,6 +34,7 @@ static task *task_new(cq_job_fn fn, const char *const *texts, size_t n) {
   if (!t) return NULL;
   t->job.run = fn;
   t->job.drop = task_drop;
+  t->job.own = sizeof *t;
   for (size_t i = 0; i < n; i++) {
     if (!texts[i]) continue;
     t->texts[i] = cq_strdup(texts[i]);
@@ -39,8 +42,22 @@ static task *task_new(cq_job_fn fn, const char *const *texts, size_t n) {
       task_drop(&t->job);
       return NULL;
     }
+    t->job.own += strlen(texts[i]) + 17; /* and what the allocator adds */
   }
   return t;
+}
+
+/* A copy of the caller's, `n` bytes, which goes with the task; which is dropped
+ * where there is no memory. */
+static void *task_copy(task *t, const void *from, size_t n) {
+  void *p = cq_malloc(n);
+
+  if (!p) {
+    task_drop(&t->job);
+    return NULL;
+  }
+  t->job.own += n;
+  return memcpy(p, from, n);
 }
 
 static int hand_over(writer *w, task *t, cq_error *err) {
@@ -58,7 +75,7 @@ static int do_write(void *user, cq_job *j, cq_error *err) {
 
   if (writer_refused(w, t->table, NULL)) return CQ_OK;
   if (j->rc) { /* its rows could not be read back */
-    writer_tell(w, NULL, "", 0, &j->err);
+    writer_tell(w, NULL, "", 0, err);
     return CQ_OK;
   }
   u = writer_unit(t->table, t->texts[0]);
@@ -189,7 +206,7 @@ static int do_put_table(void *user, cq_job *j, cq_error *err) {
   task *t = (task *)(void *)j;
 
   if (writer_refused(w, NULL, NULL)) return CQ_OK;
-  writer_update(w, t->table, &t->state);
+  writer_update(w, t->table, t->state);
   if (w->ops->put_table(w->store, t->run, &t->table->twin, err))
     writer_tell_unsaid(w, err);
   return CQ_OK;
@@ -205,7 +222,8 @@ int writer_put_table(cq_dest *d, const cq_dest_run *r, const cq_dest_table *t,
   if (!k) return cq_error_nomem(err);
   k->table = t->own;
   k->run = writer_run(w, r);
-  k->state = *t;
+  k->state = task_copy(k, t, sizeof *t);
+  if (!k->state) return cq_error_nomem(err);
   return hand_over(w, k, err);
 }
 
@@ -239,11 +257,11 @@ static int do_put_run(void *user, cq_job *j, cq_error *err) {
 
   if (writer_refused(w, NULL, NULL)) return CQ_OK;
   if (x) {
-    x->n = t->n;
+    x->n = *t->n;
     x->ntable = t->ntable;
     x->told_ms = cq_mono_ms();
   }
-  if (w->ops->put_run(w->store, t->run, t->texts[0], &t->n, t->ntable,
+  if (w->ops->put_run(w->store, t->run, t->texts[0], t->n, t->ntable,
                       t->texts[1], err))
     writer_tell_unsaid(w, err);
   return CQ_OK;
@@ -270,7 +288,8 @@ int writer_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
 
   if (!t) return cq_error_nomem(err);
   t->run = writer_run(w, r);
-  t->n = *n;
+  t->n = task_copy(t, n, sizeof *n);
+  if (!t->n) return cq_error_nomem(err);
   t->ntable = ntable;
   return hand_over(w, t, err);
 }

@@ -45,19 +45,22 @@ struct cq_job {
   cq_job *next;
   cq_job_fn run;             /* writer's thread */
   void (*drop)(cq_job *job); /* frees all but pack; NULL: the caller waits */
-  cq_pack *pack;             /* rows, or NULL where they are in the spool */
+  cq_pack *pack;             /* rows, or NULL where they are in a spool */
   int64_t spooled;           /* at, or -1 */
-  size_t bytes;
-  int rows; /* a job that can be left out when the run is given up */
-  int done, rc;
-  cq_error err;
+  int file;                  /* in which of the two */
+  size_t bytes;              /* of the rows */
+  size_t own;                /* of the job, its texts included */
+  int rows;      /* a job that can be left out when the run is given up */
+  int done, rc;  /* rc: also that its rows could not be read back */
+  cq_error *err; /* of a job that is waited for */
 };
 
 enum {
   CQ_QUEUE_BYTES = 8 << 20, /* rows waiting in memory */
-  CQ_QUEUE_JOBS = 65536
+  CQ_QUEUE_OWN = 8 << 20,   /* jobs waiting, without their rows */
+  CQ_QUEUE_TURN = 64 << 20  /* of a spool, before the next row goes elsewhere */
 };
-#define CQ_QUEUE_SPOOLED (INT64_C(4) << 30) /* rows waiting in the spool */
+#define CQ_QUEUE_SPOOLED (INT64_C(4) << 30) /* rows waiting in the spools */
 
 typedef struct cq_queue {
   pthread_mutex_t lock;
@@ -66,9 +69,13 @@ typedef struct cq_queue {
   int started, closing;
   int stop; /* atomic: whoever blocks is to give up */
   cq_job *head, *tail;
-  size_t jobs, bytes, busy; /* waiting; their rows; under way: 0 or 1 */
-  int64_t in_spool;         /* bytes */
-  cq_spool spool;
+  size_t jobs, own, bytes; /* waiting; what they take; their rows */
+  int busy;                /* one is under way */
+  /* Two files by turns: one is filled while the other becomes empty, and starts
+   * anew.  A single one would grow as long as it never is. */
+  cq_spool spools[2];
+  int64_t in_spool[2], put[2]; /* bytes: that wait; since it was empty */
+  int filling;
   void *user;
   void (*idle)(void *user); /* writer's thread, between jobs */
 } cq_queue;

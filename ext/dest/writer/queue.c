@@ -35,25 +35,32 @@ static cq_job *take(cq_queue *q) {
   q->head = j->next;
   if (!q->head) q->tail = NULL;
   q->jobs--;
+  q->own -= j->own;
   return j;
+}
+
+/* Its rows are not needed any more. */
+static void leaves(cq_queue *q, const cq_job *j) {
+  if (j->spooled < 0) {
+    q->bytes -= j->bytes;
+    return;
+  }
+  q->in_spool[j->file] -= (int64_t)j->bytes;
+  if (q->in_spool[j->file]) return;
+  cq_spool_reset(&q->spools[j->file]);
+  q->put[j->file] = 0;
 }
 
 static void work(cq_queue *q, cq_job *j) {
   int rc = CQ_OK, waited = !j->drop;
-  size_t bytes = j->bytes;
+  cq_error own = {0, ""}, *err = waited ? j->err : &own;
 
-  if (j->spooled >= 0) {
-    rc = cq_spool_get(&q->spool, j->spooled, &j->pack, &j->err);
-    /* The job has its rows or an error to tell. */
-    j->rc = rc;
-  }
-  rc = j->run(q->user, j, &j->err);
-  pthread_mutex_lock(&q->lock);
+  /* The job has its rows or an error to tell. */
   if (j->spooled >= 0)
-    q->in_spool -= (int64_t)bytes;
-  else
-    q->bytes -= bytes;
-  if (q->in_spool == 0) cq_spool_reset(&q->spool);
+    j->rc = cq_spool_get(&q->spools[j->file], j->spooled, &j->pack, err);
+  rc = j->run(q->user, j, err);
+  pthread_mutex_lock(&q->lock);
+  leaves(q, j);
   q->busy = 0;
   if (waited) {
     j->rc = rc;
@@ -101,7 +108,7 @@ int cq_queue_start(cq_queue *q, cq_error *err) {
   pthread_cond_init(&q->work, &clock);
   pthread_cond_init(&q->done, &clock);
   pthread_condattr_destroy(&clock);
-  cq_spool_init(&q->spool);
+  for (int i = 0; i < 2; i++) cq_spool_init(&q->spools[i]);
   /* The host's signals are the host's: this thread takes none. */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -126,7 +133,7 @@ void cq_queue_end(cq_queue *q) {
     pthread_join(q->thread, NULL);
   }
   while ((j = take(q)) != NULL) job_free(j);
-  cq_spool_clear(&q->spool);
+  for (int i = 0; i < 2; i++) cq_spool_clear(&q->spools[i]);
   pthread_cond_destroy(&q->work);
   pthread_cond_destroy(&q->done);
   pthread_mutex_destroy(&q->lock);
@@ -141,14 +148,27 @@ static void append(cq_queue *q, cq_job *j) {
     q->head = j;
   q->tail = j;
   q->jobs++;
+  q->own += j->own;
   pthread_cond_signal(&q->work);
 }
 
 /* One piece larger than all the room goes when nothing else waits. */
+static int has_place(const cq_queue *q, const cq_job *j) {
+  return q->own == 0 || q->own + j->own <= (size_t)CQ_QUEUE_OWN;
+}
+
 static int has_room(const cq_queue *q, const cq_job *j) {
-  if (q->jobs >= CQ_QUEUE_JOBS) return 0;
-  return !j->bytes || q->bytes == 0 ||
-         q->bytes + j->bytes <= (size_t)CQ_QUEUE_BYTES;
+  return has_place(q, j) && (!j->bytes || q->bytes == 0 ||
+                             q->bytes + j->bytes <= (size_t)CQ_QUEUE_BYTES);
+}
+
+/* Which spool takes the next rows: nobody empties it meanwhile. */
+static int choose(cq_queue *q, cq_job *j) {
+  if (q->put[q->filling] >= CQ_QUEUE_TURN && q->in_spool[1 - q->filling] == 0)
+    q->filling = 1 - q->filling;
+  q->in_spool[q->filling] += (int64_t)j->bytes;
+  q->put[q->filling] += (int64_t)j->bytes;
+  return j->file = q->filling;
 }
 
 int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
@@ -158,13 +178,14 @@ int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
   j->spooled = -1;
   pthread_mutex_lock(&q->lock);
   while (rc == CQ_OK && !has_room(q, j)) {
-    if (spill && j->pack && q->jobs < CQ_QUEUE_JOBS &&
-        q->in_spool < CQ_QUEUE_SPOOLED) {
-      q->in_spool += (int64_t)j->bytes; /* nobody empties the file meanwhile */
+    if (spill && j->pack && has_place(q, j) &&
+        q->in_spool[0] + q->in_spool[1] < CQ_QUEUE_SPOOLED) {
+      cq_spool *to = &q->spools[choose(q, j)];
+
       pthread_mutex_unlock(&q->lock);
-      rc = cq_spool_put(&q->spool, j->pack, &j->spooled, err);
+      rc = cq_spool_put(to, j->pack, &j->spooled, err);
       pthread_mutex_lock(&q->lock);
-      if (rc) q->in_spool -= (int64_t)j->bytes;
+      if (rc) q->in_spool[j->file] -= (int64_t)j->bytes;
       break;
     }
     wait_ms(&q->done, &q->lock, LOOK_MS);
@@ -189,6 +210,7 @@ int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
 
 int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
                   int (*interrupted)(void *), void *user, cq_error *err) {
+  cq_error why = {0, ""};
   int stopped = 0;
   size_t dropped = 0;
 
@@ -196,9 +218,9 @@ int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
   j->drop = NULL;
   j->pack = NULL;
   j->spooled = -1;
-  j->bytes = 0;
+  j->bytes = j->own = 0;
   j->rows = j->done = j->rc = 0;
-  cq_error_clear(&j->err);
+  j->err = &why;
   pthread_mutex_lock(&q->lock);
   append(q, j);
   while (!j->done) {
@@ -219,7 +241,7 @@ int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
     if (j->rc == CQ_OK && !dropped) return CQ_OK;
     return cq_error_set(err, CQ_INTERRUPT, "interrupted");
   }
-  if (j->rc && err) *err = j->err;
+  if (j->rc && err) *err = why;
   return j->rc;
 }
 
@@ -240,10 +262,7 @@ size_t cq_queue_purge(cq_queue *q) {
   while ((j = take(q)) != NULL) {
     j->next = NULL;
     if (j->rows) {
-      if (j->spooled >= 0)
-        q->in_spool -= (int64_t)j->bytes;
-      else
-        q->bytes -= j->bytes;
+      leaves(q, j);
       j->next = gone;
       gone = j;
       n++;
