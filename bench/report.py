@@ -6,6 +6,8 @@ from pathlib import Path
 
 LOAD_BUDGET = FIRST_BUDGET = 5  # ms more than an empty extension, than the first page
 PEAK_BUDGET = 64                # MiB
+USE_BUDGET = 20                 # ms, the first use of a table
+SIZE_BUDGET = 8                 # MB, cq.so
 
 
 def result(case, programs, figures):
@@ -42,6 +44,26 @@ def start_text(s):
             f'{load["empty"]["load_ms"]:.1f}: {own:.1f} more (budget {LOAD_BUDGET}: {holds(own, LOAD_BUDGET)})\n'
             f'first row: {first["row_ms"]:.2f} ms, its page alone {first["page_ms"]:.2f}: {first["more_ms"]:.2f} more '
             f'(budget {FIRST_BUDGET}: {holds(first["more_ms"], FIRST_BUDGET)})\n')
+
+
+def names_rows(s):
+    """What 3,000 tables cost, as rows of a table: what, figure, budget, whether it holds."""
+    load = s['cq']['load_ms'] - s['empty']['load_ms']
+    rows = [('`.load`, more than without cq', f'{load:.1f} ms', f'{LOAD_BUDGET} ms', holds(load, LOAD_BUDGET)),
+            ('the first use of a table, in the largest file', f'{s["cq"]["use_ms"]:.1f} ms', f'{USE_BUDGET} ms',
+             holds(s['cq']['use_ms'], USE_BUDGET)),
+            ('closing', f'{s["cq"]["close_ms"]:.1f} ms', '', ''),
+            ('`cq.so`', f'{s["bytes"] / 1e6:.1f} MB', f'{SIZE_BUDGET} MB', holds(s['bytes'] / 1e6, SIZE_BUDGET))]
+    for key, what in (('tables', 'all of `cq_tables`'), ('columns', 'all of `cq_columns`'),
+                      ('validate', '`cq_validate` of all tables'), ('sync', 'a first sync of all tables, no rows'),
+                      ('again', 'a second')):
+        peak = s[key]['peak'] / 2 ** 20
+        rows.append((what, f'{s[key]["cpu"]:.2f} s CPU, {peak:.0f} MiB', f'{PEAK_BUDGET} MiB', holds(peak, PEAK_BUDGET)))
+    return rows
+
+
+def names_text(s):
+    return 'names: 3,000 tables more\n' + ''.join(f'  {w:<50}{f:>22}{b:>10} {h}\n' for w, f, b, h in names_rows(s))
 
 
 def holds(value, budget):

@@ -11,7 +11,8 @@ counted by callgrind, per row, with what one page takes taken off, and without
 the kernel's; they do not depend on what else the machine does.
 
 cases.py lists cases and programs, report.py prints, docs.py writes
-docs/performance.md. The case "start" is what .load takes, and the first row.
+docs/performance.md. The case "start" is what .load takes, and the first row;
+"names" is cq with 3,000 tables more (names.py).
 """
 import argparse
 import json
@@ -27,6 +28,7 @@ from pathlib import Path
 import cases
 import docs
 import measure
+import names
 import report
 import server
 
@@ -147,9 +149,30 @@ class Bench:
         return {'load': json.loads(load), 'first': json.loads(first)}
 
 
+    def names_times(self, rounds=21):
+        """What 3,000 tables in 120 files cost: loading, the first use of one, of all, and a sync of all."""
+        cq = self.build / 'bench' / 'names' / 'cq.so'
+        one = f"SELECT count(*) FROM pragma_table_info('{names.in_largest()}')"
+        found = json.loads(measure.output([self.build / 'bench' / 'load', rounds, cq, self.build / 'bench' / 'empty.so', one],
+                                          self.env))
+        found['bytes'] = cq.stat().st_size
+        for key, sql in (('tables', 'SELECT count(key) FROM cq_tables'), ('columns', 'SELECT count(*) FROM cq_columns'),
+                         ('validate', """SELECT cq_validate('{source: names, tables: ["*"]}') IS NULL"""),
+                         ('sync', """SELECT cq_sync('{source: names, tables: ["*"], progress: off}')"""),
+                         ('again', """SELECT cq_sync('{source: names, tables: ["*"], progress: off}')""")):
+            took = measure.time(self.build / 'bench' / 'took', ['sqlite3', '-batch', '-bail', '-cmd', f'.load {cq.with_suffix("")}',
+                                                               self.folder / 'names.db'], self.env, sql + ';\n')
+            text = took.pop('text')
+            if key in ('sync', 'again') and json.loads(text)['units'] != names.TABLES:
+                sys.exit(f'bench: names: {text[:500]}')
+            found[key] = took
+        return found
+
+
 def choose(args):
-    """The cases, and whether starting is measured."""
+    """The cases, and whether starting, and many names, are measured."""
     start = not args.instructions and (not args.case or 'start' in args.case)
+    many = not args.instructions and (not args.case or 'names' in args.case)
     chosen = [c for c in cases.CASES if any(n in c.name for n in args.case)] if args.case else \
         [c for c in cases.CASES if args.full or not c.full]
     if args.instructions and chosen and not any(c.instructions for c in chosen):
@@ -158,14 +181,14 @@ def choose(args):
     if args.instructions:
         chosen = [c for c in chosen if c.instructions]
     unknown = [n for n in args.program if n not in cases.PROGRAMS]
-    if not (chosen or start) or unknown:
-        sys.exit(f'bench: no such case or program; cases: start {" ".join(c.name for c in cases.CASES)}; '
+    if not (chosen or start or many) or unknown:
+        sys.exit(f'bench: no such case or program; cases: start names {" ".join(c.name for c in cases.CASES)}; '
                  f'programs: {" ".join(cases.PROGRAMS)}')
-    return chosen, start
+    return chosen, start, many
 
 
 def measure_all(args):
-    chosen, start = choose(args)
+    chosen, start, many = choose(args)
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.build, args.keep)
@@ -175,6 +198,9 @@ def measure_all(args):
         if start:
             found['start'] = bench.start_times()
             print(report.start_text(found['start']), flush=True)
+        if many:
+            found['names'] = bench.names_times()
+            print(report.names_text(found['names']), flush=True)
         for case in chosen:
             programs = [cases.PROGRAMS[n] for n in case.programs if not args.program or n in args.program + [case.base]]
             figures = {p.name: {} for p in programs}

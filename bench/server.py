@@ -3,6 +3,7 @@
   /items?of=10&page=3         page 3 of 10 of the folder items, with a Link header to the next
   /children/17                one of the ten pages of the folder children
   /small/7/123/eu-west-1      always the same page, whatever table, account and region
+  /nothing                    an answer without records
   /slow/...                   any of these, after 50 ms
 
 A folder's pages are numbered files, and how many there are is said by the
@@ -50,6 +51,7 @@ http {{
     root {folder}/pages;
     location ~ ^/slow(/.*)$ {{ set $rest $1; echo_sleep {delay}; echo_exec $rest $args; }}
     location ~ ^/children/\\d*(\\d)$ {{ try_files /children/$1.json =404; }}
+    location = /nothing {{ return 200 '{{}}'; }}
     location /small/ {{ try_files /small/1.json =404; }}
     location /xml {{ add_header Link $next; try_files $uri/$page.xml =404; }}
     location / {{ add_header Link $next; try_files $uri/$page.json =404; }}

@@ -5,6 +5,8 @@
  * FILEs are vtab/<integration>/<name>.yml and sql/<name>.sql.  OUT.c gets what
  * ext/spec/embedded.h declares: each file as one zstd frame, and the names of
  * all tables, which are the keys of each YAML file's top-level `tables` map.
+ * Beside each stands where its lines are, so that they can be read alone; not
+ * where a table has an anchor or an alias, or shares a line with another.
  * Nothing else of a file is looked at here: the loader checks it at first use.
  * The output depends on the files' contents alone, so builds repeat. */
 #include <errno.h>
@@ -23,12 +25,15 @@ typedef struct source {
   int root;
   char *text;
   size_t size;
+  int apart; /* its tables can be read alone */
+  long end;  /* the line behind the last of them, from 0 */
 } source;
 
 typedef struct table {
   char *name;
   int file;
-  int line;
+  int line; /* of its name, from 1 */
+  long end; /* the line behind its last, from 0 */
 } table;
 
 static table *tables;
@@ -105,13 +110,48 @@ static int good_name(const char *s) {
   return 1;
 }
 
+/* Where line number n, from 0, begins; the text's end behind the last. */
+static size_t line_start(const source *s, long n) {
+  const char *p = s->text, *end = s->text + s->size;
+  while (n-- > 0 && p < end) {
+    p = memchr(p, '\n', (size_t)(end - p));
+    p = p ? p + 1 : end;
+  }
+  return (size_t)(p - s->text);
+}
+
+/* Only blanks stand before this place in its line. */
+static int first_in_line(const source *s, const yaml_mark_t *at) {
+  size_t n = line_start(s, (long)at->line);
+  return at->column > 0 && strspn(s->text + n, " ") == at->column;
+}
+
+static int has_anchor(const yaml_event_t *e) {
+  return e->type == YAML_ALIAS_EVENT ||
+         (e->type == YAML_SCALAR_EVENT && e->data.scalar.anchor) ||
+         (e->type == YAML_MAPPING_START_EVENT &&
+          e->data.mapping_start.anchor) ||
+         (e->type == YAML_SEQUENCE_START_EVENT &&
+          e->data.sequence_start.anchor);
+}
+
+/* Each table ends where the next begins, the last where `tables` does. */
+static void end_tables(source *s, size_t first, long end) {
+  for (size_t i = first; i < ntable; i++)
+    tables[i].end = i + 1 < ntable ? tables[i + 1].line - 1 : end;
+  if (first < ntable) s->end = end;
+  if (first == ntable) s->apart = 0;
+}
+
 /* Walks libyaml's events.  `depth` counts open collections; at depth 1 we are
  * between the keys of the top map, at depth 2 below `tables` between table
  * names.  want_key alternates with every value that ends at that depth. */
-static void read_tables(const source *s, int file) {
+static void read_tables(source *s, int file) {
   yaml_parser_t parser;
   yaml_event_t event;
   int depth = 0, in_tables = 0, want_key = 1, done = 0;
+  size_t first = ntable;
+  s->apart = 1;
   if (!yaml_parser_initialize(&parser)) die("memory", 0, "exhausted");
   yaml_parser_set_input_string(&parser, (const unsigned char *)s->text,
                                s->size);
@@ -123,6 +163,7 @@ static void read_tables(const source *s, int file) {
           parser.problem ? parser.problem : "not YAML");
     }
     line = (long)event.start_mark.line + 1;
+    if (in_tables && has_anchor(&event)) s->apart = 0;
     switch (event.type) {
     case YAML_MAPPING_START_EVENT:
     case YAML_SEQUENCE_START_EVENT:
@@ -131,6 +172,10 @@ static void read_tables(const source *s, int file) {
       }
       if (depth == 1 && in_tables && event.type != YAML_MAPPING_START_EVENT) {
         die(s->path, line, "tables is not a map");
+      }
+      if (depth == 1 && in_tables &&
+          event.data.mapping_start.style != YAML_BLOCK_MAPPING_STYLE) {
+        s->apart = 0;
       }
       if (((depth == 2 && in_tables) || depth == 1) && want_key) {
         die(s->path, line, "a key is not a plain word");
@@ -141,6 +186,11 @@ static void read_tables(const source *s, int file) {
     case YAML_MAPPING_END_EVENT:
     case YAML_SEQUENCE_END_EVENT:
       depth--;
+      if (depth == 1 && in_tables) {
+        end_tables(s, first,
+                   event.start_mark.column ? (long)event.start_mark.line + 1
+                                           : (long)event.start_mark.line);
+      }
       if (depth == 1) in_tables = 0;
       ended = depth == 1 || (depth == 2 && in_tables);
       break;
@@ -156,6 +206,7 @@ static void read_tables(const source *s, int file) {
           die(s->path, line,
               "a table's name is not lower-case letters, digits and _");
         }
+        if (!first_in_line(s, &event.start_mark)) s->apart = 0;
         add_table((char *)event.data.scalar.value, file, (int)line);
         want_key = 0;
       } else {
@@ -194,6 +245,24 @@ static size_t write_file(FILE *out, const source *s, int i) {
   fputs("};\n", out);
   free(z);
   return n;
+}
+
+/* A file's entry; its first table's line is where what is below `tables` begins. */
+static void write_entry(FILE *out, const source *s, int i, size_t size) {
+  long first = -1;
+  for (size_t k = 0; k < ntable && s->apart && s->integration[0]; k++) {
+    if (tables[k].file == i && (first < 0 || tables[k].line - 1 < first)) {
+      first = tables[k].line - 1;
+    }
+  }
+  fprintf(out, "  {\"%s\", \"%s\", data%d, %zu, %zu, %d, ", s->integration,
+          s->path, i, size, s->size, s->root);
+  if (first >= 0) {
+    fprintf(out, "%zu, %zu, %ld},\n", line_start(s, first),
+            line_start(s, s->end), s->end - first);
+  } else {
+    fputs("0, 0, 0},\n", out);
+  }
 }
 
 static int by_path(const void *a, const void *b) {
@@ -245,18 +314,23 @@ int main(int argc, char **argv) {
   for (int i = 0; i < n; i++) size[i] = write_file(out, &src[i], i);
   fputs("\nconst cq_embedded_file cq_embedded_files[] = {\n", out);
   for (int i = 0; i < n; i++) {
-    fprintf(out, "  {\"%s\", \"%s\", data%d, %zu, %zu, %d},\n",
-            src[i].integration, src[i].path, i, size[i], src[i].size,
-            src[i].root);
+    write_entry(out, &src[i], i, size[i]);
   }
-  fprintf(out, "  {0, 0, 0, 0, 0, 0}\n};\nconst int cq_embedded_nfile = %d;\n",
+  fprintf(out,
+          "  {0, 0, 0, 0, 0, 0, 0, 0, 0}\n};\n"
+          "const int cq_embedded_nfile = %d;\n",
           n);
   fputs("\nconst cq_embedded_table cq_embedded_tables[] = {\n", out);
   for (size_t i = 0; i < ntable; i++) {
-    fprintf(out, "  {\"%s\", \"%s\", %d},\n", tables[i].name,
-            src[tables[i].file].integration, tables[i].file);
+    const source *s = &src[tables[i].file];
+    fprintf(out, "  {&\"live_%s\"[5], \"%s\", %d, %zu, %zu, %d},\n",
+            tables[i].name, s->integration, tables[i].file,
+            line_start(s, tables[i].line - 1), line_start(s, tables[i].end),
+            tables[i].line - 1);
   }
-  fprintf(out, "  {0, 0, 0}\n};\nconst int cq_embedded_ntable = %zu;\n",
+  fprintf(out,
+          "  {0, 0, 0, 0, 0, 0}\n};\n"
+          "const int cq_embedded_ntable = %zu;\n",
           ntable);
   if (fclose(out) != 0) die(argv[1], 0, strerror(errno));
   for (size_t i = 0; i < ntable; i++) free(tables[i].name);

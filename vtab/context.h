@@ -16,7 +16,7 @@ struct ctx_source {
 };
 typedef struct live_name { /* client data of a module */
   cq_ctx *ctx;
-  const char *table; /* in the chunk's arena */
+  const char *table; /* embedded, or in the chunk's arena */
 } live_name;
 struct ctx_chunk { /* names that were registered together */
   struct ctx_chunk *next;

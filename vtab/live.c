@@ -441,11 +441,13 @@ int cq_live_register(cq_ctx *c, cq_error *err) {
   if (!k->module) return cq_error_nomem(err);
   for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
     live_name *m = &k->module[put];
-    char *always;
+    const char *always;
 
     name = cq_registry_table_name(c->registry, i, NULL);
     if (!name || (again && is_embedded(name))) continue;
-    always = cq_arena_printf(&k->names, "live_%s", name);
+    always = i < (size_t)cq_embedded_ntable
+                 ? name - strlen("live_")
+                 : cq_arena_printf(&k->names, "live_%s", name);
     if (!always) return cq_error_nomem(err);
     m->ctx = c;
     m->table = always + strlen("live_");

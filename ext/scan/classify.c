@@ -96,12 +96,12 @@ done:
  * among them. */
 static void classify_usual(const char *body, size_t n, found *f) {
   cq_step steps[][2] = {
-      {{CQ_STEP_KEY, "message", 7, 0}},
-      {{CQ_STEP_KEY, "error", 5, 0}, {CQ_STEP_KEY, "message", 7, 0}},
-      {{CQ_STEP_KEY, "error_description", 17, 0}},
-      {{CQ_STEP_KEY, "detail", 6, 0}},
-      {{CQ_STEP_KEY, "error", 5, 0}},
-      {{CQ_STEP_KEY, "title", 5, 0}},
+      {{"message", 7, CQ_STEP_KEY, 0}},
+      {{"error", 5, CQ_STEP_KEY, 0}, {"message", 7, CQ_STEP_KEY, 0}},
+      {{"error_description", 17, CQ_STEP_KEY, 0}},
+      {{"detail", 6, CQ_STEP_KEY, 0}},
+      {{"error", 5, CQ_STEP_KEY, 0}},
+      {{"title", 5, CQ_STEP_KEY, 0}},
   };
   enum { USUAL = sizeof steps / sizeof *steps };
   cq_path paths[USUAL];

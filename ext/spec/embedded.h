@@ -16,12 +16,19 @@ typedef struct cq_embedded_file {
   size_t size;               /* of data */
   size_t full;               /* of the file itself */
   int root;                  /* is vtab/<integration>/<integration>.yml */
+  /* Where what stands below `tables` begins and ends, and how many lines that
+   * is: each table's part can be read alone.  0, 0: only the whole file can. */
+  size_t from, to;
+  int lines;
 } cq_embedded_file;
 
 typedef struct cq_embedded_table {
-  const char *name; /* a key of the file's top-level `tables` */
+  const char *name; /* a key of the file's top-level `tables`; in memory the
+                       letters live_ stand before it */
   const char *integration;
-  int file; /* index into cq_embedded_files */
+  int file;        /* index into cq_embedded_files */
+  size_t from, to; /* its lines in that file, unless file.to is 0 */
+  int line;        /* of the first, from 0 */
 } cq_embedded_table;
 
 /* Sorted by path.  One entry more than the count is there, all zero. */

@@ -11,6 +11,7 @@ typedef struct own_integration {
   cq_node *root;            /* tree of the root file */
   struct own_table *tables; /* loaded so far */
   struct own_shape *shapes;
+  struct own_service *services;
 } own_integration;
 typedef struct own_table {
   struct own_table *next;
@@ -22,6 +23,16 @@ typedef struct own_shape {
   const char *name;
   cq_shape shape;
 } own_shape;
+
+/* What all tables of a file inherit, and the rules for errors of those that
+ * have none of their own: made once. */
+typedef struct own_service {
+  struct own_service *next;
+  const cq_node *file;
+  cq_node *base;
+  int has_errors;
+  cq_errors_def errors;
+} own_service;
 
 /* Loading one thing: where names and memory come from. */
 typedef struct load {
@@ -40,11 +51,12 @@ typedef struct load {
 int load_root(own_integration *in, cq_error *err);
 /* A file of tables beside the root: which keys it has. */
 int load_service(own_integration *in, const cq_node *service, cq_error *err);
+/* The table `own` of a file; both trees, and the name, last as long as `in`. */
 int load_table(own_integration *in, const cq_node *service, const char *name,
-               own_table **out, cq_error *err);
+               const cq_node *own, own_table **out, cq_error *err);
 /* Is it a table that globs leave out?  Its own word, its file's or the root's. */
 int load_generated(const own_integration *in, const cq_node *service,
-                   const char *name);
+                   const cq_node *own);
 /* preset.c: `base` with the presets that `use` names over it. */
 int load_presets(load *l, const cq_node *use, const cq_node *service,
                  cq_node *base, cq_node **out);

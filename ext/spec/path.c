@@ -12,11 +12,22 @@ static int path_fail(cq_error *err, const char *text, size_t n, size_t at,
                       (int)(n < 200 ? n : 200), text, what, (int)at + 1);
 }
 
+/* Steps that the text has at most: one begins where the text does, behind each
+ * of `.`, `]` and `*`, and with `[`; one more is cleared before it is read. */
+static size_t path_room(const char *text, size_t n) {
+  size_t room = 2;
+
+  for (size_t i = 0; i < n; i++)
+    room +=
+        text[i] == '.' || text[i] == '[' || text[i] == ']' || text[i] == '*';
+  return room;
+}
+
 int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
                   cq_error *err) {
   cq_path *p = cq_arena_alloc(a, sizeof *p);
   char *copy = cq_arena_strndup(a, text, n);
-  cq_step *steps = cq_arena_alloc(a, (n / 1 + 1) * sizeof *steps);
+  cq_step *steps = cq_arena_alloc(a, path_room(text, n) * sizeof *steps);
   size_t i = 0;
   int after = 0; /* a separator was just read */
 

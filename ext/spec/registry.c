@@ -10,11 +10,6 @@
 #include "spec/embedded.h"
 #include "spec/load.h"
 
-typedef struct user_table {
-  const char *name;
-  const cq_node *file;
-} user_table;
-
 typedef struct known {
   struct known *next;
   const char *name;
@@ -22,16 +17,19 @@ typedef struct known {
   own_integration *in; /* NULL = not read */
   struct file {
     struct file *next;
-    int index; /* embedded file, or -1 */
-    cq_node *tree;
+    int index;     /* embedded file, or -1 */
+    cq_node *tree; /* embedded: without its tables, where they stand apart */
   } * files;
 } known;
 
 struct cq_registry {
   int refs;
   known *list;
-  known *old;   /* replaced, and maybe still in use */
-  char **names; /* of user tables, sorted after the embedded */
+  known *old;         /* replaced, and maybe still in use */
+  own_table **loaded; /* of the embedded, by their number; NULL: none yet */
+  char *text;         /* of the embedded file that was read last, */
+  int text_of;        /* since the next table is likely to be one of its */
+  char **names;       /* of user tables, sorted after the embedded */
   known **owners;
   size_t nuser, capuser, capowner;
 };
@@ -79,6 +77,7 @@ int cq_registry_new(cq_registry **out, cq_error *err) {
   *out = NULL;
   if (!r) return cq_error_nomem(err);
   r->refs = 1;
+  r->text_of = -1;
   for (int i = 0; i < cq_embedded_nfile && rc == CQ_OK; i++)
     if (cq_embedded_files[i].root && *cq_embedded_files[i].integration &&
         !registry_add(r, cq_embedded_files[i].integration, 1))
@@ -107,14 +106,50 @@ void cq_registry_unref(cq_registry *r) {
   for (size_t i = 0; i < r->nuser; i++) cq_free(r->names[i]);
   cq_free(r->names);
   cq_free(r->owners);
+  cq_free(r->loaded);
+  cq_free(r->text);
   cq_free(r);
 }
 
-static int known_embedded(known *k, int index, cq_node **out, cq_error *err) {
+/* The text of an embedded file; the next call may replace it. */
+static int registry_text(cq_registry *r, int index, cq_error *err) {
+  const cq_embedded_file *f = &cq_embedded_files[index];
+  size_t n;
+
+  if (r->text_of == index) return CQ_OK;
+  cq_free(r->text);
+  r->text_of = -1;
+  r->text = cq_malloc(f->full + 1);
+  if (!r->text) return cq_error_nomem(err);
+  n = ZSTD_decompress(r->text, f->full, f->data, f->size);
+  if (ZSTD_isError(n) || n != f->full)
+    return cq_error_set(err, CQ_ERROR, "%s: the embedded file is damaged",
+                        f->path);
+  r->text_of = index;
+  return CQ_OK;
+}
+
+/* What stands around a file's tables, in its lines: shapes, defaults. */
+static int parse_around(cq_arena *a, const cq_embedded_file *f,
+                        const char *text, cq_node **out, cq_error *err) {
+  size_t lines = (size_t)f->lines, rest = f->full - f->to;
+  char *around = cq_malloc(f->from + lines + rest + 1);
+  int rc;
+
+  if (!around) return cq_error_nomem(err);
+  memcpy(around, text, f->from);
+  memset(around + f->from, '\n', lines);
+  memcpy(around + f->from + lines, text + f->to, rest);
+  rc = cq_tree_parse_part(a, f->path, 0, around, f->from + lines + rest, out,
+                          err);
+  cq_free(around);
+  return rc;
+}
+
+static int known_embedded(cq_registry *r, known *k, int index, cq_node **out,
+                          cq_error *err) {
   const cq_embedded_file *f = &cq_embedded_files[index];
   struct file *file;
-  char *text;
-  size_t n;
   int rc;
 
   for (file = k->files; file; file = file->next)
@@ -122,20 +157,13 @@ static int known_embedded(known *k, int index, cq_node **out, cq_error *err) {
       *out = file->tree;
       return CQ_OK;
     }
+  rc = registry_text(r, index, err);
+  if (rc) return rc;
   file = cq_calloc(1, sizeof *file);
-  text = cq_malloc(f->full + 1);
-  if (!file || !text) {
-    cq_free(file);
-    cq_free(text);
-    return cq_error_nomem(err);
-  }
-  n = ZSTD_decompress(text, f->full, f->data, f->size);
-  if (ZSTD_isError(n) || n != f->full)
-    rc = cq_error_set(err, CQ_ERROR, "%s: the embedded file is damaged",
-                      f->path);
-  else
-    rc = cq_tree_parse(&k->in->arena, f->path, text, n, &file->tree, err);
-  cq_free(text);
+  if (!file) return cq_error_nomem(err);
+  rc = f->to ? parse_around(&k->in->arena, f, r->text, &file->tree, err)
+             : cq_tree_parse_part(&k->in->arena, f->path, 0, r->text, f->full,
+                                  &file->tree, err);
   if (rc) {
     cq_free(file);
     return rc;
@@ -147,7 +175,25 @@ static int known_embedded(known *k, int index, cq_node **out, cq_error *err) {
   return CQ_OK;
 }
 
-static int known_open(known *k, cq_error *err) {
+/* The lines of one embedded table alone. */
+static int known_table(cq_registry *r, known *k, const cq_embedded_table *e,
+                       const cq_node *file, const cq_node **own,
+                       cq_error *err) {
+  const cq_embedded_file *f = &cq_embedded_files[e->file];
+  cq_node *tables = cq_tree_get(file, "tables");
+  int rc = CQ_OK;
+
+  if (f->to) {
+    rc = registry_text(r, e->file, err);
+    if (rc == CQ_OK)
+      rc = cq_tree_parse_part(&k->in->arena, f->path, e->line,
+                              r->text + e->from, e->to - e->from, &tables, err);
+  }
+  if (rc == CQ_OK) *own = cq_tree_get(tables, e->name);
+  return rc;
+}
+
+static int known_open(cq_registry *r, known *k, cq_error *err) {
   int rc = CQ_OK;
 
   if (k->in) return CQ_OK;
@@ -157,7 +203,7 @@ static int known_open(known *k, cq_error *err) {
   for (int i = 0; i < cq_embedded_nfile && rc == CQ_OK; i++)
     if (cq_embedded_files[i].root &&
         strcmp(cq_embedded_files[i].integration, k->name) == 0)
-      rc = known_embedded(k, i, &k->in->root, err);
+      rc = known_embedded(r, k, i, &k->in->root, err);
   if (rc == CQ_OK) rc = load_root(k->in, err);
   if (rc) {
     while (k->files) {
@@ -188,73 +234,158 @@ int cq_registry_integration(cq_registry *r, const char *name,
     if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
     return CQ_NOTFOUND;
   }
-  rc = known_open(k, err);
+  rc = known_open(r, k, err);
   *out = rc ? NULL : &k->in->pub;
   return rc;
 }
 
+static int by_name(const void *name, const void *table) {
+  return strcmp(name, ((const cq_embedded_table *)table)->name);
+}
+
+/* Their names have no capitals. */
 static const cq_embedded_table *embedded_table(const char *name) {
-  for (int i = 0; i < cq_embedded_ntable; i++)
-    if (cq_str_ieq(cq_embedded_tables[i].name, name))
-      return &cq_embedded_tables[i];
+  char low[256];
+  size_t n = strlen(name);
+
+  if (n >= sizeof low) return NULL;
+  for (size_t i = 0; i <= n; i++)
+    low[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 32) : name[i];
+  return bsearch(low, cq_embedded_tables, (size_t)cq_embedded_ntable,
+                 sizeof *cq_embedded_tables, by_name);
+}
+
+/* A table of an embedded integration that was not used before. */
+static int embedded_load(cq_registry *r, known *k, const cq_embedded_table *e,
+                         own_table **out, cq_error *err) {
+  size_t n = (size_t)cq_embedded_ntable;
+  const cq_node *own = NULL;
+  cq_node *file;
+  int rc;
+
+  if (!r->loaded) r->loaded = cq_calloc(n, sizeof *r->loaded);
+  if (!r->loaded) return cq_error_nomem(err);
+  *out = r->loaded[e - cq_embedded_tables];
+  if (*out) return CQ_OK;
+  rc = known_embedded(r, k, e->file, &file, err);
+  if (rc == CQ_OK) rc = known_table(r, k, e, file, &own, err);
+  if (rc == CQ_OK) rc = load_table(k->in, file, e->name, own, out, err);
+  if (rc == CQ_OK) r->loaded[e - cq_embedded_tables] = *out;
+  return rc;
+}
+
+/* What a user's integration says of a table of its, and where; the name becomes
+ * the file's own text. */
+static const cq_node *user_table(const known *k, const char **name,
+                                 const cq_node **file) {
+  *file = NULL;
+  for (const struct file *f = k->files; f; f = f->next) {
+    const cq_node *tables = cq_tree_get(f->tree, "tables");
+
+    for (size_t i = 0; tables && tables->kind == CQ_N_MAP && i < tables->count;
+         i++)
+      if (strcmp(tables->keys[i], *name) == 0) {
+        *file = f->tree;
+        *name = tables->keys[i];
+        return tables->items[i];
+      }
+  }
   return NULL;
 }
 
-/* The integration that has the table, opened, the file's tree that defines it,
- * and its name there. */
-static int registry_file(cq_registry *r, const char *name, known **out,
-                         cq_node **tree, const char **own, cq_error *err) {
-  const cq_embedded_table *e = embedded_table(name);
-  known *k = NULL;
-  int rc;
+/* The same of a user's integration, whose files have been read. */
+static int user_load(known *k, const char *name, own_table **out,
+                     cq_error *err) {
+  const cq_node *file, *own = user_table(k, &name, &file);
 
-  *tree = NULL;
-  *own = NULL;
-  if (e) k = registry_find(r, e->integration);
+  for (own_table *t = k->in->tables; t; t = t->next)
+    if (strcmp(t->pub.name, name) == 0) {
+      *out = t;
+      return CQ_OK;
+    }
+  return load_table(k->in, file, name, own, out, err);
+}
+
+/* The integration that has the table, opened; *e: as an embedded one. */
+static int registry_owner(cq_registry *r, const char *name,
+                          const cq_embedded_table **e, known **out,
+                          cq_error *err) {
+  known *k = NULL;
+
+  *e = embedded_table(name);
+  if (*e) k = registry_find(r, (*e)->integration);
   for (size_t i = 0; i < r->nuser && !k; i++)
     if (strcmp(r->names[i], name) == 0) k = r->owners[i];
   if (!k) return cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
   *out = k;
-  rc = known_open(k, err);
-  if (rc == CQ_OK && e && k->embedded)
-    rc = known_embedded(k, e->file, tree, err);
-  for (struct file *f = k->files; rc == CQ_OK && f && !*tree; f = f->next)
-    if (cq_tree_get(cq_tree_get(f->tree, "tables"), name)) *tree = f->tree;
-  if (rc) return rc;
-  const cq_node *tables = cq_tree_get(*tree, "tables");
-  for (size_t i = 0; tables && i < tables->count; i++)
-    if (strcmp(tables->keys[i], name) == 0) *own = tables->keys[i];
-  return *own ? CQ_OK : cq_error_set(err, CQ_NOTFOUND, "no table \"%s\"", name);
+  return known_open(r, k, err);
+}
+
+static int has_word(const char *s, size_t n, const char *word) {
+  const char *end = s + n;
+  size_t k = strlen(word);
+
+  while ((s = memchr(s, *word, (size_t)(end - s))) && (size_t)(end - s) >= k) {
+    if (memcmp(s, word, k) == 0) return 1;
+    s++;
+  }
+  return 0;
+}
+
+/* What most tables do not say of themselves need not be parsed. */
+static int embedded_generated(cq_registry *r, known *k,
+                              const cq_embedded_table *e, int *yes,
+                              cq_error *err) {
+  const cq_embedded_file *f = &cq_embedded_files[e->file];
+  const cq_node *own = NULL;
+  cq_node *file, *part;
+  cq_arena tmp;
+  int rc = known_embedded(r, k, e->file, &file, err);
+
+  cq_arena_init(&tmp);
+  if (rc == CQ_OK && !f->to)
+    own = cq_tree_get(cq_tree_get(file, "tables"), e->name);
+  if (rc == CQ_OK && f->to) rc = registry_text(r, e->file, err);
+  if (rc == CQ_OK && f->to &&
+      has_word(r->text + e->from, e->to - e->from, "generated:")) {
+    rc = cq_tree_parse_part(&tmp, f->path, e->line, r->text + e->from,
+                            e->to - e->from, &part, err);
+    if (rc == CQ_OK) own = cq_tree_get(part, e->name);
+  }
+  *yes = rc == CQ_OK && load_generated(k->in, file, own);
+  cq_arena_clear(&tmp);
+  return rc;
 }
 
 int cq_registry_generated(cq_registry *r, const char *name, int *yes,
                           cq_error *err) {
+  const cq_embedded_table *e;
+  const cq_node *file, *own;
   known *k;
-  cq_node *tree;
-  const char *own;
-  int rc = registry_file(r, name, &k, &tree, &own, err);
+  int rc = registry_owner(r, name, &e, &k, err);
 
-  *yes = rc == CQ_OK && load_generated(k->in, tree, own);
-  return rc;
+  *yes = 0;
+  if (rc) return rc;
+  if (e) return embedded_generated(r, k, e, yes, err);
+  own = user_table(k, &name, &file);
+  *yes = load_generated(k->in, file, own);
+  return CQ_OK;
 }
 
 static int registry_get(cq_registry *r, const char *name, int depth,
                         const cq_table **out, cq_error *err) {
+  const cq_embedded_table *e;
   const cq_table *parent = NULL;
   known *k = NULL;
-  cq_node *tree = NULL;
   own_table *t = NULL;
-  const char *own;
   int rc;
 
   *out = NULL;
   if (depth > CQ_MAX_PARENT_DEPTH)
     return cq_error_set(err, CQ_TOOBIG, "%s: parents nest too deep", name);
-  rc = registry_file(r, name, &k, &tree, &own, err);
-  for (t = rc == CQ_OK ? k->in->tables : NULL;
-       t && strcmp(t->pub.name, name) != 0; t = t->next)
-    ;
-  if (rc == CQ_OK && !t) rc = load_table(k->in, tree, own, &t, err);
+  rc = registry_owner(r, name, &e, &k, err);
+  if (rc == CQ_OK)
+    rc = e ? embedded_load(r, k, e, &t, err) : user_load(k, name, &t, err);
   if (rc) return rc;
   if (!t->linked) {
     if (t->pub.parent.table_name) {

@@ -18,21 +18,26 @@ typedef enum cq_node_kind {
   CQ_N_MAP
 } cq_node_kind;
 typedef struct cq_node {
-  cq_node_kind kind;
-  int line;         /* 1-based */
-  const char *file; /* display name */
-  int quoted;       /* scalar was quoted: is text whatever it looks like */
-  const char *text; /* SCALAR */
-  size_t count;     /* LIST items, MAP entries */
+  const char *file;       /* display name */
+  const char *text;       /* SCALAR */
   struct cq_node **items; /* LIST items, MAP values */
   const char **keys;      /* MAP; NULL for LIST */
   const int *key_lines;
+  int line;            /* 1-based */
+  unsigned count : 29; /* LIST items, MAP entries */
+  unsigned kind : 2;   /* a cq_node_kind */
+  unsigned quoted : 1; /* scalar was quoted: is text whatever it looks like */
 } cq_node;
 /* All nodes live in the arena.  JSON is read by the same parser (it is YAML's
  * subset); duplicate keys, tags, and more than one document are errors.
  * Aliases and `<<` merges are expanded within CQ_MAX_SPEC_NODES. */
 int cq_tree_parse(cq_arena *a, const char *file, const char *text, size_t n,
                   cq_node **out, cq_error *err);
+/* The same of a part of the file that begins behind so many of its lines; the
+ * file's name must last as long as the arena. */
+int cq_tree_parse_part(cq_arena *a, const char *file, int lines,
+                       const char *text, size_t n, cq_node **out,
+                       cq_error *err);
 cq_node *cq_tree_get(const cq_node *map, const char *key); /* or NULL */
 /* Overlays `over` on `base` (maps merge key by key; `~` removes a key; others
  * replace) into a new node. */
@@ -76,10 +81,10 @@ typedef enum cq_step_kind {
   CQ_STEP_ATTR    /* @name: an XML attribute */
 } cq_step_kind;
 typedef struct cq_step {
-  cq_step_kind kind;
   const char *name; /* KEY, ATTR */
-  size_t len;
-  int index; /* INDEX */
+  unsigned len : 29;
+  unsigned kind : 3; /* a cq_step_kind */
+  int index;         /* INDEX */
 } cq_step;
 typedef struct cq_path {
   const char *text; /* as written */
@@ -307,21 +312,22 @@ typedef enum cq_source_kind {
 typedef struct cq_column {
   const cq_node *at;
   const char *name;
-  int type;
   const char *description;
-  cq_source_kind source;
   cq_path *path;      /* PATH: in the record, or in the call's record */
   cq_template *value; /* VALUE; CLIENT: where the client lacks it (`else`) */
   const char *from;   /* CLIENT EACH CONFIG WHERE: attribute name */
-  int parent_column;  /* PARENT: index in the parent table */
-  int call;           /* index of the call that must run; -1 = list record */
   const cq_shape *shape;
   const char *format; /* of timestamps, see cq_value_convert */
   cq_value dflt;      /* `default:`, NULL kind = none */
-  unsigned where;     /* CQ_W_* that the API takes */
-  int exact;          /* the API's filter means precisely SQL's */
-  int required; /* without a constraint on it (and no parent) no request can be made */
-  int hidden, sensitive, key, cursor;
+  int type;
+  cq_source_kind source;
+  int16_t parent_column; /* PARENT: index in the parent table */
+  int16_t call;          /* index of the call that must run; -1 = list record */
+  uint8_t where;         /* CQ_W_* that the API takes */
+  unsigned exact : 1;    /* the API's filter means precisely SQL's */
+  unsigned
+      required : 1; /* without a constraint on it (and no parent) no request can be made */
+  unsigned hidden : 1, sensitive : 1, key : 1, cursor : 1;
 } cq_column;
 
 typedef struct cq_call {
@@ -346,9 +352,9 @@ typedef struct cq_call {
 
 typedef struct cq_slot { /* what the decoder extracts */
   cq_path *path;
-  int type; /* CQ_JSON for raw extra slots keeps JSON text; 0 = as is */
   const char *format;
   const cq_shape *shape;
+  int type; /* CQ_JSON for raw extra slots keeps JSON text; 0 = as is */
   int call; /* -1 list record, else the call's record */
 } cq_slot;
 

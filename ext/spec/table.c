@@ -99,6 +99,7 @@ static int load_column(load *l, cq_column *c, const char *detail) {
                                         "base64"};
   const char *object = l->table->name, *s, *call;
   const cq_node *n = c->at;
+  unsigned ops;
   char what[200];
   int rc;
 
@@ -135,10 +136,11 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   c->required = load_bool(cq_tree_get(n, "required"), 0);
   c->hidden = load_bool(cq_tree_get(n, "hidden"), 0);
   c->sensitive = load_bool(cq_tree_get(n, "sensitive"), 0);
-  c->where = where_ops(load_text(cq_tree_get(n, "where")));
-  if (c->where == ~0u)
+  ops = where_ops(load_text(cq_tree_get(n, "where")));
+  if (ops == ~0u)
     return cq_tree_error(
         l->err, n, "%s: where: expected some of = in < <= > >= like", what);
+  c->where = (uint8_t)ops;
   if (cq_tree_get(n, "shape")) {
     if ((rc = load_shape(l, cq_tree_get(n, "shape"), &c->shape)) != 0)
       return rc;
@@ -558,8 +560,7 @@ static int load_detail(load *l, const cq_node *at, const char *detail) {
 }
 
 int load_generated(const own_integration *in, const cq_node *service,
-                   const char *name) {
-  const cq_node *own = cq_tree_get(cq_tree_get(service, "tables"), name);
+                   const cq_node *own) {
   const cq_node *levels[] = {own, cq_tree_get(service, "defaults"),
                              cq_tree_get(in->root, "defaults")};
 
@@ -569,15 +570,64 @@ int load_generated(const own_integration *in, const cq_node *service,
   return 0;
 }
 
+/* The defaults of the root, under those of the file, under its presets. */
+static int load_base(load *l, const cq_node *service, own_service **out) {
+  cq_node *base = cq_tree_get(l->in->root, "defaults");
+  own_service *s;
+  int rc = CQ_OK;
+
+  for (s = l->in->services; s; s = s->next)
+    if (s->file == service) {
+      *out = s;
+      return CQ_OK;
+    }
+  if (service != l->in->root) {
+    const cq_node *mid = cq_tree_get(service, "defaults");
+
+    rc = load_service(l->in, service, l->err);
+    if (rc == CQ_OK && mid) rc = cq_tree_merge(l->a, base, mid, &base, l->err);
+    if (rc == CQ_OK)
+      rc = load_presets(l, cq_tree_get(service, "use"), service, base, &base);
+  }
+  if (rc) return rc;
+  s = cq_arena_alloc(l->a, sizeof *s);
+  if (!s) return cq_error_nomem(l->err);
+  memset(s, 0, sizeof *s);
+  s->file = service;
+  s->base = base;
+  s->next = l->in->services;
+  *out = l->in->services = s;
+  return CQ_OK;
+}
+
+/* Most tables have what their file and root say, and no more. */
+static int table_errors(load *l, own_service *s, const cq_node *error,
+                        const cq_node *const lists[4], cq_errors_def *out) {
+  const int shared = !lists[0] && !lists[1] && s->base &&
+                     error == cq_tree_get(s->base, "error");
+  int rc;
+
+  if (shared && s->has_errors) {
+    *out = s->errors;
+    return CQ_OK;
+  }
+  rc = load_errors(l, error, lists, 4, l->table->name, out);
+  if (rc == CQ_OK && shared) {
+    s->has_errors = 1;
+    s->errors = *out;
+  }
+  return rc;
+}
+
 int load_table(own_integration *in, const cq_node *service, const char *name,
-               own_table **out, cq_error *err) {
-  const cq_node *own = cq_tree_get(cq_tree_get(service, "tables"), name);
+               const cq_node *own, own_table **out, cq_error *err) {
   const cq_node *root = cq_tree_get(in->root, "defaults");
   const cq_node *mid =
       service != in->root ? cq_tree_get(service, "defaults") : NULL;
   const cq_node *lists[4], *x, *preset_errors;
   own_table *t = cq_arena_alloc(&in->arena, sizeof *t);
-  cq_node *base = (cq_node *)root, *n = NULL;
+  own_service *inherits = NULL;
+  cq_node *base = NULL, *n = NULL;
   load load_, *l = &load_;
   const char *detail;
   int rc = CQ_OK;
@@ -604,13 +654,11 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
         "errors[", "error{", "limits{", "calls{", "parent~", "cursor{", "use~",
         "example$", "permissions*", "paid?", "detail$", "rows_optional?",
         "generated?");
-  if (service != in->root && (rc = load_service(in, service, err)) != 0)
-    return rc;
-  if (mid) rc = cq_tree_merge(l->a, base, mid, &base, err);
-  if (rc == CQ_OK && service != in->root)
-    rc = load_presets(l, cq_tree_get(service, "use"), service, base, &base);
-  if (rc == CQ_OK)
+  rc = load_base(l, service, &inherits);
+  if (rc == CQ_OK) {
+    base = inherits->base;
     rc = load_presets(l, cq_tree_get(own, "use"), service, base, &n);
+  }
   x = n ? cq_tree_get(n, "request") : NULL;
   preset_errors = n ? cq_tree_get(n, "errors") : NULL;
   const cq_node *call_request = base ? cq_tree_get(base, "request") : NULL;
@@ -624,7 +672,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     t->pub.service = load_text(cq_tree_get(service, "service"));
   t->pub.paid = load_bool(cq_tree_get(n, "paid"), 0);
   t->pub.rows_optional = load_bool(cq_tree_get(n, "rows_optional"), 0);
-  t->pub.generated = load_generated(in, service, name);
+  t->pub.generated = load_generated(in, service, own);
   detail = load_text(cq_tree_get(n, "detail"));
   if (cq_tree_get(n, "permissions")) {
     cq_buf b;
@@ -678,8 +726,8 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = load_path(l, cq_tree_get(n, "rows"), &t->pub.rows)) ||
       (rc = load_page(l, cq_tree_get(n, "page"), name, &t->pub.page)) ||
       (rc = load_limits(l, cq_tree_get(n, "limits"), name, &t->pub.limits)) ||
-      (rc = load_errors(l, cq_tree_get(n, "error"), lists, 4, name,
-                        &t->pub.errors)) ||
+      (rc = table_errors(l, inherits, cq_tree_get(n, "error"), lists,
+                         &t->pub.errors)) ||
       (rc = load_values(l)))
     goto done;
   for (size_t i = 0; i < t->pub.ncall && rc == CQ_OK; i++)

@@ -13,6 +13,7 @@ typedef struct loader {
   yaml_parser_t p;
   cq_arena *a;
   const char *file;
+  int lines; /* of the file, before the text */
   cq_error *err;
   struct anchor {
     const char *name;
@@ -36,27 +37,31 @@ int cq_tree_error(cq_error *err, const cq_node *at, const char *fmt, ...) {
                       text);
 }
 
+static int tree_line(const loader *l, size_t line) {
+  return l->lines + (int)line + 1;
+}
+
 static cq_node *node_new(loader *l, cq_node_kind kind, size_t line) {
   cq_node *n = cq_arena_alloc(l->a, sizeof *n);
 
   if (!n) return NULL;
   memset(n, 0, sizeof *n);
   n->kind = kind;
-  n->line = (int)line + 1;
+  n->line = tree_line(l, line);
   n->file = l->file;
   return n;
 }
 
 static int tree_fail(loader *l, size_t line, const char *what) {
-  return cq_error_set(l->err, CQ_ERROR, "%s:%d: %s", l->file, (int)line + 1,
-                      what);
+  return cq_error_set(l->err, CQ_ERROR, "%s:%d: %s", l->file,
+                      tree_line(l, line), what);
 }
 
 static int tree_next(loader *l, yaml_event_t *e) {
   if (yaml_parser_parse(&l->p, e)) return CQ_OK;
   if (l->p.error == YAML_MEMORY_ERROR) return cq_error_nomem(l->err);
   return cq_error_set(l->err, CQ_ERROR, "%s:%d: not YAML: %s", l->file,
-                      (int)l->p.problem_mark.line + 1,
+                      tree_line(l, l->p.problem_mark.line),
                       l->p.problem ? l->p.problem : "cannot be read");
 }
 
@@ -172,8 +177,8 @@ static int tree_map(loader *l, cq_node *n) {
       rc = cq_error_nomem(l->err);
     else if (at < it.n && it.lines[at] > 0 && strcmp(key, "<<") != 0)
       rc = cq_error_set(l->err, CQ_ERROR, "%s:%d: key given twice: %.100s",
-                        l->file, (int)k.start_mark.line + 1, key);
-    int line = (int)k.start_mark.line + 1;
+                        l->file, tree_line(l, k.start_mark.line), key);
+    int line = tree_line(l, k.start_mark.line);
     yaml_event_delete(&k);
     if (rc == CQ_OK && (rc = tree_next(l, &v)) == CQ_OK) {
       rc = tree_node(l, &v, &value);
@@ -281,6 +286,16 @@ static int tree_node(loader *l, yaml_event_t *e, cq_node **out) {
 
 int cq_tree_parse(cq_arena *a, const char *file, const char *text, size_t n,
                   cq_node **out, cq_error *err) {
+  const char *name = cq_arena_strndup(a, file, strlen(file));
+
+  *out = NULL;
+  if (!name) return cq_error_nomem(err);
+  return cq_tree_parse_part(a, name, 0, text, n, out, err);
+}
+
+int cq_tree_parse_part(cq_arena *a, const char *file, int lines,
+                       const char *text, size_t n, cq_node **out,
+                       cq_error *err) {
   loader l;
   int rc = CQ_OK, have = 0, end = 0;
 
@@ -291,8 +306,9 @@ int cq_tree_parse(cq_arena *a, const char *file, const char *text, size_t n,
   memset(&l, 0, sizeof l);
   l.a = a;
   l.err = err;
-  l.file = cq_arena_strndup(a, file, strlen(file));
-  if (!l.file || !yaml_parser_initialize(&l.p)) return cq_error_nomem(err);
+  l.file = file;
+  l.lines = lines;
+  if (!yaml_parser_initialize(&l.p)) return cq_error_nomem(err);
   yaml_parser_set_input_string(&l.p, (const unsigned char *)text, n);
   while (rc == CQ_OK && !end) {
     yaml_event_t e;

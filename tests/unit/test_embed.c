@@ -1,5 +1,6 @@
 /* tests/unit/test_embed.c: the definitions packed into cq are whole. */
 #include "spec/embedded.h"
+#include "spec/spec.h"
 
 #include <stdlib.h>
 #include <zstd.h>
@@ -41,9 +42,74 @@ static void test_embed_each_integration_has_one_root(void) {
   }
 }
 
+static char *embed_text(const cq_embedded_file *f) {
+  char *text = malloc(f->full + 1);
+  if (text == NULL) return NULL;
+  if (ZSTD_decompress(text, f->full, f->data, f->size) != f->full) {
+    free(text);
+    return NULL;
+  }
+  text[f->full] = 0;
+  return text;
+}
+
+static void embed_same(const cq_node *whole, const cq_node *part) {
+  cq_buf a, b;
+  cq_buf_init(&a, 1 << 20);
+  cq_buf_init(&b, 1 << 20);
+  CHECK_INT(cq_tree_json(whole, &a), CQ_OK);
+  CHECK_INT(cq_tree_json(part, &b), CQ_OK);
+  CHECK_STR(a.data, b.data);
+  CHECK(whole != NULL && part != NULL && whole->line == part->line);
+  cq_buf_clear(&a);
+  cq_buf_clear(&b);
+}
+
+/* A table's lines say alone what they say in their file, at the same lines. */
+static void test_embed_tables_stand_apart(void) {
+  int apart = 0;
+  for (int i = 0; i < cq_embedded_nfile; i++) {
+    const cq_embedded_file *f = &cq_embedded_files[i];
+    cq_node *whole, *part;
+    cq_arena arena;
+    char *text = embed_text(f);
+    CHECK(text != NULL);
+    if (text == NULL) return;
+    cq_arena_init(&arena);
+    if (f->to != 0) {
+      CHECK_INT(cq_tree_parse(&arena, f->path, text, f->full, &whole, NULL),
+                CQ_OK);
+      for (int k = 0; k < cq_embedded_ntable; k++) {
+        const cq_embedded_table *t = &cq_embedded_tables[k];
+        if (t->file != i) continue;
+        apart++;
+        CHECK(f->from <= t->from && t->from < t->to && t->to <= f->to);
+        CHECK_INT(cq_tree_parse_part(&arena, f->path, t->line, text + t->from,
+                                     t->to - t->from, &part, NULL),
+                  CQ_OK);
+        CHECK_INT(part->count, 1);
+        embed_same(cq_tree_get(cq_tree_get(whole, "tables"), t->name),
+                   cq_tree_get(part, t->name));
+      }
+    }
+    cq_arena_clear(&arena);
+    free(text);
+  }
+  CHECK(apart > 0);
+}
+
+/* Registered under both, without a copy. */
+static void test_embed_names_have_their_other_name(void) {
+  for (int i = 0; i < cq_embedded_ntable; i++) {
+    CHECK(strncmp(cq_embedded_tables[i].name - 5, "live_", 5) == 0);
+  }
+}
+
 int main(void) {
   RUN(test_embed_files_inflate);
   RUN(test_embed_tables_are_sorted);
   RUN(test_embed_each_integration_has_one_root);
+  RUN(test_embed_tables_stand_apart);
+  RUN(test_embed_names_have_their_other_name);
   return test_done();
 }
