@@ -72,6 +72,7 @@ enum {
   CQ_MAX_BODY_MIB = 4096,          /* decompressed */
   CQ_MAX_INFLATE_RATIO = 2000,     /* decompressed : compressed, past 1 MiB */
   CQ_MAX_ERROR_BODY = 1 << 20,     /* body of an answer that is not rows */
+  CQ_MAX_LIST_BODY = 8 << 20,      /* a page of a list of S3's objects */
   CQ_STREAM_BYTES = 1 << 20,       /* a body larger is decoded as it comes */
   CQ_MAX_BUFFERED = 24 << 20,      /* bodies held and unread, over all */
   CQ_MAX_CACHED = 16 << 20,        /* answers kept for later statements */

@@ -49,6 +49,8 @@ typedef struct cq_dest_def {
   int forced;         /* migrate_mode: forced */
   int group_in_key;   /* overwrite with a sync_group_id: part of the key */
   struct sqlite3 *db; /* the host's connection */
+  const cq_http_options *net; /* the connection's: authorities to trust, client
+                                 certificate, proxy; or NULL.  Lent */
   const void *caller; /* an identity alone: who it is has one run at a time */
   cq_dest *peers;     /* those opened before, chained by next */
   int several; /* a run of several destinations: none waits for another */

@@ -37,6 +37,10 @@ void cq_http_trust(const char **ca_file, const char **ca_path) {
   if (dir && *dir) *ca_path = dir;
 }
 
+const cq_http_options *cq_http_settings(const cq_http *h) {
+  return &h->o;
+}
+
 /* A page that reads as zeros in a forked child: asking it costs nothing, where
  * getpid is a system call for each look at a transfer.  NULL: Linux before
  * 4.14. */

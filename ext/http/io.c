@@ -92,7 +92,11 @@ static int io_headers(cq_transfer *t) {
 
 /* libcurl would trust the authorities of the folder that it was built with
  * beside those of a file; and ask on the terminal for a key's passphrase. */
-static void io_tls(CURL *e, const cq_tls *tls, const char *ca_path) {
+void cq_http_equip(void *curl, const cq_tls *tls, const char *ca_path,
+                   const char *proxy) {
+  CURL *e = curl;
+
+  if (proxy) curl_easy_setopt(e, CURLOPT_PROXY, proxy);
   curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   curl_easy_setopt(e, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   if (tls->ca_file || ca_path) {
@@ -131,11 +135,10 @@ static void io_options(cq_io *io, cq_transfer *t) {
       (long)(t->timeout_ms ? t->timeout_ms : o->connect_timeout_ms));
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
   curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
-  io_tls(e, &t->tls, t->tls.ca_file == o->tls.ca_file ? o->ca_path : NULL);
-  if (t->direct)
-    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* nor by the environment's */
-  else if (o->proxy)
-    curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
+  /* directly: nor by the environment's proxy */
+  cq_http_equip(e, &t->tls,
+                t->tls.ca_file == o->tls.ca_file ? o->ca_path : NULL,
+                t->direct ? "" : o->proxy);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->sent);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->detail);
   curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, cq_io_on_head);

@@ -220,6 +220,7 @@ static int dest_own(const cq_sync_call *c, cq_spec *s, cq_spec_dest *o,
   none.line = o->at->line;
   o->def.db = c->db;
   o->def.caller = c->db;
+  o->def.net = c->env->http ? cq_http_settings(c->env->http) : NULL;
   o->def.interrupted = c->env->interrupted;
   o->def.user = c->env->user;
   rc = o->ops->spec(&s->arena, map ? map : &none, &o->def, err);

@@ -57,6 +57,7 @@ with Seaweed() as s:
         t.is_('head of it', d('head', 'nope')[0], 12)
         t.is_('only where nothing is', (d('put', 'plain', 'small', 'new')[0], d('put', 'new', 'small', 'new')[0]), (19, 0))
         t.is_('only where it is as it was', (d('put', 'plain', 'small', '"0"')[0], d('put', 'plain', 'small', OCTETS)[0]), (19, 0))
+        t.is_('nor where it is no more', d('put', 'gone', 'small', OCTETS)[0], 19)
         code, url = d('presign', 'ü/ñ', '60')
         t.is_('a URL for others', urllib.request.urlopen(url).read(), b'hello')
         try:
@@ -132,6 +133,8 @@ with Strict() as s, Drive(s.url, max_backoff=50) as d:
     t.is_('removed by their names', [k for k in ODD if k in s.objects], [])
     s.err('PUT', 0, after=True)
     t.is_('put, but the answer is lost', d('put', 'z', 'small')[0], 0)
+    s.err('PUT', 404, 'NoSuchKey')
+    t.is_('only where it is as it was, and it is no more', d('put', 'gone', 'small', OCTETS)[0], 19)
 with Strict() as s, Drive(s.url, bucket='other') as d:
     has('no bucket', d('put', 'x', 'small'), 10, 's3://other/x: put: status 404: NoSuchBucket', 'hint: there is no bucket')
 with Strict(kms=True) as s, Drive(s.url, sse='aws:kms', sse_key_id='k-1', acl='private') as d:

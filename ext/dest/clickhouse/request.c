@@ -29,10 +29,18 @@ enum {
 /* ---- the connection -------------------------------------------------------------- */
 
 static void set_tls(ch *d) {
-  const char *ca = d->o->ca;
+  const cq_http_options *net = d->def.net;
+  const char *ca = d->o->ca, *ca_path = NULL;
+  cq_tls tls = {NULL, NULL, NULL, NULL};
   struct curl_blob blob;
 
-  curl_easy_setopt(d->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  if (net) {
+    tls = net->tls;
+    ca_path = net->ca_path;
+  } else {
+    cq_http_trust(&tls.ca_file, &ca_path);
+  }
+  cq_http_equip(d->easy, &tls, ca_path, net ? net->proxy : NULL);
   if (!ca) return;
   if (strstr(ca, "-----BEGIN")) {
     blob.data = (void *)(uintptr_t)ca;

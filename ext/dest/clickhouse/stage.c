@@ -62,6 +62,7 @@ int ch_stage_spec(cq_arena *a, const cq_node *map, ch_options *o,
   } else if (rc == CQ_OK && c && c->kind != CQ_N_NULL) {
     rc = cq_tree_error(err, c, "stage: credentials: is no map");
   }
+  s->net = d->net;
   o->stage = s;
   return rc;
 }

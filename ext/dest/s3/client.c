@@ -112,8 +112,16 @@ int cq_s3_open(const cq_s3_options *o, int (*interrupted)(void *user),
                : NULL;
   s->region_given = region != NULL;
   snprintf(s->region, sizeof s->region, "%s", region ? region : "us-east-1");
-  s->ca_file = s->o.ca_file;
-  if (!s->ca_file) cq_http_trust(&s->ca_file, &s->ca_path);
+  if (s->o.net) {
+    s->tls = s->o.net->tls;
+    s->ca_path = s->o.net->ca_path;
+  } else {
+    cq_http_trust(&s->tls.ca_file, &s->ca_path);
+  }
+  if (s->o.ca_file) {
+    s->tls.ca_file = s->o.ca_file;
+    s->ca_path = NULL;
+  }
   const char **texts[] = {&s->o.bucket,
                           &s->o.region,
                           &s->o.endpoint,
@@ -128,7 +136,7 @@ int cq_s3_open(const cq_s3_options *o, int (*interrupted)(void *user),
                           &s->o.role_arn,
                           &s->o.role_session_name,
                           &s->o.external_id,
-                          &s->ca_file,
+                          &s->tls.ca_file,
                           &s->ca_path};
   for (size_t i = 0; i < sizeof texts / sizeof *texts && rc == CQ_OK; i++)
     rc = keep(s, texts[i]);
@@ -138,8 +146,9 @@ int cq_s3_open(const cq_s3_options *o, int (*interrupted)(void *user),
   }
   rc = check(s, err);
   if (rc == CQ_OK) {
-    cq_http_options http = {.tls = {.ca_file = s->ca_file},
-                            .ca_path = s->ca_path};
+    cq_http_options http = {.tls = s->tls,
+                            .ca_path = s->ca_path,
+                            .proxy = s->o.net ? s->o.net->proxy : NULL};
 
     rc = cq_http_new(&http, &s->http, err);
   }
@@ -408,6 +417,15 @@ int64_t s3_pause_ms(const cq_s3 *s, const s3_answer *a, int tries) {
   return ms;
 }
 
+static void tell(const cq_s3 *s, const s3_request *q, const s3_answer *a,
+                 int rc) {
+  char status[32] = "no answer";
+
+  if (rc == CQ_OK) snprintf(status, sizeof status, "%d", a->status);
+  fprintf(stderr, "s3: %s s3://%s%s%s: %s, try %d\n", q->method, s->o.bucket,
+          q->key ? "/" : "", q->key ? q->key : "", status, a->tries + 1);
+}
+
 int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
   int tries = 0, passing, renewed = 0, rc;
   cq_buf url;
@@ -427,6 +445,7 @@ int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
     if (rc == CQ_OK)
       rc = s3_exchange(s, q, url.data, headers, a, &passing, &why);
     a->tries = tries;
+    if (s->o.debug) tell(s, q, a, rc);
     lines_free(headers);
     cq_buf_clear(&url);
     if (rc == CQ_OK && a->status / 100 == 2) return CQ_OK;

@@ -15,7 +15,7 @@ typedef struct xfer {
 
 void s3_answer_init(s3_answer *a, size_t max) {
   memset(a, 0, sizeof *a);
-  cq_buf_init(&a->body, max < S3_ERROR_BODY ? S3_ERROR_BODY : max);
+  cq_buf_init(&a->body, max < CQ_MAX_ERROR_BODY ? CQ_MAX_ERROR_BODY : max);
   a->length = -1;
 }
 
@@ -114,15 +114,9 @@ static void options(cq_s3 *s, const s3_request *q, const char *url,
                               : CQ_CONNECT_TIMEOUT_MS));
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
   curl_easy_setopt(e, CURLOPT_USERAGENT, "cq");
-  curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, s->o.skip_verify ? 0L : 1L);
   curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, s->o.skip_verify ? 0L : 2L);
-  /* libcurl would trust the authorities of the folder that it was built with
-   * beside those of a file. */
-  if (s->ca_file || s->ca_path) {
-    curl_easy_setopt(e, CURLOPT_CAINFO, s->ca_file);
-    curl_easy_setopt(e, CURLOPT_CAPATH, s->ca_path);
-  }
+  cq_http_equip(e, &s->tls, s->ca_path, s->o.net ? s->o.net->proxy : NULL);
   curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 128L << 10);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);

@@ -17,12 +17,9 @@
 #include "dest/s3/s3.h"
 
 enum {
-  S3_POLL_MS = 100,          /* between two looks at interrupted */
-  S3_BACKOFF_MS = 250,       /* doubled with each try */
-  S3_ERROR_BODY = 256 << 10, /* of an answer that is XML and no list */
-  S3_LIST_BODY = 8 << 20,    /* of a page of a list: 1000 keys of 1 kB */
-  S3_KEY_MAX = 1024,         /* bytes: S3's own bound */
-  S3_PAGES_MAX = 1000000,
+  S3_POLL_MS = 100,     /* between two looks at interrupted */
+  S3_BACKOFF_MS = 250,  /* doubled with each try */
+  S3_KEY_MAX = 1024,    /* bytes: S3's own bound */
   S3_DELETE_MAX = 1000, /* keys of one request */
   S3_SWEEP_MAX = 1000,
   S3_PART_MAX = 64 << 20, /* each file that is being written keeps one */
@@ -36,7 +33,8 @@ struct cq_s3 {
   cq_http *http;  /* for logins only */
   cq_auths *auths;
   cq_identity *id; /* of auths */
-  const char *ca_file, *ca_path;
+  cq_tls tls;      /* texts are the arena's, or net's */
+  const char *ca_path;
   char region[64];
   int region_given;    /* by the user, an answer or the environment */
   int region_followed; /* an answer has corrected it */
@@ -141,6 +139,7 @@ typedef struct s3_spec {
   cq_object_options object;
   const char *content_type; /* or NULL: the format's */
   int64_t part_size;
+  int test; /* each run begins with an object put, got and removed */
 } s3_spec;
 int s3_spec_read(cq_arena *a, const cq_node *map, cq_dest_def *d,
                  cq_error *err);

@@ -67,6 +67,10 @@ int cq_s3_put(cq_s3 *s, const char *key, const void *p, size_t n,
   s3_header(&q, "If-Match", o->match);
   s3_answer_init(&a, 0);
   rc = s3_call(s, &q, &a, err);
+  if (rc == CQ_NOTFOUND && o->match) {
+    rc = CQ_CONSTRAINT;
+    if (err) err->code = rc;
+  }
   if (rc == CQ_OK && known && s3_etag_differs(&a, md5))
     rc = s3_fail(s, &q, CQ_IOERR, err, "the server has other bytes: ETag %.60s",
                  a.etag);
@@ -188,7 +192,7 @@ static int delete_many(cq_s3 *s, const char *const *keys, size_t n,
   cq_buf_init(&r.message, 64 << 10);
   cq_buf_init(&r.key, 16 << 10);
   cq_buf_init(&r.first, 4096);
-  s3_answer_init(&a, S3_LIST_BODY);
+  s3_answer_init(&a, CQ_MAX_LIST_BODY);
   cq_buf_str(&body, "<Delete><Quiet>true</Quiet>");
   for (size_t i = 0; i < n; i++) {
     cq_buf_str(&body, "<Object><Key>");
@@ -313,8 +317,8 @@ int cq_s3_list(cq_s3 *s, const char *prefix,
     cq_buf_init(bufs[i], 64 << 10);
   cq_buf_init(&query, CQ_MAX_URL);
   cq_buf_init(&token, 64 << 10);
-  s3_answer_init(&a, S3_LIST_BODY);
-  for (int page = 0; page < S3_PAGES_MAX; page++) {
+  s3_answer_init(&a, CQ_MAX_LIST_BODY);
+  for (int page = 0; page < CQ_MAX_PAGES; page++) {
     s3_request q = {.method = "GET", .verb = "list"};
 
     cq_buf_reset(&query);

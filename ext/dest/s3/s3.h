@@ -22,7 +22,8 @@ typedef struct cq_s3_options {
   const char *endpoint; /* "https://host:port"; NULL: AWS's own */
   int path_style;       /* the bucket stands in the path, not in the host */
   int skip_verify;      /* the endpoint's certificate is not checked */
-  const char *ca_file;  /* PEM; NULL: what the environment or system trusts */
+  const char *ca_file;  /* PEM; NULL: net's, what the environment trusts */
+  const cq_http_options *net; /* the connection's, or NULL; lent */
   /* of each object */
   const char *acl, *sse, *sse_key_id;
   /* credentials; all NULL: the environment, then the default profile */
@@ -30,6 +31,7 @@ typedef struct cq_s3_options {
   const char *profile, *role_arn, *role_session_name, *external_id;
   int64_t max_retries;    /* tries beside the first */
   int64_t max_backoff_ms; /* the longest pause between two */
+  int debug;              /* each request is told on stderr */
 } cq_s3_options;
 
 /* Copies the options; finds credentials, asks nobody. */
@@ -43,7 +45,8 @@ typedef struct cq_s3_about { /* an object, as a list or its head tells */
 } cq_s3_about;
 
 /* Conditions of a put, where the server knows them (CQ_MISUSE where it says that
- * it does not, and writes nothing): CQ_CONSTRAINT where they do not hold. */
+ * it does not, and writes nothing): CQ_CONSTRAINT where they do not hold, also
+ * where `match` finds nothing. */
 typedef struct cq_s3_put_options {
   const char *media, *encoding; /* or NULL */
   int only_new;                 /* where there is no object */

@@ -159,7 +159,7 @@ int s3_spec_read(cq_arena *a, const cq_node *map, cq_dest_def *d,
                                      "bucket-owner-full-control"};
   s3_spec *s = cq_arena_alloc(a, sizeof *s);
   int64_t backoff_s = 30;
-  int acl = -1, accepted = 0, athena = 0, rc;
+  int acl = -1, athena = 0, rc;
   cq_node made;
 
   if (!s) return cq_error_nomem(err);
@@ -187,8 +187,8 @@ int s3_spec_read(cq_arena *a, const cq_node *map, cq_dest_def *d,
   if (rc == CQ_OK)
     rc = cq_tree_text(map, "content_type", &s->content_type, err);
   if (rc == CQ_OK) rc = cq_tree_bool(map, "athena", &athena, err);
-  if (rc == CQ_OK) rc = cq_tree_bool(map, "test_write", &accepted, err);
-  if (rc == CQ_OK) rc = cq_tree_bool(map, "aws_debug", &accepted, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "test_write", &s->test, err);
+  if (rc == CQ_OK) rc = cq_tree_bool(map, "aws_debug", &s->client.debug, err);
   if (rc == CQ_OK)
     rc = cq_tree_int(map, "max_retries", 0, 100, &s->client.max_retries, err);
   if (rc == CQ_OK)
@@ -206,6 +206,7 @@ int s3_spec_read(cq_arena *a, const cq_node *map, cq_dest_def *d,
   s->client.acl = acl < 0 ? NULL : acls[acl];
   s->client.max_backoff_ms = backoff_s * 1000;
   s->object.athena = athena;
+  s->client.net = d->net;
   d->options = s;
   return CQ_OK;
 }

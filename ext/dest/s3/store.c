@@ -400,8 +400,13 @@ static int s3_open(const cq_dest_def *d, int make, cq_dest **out,
   snprintf(s->root, sizeof s->root, "s3://%s/", spec->client.bucket);
   s->base.ops = &store_ops;
   s->base.root = s->root;
-  return cq_object_open(&cq_dest_s3, d, &spec->object, &s->base, make, out,
-                        err);
+  rc = cq_object_open(&cq_dest_s3, d, &spec->object, &s->base, make, out, err);
+  if (rc || !make || !spec->test) return rc;
+  rc = cq_dest_s3.test(*out, err);
+  if (rc == CQ_OK) return rc;
+  cq_dest_s3.close(*out);
+  *out = NULL;
+  return rc;
 }
 
 static const char options[] =
@@ -429,7 +434,9 @@ static const char options[] =
     "session_token\",\"max_retries\":\"tries beside the first: "
     "3\",\"max_backoff\":\"seconds between two, at most: "
     "30\",\"part_size\":\"bytes of a part of an upload: "
-    "5242880\",\"test_write\":\"accepted\",\"aws_debug\":\"accepted\"}";
+    "5242880\",\"test_write\":\"each sync begins with an "
+    "object put, got and removed\",\"aws_debug\":\"tells each request on "
+    "stderr\"}";
 
 const cq_dest_ops cq_dest_s3 = {
     .name = "s3",

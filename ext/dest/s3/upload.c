@@ -300,7 +300,7 @@ static int sweep_page(cq_s3 *s, const char *key, sweep *w, int *more,
   int rc;
 
   cq_buf_init(&query, CQ_MAX_URL);
-  s3_answer_init(&a, S3_LIST_BODY);
+  s3_answer_init(&a, CQ_MAX_LIST_BODY);
   cq_buf_str(&query, "encoding-type=url&max-uploads=1000&prefix=");
   cq_percent_encode(&query, key, strlen(key), "");
   cq_buf_str(&query, "&uploads=");
