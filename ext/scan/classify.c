@@ -37,7 +37,7 @@ static void classify_line(char *s) {
 static void classify_body(const cq_errors_def *e, const char *body, size_t n,
                           found *f) {
   size_t i = 0, nf = e->ncode + e->nmessage;
-  const cq_decode_ops *ops;
+  const cq_decode_ops *ops = NULL;
   cq_path self = {".", 0, NULL};
   cq_field *fields = nf ? cq_calloc(nf, sizeof *fields) : NULL;
   cq_program *p = NULL;

@@ -163,27 +163,29 @@ t.has('taken over', got[0], 'its run in main was taken over by another connectio
 t.is_('nothing is published, nor settled twice', (t.rows("SELECT * FROM cq_units WHERE source_name = 'taken'"), settled()), ([], 0))
 
 # ---- a fork in the middle -----------------------------------------------------------------
-routes('forked')
-mine, got = connect(check_same_thread=False), []
-th = thread(s, got, mine)
-time.sleep(0.15)
-pid = os.fork()
-if pid == 0:
-    signal.alarm(40)  # rather than to wait for ever
-    bad = 1
-    try:
-        own = connect(':memory:')
-        bad = own.execute("SELECT count(*) FROM live_fleet_notes WHERE text = 'forked'").fetchall() != [(2,)]
-        r = json.loads(own.execute('SELECT cq_sync(?)', (spec('child', more=', destination: {path: child.db}'),)).fetchall()[0][0])
-        bad = bad or r['status'] != 'success'
-        own.close()
-    finally:
-        os._exit(bad)
-t.is_('the child opens its own and goes on', os.waitpid(pid, 0)[1], 0)
-th.join()
-t.is_('and so does the parent', (got[0]['status'], shown('r'), settled()), ('success', all_of('forked'), 0))
-mine.close()
-t.is_('what the child has synced is whole',
-      sqlite3.connect('child.db').execute('SELECT text, count(*) FROM fleet_notes GROUP BY 1').fetchall(), [('forked', 2)])
+# ThreadSanitizer follows one process: in a child of several threads its own locks stay as they were.
+if os.environ.get('CQ_SANITIZE') != 'thread':
+    routes('forked')
+    mine, got = connect(check_same_thread=False), []
+    th = thread(s, got, mine)
+    time.sleep(0.15)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(40)  # rather than to wait for ever
+        bad = 1
+        try:
+            own = connect(':memory:')
+            bad = own.execute("SELECT count(*) FROM live_fleet_notes WHERE text = 'forked'").fetchall() != [(2,)]
+            r = json.loads(own.execute('SELECT cq_sync(?)', (spec('child', more=', destination: {path: child.db}'),)).fetchall()[0][0])
+            bad = bad or r['status'] != 'success'
+            own.close()
+        finally:
+            os._exit(bad)
+    t.is_('the child opens its own and goes on', os.waitpid(pid, 0)[1], 0)
+    th.join()
+    t.is_('and so does the parent', (got[0]['status'], shown('r'), settled()), ('success', all_of('forked'), 0))
+    mine.close()
+    t.is_('what the child has synced is whole',
+          sqlite3.connect('child.db').execute('SELECT text, count(*) FROM fleet_notes GROUP BY 1').fetchall(), [('forked', 2)])
 t.is_('the file is intact', t.one('PRAGMA integrity_check'), 'ok')
 t.done()
