@@ -10,7 +10,7 @@ build='gcc|clang libc6-dev binutils make pkg-config|pkgconf libsqlite3-dev
   libexpat1-dev zlib1g-dev libzstd-dev libssl-dev'
 demo='sqlite3 python3 python3-venv ca-certificates'
 check="$demo curl diffutils openssl procps g++ locales postgresql-15|postgresql
-  libpq5 clickhouse-server swift-proxy swift-account swift-container
+  libpq5 pgbouncer clickhouse-server swift-proxy swift-account swift-container
   swift-object"
 bench="$check nginx libnginx-mod-http-echo libsimdjson-dev
   valgrind"

@@ -153,6 +153,20 @@ static int handshake(pg *d, cq_error *err) {
   return CQ_OK;
 }
 
+/* A pooler lends its servers' connections to one after the other: settings would
+ * be lost on the way, a run that was killed would seem at work, and what ends a
+ * connection that was lost would hit whoever has it by now. */
+static int is_direct(pg *d, cq_error *err) {
+  if (atoi(d->backend) == d->lib.PQbackendPID(d->conn)) return CQ_OK;
+  cq_error_set(err, CQ_MISUSE,
+               "destination %s: a pooler stands before the server, such as "
+               "PgBouncer, and cq needs a connection of its own",
+               d->base.name);
+  cq_error_hint(err, "name the server's own host and port in "
+                     "connection_string");
+  return CQ_MISUSE;
+}
+
 /* Settings, and who we are to the server. */
 static int greet(pg *d, cq_error *err) {
   pg_result *r;
@@ -171,6 +185,8 @@ static int greet(pg *d, cq_error *err) {
   snprintf(d->backend, sizeof d->backend, "%s",
            pg_rows(d, r) > 0 ? pg_text(d, r, 0, 0) : "0/0");
   pg_done(d, r);
+  rc = is_direct(d, err);
+  if (rc) return rc;
   cq_free(d->owner);
   d->owner = cq_mprintf("%s:%s", d->who, d->backend);
   return d->owner ? CQ_OK : cq_error_nomem(err);
