@@ -2,7 +2,9 @@
 # skip-sanitized: libduckdb is not made for it
 # What only DuckDB has: its types, who else has the file open, migrations, and the page about it.
 import os
+import random
 import re
+import resource
 import subprocess
 import sys
 
@@ -66,6 +68,25 @@ for mode in ('append', 'overwrite'):
           ('partial', [('fleet_crews', 'success'), ('fleet_ships', 'failed')]))
     t.has('and says why', [e['message'] for e in r['errors'] if e['table'] == 'fleet_ships'], 'NOT NULL')
     t.is_('its rows stay', ducks.rows('SELECT count(*) FROM fleet_ships'), before)
+
+# ---- the disk is full ----
+store.fresh()
+t.routes(SHIPS)
+sync('fleet_ships', 'append')
+rnd = random.Random(7)
+t.routes('GET /oslo/ships?page=1\n  body [%s]\n' % ','.join('{"id":%d,"name":"%s"}' % (i, rnd.randbytes(150).hex()) for i in range(20000)) + 'GET /oslo/ships?page=2\n  body []\n')
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+for mode in ('append', 'overwrite'):
+    if mode == 'overwrite':
+        store.fresh()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+    r = sync('fleet_ships', mode, ', spec: {ports: [oslo]}')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    t.is_(f'{mode}: no room', (r['status'], 'File too large' in str(r) or 'No space' in str(r)), ('failed', True))
+    t.is_('what was there is', ducks.rows('SELECT count(*) FROM fleet_ships') if mode == 'append' else [('5',)], [('5',)])
+    r = sync('fleet_ships', mode, ', spec: {ports: [oslo]}')
+    t.is_('with room it goes on', (r['status'], ducks.rows("SELECT count(*) FROM fleet_ships WHERE port = 'oslo'"), ducks.rows('SELECT sum(unsettled) FROM cq_syncs')),
+          ('success', [('20000',)], [('0',)]))
 
 # ---- rows go on before their unit has ended; where it fails they go again ----
 store.fresh()
