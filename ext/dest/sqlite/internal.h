@@ -88,6 +88,11 @@ const char *lite_text(sqlite3_stmt *s, int i);
 int lite_run_sql(cq_lite *d, const char *sql, const char *what, cq_error *err);
 /* First column of the first row; 0 where there is none. */
 int lite_int(cq_lite *d, int64_t *out, cq_error *err, const char *fmt, ...);
+/* The first row of a kept statement, CQ_ROW, which lite_leave ends; CQ_OK: there
+ * is none.  Texts among the values must last until then. */
+int lite_row(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
+             ...);
+void lite_leave(cq_lite *d, sqlite3_stmt *s);
 /* Finalizes what is kept. */
 void lite_forget(lite_handle *h);
 /* Another connection is in the way: waits a little, and tells whether to try

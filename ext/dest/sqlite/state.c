@@ -226,24 +226,21 @@ int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
   cq_lite *d = (cq_lite *)base;
   sqlite3_stmt *s;
   int64_t done = 0;
-  int rc = lite_prepare(d, &s, err,
-                        "SELECT sync_group_id, rows, cursor FROM \"%w\"."
-                        "cq_units WHERE table_name = %Q AND source_name = %Q "
-                        "AND client_id = %Q",
-                        d->schema, table, r->source, client);
+  int rc = lite_row(d, &s, err,
+                    "SELECT sync_group_id, rows, cursor FROM \"%w\"."
+                    "cq_units WHERE table_name = %Q AND source_name = %Q "
+                    "AND client_id = %Q",
+                    d->schema, table, r->source, client);
 
   memset(out, 0, sizeof *out);
-  if (rc) return rc;
-  rc = sqlite3_step(s);
-  if (rc == SQLITE_ROW) {
+  if (rc == CQ_ROW) {
     out->group = sqlite3_column_int64(s, 0);
     out->rows = sqlite3_column_int64(s, 1);
     out->cursor = cq_strdup(lite_text(s, 2));
-    if (!out->cursor) rc = SQLITE_NOMEM;
+    rc = out->cursor ? CQ_OK : cq_error_nomem(err);
+    lite_leave(d, s);
   }
-  sqlite3_finalize(s);
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-    return lite_fail(d, rc, "cq_units", err);
+  if (rc) return rc;
   if (!r->retry || !r->base) return CQ_OK;
   rc = lite_int(d, &done, err,
                 "SELECT count(*) FROM \"%w\".cq_sync_units WHERE table_name = "

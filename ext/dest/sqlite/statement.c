@@ -188,8 +188,10 @@ static void statement_leave(cq_lite *d, sqlite3_stmt *s) {
   sqlite3_finalize(s);
 }
 
-static int statement_run(cq_lite *d, int64_t *out, cq_error *err,
-                         const char *fmt, va_list ap) {
+/* Up to its first row: CQ_ROW, or CQ_DONE; the statement is to be left, if
+ * there is one. */
+static int statement_start(cq_lite *d, sqlite3_stmt **out, cq_error *err,
+                           const char *fmt, va_list ap) {
   sqlite3_stmt *s = NULL;
   statement st;
   int rc;
@@ -217,15 +219,50 @@ static int statement_run(cq_lite *d, int64_t *out, cq_error *err,
     int row;
 
     while (statement_again(d, row = sqlite3_step(s), &since)) sqlite3_reset(s);
-    if (row == SQLITE_ROW && out) *out = sqlite3_column_int64(s, 0);
-    while (row == SQLITE_ROW && !out) row = sqlite3_step(s);
-    rc = row == SQLITE_ROW || row == SQLITE_DONE
-             ? CQ_OK
-             : lite_fail(d, row, "statement", err);
+    rc = row == SQLITE_ROW    ? CQ_ROW
+         : row == SQLITE_DONE ? CQ_DONE
+                              : lite_fail(d, row, "statement", err);
+  }
+  cq_buf_clear(&st.sql);
+  *out = s;
+  return rc;
+}
+
+static int statement_run(cq_lite *d, int64_t *out, cq_error *err,
+                         const char *fmt, va_list ap) {
+  sqlite3_stmt *s = NULL;
+  int rc = statement_start(d, &s, err, fmt, ap);
+
+  if (rc == CQ_ROW && out) {
+    *out = sqlite3_column_int64(s, 0);
+  } else if (rc == CQ_ROW) {
+    int row;
+
+    while ((row = sqlite3_step(s)) == SQLITE_ROW)
+      ;
+    if (row != SQLITE_DONE) rc = lite_fail(d, row, "statement", err);
   }
   if (s) statement_leave(d, s);
-  cq_buf_clear(&st.sql);
-  return rc;
+  return rc == CQ_ROW || rc == CQ_DONE ? CQ_OK : rc;
+}
+
+int lite_row(cq_lite *d, sqlite3_stmt **out, cq_error *err, const char *fmt,
+             ...) {
+  va_list ap;
+  int rc;
+
+  va_start(ap, fmt);
+  rc = statement_start(d, out, err, fmt, ap);
+  va_end(ap);
+  if (rc != CQ_ROW && *out) {
+    statement_leave(d, *out);
+    *out = NULL;
+  }
+  return rc == CQ_DONE ? CQ_OK : rc;
+}
+
+void lite_leave(cq_lite *d, sqlite3_stmt *s) {
+  if (s) statement_leave(d, s);
 }
 
 int lite_exec(cq_lite *d, cq_error *err, const char *fmt, ...) {
