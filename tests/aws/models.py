@@ -112,7 +112,7 @@ def same(kind, want, shape, have):
     if kind == 'boolean':
         return int(want in (True, 'true', 'True')) == have
     if kind in ('integer', 'real'):
-        return (int(want) == have) if kind == 'integer' else float(want) == have
+        return float(want) == have if kind == 'real' or '.' in str(want) else int(want) == have
     if kind == 'timestamp':
         return when(want) is not None and when(have) is not None and abs(when(want) - when(have)) <= 1
     if kind == 'blob' and isinstance(want, bytes):
@@ -127,6 +127,8 @@ def same(kind, want, shape, have):
 
 
 class Models:
+    SLACK = ()        # columns whose times are the server's now
+
     def __init__(self):
         self.proc = subprocess.Popen([sys.executable, ROOT + '/tests/server/aws_models.py'], stdout=subprocess.PIPE, text=True)
         self.url = json.loads(self.proc.stdout.readline())['url']
@@ -261,7 +263,7 @@ class Models:
         for n in ours.keys() & theirs.keys():
             for mine, made in zip(ours[n], theirs[n]):
                 for c, kind in kinds.items():
-                    if c not in made:
+                    if c not in made or c in self.SLACK:
                         continue
                     fields += 1
                     if not same(kind, *made[c], mine[c]) and not same(kind, *made.get((c, 'listed'), made[c]), mine[c]):

@@ -12,6 +12,8 @@ import zipfile
 
 import boto3
 from botocore.config import Config
+from moto import mock_aws
+from moto.moto_api._internal import mock_random
 
 MAKES = re.compile(r'^(Create|Put|Register|Allocate|Request|Import|Enable|Add|Start|Subscribe|Publish|Run|Set|Tag)')
 NEVER = re.compile(r'(?i)(batch|presigned|token|password|mfa|session|query|query|upload|multipart|event$|events$|records?$|metricdata|message|'
@@ -196,3 +198,113 @@ class Creator:
             for operation in names:
                 if (service, operation) not in self.made:
                     self.make(service, operation)
+
+
+# ---- what the models do not tell --------------------------------------------------
+def made_of(*pairs):
+    return list(pairs)
+
+
+def function(c):
+    return {'FunctionName': 'made', 'Runtime': 'python3.12', 'Role': f'arn:aws:iam::{c.account}:role/made', 'Handler': 'f.h',
+            'Code': {'ZipFile': code()}, 'Environment': {'Variables': {'A': 'b & c'}}, 'Tags': {'n': '1'}}
+
+
+def image(c):
+    return {'ImageId': c.call('ec2', 'RegisterImage', {'Name': 'made', 'Architecture': 'x86_64', 'RootDeviceName': '/dev/sda1',
+                                                       'VirtualizationType': 'hvm'})['ImageId'], 'MinCount': 1, 'MaxCount': 1,
+            'InstanceType': 't3.micro', 'SubnetId': c.known('ec2', 'subnetid')}
+
+
+def balancer(c):
+    vpc = c.call('ec2', 'CreateVpc', {'CidrBlock': '10.77.0.0/16'})['Vpc']['VpcId']
+    return {'Name': 'made', 'Subnets': [c.call('ec2', 'CreateSubnet', {
+        'VpcId': vpc, 'CidrBlock': f'10.77.{i}.0/24', 'AvailabilityZone': c.region + z})['Subnet']['SubnetId']
+        for i, z in enumerate('ab')], 'Scheme': 'internal', 'Type': 'application', 'Tags': [{'Key': 'n', 'Value': '1'}]}
+
+
+def target(c):
+    vpc = c.call('ec2', 'CreateVpc', {'CidrBlock': '10.78.0.0/16'})['Vpc']['VpcId']
+    return {'Name': 'made', 'Protocol': 'HTTP', 'Port': 80, 'VpcId': vpc, 'TargetType': 'ip'}
+
+
+def listener(c):
+    return {'LoadBalancerArn': c.known('elbv2', 'loadbalancerarn'), 'Protocol': 'HTTP', 'Port': 80, 'DefaultActions': [
+        {'Type': 'forward', 'TargetGroupArn': c.known('elbv2', 'targetgrouparn')}]}
+
+
+DATABASE = {'DBInstanceClass': 'db.t3.micro', 'MasterUsername': 'u', 'MasterUserPassword': 'longpassword', 'AllocatedStorage': 20}
+BY_HAND = {
+    'ec2': made_of(('CreateVpc', {'CidrBlock': '10.5.0.0/16'}), ('CreateSubnet', lambda c: {
+        'VpcId': c.known('ec2', 'vpcid'), 'CidrBlock': '10.5.1.0/24'}), ('RunInstances', image)),
+    'iam': made_of(('CreateRole', {'RoleName': 'made', 'AssumeRolePolicyDocument': TRUST}),
+                   ('CreatePolicy', {'PolicyName': 'made', 'PolicyDocument': POLICY}),
+                   ('CreateUser', {'UserName': 'made'}), ('CreateGroup', {'GroupName': 'made'}),
+                   ('CreateAccessKey', {'UserName': 'made'}),
+                   ('AddUserToGroup', {'UserName': 'made', 'GroupName': 'made'}),
+                   ('PutUserPolicy', {'UserName': 'made', 'PolicyName': 'inline', 'PolicyDocument': POLICY}),
+                   ('PutRolePolicy', {'RoleName': 'made', 'PolicyName': 'inline', 'PolicyDocument': POLICY}),
+                   ('PutGroupPolicy', {'GroupName': 'made', 'PolicyName': 'inline', 'PolicyDocument': POLICY}),
+                   ('AttachUserPolicy', lambda c: {'UserName': 'made', 'PolicyArn': f'arn:aws:iam::{c.account}:policy/made'}),
+                   ('AttachRolePolicy', lambda c: {'RoleName': 'made', 'PolicyArn': f'arn:aws:iam::{c.account}:policy/made'}),
+                   ('AttachGroupPolicy', lambda c: {'GroupName': 'made', 'PolicyArn': f'arn:aws:iam::{c.account}:policy/made'}),
+                   ('UpdateAccountPasswordPolicy', {'MinimumPasswordLength': 14}),
+                   ('CreateVirtualMFADevice', {'VirtualMFADeviceName': 'made'})),
+    'lambda': made_of(('CreateFunction', function), ('PublishVersion', {'FunctionName': 'made'}),
+                      ('CreateAlias', {'FunctionName': 'made', 'Name': 'live', 'FunctionVersion': '1'}),
+                      ('PublishLayerVersion', {'LayerName': 'made', 'Content': {'ZipFile': code()}}),
+                      ('PutFunctionEventInvokeConfig', {'FunctionName': 'made', 'MaximumRetryAttempts': 1})),
+    'elbv2': made_of(('CreateLoadBalancer', balancer), ('CreateTargetGroup', target), ('CreateListener', listener)),
+    'dynamodb': made_of(('CreateTable', {'TableName': 'made', 'KeySchema': [{'AttributeName': 'k', 'KeyType': 'HASH'}],
+                                         'AttributeDefinitions': [{'AttributeName': 'k', 'AttributeType': 'S'}],
+                                         'BillingMode': 'PAY_PER_REQUEST'}),
+                        ('CreateBackup', {'TableName': 'made', 'BackupName': 'made'})),
+    'kinesis': made_of(('CreateStream', {'StreamName': 'made', 'ShardCount': 1})),
+    'rds': made_of(('CreateDBInstance', {'DBInstanceIdentifier': 'made', 'Engine': 'postgres', **DATABASE}),
+                   ('CreateDBSnapshot', {'DBInstanceIdentifier': 'made', 'DBSnapshotIdentifier': 'made-s'}),
+                   ('CreateDBCluster', {'DBClusterIdentifier': 'made-c', 'Engine': 'aurora-mysql', 'MasterUsername': 'u',
+                                        'MasterUserPassword': 'longpassword'}),
+                   ('CreateDBClusterSnapshot', {'DBClusterIdentifier': 'made-c', 'DBClusterSnapshotIdentifier': 'made-cs'})),
+    'events': made_of(('PutRule', {'Name': 'made', 'ScheduleExpression': 'rate(1 day)'}),
+                      ('PutTargets', lambda c: {'Rule': 'made', 'Targets': [
+                          {'Id': '1', 'Arn': f'arn:aws:lambda:{c.region}:{c.account}:function:made'}]})),
+    'ssm': made_of(('PutParameter', {'Name': '/made', 'Value': 'v', 'Type': 'String'})),
+    'logs': made_of(('CreateLogGroup', {'logGroupName': '/made', 'tags': {'n': '1'}})),
+    'cloudtrail': made_of(('CreateTrail', {'Name': 'made-trail', 'S3BucketName': 'made-bucket'})),
+    's3': made_of(('CreateBucket', {'Bucket': 'made-bucket'})),
+    'identitystore': made_of(('CreateUser', {'IdentityStoreId': 'd-1234567890', 'UserName': 'made', 'DisplayName': 'made', 'Name': {
+        'GivenName': 'a', 'FamilyName': 'b'}})),
+    'autoscaling': made_of(('CreateLaunchConfiguration', {'LaunchConfigurationName': 'made', 'ImageId': 'ami-12345678',
+                                                          'InstanceType': 't3.micro'}),
+                           ('CreateAutoScalingGroup', lambda c: {
+                               'AutoScalingGroupName': 'made', 'LaunchConfigurationName': 'made', 'MinSize': 0, 'MaxSize': 1,
+                               'AvailabilityZones': [c.region + 'a']})),
+    'ecr': made_of(('CreateRepository', {'repositoryName': 'made'})),
+    'ecs': made_of(('RegisterTaskDefinition', {'family': 't', 'containerDefinitions': [{'name': 'a', 'image': 'x', 'memory': 64}]}),
+                   ('CreateCluster', {'clusterName': 'made'}),
+                   ('CreateService', {'cluster': 'made', 'serviceName': 'made', 'taskDefinition': 't', 'desiredCount': 0})),
+    'cognito-idp': made_of(('CreateUserPool', {'PoolName': 'made'})),
+    'es': made_of(('CreateElasticsearchDomain', {'DomainName': 'made-domain'})),
+    'stepfunctions': made_of(('CreateStateMachine', lambda c: {
+        'name': 'made', 'roleArn': f'arn:aws:iam::{c.account}:role/made', 'definition': '{"StartAt": "a", "States": {"a": {"Type": "Pass", "End": true}}}'})),
+}
+FIRST = ('iam', 'kms', 'ec2', 's3', 'sns', 'sqs', 'logs', 'lambda')     # others ask for theirs
+
+
+def fill(services, region, seed):
+    """What the tests have to know: the account, the region, a user with its key."""
+    account = '123456789012'
+    mock_random.seed(seed)
+    mock = mock_aws()
+    mock.start()
+    c = Creator(account, region, BY_HAND)
+    iam = c.client('iam')
+    iam.create_user(UserName='cq-admin')
+    iam.put_user_policy(UserName='cq-admin', PolicyName='inline', PolicyDocument=json.dumps({
+        'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': '*', 'Resource': '*'}]}))
+    key = iam.create_access_key(UserName='cq-admin')['AccessKey']
+    for service in [s for s in FIRST if s in services or s in ('iam', 'ec2')] + [s for s in services if s not in FIRST]:
+        c.service(service)
+    mock.stop(remove_data=False)
+    return {'accounts': [account], 'regions': [region], 'made': sum(c.made.values()),
+            'admin': {'access_key_id': key['AccessKeyId'], 'secret_access_key': key['SecretAccessKey'], 'account_id': account}}

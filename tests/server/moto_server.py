@@ -1,6 +1,6 @@
 """The AWS server of the tests and the demo: moto, filled, and as strict as AWS.
 
-  moto_server.py [--small] [--out FILE] [--port N] [--accounts N] [--regions a,b]
+  moto_server.py [--small] [--out FILE] [--port N] [--accounts N] [--regions a,b] [--made a,b]
 
 Serves 127.0.0.1 until SIGTERM. When ready it prints one line of JSON (and
 writes the same to FILE): url, accounts, regions, external_id, roles, and the
@@ -24,6 +24,7 @@ ap.add_argument('--regions')
 ap.add_argument('--scale', type=float)
 ap.add_argument('--seed', type=int, default=7)
 ap.add_argument('--small', action='store_true')
+ap.add_argument('--made', help='instead: one account and region, with what can be made of these services, comma-separated')
 args = ap.parse_args()
 
 for name in [n for n in os.environ if n.startswith(('AWS_', 'MOTO_'))]:
@@ -36,6 +37,7 @@ from moto import settings                                 # noqa: E402  moto rea
 from moto.server import ThreadedMotoServer                # noqa: E402
 
 import aws_auth                                          # noqa: E402
+import aws_create                                        # noqa: E402
 import aws_fill                                          # noqa: E402
 
 
@@ -44,8 +46,11 @@ def main():
     for sig in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sig, lambda *_: os._exit(0))
     regions = (args.regions or ('us-east-1,eu-west-1' if args.small else 'us-east-1,us-west-2,eu-west-1')).split(',')
-    info = aws_fill.fill(regions, args.accounts or (2 if args.small else 3),
-                          args.scale or (0.05 if args.small else 1.0), args.seed)
+    if args.made:
+        info = aws_create.fill(args.made.split(','), regions[0], args.seed)
+    else:
+        info = aws_fill.fill(regions, args.accounts or (2 if args.small else 3),
+                             args.scale or (0.05 if args.small else 1.0), args.seed)
     aws_auth.install()
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
     logging.getLogger('werkzeug').setLevel(logging.ERROR)

@@ -1,5 +1,5 @@
 # timeout: 600
-# Every table from a server made of botocore's models, field by field against what botocore's parser reads from it.
+# Tables ef to l from a server made of botocore's models, field by field against what botocore's parser reads from it.
 import os
 import sys
 
@@ -10,5 +10,5 @@ from shared import Tap
 tap = Tap()
 only = os.environ.get('TABLES', '').split()
 tables = [r['table'] for r in models.oracle.facts('plan.tsv')]
-models.run(tap, only or tables)
+models.run(tap, only or [t for t in tables if 'ef' <= t.removeprefix('aws_') < 'm'])
 tap.done()
