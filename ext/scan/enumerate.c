@@ -221,6 +221,15 @@ static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
   return rc;
 }
 
+/* A number of requests that wrapped would be taken for all of them. */
+static int group_times(const cq_enum *e, group *g, size_t n, cq_error *err) {
+  if (n && g->total > SIZE_MAX / n)
+    return cq_error_set(err, CQ_TOOBIG, "%s: more requests than can be counted",
+                        e->t->name);
+  g->total *= n;
+  return CQ_OK;
+}
+
 /* Each IN list, each `each` list and the windows are one digit of the number
  * of the job within the group. */
 static int group_count(cq_enum *e, group *g, cq_error *err) {
@@ -228,20 +237,24 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
   cq_scope s = group_scope(e, g);
   cq_context c = cq_scope_context(&s);
   size_t n = e->nvariant + e->t->neach + 1;
+  int rc = CQ_OK;
 
   g->radix = cq_arena_alloc(&g->arena, n * sizeof *g->radix);
   g->lists = cq_arena_alloc(&g->arena, n * sizeof *g->lists);
   if (!g->radix || !g->lists) return cq_error_nomem(err);
   g->total = 1;
-  for (size_t i = 0; i < e->nvariant; i++)
-    g->total *= g->radix[i] = e->variants[i]->n;
+  for (size_t i = 0; i < e->nvariant; i++) {
+    g->radix[i] = e->variants[i]->n;
+    rc = group_times(e, g, g->radix[i], err);
+    if (rc) return rc;
+  }
   for (size_t i = 0; i < e->t->neach; i++) {
     cq_value v;
     cq_value *list = NULL;
     size_t nlist = 0, kept = 0;
-    int rc = cq_template_eval(e->t->each[i].values, &c, CQ_PLACE_PLAIN,
-                              &g->arena, &v, err);
 
+    rc = cq_template_eval(e->t->each[i].values, &c, CQ_PLACE_PLAIN, &g->arena,
+                          &v, err);
     if (rc == CQ_OK) rc = each_list(e, g, i, &v, &list, &nlist, err);
     if (rc) return rc;
     g->lists[i] = list;
@@ -258,7 +271,9 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
       }
       if (ok) list[kept++] = one;
     }
-    g->total *= g->radix[e->nvariant + i] = kept;
+    g->radix[e->nvariant + i] = kept;
+    rc = group_times(e, g, kept, err);
+    if (rc) return rc;
   }
   g->radix[n - 1] = 1;
   if (d->column >= 0 && d->window_us > 0 && g->from_us >= 0) {
@@ -267,9 +282,9 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
     g->step_us = d->window_us;
     g->radix[n - 1] =
         span <= 0 ? 1 : (size_t)((span + d->window_us - 1) / d->window_us);
-    g->total *= g->radix[n - 1];
+    rc = group_times(e, g, g->radix[n - 1], err);
   }
-  return CQ_OK;
+  return rc;
 }
 
 static int group_start(cq_enum *e, const cq_client *client,

@@ -249,8 +249,9 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
   if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
   if (rc == CQ_OK)
-    rc = cq_limits_open(&f->def, f->built.url, f->identity, scope,
-                        &f->built.arena, &f->limits, err);
+    rc = cq_limits_open(&f->def, f->built.url, f->identity,
+                        f->built.tls.client_cert, scope, &f->built.arena,
+                        &f->limits, err);
   if (rc == CQ_OK && d->env->cache && d->request->idempotent &&
       (d->live || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);

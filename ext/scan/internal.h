@@ -108,10 +108,11 @@ typedef struct cq_limits {
   cq_limiter *limiter;       /* whose quota it counts against */
   int64_t retries, pause_ms; /* tries after the first; the longest between */
 } cq_limits;
-/* `url` and `identity` (or NULL) of the request that `d` makes. */
+/* `url`, `identity` and certificate's file (or NULL) of the request that `d`
+ * makes. */
 int cq_limits_open(const cq_fetch_def *d, const char *url,
-                   const cq_identity *identity, cq_scope *s, cq_arena *a,
-                   cq_limits *out, cq_error *err);
+                   const cq_identity *identity, const char *cert, cq_scope *s,
+                   cq_arena *a, cq_limits *out, cq_error *err);
 
 /* ---- classify.c --------------------------------------------------------- */
 typedef struct cq_verdict {

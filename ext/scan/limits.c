@@ -6,8 +6,8 @@
 
 /* Whose requests are counted together. */
 static void limits_key(const cq_fetch_def *d, const char *url,
-                       const cq_identity *identity, const cq_scope *s,
-                       cq_buf *key) {
+                       const cq_identity *identity, const char *cert,
+                       const cq_scope *s, cq_buf *key) {
   const cq_limits_def *l = d->limits;
   const char *host = strstr(url, "://"), *end;
 
@@ -20,6 +20,7 @@ static void limits_key(const cq_fetch_def *d, const char *url,
     /* A quota is a user's, and another's is not used up with it. */
     if (identity && identity->cache_key)
       cq_buf_printf(key, "|%s", identity->cache_key);
+    if (cert) cq_buf_printf(key, "|%s", cert); /* which says who asks, too */
     return;
   }
   for (size_t i = 0; i < l->nscope; i++) {
@@ -58,7 +59,8 @@ static int limits_number(const char *table, cq_scope *s, const cq_template *t,
 }
 
 int cq_limits_open(const cq_fetch_def *d, const char *url,
-                   const cq_identity *identity, cq_scope *s, cq_arena *a,
+                   const cq_identity *identity, const char *cert, cq_scope *s,
+                   cq_arena *a,
                    cq_limits *out, cq_error *err) {
   const cq_limits_def *l = d->limits;
   int64_t pause = CQ_MAX_PAUSE_MS / 1000;
@@ -66,7 +68,7 @@ int cq_limits_open(const cq_fetch_def *d, const char *url,
   int rc;
 
   cq_buf_init(&key, CQ_MAX_URL);
-  limits_key(d, url, identity, s, &key);
+  limits_key(d, url, identity, cert, s, &key);
   rc = key.rc ? cq_error_nomem(err)
               : cq_http_limiter(d->env->http, key.data, l ? l->rate : 0,
                                 l ? l->burst : 0, l ? l->concurrency : 0,

@@ -33,6 +33,10 @@ cq_source *cq_source_ref(cq_source *s);
 void cq_source_unref(cq_source *s);
 const cq_integration *cq_source_integration(const cq_source *s);
 
+/* Is what is configured of the tables' clients well-formed?  Asks nobody. */
+int cq_source_check(cq_source *s, const cq_table *const *t, size_t n,
+                    cq_error *err);
+
 /* A client: one value of the multiplex. */
 typedef struct cq_client {
   const char *id; /* _cq_client_id */

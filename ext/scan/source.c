@@ -123,9 +123,9 @@ int cq_source_clients(cq_source *s, const cq_table *t,
   return CQ_OK;
 }
 
-int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
-                  cq_error *err) {
-  unsigned long long dims = table_dims(t), have = 0;
+static int source_dry(cq_source *s, unsigned long long dims, cq_arena *a,
+                      cq_dry *out, cq_error *err) {
+  unsigned long long have = 0;
   const cq_client_list *base = NULL;
   cq_arena own = s->arena; /* what is found here is the caller's */
   cq_growing g = {NULL, 0, 0};
@@ -177,6 +177,26 @@ int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
   s->arena = own;
   out->clients = g.v;
   out->n = g.n;
+  return rc;
+}
+
+int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
+                  cq_error *err) {
+  return source_dry(s, table_dims(t), a, out, err);
+}
+
+int cq_source_check(cq_source *s, const cq_table *const *t, size_t n,
+                    cq_error *err) {
+  unsigned long long dims = 0;
+  cq_arena a;
+  cq_dry dry;
+  int rc;
+
+  for (size_t i = 0; i < n; i++) dims |= table_dims(t[i]);
+  cq_arena_init(&a);
+  rc = source_dry(s, dims, &a, &dry, err);
+  cq_free(dry.clients);
+  cq_arena_clear(&a);
   return rc;
 }
 

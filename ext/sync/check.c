@@ -20,9 +20,25 @@ static void list_dests(const cq_run *r, const cq_spec_source *s, cq_buf *b) {
   cq_buf_byte(b, ']');
 }
 
+/* Keys of accounts and their like, which only their clients know. */
+static int check_clients(const cq_run_source *s, cq_error *err) {
+  const cq_table **t = cq_calloc((size_t)s->plan.n + 1, sizeof *t);
+  int rc;
+
+  if (!t) return cq_error_nomem(err);
+  for (int i = 0; i < s->plan.n; i++) t[i] = s->plan.tables[i].table;
+  rc = cq_source_check(s->source, t, (size_t)s->plan.n, err);
+  if (rc) cq_error_prefix(err, "source %s: ", s->spec->name);
+  cq_free(t);
+  return rc;
+}
+
 int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   cq_run r;
   int rc = cq_run_prepare(&r, c, err);
+
+  for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++)
+    rc = check_clients(&r.sources[i], err);
 
   cq_buf_str(out, "{\"valid\":true,\"sources\":[");
   for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {

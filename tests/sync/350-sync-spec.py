@@ -139,4 +139,12 @@ t.has('options that are no JSON', t.sync(S + '}', '{').get('raised'), 'options')
 t.has('the line of the file is told', t.sync('kind: source\nspec:\n  name: x\n  path: fleet\n  tables: [fleet_ships]\n  destinations: [d]\n---\n'
                                              'kind: destination\nspec:\n  name: d\n  path: sqlite\n  colour: red\n').get('raised'), 'spec:12: ')
 t.is_('NULL', t.raises('SELECT cq_sync(NULL)'), 'cq_sync: spec: is NULL')
+# ---- what only a table's clients know is checked, too, and nobody is asked
+t.routes('')
+aws = "{source: aws, tables: [aws_s3_buckets], spec: {accounts: [{id: '123456789012', %s: 'arn:aws:iam::123456789012:role/r'}]}}"
+t.is_('keys of accounts', json.loads(t.one('SELECT cq_validate(?)', aws % 'role_arn'))['valid'], True)
+e = t.raises('SELECT cq_validate(?)', aws % 'role_am')
+t.has('a slip in one', e, 'source aws: account: unknown key "role_am"')
+t.has('with the word that is meant', e, 'did you mean "role_arn"?')
+
 t.done()

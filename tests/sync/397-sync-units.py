@@ -111,4 +111,27 @@ t.rows("ATTACH 'new.db' AS n")
 t.is_('and told', t.rows('SELECT table_name, client_id, kind FROM n.cq_sync_errors'), [('aws_ec2_vpcs', '111122223333:me-south-1', 'skipped')])
 t.routes(WHO + KEYS % 'x')
 t.is_('a retry does not ask for it', (t.sync(spec, '{"retry": "failed"}')['status'], regions()), ('success', []))
+# ---- a certificate says who asks: each has a quota of its own
+with open('seals.yml', 'w') as f:
+    f.write('''format: 1
+integration: seals
+config: {url: {type: text, default: "${FLEET_URL}"}, certs: {type: list}}
+clients:
+  who: {values: "{{ config.certs }}", attributes: [cert]}
+tls: {client_cert: "{{ client.cert }}"}
+defaults: {request: {url: "{{ config.url }}"}, page: {by: none}}
+tables:
+  seals_seals:
+    request: {path: "/seals/{{ client.who }}"}
+    rows: "[*]"
+    columns: {id: integer}
+    limits: {concurrency: 1}
+''')
+os.environ['CQ_PATH'] = os.path.abspath('seals.yml')
+s = Sync('seals.db')
+for certs, peak in ((('a.pem', 'b.pem'), 2), (('a.pem', 'a.pem'), 1)):
+    s.routes('GET /seals/*\n  delay 300\n  body [{"id":1}]\n')
+    r = s.sync('{source: seals, tables: [seals_seals], spec: {certs: [{who: one, cert: %s}, {who: two, cert: %s}]}}' % certs)
+    t.is_(f'at once: {certs}', (r['status'], s.peak()), ('success', peak))
+
 t.done()
