@@ -57,6 +57,17 @@ int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out) {
   return CQ_OK;
 }
 
+void cq_dest_time(int64_t us, char *out) {
+  size_t n;
+
+  cq_time_format(us, out);
+  n = strlen(out) - 1; /* the Z goes behind */
+  if (!strchr(out, '.')) out[n++] = '.';
+  while (n < sizeof "2024-01-02T03:04:05.000000" - 1) out[n++] = '0';
+  out[n++] = 'Z';
+  out[n] = '\0';
+}
+
 /* ---- rows as a store writes them ------------------------------------------------ */
 
 const cq_dest_meta cq_dest_metas[CQ_META] = {

@@ -249,6 +249,10 @@ int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
 /* Columns of a table that a destination stores (arena). */
 int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
 
+/* A time as the run tables have it, 28 bytes: with six decimals, so that texts
+ * sort as times do. */
+void cq_dest_time(int64_t us, char *out);
+
 /* ---- owner.c: who is at work -------------------------------------------------- */
 /* host:process:caller-destination, malloc'ed: the same for each connection that
  * a caller opens for this destination, so that what it owned before is over. */

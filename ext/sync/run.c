@@ -288,7 +288,7 @@ static int number(cq_run *r, cq_error *err) {
   r->started_us = cq_now_us();
   r->started_ms = cq_mono_ms();
   r->group = r->started_us;
-  cq_time_format(r->started_us, r->time);
+  cq_dest_time(r->started_us, r->time);
   for (cq_dest *d = r->dests; d; d = d->next) {
     cq_error why = {0, ""};
     int64_t last = 0;

@@ -120,6 +120,14 @@ t.is_('nothing of the batch is there', (w.one("SELECT count(*) FROM cq_sync_erro
 th.join()
 t.has('which row it was', got[0]['errors'], 'not that')
 
+# ---- times of the run tables sort as texts: each has six decimals
+for _ in range(12):  # a time ends in 0 one time in ten
+    w.sync('{source: fleet, tables: [fleet_notes, fleet_ships]}')
+times = [x for table, columns in (('cq_syncs', 'sync_time started updated finished'), ('cq_sync_tables', 'started finished'), ('cq_sync_units', 'started finished'),
+                                  ('cq_sync_errors', 'at'), ('cq_units', 'sync_time'), ('raw_fleet_ships', '_cq_sync_time'))
+         for c in columns.split() for x, in w.rows(f'SELECT {c} FROM {table} WHERE {c} IS NOT NULL')]
+t.is_('six decimals', (len(times) > 100, {len(x) for x in times}), (True, {27}))
+
 # ---- a journal that takes no entry: no success, and it says why
 j = Sync('journal.db')
 NOTES = '{source: fleet, tables: [fleet_notes]}'

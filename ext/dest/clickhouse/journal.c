@@ -51,7 +51,7 @@ static void numbers(cq_buf *b, const int64_t *v, size_t n) {
 
 static const char *when(int64_t us, char *buf) {
   if (us <= 0) return NULL;
-  cq_time_format(us, buf);
+  cq_dest_time(us, buf);
   return buf;
 }
 
@@ -138,8 +138,8 @@ void ch_journal_unit(ch *d, cq_buf *out, const cq_dest_run *r,
                      const char *cursor) {
   char from[40], to[40];
 
-  cq_time_format(u->started_us ? u->started_us : cq_now_us(), from);
-  cq_time_format(cq_now_us(), to);
+  cq_dest_time(u->started_us ? u->started_us : cq_now_us(), from);
+  cq_dest_time(cq_now_us(), to);
   text(out, u->table->def->name);
   text(out, r->source);
   text(out, u->client);
@@ -183,7 +183,7 @@ int ch_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
   char now[40];
   cq_buf *b = &d->errors;
 
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   cq_rowbinary_int(b, r->group);
   text(b, r->source);
   text(b, table);
@@ -206,8 +206,8 @@ int ch_run_row(ch *d, const cq_dest_run *r, const char *status,
   char now[40], began[40];
   cq_buf *b = &d->runs;
 
-  cq_time_format(cq_now_us(), now);
-  cq_time_format(r->started_us, began);
+  cq_dest_time(cq_now_us(), now);
+  cq_dest_time(r->started_us, began);
   cq_rowbinary_int(b, r->group);
   text(b, r->source);
   text(b, r->integration);

@@ -115,7 +115,7 @@ static int settle_run(ch *d, int64_t group, const char *source, int lost,
                       int gone, cq_error *err) {
   char now[40];
 
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   return ch_exec(
       d, err,
       "INSERT INTO %t (" RUN_COLUMNS ") SELECT sync_group_id, source_name, "

@@ -21,7 +21,7 @@ static int put_claim(obj_dest *d, obj_run *run, const char *state,
   json_t *j;
   int rc;
 
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   j = json_pack("{ss ss sI ss ss sI sO}", "source", run->r->source, "owner",
                 d->owner, "sync_group_id", (json_int_t)run->r->group, "state",
                 state, "updated", now, "base", (json_int_t)run->base, "pending",

@@ -35,8 +35,8 @@ static json_t *done_line(const obj_table *t, const obj_done *k) {
   json_t *j, *files = NULL;
   int bad;
 
-  cq_time_format(k->started_us ? k->started_us : k->finished_us, from);
-  cq_time_format(k->finished_us, to);
+  cq_dest_time(k->started_us ? k->started_us : k->finished_us, from);
+  cq_dest_time(k->finished_us, to);
   j = json_pack("{ss ss ss sI ss ss ss}", "table_name", t->name, "client_id",
                 k->client, "status", k->status, "rows", (json_int_t)k->rows,
                 "cursor", k->cursor ? k->cursor : "", "started", from,
@@ -181,7 +181,7 @@ static json_t *time_json(int64_t us) {
   char text[40];
 
   if (us <= 0) return json_null();
-  cq_time_format(us, text);
+  cq_dest_time(us, text);
   return json_string(text);
 }
 
@@ -287,7 +287,7 @@ int cq_object_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
 
   if (!run) return CQ_OK;
   b = &run->errors;
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   cq_buf_printf(
       b, "{\"sync_group_id\":%lld,\"source_name\":", (long long)r->group);
   cq_buf_json(b, r->source, strlen(r->source));

@@ -117,7 +117,7 @@ static int change_line(void *user, const json_t *line) {
   char now[40];
   int bad = !j;
 
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   if (!status) status = "";
   if (obj_text(line, "table_name")) {
     if (strcmp(status, "waiting") == 0 || strcmp(status, "running") == 0)
@@ -186,7 +186,7 @@ int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
   const char *status;
 
   if (rc) return rc;
-  cq_time_format(group, time);
+  cq_dest_time(group, time);
   old->time = cq_strdup(time);
   old->own.time = old->time;
   rc = old->time ? take_up(d, old, keep, err) : cq_error_nomem(err);

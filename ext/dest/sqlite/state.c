@@ -132,7 +132,7 @@ static int settle(cq_lite *d, int64_t group, const char *source, int keep,
                    "%lld AND source_name = %Q AND status = 'ok' AND published "
                    "= 0",
                    d->schema, (long long)group, source);
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
                    "UPDATE \"%w\".cq_syncs SET unsettled = 0, status = CASE "
@@ -202,7 +202,7 @@ int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
                   "SELECT max(sync_group_id) FROM \"%w\".cq_syncs WHERE "
                   "source_name = %Q AND kind = 'full'",
                   d->schema, r->source);
-  cq_time_format(r->started_us, now);
+  cq_dest_time(r->started_us, now);
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
                    "INSERT INTO \"%w\".cq_syncs (sync_group_id, source_name, "
@@ -259,7 +259,7 @@ int lite_state(cq_dest *base, const cq_dest_run *r, const char *table,
 
 static const char *time_or_null(int64_t us, char *buf) {
   if (us <= 0) return NULL;
-  cq_time_format(us, buf);
+  cq_dest_time(us, buf);
   return buf;
 }
 
@@ -304,7 +304,7 @@ int lite_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
   char now[40];
   int rc = lite_begin(d, err);
 
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   if (rc) return rc;
   return lite_exec(d, err,
                    "INSERT INTO \"%w\".cq_sync_errors (sync_group_id, "
@@ -328,7 +328,7 @@ static char *run_sql(const cq_lite *d, const cq_dest_run *r, const char *status,
   char now[40], *end = NULL, *sql;
   int over = strcmp(status, "running") != 0;
 
-  cq_time_format(cq_now_us(), now);
+  cq_dest_time(cq_now_us(), now);
   if (over) {
     end = tables_over(d, r->group, r->source,
                       strcmp(status, "interrupted") == 0 ? "interrupted"

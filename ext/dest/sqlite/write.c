@@ -199,8 +199,8 @@ static int journal(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
   int published = staged(d) && strcmp(status, "ok") == 0, rc;
   char from[40], to[40];
 
-  cq_time_format(u->started_us ? u->started_us : cq_now_us(), from);
-  cq_time_format(cq_now_us(), to);
+  cq_dest_time(u->started_us ? u->started_us : cq_now_us(), from);
+  cq_dest_time(cq_now_us(), to);
   rc = lite_exec(d, err,
                  "INSERT INTO \"%w\".cq_sync_units (table_name, source_name, "
                  "client_id, sync_group_id, status, published, rows, cursor, "
