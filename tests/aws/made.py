@@ -97,6 +97,11 @@ def run(tap, tables):
         print(f'# {m.info["made"]} things made', flush=True)
         for table in tables:
             rows, fields, wrong = m.table(table, m.have(table))
+            if wrong:                      # a state there moved on between the two readings: once more, both anew
+                m.db(None).execute("SELECT cq_config('cache_ttl', 0)").fetchall()
+                m.facts.known.clear()
+                m.facts.ask.kept.clear()
+                rows, fields, wrong = m.table(table, m.have(table))
             if not rows:
                 wrong.append('moto has no rows: nothing was compared')
             tap.none(f'{table}: {rows} rows, {fields} fields', wrong)
