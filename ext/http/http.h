@@ -139,6 +139,13 @@ int cq_transfer_withdraw(cq_transfer *t);
  * or timeout_ms passed; meanwhile transfers go on, on this thread. */
 void cq_http_wait(cq_http *h, int timeout_ms);
 
+/* How far the servers' clock is ahead of ours; signers go by theirs.  off: what
+ * the Date of an answer says of it still, in microseconds, 0 without one. */
+enum { CQ_CLOCK_US = 240000000 }; /* off by less than that is none */
+void cq_http_clock(cq_http *h, int64_t ahead_us);
+int64_t cq_http_clock_get(cq_http *h);
+int64_t cq_transfer_clock_off(const cq_transfer *t);
+
 /* ---- limits ------------------------------------------------------------ */
 /* Same key -> same limiter for the connection's life.  rate per second (0 =
  * none), burst, concurrency (0 = 10). */

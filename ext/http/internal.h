@@ -138,6 +138,7 @@ struct cq_io {
 
 struct cq_http {
   cq_http_options o; /* strings owned */
+  int64_t clock_us;  /* atomic: servers' clocks are ahead by so much */
   cq_io *io;
   cq_limiter *limiters; /* list grows on the caller's thread, [L] */
 };

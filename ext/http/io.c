@@ -49,9 +49,10 @@ static int io_sign(cq_transfer *t) {
   if (!t->signer) return CQ_OK;
   cq_buf_init(&lines, CQ_MAX_HEADER_BYTES);
   cq_buf_init(&url, CQ_MAX_URL);
-  rc = t->signer->ops->sign(t->signer, t->method, t->url, t->headers,
-                            t->nheader, t->body, t->nbody,
-                            cq_now_us() + t->skew_us, &lines, &url, &err);
+  rc = t->signer->ops->sign(
+      t->signer, t->method, t->url, t->headers, t->nheader, t->body, t->nbody,
+      cq_now_us() + t->skew_us + cq_http_clock_get(t->io->http), &lines, &url,
+      &err);
   if (rc == CQ_OK && (lines.rc || url.rc))
     rc = cq_error_set(&err, lines.rc ? lines.rc : url.rc,
                       lines.rc == CQ_TOOBIG || url.rc == CQ_TOOBIG

@@ -137,6 +137,7 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   f.source = c->sh->source;
   f.table = c->sh->table->name;
   f.service = c->sh->table->service;
+  f.permissions = c->sh->table->permissions;
   f.request = d->request;
   f.errors = &d->errors;
   f.limits = &d->limits;

@@ -4,6 +4,7 @@
  * that hold for every API: 429 and 5xx and broken transfers are tried again,
  * everything else fails.  The code is read from the body (JSON or XML) or a
  * header, shortened to its name: `prefix#Code` and `Code:http://...` -> Code. */
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,26 @@ static void classify_usual(const char *body, size_t n, found *f) {
   classify_body(&e, body, n, f);
 }
 
+/* The server's clock is another: a signature by ours had to be refused. */
+static int rule_clock(cq_transfer *t) {
+  int64_t off = t ? cq_transfer_clock_off(t) : 0;
+
+  return off > CQ_CLOCK_US || off < -CQ_CLOCK_US;
+}
+
+/* Group 1 of a rule's `lacks` in the message. */
+static void rule_lacks(const cq_error_rule *r, const found *f, char *out,
+                       size_t max) {
+  regmatch_t m[2];
+  regex_t re;
+
+  if (!r->lacks || regcomp(&re, r->lacks, REG_EXTENDED)) return;
+  if (regexec(&re, f->message, 2, m, 0) == 0 && m[1].rm_so >= 0)
+    snprintf(out, max, "%.*s", (int)(m[1].rm_eo - m[1].rm_so),
+             f->message + m[1].rm_so);
+  regfree(&re);
+}
+
 static int rule_matches(const cq_error_rule *r, int status, const found *f,
                         cq_transfer *t, const char *body, size_t n) {
   int ok = r->nstatus == 0;
@@ -170,6 +191,8 @@ static int classify_rules(const cq_errors_def *e, int status, const found *f,
     const cq_error_rule *r = &e->rule[i];
 
     if (!rule_matches(r, status, f, t, body, n)) continue;
+    if (r->then == CQ_ACT_CLOCK && !rule_clock(t)) continue;
+    rule_lacks(r, f, out->lacks, sizeof out->lacks);
     out->then = r->then;
     out->throttle = r->throttle;
     out->after_ms = r->after && t ? cq_transfer_after_ms(t, r->after) : -1;
@@ -200,6 +223,7 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
     classify_line(f.message);
   }
   classify_reason(out, status, &f, failure);
+  if (failure) snprintf(f.message, sizeof f.message, "%.290s", failure->text);
   if (classify_rules(e, status, &f, t, body, nbody, out)) return CQ_OK;
   if (failure) {
     out->then = failure->code == CQ_IOERR ? CQ_ACT_RETRY : CQ_ACT_FAIL;

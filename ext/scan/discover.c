@@ -47,7 +47,7 @@ static int ask_open(cq_source *s, const cq_dimension *d,
   def.rows = rows;
   def.fields = fields;
   def.nfield = nfield;
-  def.nslot = (int)d->nattr;
+  def.nslot = (int)d->nattr > nfield ? (int)d->nattr : nfield;
   return cq_reader_open(&def, &scope, &ask->reader, err);
 }
 
@@ -190,6 +190,42 @@ static int step_keep(step *st, cq_client *c, const json_t *patterns, int *keep,
   return rc;
 }
 
+/* Attributes that the client's credentials come with, which no request needs
+ * to be made for: a client without credentials is one that failed. */
+static int step_login(step *st, cq_client *c, cq_error *err) {
+  const cq_request_def *r =
+      st->dim->identify ? st->dim->identify : st->dim->discover;
+  cq_scope scope = client_scope(st->source, c);
+  cq_auth_params params;
+  cq_identity *id = NULL;
+  const char *scheme = NULL;
+  cq_error why = {0, ""};
+  size_t wanted = 0;
+  cq_arena tmp;
+  int rc = CQ_OK;
+
+  for (size_t i = 0; i < st->dim->nattr; i++)
+    wanted += st->dim->attr[i].login != NULL;
+  if (!wanted || !r) return CQ_OK;
+  cq_arena_init(&tmp);
+  rc = cq_request_auth(st->source->in, r, &scope, &tmp, &scheme, &params, &why);
+  if (rc == CQ_OK && scheme)
+    rc = cq_auths_get(st->source->env->auths, scheme, &params, &id, &why);
+  for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK && id; i++) {
+    const char *login = st->dim->attr[i].login;
+    const char *said = login && id->ops->fact ? id->ops->fact(id, login) : NULL;
+    cq_value v = cq_value_text(said);
+
+    if (said && cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &v))
+      rc = CQ_NOMEM;
+  }
+  cq_arena_wipe(&tmp);
+  if (rc == CQ_NOMEM) return cq_error_nomem(err);
+  if (rc && cq_client_fail(&st->source->arena, c, &why))
+    return cq_error_nomem(err);
+  return CQ_OK;
+}
+
 static int step_discovered(void *user, asking *a, const cq_error *failure,
                            cq_error *err) {
   step *st = user;
@@ -209,6 +245,7 @@ static int step_discovered(void *user, asking *a, const cq_error *failure,
     int keep, rc = step_record(st, a->client, cq_batch_row(rows, i), &c, err);
 
     if (rc == CQ_OK) rc = step_keep(st, c, a->patterns, &keep, err);
+    if (rc == CQ_OK && keep) rc = step_login(st, c, err);
     if (rc == CQ_OK && keep) rc = cq_growing_add(&st->out, c, err);
     if (rc) return rc;
   }
@@ -241,36 +278,42 @@ static int step_identified(void *user, asking *a, const cq_error *failure,
   return rc;
 }
 
+/* What a template gives for a client as a list; NULL where that is nothing. */
+static int client_list(cq_source *s, const cq_client *c, const cq_template *t,
+                       json_t **out, cq_error *err) {
+  cq_scope scope = client_scope(s, c);
+  cq_context ctx = cq_scope_context(&scope);
+  cq_value v = cq_value_null();
+  json_t *list = NULL;
+  cq_arena tmp;
+  int rc = CQ_OK;
+
+  *out = NULL;
+  cq_arena_init(&tmp);
+  if (t) rc = cq_template_eval(t, &ctx, CQ_PLACE_PLAIN, &tmp, &v, err);
+  if (rc == CQ_OK && v.kind == CQ_STR && v.json)
+    list = json_loadb(v.u.s, v.len, JSON_DECODE_ANY, NULL);
+  else if (rc == CQ_OK && v.kind == CQ_STR && v.len)
+    list = json_pack("[s%]", v.u.s, (size_t)v.len);
+  else if (rc == CQ_OK && v.kind == CQ_INT)
+    list = json_pack("[I]", (json_int_t)v.u.i);
+  cq_arena_clear(&tmp);
+  if (list && !json_is_array(list)) list = json_pack("[o]", list);
+  if (list && json_array_size(list) > 0)
+    *out = list;
+  else
+    json_decref(list);
+  return rc;
+}
+
 /* The values that the configuration gives for `base`; askings for the rest. */
 static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
                        cq_error *err) {
-  cq_scope scope = client_scope(st->source, base);
-  cq_context ctx = cq_scope_context(&scope);
-  cq_value v = cq_value_null();
-  cq_arena tmp;
   json_t *list = NULL, *patterns = NULL, *item;
   size_t i;
-  int rc = CQ_OK;
+  int rc = client_list(st->source, base, st->dim->values, &list, err);
 
-  cq_arena_init(&tmp);
-  if (st->dim->values)
-    rc = cq_template_eval(st->dim->values, &ctx, CQ_PLACE_PLAIN, &tmp, &v, err);
-  if (rc) goto done;
-  if (v.kind == CQ_STR && v.json)
-    list = json_loadb(v.u.s, v.len, JSON_DECODE_ANY, NULL);
-  else if (v.kind == CQ_STR && v.len)
-    list = json_pack("[s%]", v.u.s, (size_t)v.len);
-  else if (v.kind == CQ_INT)
-    list = json_pack("[I]", (json_int_t)v.u.i);
-  if (list && !json_is_array(list)) {
-    json_t *one = json_pack("[o]", list);
-
-    list = one;
-  }
-  if (list && json_array_size(list) == 0) {
-    json_decref(list);
-    list = NULL;
-  }
+  if (rc) return rc;
   json_array_foreach(list, i, item) {
     cq_client *c;
 
@@ -299,6 +342,7 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
       if (rc) goto done;
       if (!keep) continue;
     }
+    if (!c->failed && (rc = step_login(st, c, err)) != 0) goto done;
     if ((rc = cq_growing_add(&st->out, c, err)) != 0) goto done;
   }
   if (patterns || (!list && st->dim->discover)) {
@@ -312,13 +356,147 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
 done:
   json_decref(list);
   json_decref(patterns);
-  cq_arena_clear(&tmp);
   return rc;
 }
 
 static void asks_free(asking *asks, size_t n) {
   for (size_t i = 0; asks && i < n; i++) json_decref(asks[i].patterns);
   cq_free(asks);
+}
+
+/* ---- discovery through a tree ----------------------------------------------- */
+
+typedef struct tree {
+  step *st;
+  json_t *without; /* or NULL */
+  asking *asks;    /* of all values of all clients so far */
+  size_t n, cap;
+  cq_set seen; /* values of this client */
+} tree;
+
+/* Is it one that nobody wants? */
+static int tree_without(const tree *t, const char *text) {
+  const json_t *item;
+  size_t i;
+
+  json_array_foreach((json_t *)t->without, i, item) {
+    if (json_is_string(item) && strcmp(json_string_value(item), text) == 0)
+      return 1;
+  }
+  return 0;
+}
+
+static int tree_add(tree *t, const asking *of, const char *text,
+                    cq_error *err) {
+  cq_value v = cq_value_text(text);
+  cq_client *c;
+  int is_new = 0;
+
+  if (!text || !*text || tree_without(t, text)) return CQ_OK;
+  if (cq_set_add(&t->seen, cq_hash64(text, strlen(text), 0), &is_new))
+    return cq_error_nomem(err);
+  if (!is_new) return CQ_OK;
+  if (t->n == CQ_MAX_DISCOVERED)
+    return cq_error_set(err, CQ_TOOBIG, "%s: more than %d entries in one tree",
+                        t->st->dim->name, (int)CQ_MAX_DISCOVERED);
+  c = cq_client_extend(&t->st->source->arena, of->client, 1);
+  if (!c || cq_client_set(&t->st->source->arena, c, t->st->dim->each, &v) ||
+      cq_grow(&t->asks, &t->cap, t->n, sizeof *t->asks))
+    return cq_error_nomem(err);
+  t->asks[t->n].reader = NULL;
+  t->asks[t->n].client = c;
+  t->asks[t->n++].patterns = json_incref(of->patterns);
+  return CQ_OK;
+}
+
+static int tree_answered(void *user, asking *a, const cq_error *failure,
+                         cq_error *err) {
+  tree *t = user;
+  const cq_batch *rows;
+  int rc = CQ_OK;
+
+  if (failure) return step_discovered(t->st, a, failure, err);
+  rows = cq_reader_rows(a->reader);
+  for (int i = 0; i < rows->nrow && rc == CQ_OK; i++) {
+    const cq_value *v = cq_batch_row(rows, i);
+    char *text;
+
+    if (v->kind != CQ_STR) continue;
+    text = cq_strndup(v->u.s, v->len);
+    rc = text ? tree_add(t, a, text, err) : cq_error_nomem(err);
+    cq_free(text);
+  }
+  return rc;
+}
+
+/* What is below those from `first` on, and below that, until there is nothing:
+ * a value is asked for once, so that a circle ends. */
+static int tree_descend(tree *t, size_t first, cq_error *err) {
+  static const cq_path self = {".", 0, NULL};
+  const cq_dimension *d = t->st->dim;
+  cq_field field;
+  int rc = CQ_OK;
+
+  memset(&field, 0, sizeof field);
+  field.path = (cq_path *)&self;
+  field.type = CQ_TEXT;
+  while (rc == CQ_OK && first < t->n) {
+    size_t n = t->n - first;
+    asking *level = cq_calloc(n, sizeof *level);
+
+    if (!level) return cq_error_nomem(err);
+    memcpy(level, t->asks + first, n * sizeof *level);
+    first = t->n;
+    rc = ask_all(t->st->source, d, d->children,
+                 d->child_rows ? d->child_rows : &self, &d->child_page, &field,
+                 1, level, n, tree_answered, t, err);
+    cq_free(level);
+  }
+  return rc;
+}
+
+/* The askings for `base`: one for each value of its tree, or it alone. */
+static int tree_grow(tree *t, const asking *base, cq_error *err) {
+  json_t *list = NULL, *item;
+  size_t i, first = t->n;
+  int rc = client_list(t->st->source, base->client, t->st->dim->each_values,
+                       &list, err);
+
+  if (rc == CQ_OK && !list) {
+    if (cq_grow(&t->asks, &t->cap, t->n, sizeof *t->asks))
+      return cq_error_nomem(err);
+    t->asks[t->n] = *base;
+    json_incref(t->asks[t->n++].patterns);
+    return CQ_OK;
+  }
+  if (rc == CQ_OK)
+    rc = client_list(t->st->source, base->client, t->st->dim->child_without,
+                     &t->without, err);
+  json_array_foreach(list, i, item) {
+    if (rc == CQ_OK) rc = tree_add(t, base, json_string_value(item), err);
+  }
+  json_decref(list);
+  if (rc == CQ_OK && t->st->dim->children) rc = tree_descend(t, first, err);
+  json_decref(t->without);
+  t->without = NULL;
+  cq_set_clear(&t->seen);
+  return rc;
+}
+
+/* Replaces the askings by those of their trees. */
+static int step_trees(step *st, asking **asks, size_t *nask, cq_error *err) {
+  tree t;
+  int rc = CQ_OK;
+
+  if (!st->dim->each) return CQ_OK;
+  memset(&t, 0, sizeof t);
+  t.st = st;
+  for (size_t i = 0; i < *nask && rc == CQ_OK; i++)
+    rc = tree_grow(&t, &(*asks)[i], err);
+  asks_free(*asks, *nask);
+  *asks = t.asks;
+  *nask = t.n;
+  return rc;
 }
 
 /* A pattern that fits nothing anywhere is a slip, not a wish for nothing. */
@@ -366,6 +544,7 @@ int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_growing *in,
       dry->identify += !st.out.v[i]->failed;
     goto done;
   }
+  if (rc == CQ_OK && nask) rc = step_trees(&st, &asks, &nask, err);
   if (rc == CQ_OK && nask)
     rc = ask_all(s, d, d->discover, d->rows, &d->page, fields, nfield, asks,
                  nask, step_discovered, &st, err);

@@ -35,7 +35,7 @@ struct cq_fetch {
   fetch_state state;
   cq_outcome outcome; /* when ENDED */
   int attempt;        /* retries so far */
-  int logged_in_again;
+  int logged_in_again, clock_corrected;
   int64_t not_before_ms; /* DELAY */
   cq_block *held;        /* READY: first piece, read for its error code */
   cq_cached cached;      /* a good answer, or one to ask about; in the arena,
@@ -248,6 +248,9 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
                         d->url, &f->built, err);
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
   if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
+  if (rc == CQ_OK && f->identity && f->identity->ops->place && !d->url)
+    rc = cq_built_place(&f->built,
+                        f->identity->ops->place(f->identity, &f->params), err);
   if (rc == CQ_OK)
     rc = cq_limits_open(&f->def, f->built.url, f->identity,
                         f->built.tls.client_cert, scope, &f->built.arena,
@@ -433,6 +436,28 @@ static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
   return fetch_refuse(f, v, CQ_THROTTLED);
 }
 
+/* The permission that is missing: the answer's word for it, else the one of
+ * those that the table needs that is named as the operation is. */
+static void fetch_lacks(const cq_fetch *f, cq_verdict *v) {
+  const char *operation = f->def.request->operation, *at = f->def.permissions;
+  size_t n = operation ? strlen(operation) : 0;
+  char said[256];
+
+  while (!v->lacks[0] && n && at && (at = strstr(at, operation))) {
+    const char *from = at;
+
+    if (at[n] == '"' && at > f->def.permissions && at[-1] == ':') {
+      while (from > f->def.permissions && from[-1] != '"') from--;
+      snprintf(v->lacks, sizeof v->lacks, "%.*s", (int)(at + n - from), from);
+    }
+    at += n;
+  }
+  if (!v->lacks[0]) return;
+  snprintf(said, sizeof said, "%s", v->hint);
+  snprintf(v->hint, sizeof v->hint, "missing permission: %s%s%.100s", v->lacks,
+           said[0] ? "; " : "", said);
+}
+
 static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   int64_t wait;
   int code = status == 401 || status == 403 ? CQ_AUTH
@@ -478,10 +503,28 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       return fetch_too_long(f, v, NULL);
     f->waited_ms += wait;
     return fetch_again(f, v, wait);
+  case CQ_ACT_CLOCK:
+    if (!f->clock_corrected) {
+      cq_http *h = f->def.env->http;
+
+      f->clock_corrected = 1;
+      v->throttle = 0;
+      cq_http_clock(h,
+                    cq_http_clock_get(h) + cq_transfer_clock_off(f->transfer));
+      return fetch_again(f, v, 0);
+    }
+    return fetch_refuse(f, v, code);
   case CQ_ACT_EMPTY:
   case CQ_ACT_SKIP_ROW:
   case CQ_ACT_SKIP_CLIENT:
   case CQ_ACT_DENIED:
+    /* What could not be reached may be there in a moment. */
+    if (status == 0 && f->attempt < CQ_MAX_UNREACHED) {
+      wait = cq_backoff_ms(2, BACKOFF_BASE_MS, f->limits.pause_ms);
+      f->waited_ms += wait;
+      return fetch_again(f, v, wait);
+    }
+    if (v->then == CQ_ACT_DENIED) fetch_lacks(f, v);
     fetch_refuse(f, v, code);
     return fetch_end(f, v->then == CQ_ACT_EMPTY      ? CQ_F_EMPTY
                         : v->then == CQ_ACT_SKIP_ROW ? CQ_F_SKIP_ROW

@@ -51,6 +51,7 @@ typedef struct cq_fetch_def {
   cq_env *env;
   cq_source *source;
   const char *table, *service; /* for limits and the log */
+  const char *permissions;     /* that its requests need: JSON list, or NULL */
   const cq_request_def *request;
   const cq_errors_def *errors;
   const cq_limits_def *limits;
@@ -98,6 +99,8 @@ int cq_request_build(const cq_integration *in, const cq_request_def *r,
                      cq_scope *scope, const char *url, cq_built *out,
                      cq_error *err);
 void cq_built_clear(cq_built *b);
+/* Puts another scheme and host (and base path) in its URL; NULL leaves it. */
+int cq_built_place(cq_built *b, const char *base, cq_error *err);
 /* The parameters of the auth that applies; *scheme NULL = none applies. */
 int cq_request_auth(const cq_integration *in, const cq_request_def *r,
                     cq_scope *scope, cq_arena *a, const char **scheme,
@@ -121,6 +124,7 @@ typedef struct cq_verdict {
   int throttle;
   char reason[512]; /* "HTTP 403 AccessDenied: not allowed" */
   char hint[256];
+  char lacks[128]; /* the permission that is missing, "" = not told */
 } cq_verdict;
 /* status 0 = transport error `failure`. */
 int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,

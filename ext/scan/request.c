@@ -350,6 +350,25 @@ done:
   return rc;
 }
 
+int cq_built_place(cq_built *b, const char *base, cq_error *err) {
+  const char **at[] = {&b->url, &b->shown};
+  size_t n = base ? strlen(base) : 0;
+
+  if (!base || strncmp(b->url, "file:", 5) == 0) return CQ_OK;
+  while (n && base[n - 1] == '/') n--;
+  for (int i = 0; i < 2; i++) {
+    const char *host = strstr(*at[i], "://");
+
+    if (!host) continue;
+    if (strncmp(*at[i], base, n) == 0 && strchr("/?#", (*at[i])[n])) continue;
+    host += 3;
+    *at[i] = cq_arena_printf(&b->arena, "%.*s%s", (int)n, base,
+                             host + strcspn(host, "/?#"));
+    if (!*at[i]) return cq_error_nomem(err);
+  }
+  return CQ_OK;
+}
+
 void cq_built_clear(cq_built *b) {
   cq_arena_wipe(&b->arena);
   memset(b, 0, sizeof *b);

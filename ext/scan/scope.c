@@ -196,6 +196,9 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
     for (size_t i = 0; s->each && i < s->table->neach; i++)
       if (strcmp(s->table->each[i].name, ref->name) == 0) *out = s->each[i];
     return CQ_OK;
+  case CQ_R_DATA:
+    if (s->config) cq_config_data(s->config, ref->name, out);
+    return CQ_OK;
   case CQ_R_RUN:
     return scope_run(s, ref, a, out, err);
   case CQ_R_COUNT:

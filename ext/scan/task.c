@@ -73,6 +73,7 @@ static int task_send(cq_task *t, cq_error *err) {
   f.source = t->sh->source;
   f.table = table->name;
   f.service = table->service;
+  f.permissions = table->permissions;
   f.request = t->job->get ? table->get.request : table->request;
   f.errors = &table->errors;
   f.limits = &table->limits;

@@ -193,6 +193,16 @@ void cq_config_unref(cq_config *c) {
   cq_free(c);
 }
 
+int cq_config_data(const cq_config *c, const char *name, cq_value *out) {
+  *out = cq_value_null();
+  for (size_t i = 0; i < c->in->ndata; i++)
+    if (strcmp(c->in->data_names[i], name) == 0) {
+      *out = c->in->data[i];
+      return CQ_OK;
+    }
+  return CQ_NOTFOUND;
+}
+
 int cq_config_get(const cq_config *c, const char *name, cq_value *out) {
   int i = config_index(c, name);
   const char *s = i >= 0 ? c->text[i] : NULL;

@@ -76,9 +76,11 @@ static int f_default(ARGS) {
 static int f_required(ARGS) {
   UNUSED;
   *out = *in;
-  return in->kind == CQ_NULL
-             ? cq_error_set(err, CQ_CONSTRAINT, "a required value is missing")
-             : CQ_OK;
+  if (in->kind != CQ_NULL) return CQ_OK;
+  if (narg && args[0].kind == CQ_STR)
+    return cq_error_set(err, CQ_CONSTRAINT, "%.*s", (int)args[0].len,
+                        args[0].u.s);
+  return cq_error_set(err, CQ_CONSTRAINT, "a required value is missing");
 }
 
 static int change_case(ARGS, int up) {
@@ -683,7 +685,7 @@ static int f_case(ARGS) {
 }
 
 static const cq_filter filters[] = {{"default", 1, 1, f_default},
-                                    {"required", 0, 0, f_required},
+                                    {"required", 0, 1, f_required},
                                     {"lower", 0, 0, f_lower},
                                     {"upper", 0, 0, f_upper},
                                     {"trim", 0, 0, f_trim},

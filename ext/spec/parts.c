@@ -30,10 +30,14 @@ static int load_client_name(const cq_node *root, const char *name,
   for (size_t i = 0; dims && dims->kind == CQ_N_MAP && i < dims->count; i++) {
     const cq_node *columns = cq_tree_get(dims->items[i], "columns");
     const cq_node *more = cq_tree_get(dims->items[i], "attributes");
+    const cq_node *each =
+        cq_tree_get(cq_tree_get(dims->items[i], "discover"), "each");
 
     if (*n < max) names[(*n)++] = dims->keys[i];
     for (size_t k = 0; columns && k < columns->count && *n < max; k++)
       if (columns->kind == CQ_N_MAP) names[(*n)++] = columns->keys[k];
+    if (each && each->kind == CQ_N_MAP && each->count && *n < max)
+      names[(*n)++] = each->keys[0];
     for (size_t k = 0; more && k < more->count && *n < max; k++)
       if (load_text(more->items[k])) names[(*n)++] = load_text(more->items[k]);
   }
@@ -95,6 +99,10 @@ int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
     if (r->root == CQ_R_CLIENT && load_client_ref(l, at, r)) return CQ_ERROR;
     if (load_fixed_ref(l, at, r)) return CQ_ERROR;
 
+    if (r->root == CQ_R_DATA &&
+        !cq_tree_get(cq_tree_get(l->in->root, "data"), r->name))
+      return cq_tree_error(l->err, at, "template: data.%s is not there",
+                           r->name);
     if (r->root == CQ_R_CONFIG) {
       int k;
 
@@ -449,27 +457,29 @@ static int load_paths(load *l, const cq_node *n, cq_path ***out,
 static int load_rule(load *l, const cq_node *n, const char *object,
                      cq_error_rule *r) {
   static const char *const actions[] = {
-      "fail",        "retry",        "empty", "skip_row",
-      "skip_client", "refresh_auth", "ok",    "denied"};
+      "fail",         "retry", "empty",  "skip_row",     "skip_client",
+      "refresh_auth", "ok",    "denied", "correct_clock"};
   const cq_node *w = cq_tree_get(n, "when"), *s;
   const char *then = load_text(cq_tree_get(n, "then"));
   char what[200];
   size_t i, k;
   int *status, action;
 
-  CHECK(n, object, "when{", "then$", "after$", "throttle?", "message$");
+  CHECK(n, object, "when{", "then$", "after$", "throttle?", "message$",
+        "lacks$");
   CHECK(w, object, "status*", "code*", "header{", "text$");
   memset(r, 0, sizeof *r);
   r->at = n;
   if (!w || !w->count)
     return cq_tree_error(l->err, n, "%s: errors: `when` is missing", object);
   snprintf(what, sizeof what, "%s: errors: then", object);
-  if (load_choice(l, n, what, actions, 8, then ? then : "", &action))
+  if (load_choice(l, n, what, actions, 9, then ? then : "", &action))
     return CQ_ERROR;
   r->then = (cq_action)action;
   r->after = load_text(cq_tree_get(n, "after"));
   r->throttle = load_bool(cq_tree_get(n, "throttle"), 0);
   r->message = load_text(cq_tree_get(n, "message"));
+  r->lacks = load_text(cq_tree_get(n, "lacks"));
   r->text = load_text(cq_tree_get(w, "text"));
   s = cq_tree_get(w, "status");
   k = s ? (s->kind == CQ_N_LIST ? s->count : 1) : 0;

@@ -58,7 +58,7 @@ static int root_config(load *l, const cq_node *n) {
   return CQ_OK;
 }
 
-enum { AUTH_SCHEMES = 6, AUTH_WORDS = 16 };
+enum { AUTH_SCHEMES = 6, AUTH_WORDS = 20 };
 static const char *const auth_schemes[AUTH_SCHEMES] = {
     "none", "basic", "bearer", "api_key", "aws_sigv4", "github_app"};
 static const char *const auth_words[AUTH_SCHEMES][AUTH_WORDS] = {
@@ -68,8 +68,25 @@ static const char *const auth_words[AUTH_SCHEMES][AUTH_WORDS] = {
     {"key", "header", "query", "cookie", "prefix"},
     {"access_key_id", "secret_access_key", "session_token", "profile",
      "role_arn", "role_session_name", "external_id", "duration_seconds",
-     "sts_endpoint", "sts_region", "service", "region"},
+     "source_role_arn", "source_role_session_name", "source_external_id",
+     "sts_endpoint", "sts_region", "endpoint_url", "service", "region",
+     "service_id"},
     {"app_id", "private_key", "installation_id", "org", "url"}};
+
+/* What their logins can say of themselves, by what is configured alone. */
+static const char *const auth_facts[AUTH_SCHEMES][4] = {
+    {NULL},
+    {NULL},
+    {NULL},
+    {NULL},
+    {"region", "use_fips_endpoint", "use_dualstack_endpoint"},
+    {NULL}};
+
+const char *const *cq_auth_facts(const char *scheme) {
+  for (int i = 0; i < AUTH_SCHEMES; i++)
+    if (strcmp(auth_schemes[i], scheme) == 0) return auth_facts[i];
+  return NULL;
+}
 
 const char *const *cq_auth_words(const char *scheme) {
   for (int i = 0; i < AUTH_SCHEMES; i++)
@@ -116,7 +133,7 @@ static int root_auth_one(load *l, const cq_node *n, cq_auth_def *d) {
     }
     memset(&v[d->nparam], 0, sizeof *v);
     v[d->nparam].name = n->keys[i];
-    rc = load_template(l, n->items[i], ROOT(CONFIG) | ROOT(CLIENT),
+    rc = load_template(l, n->items[i], ROOT(CONFIG) | ROOT(CLIENT) | ROOT(DATA),
                        &v[d->nparam].value);
     d->nparam += v[d->nparam].value != NULL;
   }
@@ -156,8 +173,48 @@ static int root_tls(load *l, const cq_node *n) {
   return rc;
 }
 
+/* Does the first of the schemes know this of itself? */
+static int root_fact(load *l, const cq_node *n, const char *name) {
+  const char *const *facts =
+      l->in->pub.nauth ? cq_auth_facts(l->in->pub.auth[0].scheme) : NULL;
+
+  for (; facts && *facts; facts++)
+    if (strcmp(*facts, name) == 0) return CQ_OK;
+  return cq_tree_error(l->err, n, "login: the auth says nothing of \"%s\"",
+                       name);
+}
+
+/* `each` and `children` of a discovery: the trees that its requests go
+ * through. */
+static int root_tree(load *l, const cq_node *n, const cq_node *base,
+                     unsigned roots, cq_dimension *d) {
+  const cq_node *each = cq_tree_get(n, "each"), *x = cq_tree_get(n, "children");
+  cq_node *merged;
+  int rc;
+
+  if (x && !each)
+    return cq_tree_error(l->err, x, "%s: children without each", d->name);
+  if (!each) return CQ_OK;
+  if (each->kind != CQ_N_MAP || each->count != 1)
+    return cq_tree_error(l->err, each, "%s: each: expected one name", d->name);
+  d->each = each->keys[0];
+  rc = load_template(l, each->items[0], ROOT(CONFIG) | ROOT(CLIENT),
+                     &d->each_values);
+  if (rc || !x) return rc;
+  CHECK(x, d->name, "request{", "rows$", "page{", "without");
+  if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
+                          l->err)) ||
+      (rc = load_request(l, merged, d->name, roots, &d->children)) ||
+      (rc = load_path(l, cq_tree_get(x, "rows"), &d->child_rows)) ||
+      (rc = load_page(l, cq_tree_get(x, "page"), d->name, &d->child_page)))
+    return rc;
+  return load_template(l, cq_tree_get(x, "without"),
+                       ROOT(CONFIG) | ROOT(CLIENT), &d->child_without);
+}
+
 static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
-  const unsigned roots = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN);
+  const unsigned roots =
+      ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN) | ROOT(DATA);
   const cq_node *defaults = cq_tree_get(l->in->root, "defaults");
   const cq_node *base = cq_tree_get(defaults, "request"), *x;
   const cq_node *lists[2];
@@ -171,14 +228,16 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   d->optional = load_bool(cq_tree_get(n, "optional"), 0);
   if ((rc = load_words(l, cq_tree_get(n, "over"), &d->over, &d->nover)) ||
       (rc = load_template(l, cq_tree_get(n, "values"),
-                          ROOT(CONFIG) | ROOT(CLIENT), &d->values)) ||
+                          ROOT(CONFIG) | ROOT(CLIENT) | ROOT(DATA),
+                          &d->values)) ||
       (rc = load_template(l, cq_tree_get(n, "when"),
-                          ROOT(CONFIG) | ROOT(CLIENT), &d->when)))
+                          ROOT(CONFIG) | ROOT(CLIENT) | ROOT(DATA), &d->when)))
     return rc;
   x = cq_tree_get(n, "discover");
   if (x) {
-    CHECK(x, d->name, "request{", "rows$", "page{");
-    if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
+    CHECK(x, d->name, "request{", "rows$", "page{", "each{", "children{");
+    if ((rc = root_tree(l, x, base, roots, d)) ||
+        (rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
                             l->err)) ||
         (rc = load_request(l, merged, d->name, roots, &d->discover)) ||
         (rc = load_path(l, cq_tree_get(x, "rows"), &d->rows)) ||
@@ -203,10 +262,15 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   memset(d->attr, 0, (k + 1) * sizeof *d->attr);
   for (size_t i = 0; i < k; i++) {
     d->attr[i].name = x->keys[i];
-    if (x->items[i]->kind == CQ_N_MAP)
+    if (x->items[i]->kind == CQ_N_MAP) {
+      CHECK(x->items[i], d->name, "value", "login$");
       rc = load_template(l, cq_tree_get(x->items[i], "value"),
-                         ROOT(CONFIG) | ROOT(CLIENT), &d->attr[i].value);
-    else
+                         ROOT(CONFIG) | ROOT(CLIENT) | ROOT(DATA),
+                         &d->attr[i].value);
+      d->attr[i].login = load_text(cq_tree_get(x->items[i], "login"));
+      if (rc == CQ_OK && d->attr[i].login)
+        rc = root_fact(l, x->items[i], d->attr[i].login);
+    } else
       rc = load_path(l, x->items[i], &d->attr[i].path);
     if (rc) return rc;
     d->nattr++;
@@ -262,6 +326,36 @@ static int root_clients(load *l, const cq_node *n) {
   return rc;
 }
 
+/* Constants that templates look up; a map or a list as JSON. */
+static int root_data(load *l, const cq_node *n) {
+  size_t k = n ? n->count : 0;
+  const char **names = cq_arena_alloc(l->a, (k + 1) * sizeof *names);
+  cq_value *values = cq_arena_alloc(l->a, (k + 1) * sizeof *values);
+
+  if (!names || !values) return cq_error_nomem(l->err);
+  for (size_t i = 0; i < k; i++) {
+    char *text;
+    cq_buf b;
+
+    cq_buf_init(&b, CQ_MAX_TEMPLATE);
+    cq_tree_json(n->items[i], &b);
+    if (b.rc == CQ_TOOBIG) {
+      cq_buf_clear(&b);
+      return cq_tree_error(l->err, n->items[i], "data: longer than %d bytes",
+                           (int)CQ_MAX_TEMPLATE);
+    }
+    text = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+    values[i] = cq_value_json(text, b.len);
+    names[i] = n->keys[i];
+    cq_buf_clear(&b);
+    if (!text) return cq_error_nomem(l->err);
+  }
+  l->in->pub.ndata = k;
+  l->in->pub.data_names = names;
+  l->in->pub.data = values;
+  return CQ_OK;
+}
+
 int load_service(own_integration *in, const cq_node *service, cq_error *err) {
   load load_, *l = &load_;
 
@@ -291,7 +385,8 @@ int load_root(own_integration *in, cq_error *err) {
     return cq_tree_error(err, n, "an integration is a map");
   CHECK(n, "integration", "format#", "integration$", "title$", "description$",
         "aliases*", "allow_file?", "config{", "auth", "tls{", "clients{",
-        "test{", "defaults{", "presets{", "shapes{", "tables{", "service$");
+        "test{", "defaults{", "presets{", "shapes{", "tables{", "service$",
+        "data{");
   if (load_int(cq_tree_get(n, "format"), 0) != 1)
     return cq_tree_error(err, n, "format: expected 1");
   in->pub.name = load_text(cq_tree_get(n, "integration"));
@@ -313,6 +408,7 @@ int load_root(own_integration *in, cq_error *err) {
   CHECK(x, "defaults", "request{", "page{", "limits{", "errors[", "error{",
         "over*", "rows_optional?", "generated?");
   rc = root_config(l, cq_tree_get(n, "config"));
+  if (rc == CQ_OK) rc = root_data(l, cq_tree_get(n, "data"));
   if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
   if (rc == CQ_OK) rc = root_tls(l, cq_tree_get(n, "tls"));
   if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));

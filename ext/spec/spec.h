@@ -116,6 +116,7 @@ typedef enum cq_root {
   CQ_R_PAGE,     /* size, number, token, offset */
   CQ_R_EACH,     /* the value of an `each` list */
   CQ_R_RUN,      /* time, date, now */
+  CQ_R_DATA,     /* what the root file has under `data` */
   CQ_R_COUNT
 } cq_root;
 typedef struct cq_ref {
@@ -250,7 +251,9 @@ typedef enum cq_action {
   CQ_ACT_SKIP_CLIENT,
   CQ_ACT_REFRESH_AUTH,
   CQ_ACT_OK,
-  CQ_ACT_DENIED /* may not be read: others go on, and it is told as missing */
+  CQ_ACT_DENIED, /* may not be read: others go on, and it is told as missing */
+  CQ_ACT_CLOCK   /* once more by the clock of the answer's Date; the rule fits
+                    only where that is another than ours */
 } cq_action;
 typedef struct cq_error_rule {
   const cq_node *at;
@@ -265,6 +268,8 @@ typedef struct cq_error_rule {
   const char *after;   /* header with seconds, date or epoch */
   int throttle;        /* counts as throttling: slow down */
   const char *message; /* what to do: becomes the hint */
+  const char *lacks;   /* a regular expression: its group 1 in the message is
+                          the permission that is missing; or NULL */
 } cq_error_rule;
 typedef struct cq_errors_def {
   size_t nrule;
@@ -380,6 +385,14 @@ typedef struct cq_dimension { /* of the multiplex */
   cq_request_def *discover; /* gives the values where `values` is missing or
                                 holds a `*` pattern */
   cq_path *rows;
+  /* One discovery for each value of `each` (client.<each> in its request), and
+   * for each value below those that `children` finds. */
+  const char *each;
+  cq_template *each_values; /* no value: one discovery without it */
+  cq_request_def *children; /* asked for each value, or NULL */
+  cq_path *child_rows;      /* the values below it */
+  cq_page_def child_page;
+  cq_template *child_without; /* values that are left out, or NULL */
   cq_request_def
       *identify; /* one request a value, its record adds attributes */
   cq_path *record;
@@ -388,6 +401,7 @@ typedef struct cq_dimension { /* of the multiplex */
     const char *name;
     cq_path *path;
     cq_template *value;
+    const char *login; /* what the login says, before any request */
   } * attr;
   size_t nextra; /* further members that the maps of `values` may have */
   const char *const *extra;
@@ -420,6 +434,8 @@ typedef struct cq_auth_def {
 /* The parameters that an `auth` of this scheme may have, up to NULL; NULL: no
  * such scheme.  What they mean is with the scheme, in http/auth. */
 const char *const *cq_auth_words(const char *scheme);
+/* What a login of this scheme can say of itself, up to NULL. */
+const char *const *cq_auth_facts(const char *scheme);
 
 struct cq_table {
   const cq_integration *integration;
@@ -487,9 +503,12 @@ struct cq_integration {
   cq_param *tls; /* ca_file, client_cert, ...: templates over config, client */
   int ndim;
   cq_dimension *dims;
-  cq_dimension *test;  /* its `identify` is what cq_test asks, or NULL */
-  int allow_file;      /* may read file:// URLs */
-  const char *aliases; /* CloudQuery plugin path, "cloudquery/aws" */
+  cq_dimension *test; /* its `identify` is what cq_test asks, or NULL */
+  int allow_file;     /* may read file:// URLs */
+  size_t ndata;
+  const char *const *data_names; /* `data`: what templates may look up ... */
+  const cq_value *data;          /* ... each as JSON */
+  const char *aliases;           /* CloudQuery plugin path, "cloudquery/aws" */
 };
 
 /* ---- the registry: every integration known to one connection ----------- */
@@ -523,6 +542,8 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
 cq_config *cq_config_ref(cq_config *c);
 int cq_config_is_secret(const cq_config *c, const char *name);
 void cq_config_unref(cq_config *c); /* wipes secrets */
+/* What its integration has under `data`. */
+int cq_config_data(const cq_config *c, const char *name, cq_value *out);
 int cq_config_get(const cq_config *c, const char *name,
                   cq_value *out); /* borrowed */
 int cq_config_set(cq_config *c, const char *name, const char *value,

@@ -7,11 +7,12 @@
 
 enum {
   REQUEST_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(PARENT) |
-                  ROOT(CURSOR) | ROOT(PAGE) | ROOT(EACH) | ROOT(RUN),
+                  ROOT(CURSOR) | ROOT(PAGE) | ROOT(EACH) | ROOT(RUN) |
+                  ROOT(DATA),
   CALL_ROOTS = REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
   VALUE_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(PARENT) |
                 ROOT(EACH) | ROOT(RUN) | ROOT(ROW) | ROOT(RECORD) |
-                ROOT(DETAIL) | ROOT(RESPONSE)
+                ROOT(DETAIL) | ROOT(RESPONSE) | ROOT(DATA)
 };
 
 static unsigned where_ops(const char *s) {
@@ -454,7 +455,8 @@ static int load_over(load *l, const cq_node *n, const cq_node *only) {
                          "%s: only: stands at the table of its parents' top",
                          t->name);
   if (load_text(only))
-    return load_template(l, only, ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE),
+    return load_template(l, only,
+                         ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(DATA),
                          &t->only_when);
   if (only && only->kind != CQ_N_MAP && only->kind != CQ_N_NULL)
     return cq_tree_error(l->err, only, "%s: only: expected a map or a template",
@@ -718,7 +720,10 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
                  : preset_errors;
   if ((rc = load_parent(l, cq_tree_get(n, "parent"))) ||
       (rc = load_each(l, cq_tree_get(n, "each"))) ||
-      (rc = load_over(l, cq_tree_get(n, "over"), cq_tree_get(n, "only"))) ||
+      /* One that a service's preset brings is for the tables on top. */
+      (rc = load_over(
+           l, cq_tree_get(n, "over"),
+           cq_tree_get(t->pub.parent.table_name ? own : n, "only"))) ||
       (rc = load_keys(l, cq_tree_get(n, "key"))) ||
       (rc = load_cursor(l, cq_tree_get(n, "cursor"))) ||
       (rc = load_request(l, x, name, REQUEST_ROOTS, &t->pub.request)) ||

@@ -13,8 +13,8 @@
 #include "spec/template.h"
 
 static const char *const root_names[CQ_R_COUNT] = {
-    "config", "client",   "where",  "parent", "row",  "record",
-    "detail", "response", "cursor", "page",   "each", "run"};
+    "config",   "client", "where", "parent", "row", "record", "detail",
+    "response", "cursor", "page",  "each",   "run", "data"};
 
 typedef struct parser {
   cq_arena *a;

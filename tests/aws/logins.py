@@ -5,6 +5,9 @@ API that checks who asks: for 200-logins.py and others.
   s.life = 3600            # how long what is given out lasts, in seconds
   s.given                  # access key id -> (secret, session token) of all keys
   s.refuse = {'/imds'}     # these answer 404
+  s.json(handler, target, body, key)   # answers the JSON protocols
+  s.trust(handler, form, key)          # true: has refused AssumeRole
+  s.answers[action](handler, form, key)
 Every key is of an account of its own, a role's of the role's.
 """
 import hashlib
@@ -27,6 +30,7 @@ class Servers:
     def __init__(self):
         self.life, self.asked, self.given, self.refuse, self.tokens = 3600, [], {}, set(), {'sso-token-1'}
         self.revoked, self.skew, self.delay, self.answers, self.account = set(), 0, 0, {}, {}
+        self.json = self.trust = None
         self.n = 0
         self.lock = threading.Lock()
         outer = self
@@ -128,6 +132,7 @@ class Servers:
     def fault(self, h, status, code, message):
         h.answer(status, f'<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>'
                          '</ErrorResponse>', Content_Type='text/xml')
+        return None
 
     def signed(self, h, body):
         """The access key, or None after a refusal: wrong key, wrong signature, wrong clock, expired."""
@@ -159,6 +164,10 @@ class Servers:
         return m[1]
 
     def api(self, h, path, body):
+        target = h.headers.get('X-Amz-Target')
+        if target:
+            access = self.signed(h, body)
+            return access and self.json(h, target, json.loads(body), access)
         q = dict(urllib.parse.parse_qsl(body))
         action = q.get('Action')
         if action == 'AssumeRoleWithWebIdentity':
@@ -170,6 +179,8 @@ class Servers:
             if not access:
                 return None
             who = 'role'
+            if action == 'AssumeRole' and self.trust and self.trust(h, q, access):
+                return None
         account = re.search(r':(\d{12}):', q.get('RoleArn', '')) if action and action.startswith('AssumeRole') else None
         if account:
             a, s, t, e = self.keys(who, account[1])

@@ -709,7 +709,7 @@ static void test_aws_assumes_a_role(void) {
   CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
   CHECK_INT(server_count(), 2);
   CHECK(strncmp(server.seen[1], "POST / HTTP/1.1\r\n", 17) == 0);
-  CHECK(strstr(server.seen[1], "/us-east-1/sts/aws4_request"));
+  CHECK(strstr(server.seen[1], "/eu-west-1/sts/aws4_request"));
   CHECK(strstr(server.seen[1],
                "\r\n\r\nAction=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws"
                "%3Aiam%3A%3A9%3Arole%2Fyes&RoleSessionName=me&ExternalId="

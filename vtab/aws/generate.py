@@ -19,6 +19,8 @@ import botocore.loaders
 import yaml
 from botocore.model import ServiceModel
 
+import endpoints
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROTOCOLS = ('ec2', 'query', 'json', 'rest-json', 'rest-xml')
 SCALARS = {'string': 'text', 'character': 'text', 'integer': 'integer', 'long': 'integer', 'float': 'real',
@@ -87,7 +89,7 @@ def plain_name(member):
 # ---- models ----------------------------------------------------------------
 class Service:
     def __init__(self, loader, overlay):
-        self.overlay, self.partitions = overlay, loader.load_data('endpoints')['partitions']
+        self.overlay = overlay
         self.model = ServiceModel(loader.load_service_model(overlay['model'], 'service-2'), overlay['model'])
         self.pages = {}
         try:
@@ -784,7 +786,7 @@ class Table:
 
     def fixed_region(self):
         if self.s.overlay.get('global'):
-            region = endpoint_presets(self.s, self.s.partitions)['global']['region']
+            region = endpoints.presets(self.s)['global']['region']
             return '{{ %s }}' % re.fullmatch(r'\{\{ config\.custom_endpoint_signing_region or \((.*)\) \}\}', region)[1]
         return '{{ %s }}' % HOME if self.once() else None
 
@@ -926,34 +928,6 @@ def block(v, indent, out, width=110):
 
 
 # ---- all -------------------------------------------------------------------
-def endpoint_presets(service, partitions):
-    """Regional services follow one rule; the others have a host per partition."""
-    o = service.overlay
-    if not o.get('global'):
-        return {'regional': {'host': service.host, 'service': service.signing}}
-    hosts, regions = {}, {}
-    for p in partitions:
-        entry = p['services'].get(service.host, {})
-        end = entry.get('endpoints', {}).get(entry.get('partitionEndpoint'))
-        if end:
-            hosts[p['partition']] = 'https://' + end['hostname']
-            regions[p['partition']] = end['credentialScope']['region']
-
-    if 'aws' not in hosts:            # one region's endpoint serves all
-        region = o['global'] if isinstance(o['global'], str) else 'us-east-1'
-        hosts['aws'], regions['aws'] = f'https://{service.host}.{region}.amazonaws.com', region
-
-    def choose(values):
-        usual = values.pop('aws')
-        rest = ', '.join(f"'{k}', '{v}'" for k, v in values.items())
-        if not rest:
-            return f"'{usual}'"
-        return f"client.partition | case({rest}, '{usual}')"
-    return {'global': {'url': '{{ config.custom_endpoint_url or (%s) }}' % choose(hosts),
-                       'region': '{{ config.custom_endpoint_signing_region or (%s) }}' % choose(regions),
-                       'service': service.signing}}
-
-
 def names_in(value, context):
     """The x of every context.x in the templates of a tree."""
     if isinstance(value, dict):
@@ -985,9 +959,9 @@ def references(tables):
     return bad
 
 
-def service_file(loader, partitions, overlay, columns):
+def service_file(loader, overlay, columns):
     s = Service(loader, overlay)
-    use = overlay['use'] if 'use' in overlay else endpoint_presets(s, partitions)
+    use = overlay['use'] if 'use' in overlay else endpoints.presets(s)
     args = {}
     if s.protocol in ('ec2', 'query'):
         args = {'version': s.model.metadata['apiVersion']}
@@ -1041,7 +1015,6 @@ def main():
     if botocore.__version__ != pinned:
         sys.exit(f'generate.py: botocore: {botocore.__version__} is installed, {pinned} is pinned in overlay/models.yml')
     loader = botocore.loaders.Loader()
-    partitions = loader.load_data('endpoints')['partitions']
     columns, every, bad = load_columns(), {}, 0
     for path in sorted(glob.glob(os.path.join(HERE, 'overlay', '*.yml'))):
         file = os.path.basename(path)[:-4]
@@ -1053,7 +1026,7 @@ def main():
         if not overlay['tables']:
             continue
         try:
-            text, tables = service_file(loader, partitions, overlay, columns)
+            text, tables = service_file(loader, overlay, columns)
         except Fault as e:
             print(f'overlay/{file}.yml: {e}', file=sys.stderr)
             bad = 1

@@ -37,6 +37,12 @@ typedef struct cq_auth_ops {
    * attempt makes sense, 0 = no use. */
   int (*refused)(cq_identity *id);
   void (*close)(cq_identity *id);
+  /* Or NULL.  Another scheme and host (and base path) than the definition's,
+   * where environment or profile name one for this request; NULL = none. */
+  const char *(*place)(cq_identity *id, const cq_auth_params *p);
+  /* Or NULL.  What is configured with the credentials (cq_auth_facts); NULL =
+   * nothing.  Needs no login. */
+  const char *(*fact)(cq_identity *id, const char *name);
 } cq_auth_ops;
 struct cq_identity {
   const cq_auth_ops *ops;

@@ -9,7 +9,11 @@ typedef struct aws_identity {
   cq_identity base;
   cq_identity *source; /* whose keys sign */
   cq_arena arena;
-  const char *region; /* of STS: given, the environment's, the profile's */
+  const char *region;      /* of STS: given, the environment's, the profile's */
+  const char *endpoint;    /* for all services, as configured, or NULL */
+  const char *configured;  /* region of environment or profile */
+  const char *fips, *dual; /* of the profile */
+  cq_aws_places places;
 } aws_identity;
 
 /* One signer per request: keys as they are now, for a service and region. */
@@ -67,6 +71,37 @@ static void aws_close(cq_identity *id) {
   cq_free(a);
 }
 
+static int aws_keep(aws_identity *a, const char **to, const char *text) {
+  *to = text ? cq_arena_strndup(&a->arena, text, strlen(text)) : NULL;
+  return text && !*to ? CQ_NOMEM : CQ_OK;
+}
+
+/* What of the plan is needed longer than it lasts. */
+static int aws_facts(aws_identity *a, const cq_auth_params *p,
+                     const cq_aws_plan *plan, cq_error *err) {
+  const char *region = cq_aws_env("AWS_REGION"), **names, **urls;
+  size_t n = plan->places.n;
+  int rc = cq_auth_param(p, "endpoint_url", &a->arena, &a->endpoint, err);
+
+  if (rc) return rc;
+  if (!region) region = cq_aws_env("AWS_DEFAULT_REGION");
+  if (!region) region = plan->region;
+  names = cq_arena_alloc(&a->arena, (n + 1) * sizeof *names);
+  urls = cq_arena_alloc(&a->arena, (n + 1) * sizeof *urls);
+  a->places = plan->places;
+  a->places.service = names;
+  a->places.url = urls;
+  if (!names || !urls || aws_keep(a, &a->configured, region) ||
+      aws_keep(a, &a->fips, plan->fips) || aws_keep(a, &a->dual, plan->dual) ||
+      aws_keep(a, &a->places.all, plan->places.all))
+    return cq_error_nomem(err);
+  for (size_t i = 0; i < n; i++)
+    if (aws_keep(a, &names[i], plan->places.service[i]) ||
+        aws_keep(a, &urls[i], plan->places.url[i]))
+      return cq_error_nomem(err);
+  return CQ_OK;
+}
+
 static int aws_open(cq_auths *store, const cq_auth_params *p, cq_identity **out,
                     cq_error *err) {
   aws_identity *a = cq_calloc(1, sizeof *a);
@@ -92,6 +127,7 @@ static int aws_open(cq_auths *store, const cq_auth_params *p, cq_identity **out,
                                  endpoint ? endpoint : plan.sts_endpoint,
                                  a->region, &a->source, err);
   }
+  if (rc == CQ_OK) rc = aws_facts(a, p, &plan, err);
   cq_aws_plan_clear(&plan);
 done:
   if (rc) {
@@ -154,11 +190,50 @@ static int aws_refused(cq_identity *id) {
   return source->ops->refused(source);
 }
 
+/* A parameter as it is, without a copy; NULL where it is no text. */
+static const char *aws_plain(const cq_auth_params *p, const char *name,
+                             char *out, size_t max) {
+  for (size_t i = 0; i < p->n; i++)
+    if (strcmp(p->names[i], name) == 0 && p->values[i].kind == CQ_STR &&
+        p->values[i].len > 0 && p->values[i].len < max) {
+      memcpy(out, p->values[i].u.s, p->values[i].len);
+      out[p->values[i].len] = 0;
+      return out;
+    }
+  return NULL;
+}
+
+static const char *aws_place(cq_identity *id, const cq_auth_params *p) {
+  const aws_identity *a = (const aws_identity *)id;
+  char text[96];
+  const char *service = aws_plain(p, "service_id", text, sizeof text);
+
+  if (a->endpoint) return a->endpoint;
+  return cq_aws_place(&a->places,
+                      service ? service
+                              : aws_plain(p, "service", text, sizeof text));
+}
+
+static const char *aws_fact(cq_identity *id, const char *name) {
+  const aws_identity *a = (const aws_identity *)id;
+
+  if (strcmp(name, "region") == 0) return a->configured;
+  if (strcmp(name, "use_fips_endpoint") == 0) return a->fips;
+  if (strcmp(name, "use_dualstack_endpoint") == 0) return a->dual;
+  return NULL;
+}
+
 static const char *const aws_params[] = {
-    "access_key_id", "secret_access_key", "session_token", "profile",
-    "role_arn",      "role_session_name", "external_id",   "duration_seconds",
-    "sts_endpoint",  "sts_region"};
-static const char *const aws_per_request[] = {"service", "region"};
+    "access_key_id",      "secret_access_key",
+    "session_token",      "profile",
+    "role_arn",           "role_session_name",
+    "external_id",        "duration_seconds",
+    "source_role_arn",    "source_role_session_name",
+    "source_external_id", "sts_endpoint",
+    "sts_region",         "endpoint_url"};
+static const char *const aws_per_request[] = {"service", "region",
+                                              "service_id"};
 const cq_auth_ops cq_auth_aws_sigv4 = {
-    "aws_sigv4", aws_params,    10,          aws_per_request, 2, aws_open,
-    aws_ready,   aws_signer_of, aws_refused, aws_close};
+    "aws_sigv4", aws_params, 14,        aws_per_request,
+    3,           aws_open,   aws_ready, aws_signer_of,
+    aws_refused, aws_close,  aws_place, aws_fact};

@@ -276,6 +276,7 @@ static int profile_sso(cq_aws_plan *p, cq_aws_files *f, const char *profile,
   const char *url = cq_aws_setting(f, profile, "sso_start_url");
   const char *region = cq_aws_setting(f, profile, "sso_region");
   const char *lacks = NULL, *args[CQ_SSO_OIDC + 1];
+  cq_aws_places places;
 
   if (session) {
     const char *its = cq_aws_section(f, "sso-session", session, "sso_region");
@@ -293,8 +294,10 @@ static int profile_sso(cq_aws_plan *p, cq_aws_files *f, const char *profile,
   args[CQ_SSO_ACCOUNT] = cq_aws_setting(f, profile, "sso_account_id");
   args[CQ_SSO_ROLE] = cq_aws_setting(f, profile, "sso_role_name");
   args[CQ_SSO_RENEWS] = session ? "1" : NULL;
-  args[CQ_SSO_ENDPOINT] = cq_aws_endpoint(f, profile, "sso");
-  args[CQ_SSO_OIDC] = cq_aws_endpoint(f, profile, "sso-oidc");
+  if (cq_aws_places_take(f, profile, &p->arena, &places))
+    return cq_error_nomem(err);
+  args[CQ_SSO_ENDPOINT] = cq_aws_place(&places, "sso");
+  args[CQ_SSO_OIDC] = cq_aws_place(&places, "sso-oidc");
   if (!url) lacks = "sso_start_url";
   if (!region) lacks = "sso_region";
   if (!args[CQ_SSO_ACCOUNT]) lacks = "sso_account_id";
@@ -391,31 +394,57 @@ static int plan_chain(cq_aws_plan *p, cq_aws_files *f, const char *given,
   return rc == CQ_NOTFOUND ? plan_none(named, err) : rc;
 }
 
+/* What environment and profile say beside the credentials. */
 static int plan_places(cq_aws_plan *p, cq_aws_files *f, const char *profile,
                        cq_error *err) {
-  const char *ca = cq_aws_env("AWS_CA_BUNDLE");
+  const char *ca = cq_aws_env("AWS_CA_BUNDLE"), *region = p->region;
 
   if (!ca) ca = cq_aws_setting(f, profile, "ca_bundle");
-  if (plan_keep(p, &p->ca_file, ca) ||
-      plan_keep(p, &p->sts_endpoint, cq_aws_endpoint(f, profile, "sts")))
+  if (!region) region = cq_aws_setting(f, profile, "region");
+  if (plan_keep(p, &p->ca_file, ca) || plan_keep(p, &p->region, region) ||
+      plan_keep(p, &p->fips, cq_aws_setting(f, profile, "use_fips_endpoint")) ||
+      plan_keep(p, &p->dual,
+                cq_aws_setting(f, profile, "use_dualstack_endpoint")) ||
+      cq_aws_places_take(f, profile, &p->arena, &p->places) ||
+      plan_keep(p, &p->sts_endpoint, cq_aws_place(&p->places, "sts")))
     return cq_error_nomem(err);
   return CQ_OK;
 }
 
 int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err) {
-  static const char *const names[] = {"access_key_id",     "secret_access_key",
-                                      "session_token",     "profile",
-                                      "role_arn",          "external_id",
-                                      "role_session_name", "duration_seconds"};
-  enum { ACCESS, SECRET, SESSION, PROFILE, ROLE, EXTERNAL, NAME, DURATION };
-  const char *v[DURATION + 1], *profile;
+  static const char *const names[] = {"access_key_id",
+                                      "secret_access_key",
+                                      "session_token",
+                                      "profile",
+                                      "role_arn",
+                                      "external_id",
+                                      "role_session_name",
+                                      "duration_seconds",
+                                      "source_role_arn",
+                                      "source_external_id",
+                                      "source_role_session_name"};
+  enum {
+    ACCESS,
+    SECRET,
+    SESSION,
+    PROFILE,
+    ROLE,
+    EXTERNAL,
+    NAME,
+    DURATION,
+    ABOVE,
+    ABOVE_EXTERNAL,
+    ABOVE_NAME,
+    PARAMS
+  };
+  const char *v[PARAMS], *profile;
   cq_aws_files files;
   int rc = CQ_OK;
 
   memset(out, 0, sizeof *out);
   memset(&files, 0, sizeof files);
   cq_arena_init(&out->arena);
-  for (int i = 0; i <= DURATION && rc == CQ_OK; i++)
+  for (int i = 0; i < PARAMS && rc == CQ_OK; i++)
     rc = cq_auth_param(p, names[i], &out->arena, &v[i], err);
   if (rc) goto done;
   if ((v[ACCESS] != NULL) != (v[SECRET] != NULL)) {
@@ -433,6 +462,12 @@ int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err) {
   else if (rc == CQ_OK)
     rc = plan_chain(out, &files, v[PROFILE], profile, err);
   if (rc == CQ_OK) rc = plan_places(out, &files, profile, err);
+  if (rc == CQ_OK && v[ABOVE]) {
+    const char *const args[] = {v[ABOVE], v[ABOVE_EXTERNAL], v[ABOVE_NAME],
+                                NULL};
+
+    rc = plan_step(out, CQ_AWS_ROLE, "role_arn", args, 4, err);
+  }
   if (rc == CQ_OK && v[ROLE]) {
     const char *const args[] = {v[ROLE], v[EXTERNAL], v[NAME], v[DURATION]};
 

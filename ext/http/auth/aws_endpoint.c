@@ -75,20 +75,61 @@ int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile) {
       0);
 }
 
-const char *cq_aws_endpoint(cq_aws_files *f, const char *profile,
-                            const char *service) {
-  const char *url, *services;
-  char key[96];
-  int n = snprintf(key, sizeof key, "%s.endpoint_url", service);
+/* A services section's name of a service: "sso_oidc", "secrets_manager". */
+static int endpoint_named(const char *name, size_t n, const char *service) {
+  if (strlen(service) != n) return 0;
+  for (size_t i = 0; i < n; i++) {
+    char c = (char)cq_lower(service[i]);
 
-  if (cq_aws_endpoints_ignored(f, profile)) return NULL;
-  if ((url = endpoint_variable(service))) return url;
+    if (c == '-' || c == ' ') c = '_';
+    if ((char)cq_lower(name[i]) != c) return 0;
+  }
+  return 1;
+}
+
+int cq_aws_places_take(cq_aws_files *f, const char *profile, cq_arena *a,
+                       cq_aws_places *out) {
+  static const char tail[] = ".endpoint_url";
+  const char *services = cq_aws_setting(f, profile, "services"), *all;
+  const char **names, **urls;
+  char section[512];
+
+  memset(out, 0, sizeof *out);
+  out->ignored = cq_aws_endpoints_ignored(f, profile);
+  all = cq_aws_setting(f, profile, "endpoint_url");
+  if (all && !(out->all = cq_arena_strndup(a, all, strlen(all))))
+    return CQ_NOMEM;
+  if (!services || snprintf(section, sizeof section, "services %s", services) >=
+                       (int)sizeof section)
+    return CQ_OK;
+  names = cq_arena_alloc(a, (f->config.n + 1) * sizeof *names);
+  urls = cq_arena_alloc(a, (f->config.n + 1) * sizeof *urls);
+  if (!names || !urls) return CQ_NOMEM;
+  out->service = names;
+  out->url = urls;
+  for (size_t i = 0; i < f->config.n; i++) {
+    const cq_ini_entry *e = &f->config.entries[i];
+    size_t n = e->key ? strlen(e->key) : 0;
+
+    if (n < sizeof tail || strcmp(e->section, section) != 0 || !*e->value ||
+        strcmp(e->key + n - (sizeof tail - 1), tail) != 0)
+      continue;
+    names[out->n] = cq_arena_strndup(a, e->key, n - (sizeof tail - 1));
+    urls[out->n] = cq_arena_strndup(a, e->value, strlen(e->value));
+    if (!names[out->n] || !urls[out->n]) return CQ_NOMEM;
+    out->n++;
+  }
+  return CQ_OK;
+}
+
+const char *cq_aws_place(const cq_aws_places *p, const char *service) {
+  const char *url;
+
+  if (p->ignored) return NULL;
+  if (service && (url = endpoint_variable(service))) return url;
   if ((url = cq_aws_env("AWS_ENDPOINT_URL"))) return url;
-  for (char *p = key; *p; p++) /* a profile writes "sso_oidc" */
-    if (*p == '-' || *p == ' ') *p = '_';
-  services = cq_aws_setting(f, profile, "services");
-  if (services && n > 0 && n < (int)sizeof key &&
-      (url = cq_aws_section(f, "services", services, key)))
-    return url;
-  return cq_aws_setting(f, profile, "endpoint_url");
+  for (size_t i = 0; service && i < p->n; i++)
+    if (endpoint_named(p->service[i], strlen(p->service[i]), service))
+      return p->url[i];
+  return p->all;
 }

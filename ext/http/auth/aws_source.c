@@ -226,7 +226,8 @@ int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
 
 const cq_auth_ops cq_auth_aws_source = {
     "aws_source", source_params, SOURCE_PARAMS, NULL,           0,
-    source_open,  source_ready,  source_signer, source_refused, source_close};
+    source_open,  source_ready,  source_signer, source_refused, source_close,
+    NULL,         NULL};
 
 /* ---- keys in JSON ---------------------------------------------------------- */
 

@@ -126,9 +126,18 @@ static int none_open(cq_auths *store, const cq_auth_params *p,
   return fixed_open(store, NULL, NULL, NULL, NULL, 0, out, err);
 }
 
-const cq_auth_ops cq_auth_none = {
-    "none",          NULL,          0,          NULL, 0, none_open, fixed_ready,
-    fixed_signer_of, fixed_refused, fixed_close};
+const cq_auth_ops cq_auth_none = {"none",
+                                  NULL,
+                                  0,
+                                  NULL,
+                                  0,
+                                  none_open,
+                                  fixed_ready,
+                                  fixed_signer_of,
+                                  fixed_refused,
+                                  fixed_close,
+                                  NULL,
+                                  NULL};
 
 /* ---- basic ------------------------------------------------------------- */
 
@@ -181,7 +190,9 @@ const cq_auth_ops cq_auth_basic = {"basic",
                                    fixed_ready,
                                    fixed_signer_of,
                                    fixed_refused,
-                                   fixed_close};
+                                   fixed_close,
+                                   NULL,
+                                   NULL};
 
 /* ---- bearer ------------------------------------------------------------ */
 
@@ -218,7 +229,9 @@ const cq_auth_ops cq_auth_bearer = {"bearer",
                                     fixed_ready,
                                     fixed_signer_of,
                                     fixed_refused,
-                                    fixed_close};
+                                    fixed_close,
+                                    NULL,
+                                    NULL};
 
 /* ---- api_key ----------------------------------------------------------- */
 
@@ -304,4 +317,6 @@ const cq_auth_ops cq_auth_api_key = {"api_key",
                                      fixed_ready,
                                      fixed_signer_of,
                                      fixed_refused,
-                                     fixed_close};
+                                     fixed_close,
+                                     NULL,
+                                     NULL};

@@ -367,4 +367,6 @@ const cq_auth_ops cq_auth_github_app = {"github_app",
                                         github_ready,
                                         github_signer_of,
                                         github_refused,
-                                        github_close};
+                                        github_close,
+                                        NULL,
+                                        NULL};

@@ -34,6 +34,7 @@ typedef struct cq_login {
   int timeout_ms, tries; /* 0 = the connection's, CQ_MAX_LOGINS */
   int direct;            /* never by a proxy: it is on this machine or link */
   const char *ca_file;   /* instead of the connection's, or NULL */
+  int by_our_clock;      /* signed, and not yet corrected by an answer's Date */
 } cq_login;
 int cq_login_send(cq_login *l, const char *method, const char *url,
                   const cq_header *headers, size_t nheader, const char *body,
@@ -95,6 +96,27 @@ const char *cq_aws_section(cq_aws_files *f, const char *kind, const char *name,
 /* "true" and "false", as AWS's tools read them; neither: dflt. */
 int cq_aws_truth(const char *text, int dflt);
 
+/* ---- aws_endpoint.c ------------------------------------------------------ */
+/* Where environment and profile say that services are: AWS_ENDPOINT_URL_<SERVICE>,
+ * AWS_ENDPOINT_URL, the profile's services section, its endpoint_url. */
+typedef struct cq_aws_places {
+  int ignored;
+  const char *all;            /* endpoint_url */
+  const char *const *service; /* as the services section names them */
+  const char *const *url;
+  size_t n;
+} cq_aws_places;
+int cq_aws_places_take(cq_aws_files *f, const char *profile, cq_arena *a,
+                       cq_aws_places *out);
+/* NULL = nowhere but where AWS has it. */
+const char *cq_aws_place(const cq_aws_places *p, const char *service);
+
+int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile);
+/* The domain of a region's partition. */
+const char *cq_aws_suffix(const char *region);
+/* The region, if it is of the ARN's partition, else that partition's first. */
+const char *cq_aws_home(const char *arn, const char *region);
+
 /* ---- aws_credentials.c ------------------------------------------------- */
 enum { CQ_AWS_ROLES = 8, CQ_AWS_ARGS = 7 };
 typedef struct cq_aws_keys {
@@ -143,25 +165,14 @@ typedef struct cq_aws_plan {
   cq_aws_step steps[1 + CQ_AWS_ROLES];
   int nstep;
   const char *region;       /* of the profile, or NULL */
+  const char *fips, *dual;  /* its use_fips_endpoint and use_dualstack_ ... */
   const char *sts_endpoint; /* of environment or profile, or NULL */
   const char *ca_file;      /* likewise */
+  cq_aws_places places;
 } cq_aws_plan;
 extern const char cq_aws_no_credentials[]; /* a hint */
 int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err);
 void cq_aws_plan_clear(cq_aws_plan *p);
-
-/* ---- aws_endpoint.c ------------------------------------------------------ */
-/* Where environment and profile (a profile's name, or NULL) say that a service
- * is: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's services
- * section, its endpoint_url.  NULL = nowhere. */
-const char *cq_aws_endpoint(cq_aws_files *f, const char *profile,
-                            const char *service);
-
-int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile);
-/* The domain of a region's partition. */
-const char *cq_aws_suffix(const char *region);
-/* The region, if it is of the ARN's partition, else that partition's first. */
-const char *cq_aws_home(const char *arn, const char *region);
 
 /* ---- aws_source.c: one set of keys, shared by all who use it ------------- */
 typedef struct cq_aws_source cq_aws_source;

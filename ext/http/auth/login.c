@@ -26,6 +26,7 @@ int cq_login_send(cq_login *l, const char *method, const char *url,
   r.direct = l->direct;
   r.tls = l->ca_file ? &tls : NULL;
   r.integration = "auth";
+  l->by_our_clock = signer != NULL;
   return cq_http_submit(l->http, &r, &l->t, err);
 }
 
@@ -52,6 +53,19 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
     if (rc == CQ_OK) return CQ_BUSY;
     cq_login_clear(l);
     return rc;
+  }
+  /* A refusal may only mean that our clock is wrong. */
+  if (st != CQ_T_FAILED && *status >= 400 && l->by_our_clock) {
+    int64_t off = cq_transfer_clock_off(l->t);
+
+    l->by_our_clock = 0;
+    if (off > CQ_CLOCK_US || off < -CQ_CLOCK_US) {
+      cq_http_clock(l->http, cq_http_clock_get(l->http) + off);
+      rc = cq_transfer_retry(l->t, 0, NULL, err);
+      if (rc == CQ_OK) return CQ_BUSY;
+      cq_login_clear(l);
+      return rc;
+    }
   }
   rc = st == CQ_T_FAILED ? cq_transfer_error(l->t, err) : CQ_OK;
   if (rc == CQ_OK) *body = cq_transfer_take(l->t);
