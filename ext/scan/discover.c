@@ -111,6 +111,7 @@ typedef struct step { /* one dimension being laid over the clients */
   cq_growing out;
   json_t *matched; /* pattern: whether it kept anything */
   int failed;      /* some could not be asked */
+  int dry;         /* no request is made */
 } step;
 
 /* Attributes that templates make of the others. */
@@ -221,7 +222,8 @@ static int step_login(step *st, cq_client *c, cq_error *err) {
   }
   cq_arena_wipe(&tmp);
   if (rc == CQ_NOMEM) return cq_error_nomem(err);
-  if (rc && cq_client_fail(&st->source->arena, c, &why))
+  /* A plan is made without credentials, too. */
+  if (rc && !st->dry && cq_client_fail(&st->source->arena, c, &why))
     return cq_error_nomem(err);
   return CQ_OK;
 }
@@ -514,7 +516,7 @@ static int step_unmatched(const step *st, cq_error *err) {
 
 int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_growing *in,
                      cq_dry_step *dry, cq_error *err) {
-  step st = {s, d, {NULL, 0, 0}, json_object(), 0};
+  step st = {s, d, {NULL, 0, 0}, json_object(), 0, dry != NULL};
   size_t cap = in->n ? in->n : 1, nask = 0;
   asking *asks = cq_calloc(cap, sizeof *asks);
   cq_field *fields = cq_calloc(d->nattr + 1, sizeof *fields);
