@@ -58,13 +58,26 @@ def by_service(db, folder, integration, title, tables):
     """A page for each service, and one that lists them."""
     os.makedirs(f'{folder}/{integration}', exist_ok=True)
     services, index = {}, ['| service | tables |', '|---|---|']
+    generated = {n for n, in db.execute('SELECT name FROM cq_tables WHERE integration = ? AND generated AND name NOT IN '
+                                        '(SELECT parent FROM cq_tables WHERE parent IS NOT NULL AND NOT generated)', (integration,))}
     for name, service in tables:
-        services.setdefault(service, []).append(name)
+        if name not in generated:
+            services.setdefault(service, []).append(name)
     for service in sorted(services):
         names = services[service]
         write(f'{folder}/{integration}/{service}.md', f'{title}: {service}', [x for n in names for x in described(db, n)])
         links = ', '.join(f'[{n}]({service}.md#{n})' for n in names)
         index.append(f'| [{service}]({service}.md) | {links} |')
+    if generated:
+        index += ['', f'[{len(generated):,} further tables](generated.md) are read off the services\' models alone.']
+        lines = ['Their columns: `SELECT name, type FROM cq_columns WHERE table_name = ...`. A pattern in a sync matches them only where the',
+                 'source says `generated: true`; by its name each can be queried and synced as any other.', '',
+                 '| table | asked for each row of | permissions |', '|---|---|---|']
+        for name, parent, permissions in db.execute('SELECT name, parent, permissions FROM cq_tables WHERE integration = ? ORDER BY name',
+                                                    (integration,)):
+            if name in generated:
+                lines.append(f'| `{name}` | {parent or ""} | {", ".join(json.loads(permissions or "[]"))} |')
+        write(f'{folder}/{integration}/generated.md', f'{title}: tables beyond', lines + [''])
     write(f'{folder}/{integration}/README.md', title, index + [''])
     return f'{integration}/README.md'
 

@@ -390,7 +390,7 @@ def key_text(name):
 KEYWORDS = {'group', 'order', 'index', 'values', 'default', 'from', 'to', 'table', 'references', 'check', 'limit', 'transaction'}
 UPPER = set('acl acls ad ami amis api apis arn az ca cidr cors cpu db dhcp dms dns ebs ec2 ecs eks emr fifo fsx gcp hsm hsms '
             'http https iam id ids ip ipam ips ipv4 ipv6 kms mfa nat oidc ous ram rds s3 saml sms sns sql sqs ssh ssl sso '
-            'ssm tls ui uri url urls vpc vpcs vpn waf xml'.split())
+            'rest ssm tls ui uri url urls vpc vpcs vpn waf xml'.split())
 
 
 def title_of(table, overlay):
@@ -405,6 +405,7 @@ class Table:
     def __init__(self, service, name, overlay, columns):
         self.s, self.name, self.o = service, name, overlay
         self.model = service.model
+        self.list_shape = None
         self.by = None         # the two members of a list's pairs, where their names do not tell
         self.key = overlay.get('key') or [c for c, _, key in columns if key]
         self.wanted = [(c, kind) for c, kind, _ in columns] or \
@@ -426,7 +427,7 @@ class Table:
         for key in ('description', 'retired', 'generated', 'over', 'only', 'parent'):
             if key in o:
                 out[key] = o[key]
-        if 'retired' in o or 'values' in o:
+        if 'retired' in o or 'values' in o or 'within' in o:
             return self.without_request(out)
         op = self.operation(o['list'])
         page, params = s.page(op, o)
@@ -438,6 +439,11 @@ class Table:
             out['job'] = self.job(o['job'])
         out['request'] = s.request(op, {**self.given(o.get('params')), **params}, self.placed(o))
         out['rows'] = '.' if o['rows'] == '/' else rows
+        if 'csv' in o:                                    # base64 in one member, a CSV file in that
+            out['request']['inner'] = {'path': s.walk(op, o['csv'])[0], 'encoding': 'base64', 'decode': 'csv'}
+            out['rows'] = '.'
+        if 'below' in o:
+            out['below'] = self.below(o['below'])
         for key in ('rows_when', 'null_values', 'paid'):
             if key in o:
                 out[key] = o[key]
@@ -462,9 +468,12 @@ class Table:
         return out
 
     def without_request(self, out):
-        """Constant rows, or the columns of a service that AWS withdrew."""
-        o = self.o
-        if 'values' in o:
+        """Constant rows, rows within the parent's, or the columns of a service that AWS withdrew."""
+        o, members = self.o, {}
+        if 'within' in o:
+            out['rows'] = o['within']['rows']
+            members = {column_name(m): capital(m) for m in self.model.shape_for(o['within']['shape']).members}
+        elif 'values' in o:
             shape = self.model.shape_for(o['values']) if isinstance(o['values'], str) else None
             out['values'] = enum_of(shape) if shape is not None else o['values']
         out['key'] = self.key
@@ -474,8 +483,12 @@ class Table:
             if col in special:
                 rule = special[col]
             else:
-                rule = self.described(col) if col in DESCRIBED else want
+                rule = self.described(col) if col in DESCRIBED else f'{want} {members[col]}' if members else want
+            if isinstance(rule, str) and rule.startswith('parent.'):
+                rule = {'type': want, 'from': rule}
             out['columns'][col] = rule
+        if o.get('permissions'):
+            out['permissions'] = o['permissions']
         out['example'] = o.get('example') or self.example(out['columns'])
         return out
 
@@ -511,11 +524,22 @@ class Table:
         out = [{'when': {'code': o['empty']}, 'then': 'empty'}] if o.get('empty') else []
         return out + list(o.get('errors') or ())
 
+    def below(self, o):
+        """What is asked for each record, until no new one comes."""
+        op = self.operation(o['operation'])
+        page, params = self.s.page(op, o)
+        out = {'request': self.s.request(op, {**self.given(o.get('params')), **params}, self.placed(o)), 'rows': self.s.walk(op, o['rows'])[0]}
+        if page:
+            out['page'] = page
+        return out
+
     def job(self, o):
-        start, poll = self.operation(o['start']), self.operation(o['poll'])
-        out = {'start': {'request': self.s.request(start, self.given(o.get('params') or {}), {})}}
-        if o.get('values'):
-            out['start']['values'] = {k: self.s.walk(start, v)[0] for k, v in o['values'].items()}
+        out, poll = {}, self.operation(o['poll'])
+        if 'start' in o:
+            start = self.operation(o['start'])
+            out['start'] = {'request': self.s.request(start, self.given(o.get('params') or {}), {})}
+            if o.get('values'):
+                out['start']['values'] = {k: self.s.walk(start, v)[0] for k, v in o['values'].items()}
         out['poll'] = {'request': self.s.request(poll, self.given(o.get('poll_params') or {}), {}),
                        'path': self.s.walk(poll, o['path'])[0], 'until': o['until']}
         for key in ('failed', 'every', 'most'):
@@ -546,7 +570,8 @@ class Table:
             return ['apigateway:GET']
         job = self.o.get('job') or {}
         names = [op.name] + [self.o['detail']['operation'] for _ in (1,) if self.o.get('detail')] + \
-                [c['operation'] for c in self.further.values() if 'raw' not in c] + [job[k] for k in ('start', 'poll') if k in job]
+                [c['operation'] for c in self.further.values() if 'raw' not in c] + \
+                [self.o[k]['operation'] for k in ('below',) if k in self.o] + [job[k] for k in ('start', 'poll') if k in job]
         return sorted({f'{prefix}:{n}' for n in names} | {c['raw'] for c in self.further.values() if 'raw' in c})
 
     def calls(self):
@@ -959,7 +984,27 @@ def references(tables):
     return bad
 
 
+def retired_file(overlay, columns):
+    """A service that AWS withdrew and whose model botocore dropped: the columns stand, and nothing is asked."""
+    lines = [f"# Generated by generate.py from overlay/{overlay['file']}.yml: change that."]
+    block({'service': overlay['service'], 'title': overlay['title']}, 0, lines)
+    lines.append('tables:')
+    for name in overlay['tables']:
+        key = [c for c, _, k in columns[name] if k]
+        out = {'title': title_of(name, overlay), 'retired': overlay['retired'], 'key': key,
+               'columns': {c: {'from': DESCRIBED[c]} if c in DESCRIBED else kind for c, kind, _ in columns[name]},
+               'example': f"SELECT {', '.join(key)} FROM {name}"}
+        if not any(c in ('region', 'request_region') for c, _, _ in columns[name]):
+            out['over'] = ['account']
+        lines.append(f'  {name}:')
+        block(out, 4, lines)
+        overlay['tables'][name] = out
+    return '\n'.join(lines) + '\n', overlay['tables']
+
+
 def service_file(loader, overlay, columns):
+    if 'retired' in overlay:
+        return retired_file(overlay, columns)
     s = Service(loader, overlay)
     use = overlay['use'] if 'use' in overlay else endpoints.presets(s)
     args = {}
@@ -967,18 +1012,22 @@ def service_file(loader, overlay, columns):
         args = {'version': s.model.metadata['apiVersion']}
     elif s.protocol == 'json':
         args = {'version': s.model.metadata.get('jsonVersion', '1.0')}
-    tables = {}
+    tables, lists = {}, {}
     for name, o in (overlay['tables'] or {}).items():
+        table = Table(s, name, o, columns.get(name, ()))
         try:
-            tables[name] = Table(s, name, o, columns.get(name, ())).build()
+            tables[name] = table.build()
         except Fault as e:
             raise Fault(f'{name}: {e}') from None
+        lists[name] = (o.get('list'), table.list_shape)
+    overlay['lists'] = lists
     out = {'service': overlay['service'], 'title': overlay['title'], 'use': {**use, s.protocol: args}}
     if overlay.get('defaults'):
         out['defaults'] = overlay['defaults']
     shapes = s.shape_tree()
-    lines = [f"# Generated by generate.py from botocore {botocore.__version__}'s model of {overlay['model']} and "
-             f"overlay/{overlay['file']}.yml: change those."]
+    by = f"from botocore {botocore.__version__}'s model of {overlay['model']}"
+    lines = [f'# Generated by beyond.py {by} alone.' if overlay['file'].startswith('more-') else
+             f"# Generated by generate.py {by} and overlay/{overlay['file']}.yml: change those."]
     block(out, 0, lines)
     lines.append('tables:')
     for name, t in tables.items():
@@ -1005,6 +1054,43 @@ def load_columns():
     return out
 
 
+def beyond(loader, seen, every, columns, out):
+    """The lists that no overlay names: see beyond.py."""
+    from beyond import Beyond
+    maker, taken = Beyond(sys.modules[__name__]), set(every) | set(columns)
+    for model in loader.list_available_services('service-2'):
+        overlays = seen.get(model, [])
+        first = overlays[0][0] if overlays else {}
+        names = [t for _, tables in overlays for t in tables]
+        overlay = {'model': model, 'service': first.get('service', model), 'file': f'more-{model}', 'tables': {},
+                   'title': first.get('title', ''), **{k: first[k] for k in ('global', 'protocol', 'use', 'iam', 'defaults', 'page_min') if k in first}}
+        try:
+            s = Service(loader, overlay)
+        except (IndexError, Fault):
+            continue                      # speaks none of our protocols
+        if s.protocol not in PROTOCOLS or overlay.get('use') == {} and overlay.get('defaults'):
+            continue
+        words = [t.split('_')[1] for t in names]
+        word = max(set(words), key=words.count) if words else re.sub(r'[^a-z0-9]', '', model)
+        entry = endpoints.OLD['aws']['services'].get(s.host, {})
+        end = entry.get('endpoints', {}).get(entry.get('partitionEndpoint'), {})
+        if not first and entry.get('isRegionalized') is False and 'credentialScope' in end:
+            overlay['global'] = True
+        if not overlay['title']:
+            meta = s.model.metadata
+            overlay['title'] = capital(re.sub(r'^(AWS|Amazon) ', '', meta.get('serviceAbbreviation') or meta['serviceFullName']))
+        used = {o for ov, _ in overlays for o, _ in ov['lists'].values()} | \
+            {c['operation'] for ov, _ in overlays for t in ov['tables'].values() for c in (t.get('calls') or {}).values() if 'operation' in c}
+        known = {t: (tables[t], ov['lists'][t][1]) for ov, tables in overlays if 'lists' in ov for t in tables}
+        overlay['tables'] = {t: o for t, o in maker.service(s, word, known, used, taken).items() if maker.readable(s, o)}
+        if not overlay['tables']:
+            continue
+        text, tables = service_file(loader, overlay, {})
+        with open(os.path.join(out, overlay['file'] + '.yml'), 'w', encoding='utf-8') as f:
+            f.write(text)
+        every.update(tables)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--out', default=HERE)
@@ -1015,7 +1101,7 @@ def main():
     if botocore.__version__ != pinned:
         sys.exit(f'generate.py: botocore: {botocore.__version__} is installed, {pinned} is pinned in overlay/models.yml')
     loader = botocore.loaders.Loader()
-    columns, every, bad = load_columns(), {}, 0
+    columns, every, seen, bad = load_columns(), {}, {}, 0
     for path in sorted(glob.glob(os.path.join(HERE, 'overlay', '*.yml'))):
         file = os.path.basename(path)[:-4]
         if file == 'models' or (args.services and file not in args.services):
@@ -1034,6 +1120,9 @@ def main():
         with open(os.path.join(args.out, file + '.yml'), 'w', encoding='utf-8') as f:
             f.write(text)
         every.update(tables)
+        seen.setdefault(overlay['model'], []).append((overlay, tables))
+    if not args.services and not bad:
+        beyond(loader, seen, every, columns, args.out)
     if not args.services:
         for fault in references(every):
             print(fault, file=sys.stderr)
