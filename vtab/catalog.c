@@ -95,6 +95,7 @@ enum {
   T_PERMISSIONS,
   T_PAID,
   T_GENERATED,
+  T_RETIRED,
   T_EXAMPLE,
   T_COUNT
 };
@@ -188,6 +189,7 @@ static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
       cq_fixed_text(out, &row[T_DESCRIPTION], t->description) ||
       cq_fixed_text(out, &row[T_PARENT], t->parent.table_name) ||
       cq_fixed_text(out, &row[T_PERMISSIONS], t->permissions) ||
+      cq_fixed_text(out, &row[T_RETIRED], t->retired) ||
       cq_fixed_text(out, &row[T_EXAMPLE], t->example))
     return cq_error_nomem(err);
   return CQ_OK;
@@ -228,7 +230,7 @@ const cq_fixed cq_fixed_tables = {
     "CREATE TABLE x(name TEXT, integration TEXT, resolves_to TEXT, "
     "service TEXT, title TEXT, description TEXT, parent TEXT, "
     "incremental INTEGER, key TEXT, clients TEXT, permissions TEXT, "
-    "paid INTEGER, generated INTEGER, example TEXT)",
+    "paid INTEGER, generated INTEGER, retired TEXT, example TEXT)",
     T_COUNT,
     0,
     fill_tables,

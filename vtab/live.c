@@ -120,6 +120,7 @@ static int live_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
 
 static int live_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
   cq_ctx *ctx = ((cq_live *)base)->ctx;
+  const cq_table *t = ((cq_live *)base)->table;
   live_cursor *c = sqlite3_malloc64(sizeof *c);
 
   if (!c) return SQLITE_NOMEM;
@@ -128,6 +129,10 @@ static int live_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
    * each request once. */
   ctx->scans++;
   if (ctx->opened) cq_cache_enter(ctx->env.cache);
+  /* No rows, and no error: it is how things are.  Once for each time that a
+   * statement names it, not for each row of a join. */
+  if (t->retired)
+    sqlite3_log(SQLITE_WARNING, "%s: no rows: %s", t->name, t->retired);
   *out = &c->base;
   return SQLITE_OK;
 }

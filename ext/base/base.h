@@ -50,6 +50,8 @@ enum {
   CQ_MAX_COLUMNS = 1000,       /* of one table */
   CQ_MAX_TEMPLATE = 64 << 10,  /* bytes, also of what one gives */
   CQ_MAX_PARENT_DEPTH = 16,
+  CQ_MAX_TREE_DEPTH = 100,     /* levels of records below records */
+  CQ_MAX_TREE_NODES = 1000000, /* of them in one scan */
   /* credentials */
   CQ_MAX_CREDENTIALS = 4 << 20, /* bytes of a provider's file */
   CQ_MAX_PRIVATE_KEY = 64 << 10,
@@ -80,6 +82,7 @@ enum {
   CQ_MAX_JSON_DEPTH = 1024,
   CQ_MAX_XML_DEPTH = 256,
   CQ_MAX_XML_NAMES = 64 << 10, /* different names in one answer */
+  CQ_MAX_XML_TEXT = 4 << 20,   /* bytes of a document in a value */
   CQ_MAX_CSV_CELLS = 1000000,  /* of one line */
   /* a list */
   CQ_MAX_PAGES = 1000000,

@@ -14,6 +14,7 @@ typedef struct cq_field {
   const char *format;
   const cq_shape *shape;
   int slot; /* cell index in the batch row, or in the envelope row */
+  const cq_nulls *nulls; /* texts that are NULL here, or NULL */
 } cq_field;
 
 typedef struct cq_program_def {

@@ -39,6 +39,8 @@ struct cq_enum {
   json_t *cursors;                /* {parent key: value}, or NULL */
   const cq_constraint **variants; /* IN lists asked value by value */
   size_t nvariant;
+  const char **options; /* entries of table_options, a pass for each */
+  size_t noption;
   group g;
   cq_value *batch_rows; /* parent rows collected for a batch */
   size_t nbatch;
@@ -88,6 +90,9 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
         !(c->where & CQ_W_IN))
       e->variants[e->nvariant++] = &o->constraints[i];
   }
+  if (rc == CQ_OK)
+    rc = cq_options_read(o->source->config, e->t, &e->own, &e->options,
+                         &e->noption, err);
   if (rc == CQ_OK)
     rc = cq_clients_select(o, &e->own, &e->own_clients, &e->nclient, err);
   e->clients = e->own_clients;
@@ -174,7 +179,7 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
   return CQ_OK;
 }
 
-/* The values of an `each`: a list of scalars, or one; nothing: none. */
+/* The values of an `each`: a list of scalars or maps, or one; nothing: none. */
 static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
                      cq_value **out, size_t *n, cq_error *err) {
   json_t *list = v->kind == CQ_STR && v->json
@@ -209,13 +214,21 @@ static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
                                                : json_is_true(item));
     } else if (json_is_real(item)) {
       one = cq_value_real(json_real_value(item));
+    } else if (json_is_object(item)) {
+      char *dump = json_dumps(item, JSON_COMPACT);
+      char *text =
+          dump ? cq_arena_strndup(&g->arena, dump, strlen(dump)) : NULL;
+
+      free(dump);
+      if (!text) rc = cq_error_nomem(err);
+      if (text) one = cq_value_json(text, strlen(text));
     }
     (*out)[i] = one;
-    if (json_is_object(item) || json_is_array(item) || json_is_null(item))
-      rc = CQ_MISUSE;
+    if (json_is_array(item) || json_is_null(item)) rc = CQ_MISUSE;
   }
   if (rc == CQ_MISUSE)
-    rc = cq_error_set(err, CQ_ERROR, "%s: each: %s: expected a list of words",
+    rc = cq_error_set(err, CQ_ERROR,
+                      "%s: each: %s: expected a list of words or maps",
                       e->t->name, e->t->each[each].name);
   json_decref(list);
   return rc;
@@ -230,13 +243,14 @@ static int group_times(const cq_enum *e, group *g, size_t n, cq_error *err) {
   return CQ_OK;
 }
 
-/* Each IN list, each `each` list and the windows are one digit of the number
+/* Each IN list, each `each` list, the options and the windows are one digit of
+ * the number
  * of the job within the group. */
 static int group_count(cq_enum *e, group *g, cq_error *err) {
   const cq_cursor_def *d = &e->t->cursor;
   cq_scope s = group_scope(e, g);
   cq_context c = cq_scope_context(&s);
-  size_t n = e->nvariant + e->t->neach + 1;
+  size_t n = e->nvariant + e->t->neach + 2;
   int rc = CQ_OK;
 
   g->radix = cq_arena_alloc(&g->arena, n * sizeof *g->radix);
@@ -275,6 +289,9 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
     rc = group_times(e, g, kept, err);
     if (rc) return rc;
   }
+  g->radix[n - 2] = e->noption ? e->noption : 1;
+  rc = group_times(e, g, g->radix[n - 2], err);
+  if (rc) return rc;
   g->radix[n - 1] = 1;
   if (d->column >= 0 && d->window_us > 0 && g->from_us >= 0) {
     int64_t span = g->to_us - g->from_us;
@@ -352,8 +369,9 @@ static int job_kind(cq_enum *e, cq_job *j, int first, int *wanted,
     rc = cq_template_true(e->t->only_when, &c, &j->arena, wanted, err);
   if (rc == CQ_OK && *wanted && e->t->get.request)
     rc = cq_template_true(e->t->get.when, &c, &j->arena, &j->get, err);
-  /* One record is the same in each window of the cursor. */
+  /* One record is the same in each window of the cursor, and each pass. */
   if (j->get && !first) *wanted = 0;
+  if (j->get) j->option = NULL;
   if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", e->t->name);
   return rc;
 }
@@ -362,7 +380,7 @@ static int job_kind(cq_enum *e, cq_job *j, int first, int *wanted,
 static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   group *g = &e->g;
   cq_job *j = cq_calloc(1, sizeof *j);
-  size_t rest = g->at++, nd = e->nvariant + e->t->neach + 1;
+  size_t rest = g->at++, nd = e->nvariant + e->t->neach + 2;
   size_t *digit;
   int rc, wanted;
 
@@ -399,6 +417,12 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
     if (cq_value_copy(&j->arena, &g->lists[i][digit[e->nvariant + i]],
                       &j->each[i]))
       goto nomem;
+  if (e->noption) {
+    const char *option = e->options[digit[nd - 2]];
+
+    j->option = cq_arena_strndup(&j->arena, option, strlen(option));
+    if (!j->option) goto nomem;
+  }
   j->nparent = g->nparent;
   for (size_t r = 0; r < g->nparent; r++) {
     size_t ns = (size_t)e->parent->nslot;
@@ -424,7 +448,7 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
         sent_time(&j->arena, &e->t->cursor, to, &j->cursor_to))
       goto nomem;
   }
-  rc = job_kind(e, j, digit[nd - 1] == 0, &wanted, err);
+  rc = job_kind(e, j, digit[nd - 1] == 0 && digit[nd - 2] == 0, &wanted, err);
   if (rc || !wanted) {
     cq_job_free(j);
     return rc;
@@ -544,6 +568,48 @@ void cq_enum_close(cq_enum *e) {
   cq_free(e->own_clients);
   cq_free(e->variants);
   cq_free(e);
+}
+
+static int job_text(cq_arena *a, const char *s, const char **out) {
+  *out = s ? cq_arena_strndup(a, s, strlen(s)) : NULL;
+  return s && !*out ? CQ_NOMEM : CQ_OK;
+}
+
+int cq_job_copy(const cq_table *t, const cq_job *j, cq_job **out) {
+  cq_job *c = cq_calloc(1, sizeof *c);
+  size_t ns = t->parent.table ? (size_t)t->parent.table->nslot : 0;
+
+  *out = NULL;
+  if (!c) return CQ_NOMEM;
+  *c = *j;
+  cq_arena_init(&c->arena);
+  c->above = NULL;
+  c->where = cq_arena_alloc(&c->arena, (j->nwhere + 1) * sizeof *c->where);
+  c->each = cq_arena_alloc(&c->arena, (t->neach + 1) * sizeof *c->each);
+  c->parents = cq_arena_alloc(&c->arena, (j->nparent + 1) * sizeof *c->parents);
+  if (!c->where || !c->each || !c->parents) goto nomem;
+  /* The values of a constraint are the scan's, or its opener's. */
+  if (j->nwhere) memcpy(c->where, j->where, j->nwhere * sizeof *c->where);
+  for (size_t i = 0; i < t->neach; i++)
+    if (cq_value_copy(&c->arena, &j->each[i], &c->each[i])) goto nomem;
+  for (size_t r = 0; r < j->nparent; r++) {
+    cq_value *copy = cq_arena_alloc(&c->arena, (ns + 1) * sizeof *copy);
+
+    if (!copy) goto nomem;
+    for (size_t i = 0; i < ns; i++)
+      if (cq_value_copy(&c->arena, &j->parents[r][i], &copy[i])) goto nomem;
+    c->parents[r] = copy;
+  }
+  if (job_text(&c->arena, j->parent_key, &c->parent_key) ||
+      job_text(&c->arena, j->cursor_from, &c->cursor_from) ||
+      job_text(&c->arena, j->cursor_to, &c->cursor_to) ||
+      job_text(&c->arena, j->option, &c->option))
+    goto nomem;
+  *out = c;
+  return CQ_OK;
+nomem:
+  cq_job_free(c);
+  return CQ_NOMEM;
 }
 
 void cq_job_free(cq_job *j) {

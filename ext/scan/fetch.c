@@ -255,7 +255,7 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
     rc = cq_limits_open(&f->def, f->built.url, f->identity,
                         f->built.tls.client_cert, scope, &f->built.arena,
                         &f->limits, err);
-  if (rc == CQ_OK && d->env->cache && d->request->idempotent &&
+  if (rc == CQ_OK && d->env->cache && d->request->idempotent && !d->fresh &&
       (d->live || strcmp(f->built.method, "GET") == 0))
     rc = fetch_cache_key(f, err);
   if (rc == CQ_OK && f->cache_key) {

@@ -31,9 +31,10 @@ int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n) {
     if (!more || !token) return CQ_NOMEM;
   }
   if (d->by != CQ_PAGE_LAST && token)
-    env[(*n)++] = (cq_field){token, 0, NULL, NULL, 0};
-  if (more) env[(*n)++] = (cq_field){more, 0, NULL, NULL, 1};
-  if (d->total) env[(*n)++] = (cq_field){d->total, CQ_INTEGER, NULL, NULL, 2};
+    env[(*n)++] = (cq_field){token, 0, NULL, NULL, 0, NULL};
+  if (more) env[(*n)++] = (cq_field){more, 0, NULL, NULL, 1, NULL};
+  if (d->total)
+    env[(*n)++] = (cq_field){d->total, CQ_INTEGER, NULL, NULL, 2, NULL};
   return CQ_OK;
 }
 

@@ -19,6 +19,8 @@ typedef struct cq_scope {
   const cq_constraint *where; /* of this task: one value each, or a list */
   size_t nwhere;
   const cq_value *each; /* parallel to table->each */
+  const cq_value *job;  /* parallel to table->job.names, or NULL */
+  const char *option;   /* what table_options adds to the request, or NULL */
   const cq_table *parent;
   const cq_value *const *parent_rows; /* 1, or the batch */
   size_t nparent;
@@ -59,6 +61,7 @@ typedef struct cq_fetch_def {
   const char *url;         /* next page's URL instead of the request's */
   int live;
   int priority;
+  int fresh; /* asks for what changes from one time to the next */
 } cq_fetch_def;
 /* Evaluates the request in `scope` at once (the scope may go afterwards) and
  * sends as soon as the identity is ready. */
@@ -177,6 +180,7 @@ typedef struct cq_reader_def {
   const cq_path *rows;
   const cq_field *fields;
   int nfield, nslot;
+  cq_scan_stats *stats; /* counts its requests, or NULL */
 } cq_reader_def;
 int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
                    cq_reader **out, cq_error *err);
@@ -184,6 +188,7 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
 int cq_reader_poll(cq_reader *r, cq_error *err);
 const cq_batch *cq_reader_rows(const cq_reader *r);
 int cq_reader_skipped(const cq_reader *r); /* ended by a skip or empty rule */
+cq_outcome cq_reader_outcome(const cq_reader *r); /* of its last request */
 void cq_reader_close(cq_reader *r);
 
 /* ---- clients.c: a client's attributes and name ---------------------------- */
@@ -315,7 +320,10 @@ typedef struct cq_job { /* what one task asks for; all memory in its arena */
   const char *parent_key;              /* for cursors; "" without a parent */
   const char *cursor_from, *cursor_to; /* as sent */
   int get;                             /* table->get, not the list */
-  int64_t known_us; /* a feed stops at rows older than this; 0 = none */
+  const char *option;    /* JSON: members that table_options adds, or NULL */
+  const cq_value *above; /* cells of the record whose below it asks for */
+  int depth;             /* of that record: 0 = there is none */
+  int64_t known_us;      /* a feed stops at rows older than this; 0 = none */
 } cq_job;
 int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
                  cq_enum **out, cq_error *err);
@@ -324,7 +332,58 @@ int cq_enum_next(cq_enum *e, cq_job **out, cq_error *err);
 int cq_enum_asks_parent(const cq_enum *e); /* the parent table is scanned */
 void cq_enum_stats(const cq_enum *e, cq_scan_stats *add);
 void cq_enum_close(cq_enum *e);
+int cq_job_copy(const cq_table *t, const cq_job *j, cq_job **out);
 void cq_job_free(cq_job *j);
+
+/* ---- options.c: what table_options says of a table ------------------------ */
+/* Its entries, each as JSON of the request's own names, in the arena; none:
+ * *n 0.  Errors name what is not known. */
+int cq_options_read(const cq_config *c, const cq_table *t, cq_arena *a,
+                    const char ***out, size_t *n, cq_error *err);
+typedef enum cq_option_place {
+  CQ_OPTION_FORM,
+  CQ_OPTION_QUERY, /* of a request with a body: those that say so */
+  CQ_OPTION_ALL    /* the query of a request without */
+} cq_option_place;
+/* Members as pairs of a form or query, behind those that are in `out`. */
+int cq_options_pairs(const cq_shape *s, const char *json, cq_option_place place,
+                     char *sep, cq_buf *out);
+/* Members over those of the JSON body in `b`. */
+int cq_options_body(const char *json, cq_buf *b);
+/* Does an entry give this parameter of the request itself? */
+int cq_options_has(const char *json, const char *name, cq_option_place place);
+
+/* ---- below.c: what is below the records that a scan has seen --------------- */
+typedef struct cq_below cq_below;     /* of one batch: where to go on */
+typedef struct cq_descent cq_descent; /* of a scan */
+/* Of the records in `batch`, as the job read them. */
+int cq_below_new(const cq_table *t, const cq_job *j, const cq_batch *batch,
+                 cq_below **out, cq_error *err);
+void cq_below_free(cq_below *b);
+int cq_descent_new(const cq_table *t, cq_descent **out, cq_error *err);
+/* Takes `below` (or NULL), and drops the rows of the batch that came before. */
+int cq_descent_add(cq_descent *d, cq_below *below, cq_batch *batch,
+                   cq_error *err);
+/* CQ_ROW with a job (ownership moves), CQ_DONE: none is left now. */
+int cq_descent_next(cq_descent *d, cq_job **out, cq_error *err);
+void cq_descent_free(cq_descent *d);
+
+/* ---- job.c: a job is started and waited for -------------------------------- */
+typedef struct cq_run_job cq_run_job;
+int cq_run_job_open(const cq_fetch_def *f, const cq_scope *scope,
+                    cq_scan_stats *stats, cq_run_job **out, cq_error *err);
+/* CQ_DONE (see the outcome: CQ_F_DATA = its result can be asked for), CQ_BUSY
+ * or an error; *why: of an outcome that is none of these. */
+int cq_run_job_poll(cq_run_job *j, cq_outcome *o, cq_error *err);
+const cq_value *cq_run_job_values(const cq_run_job *j);
+void cq_run_job_close(cq_run_job *j);
+
+/* ---- inner.c: a document inside an answer ----------------------------------- */
+int cq_inner_compile(const cq_request_def *r, cq_program **out, cq_error *err);
+/* The whole answer becomes the document in it. */
+int cq_inner_take(const cq_request_def *r, const cq_program *p,
+                  cq_block **piece, cq_error *err);
+const cq_decode_ops *cq_inner_outer(const cq_request_def *r);
 
 /* ---- task.c, calls.c ------------------------------------------------------ */
 typedef struct cq_scan_shared { /* what all tasks of a scan share */
@@ -335,6 +394,8 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   const cq_decode_ops *decode;
   cq_program *program;
   cq_program *get_program;    /* of table->get, or NULL */
+  cq_program *below_program;  /* of table->below, or NULL */
+  cq_program *outer_program;  /* of the answer around a document, or NULL */
   cq_program **call_programs; /* per call, NULL where not needed */
   cq_field *call_fields;      /* scratch of compiling */
   cq_ref **body_refs;
@@ -355,8 +416,9 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out,
                 cq_error *err); /* job moves in */
 /* Advances.  ahead: how many undelivered pages it may hold. */
 int cq_task_poll(cq_task *t, int ahead, cq_error *err);
-/* CQ_ROW: a finished batch (ownership moves), CQ_BUSY, CQ_DONE. */
-int cq_task_take(cq_task *t, cq_batch **out);
+/* CQ_ROW: a finished batch (ownership moves, as that of what is below its
+ * records, or NULL), CQ_BUSY, CQ_DONE. */
+int cq_task_take(cq_task *t, cq_batch **out, cq_below **below);
 /* What the request under way, or that failed, has cost. */
 void cq_task_stats(const cq_task *t, cq_scan_stats *add);
 const cq_job *cq_task_job(const cq_task *t);

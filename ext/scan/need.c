@@ -170,6 +170,9 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
   }
   for (int i = 0; i < t->ncol; i++) out->slot[i] = wanted ? wanted[i] != 0 : 1;
   if (t->cursor.column >= 0) out->slot[t->cursor.column] = 1;
+  /* What decides on rows, and leads to further ones, is read before all else. */
+  need_template(t, t->rows_when, out, &changed);
+  need_request(t, t->below.request, out, &changed);
   do {
     changed = 0;
     for (int i = 0; i < t->nslot; i++)
@@ -179,6 +182,8 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
   } while (changed);
   need_request(t, t->request, out, &changed);
   need_request(t, t->get.request, out, &changed);
+  need_request(t, t->job.start, out, &changed);
+  need_request(t, t->job.poll, out, &changed);
   need_template(t, t->get.when, out, &changed);
   need_template(t, t->cursor.start, out, &changed);
   for (size_t i = 0; i < t->neach; i++)

@@ -47,7 +47,8 @@ static uint64_t hash_text(const char *s, uint64_t h) {
   return s ? cq_hash64(s, strlen(s) + 1, h) : h;
 }
 
-/* The first request of a job: equal hashes share one answer.  A request that
+/* The first request of a job (of one that has to run before, its start): equal
+ * hashes share one answer.  A request that
  * lacks a value which identifying its client gives counts as one of its own. */
 static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
                     uint64_t *h, cq_error *err) {
@@ -64,6 +65,7 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   s.where = j->where;
   s.nwhere = j->nwhere;
   s.each = j->each;
+  s.option = j->option;
   s.parent = t->parent.table;
   s.parent_rows = j->parents;
   s.nparent = j->nparent;
@@ -72,7 +74,12 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   s.page = &page;
   s.run_us = now_us;
   cq_page_start(&t->page, cq_scan_page_size(o), &page);
-  rc = cq_request_build(t->integration, j->get ? t->get.request : t->request,
+  if (t->job.poll) s.option = NULL;
+  rc = cq_request_build(t->integration,
+                        j->get         ? t->get.request
+                        : t->job.start ? t->job.start
+                        : t->job.poll  ? t->job.poll
+                                       : t->request,
                         &s, NULL, &b, err);
   cq_page_clear(&page);
   if (rc) return rc;
@@ -265,6 +272,18 @@ done:
   return rc;
 }
 
+/* What is below each record, and below those again. */
+static int predict_below(const cq_table *t, const cq_preview *v,
+                         cq_prediction *p, cq_error *err) {
+  char *per;
+
+  if (!t->below.request) return CQ_OK;
+  per = cq_arena_printf(&p->arena, "per row of %s%s", t->name,
+                        t->below.page.by == CQ_PAGE_NONE ? "" : ", pages");
+  return per ? predict_add(p, v, t, t->below.request, "below", -1, per, err)
+             : cq_error_nomem(err);
+}
+
 static int predict_calls(const cq_table *t, const cq_need *need,
                          const cq_preview *v, cq_prediction *p, cq_error *err) {
   for (size_t k = 0; k < t->ncall; k++) {
@@ -283,13 +302,37 @@ static int predict_calls(const cq_table *t, const cq_need *need,
   return CQ_OK;
 }
 
+/* A job is started once, and asked for at least once. */
+static int predict_run_job(const cq_table *t, const char *per, int64_t n,
+                           const cq_preview *v, cq_prediction *p,
+                           cq_error *err) {
+  const char *until =
+      cq_arena_printf(&p->arena, "%s%suntil done", per, *per ? ", " : "");
+  int rc = CQ_OK;
+
+  if (!until) return cq_error_nomem(err);
+  if (t->job.start)
+    rc = predict_add(p, v, t, t->job.start, "start", n, per, err);
+  return rc ? rc : predict_add(p, v, t, t->job.poll, "poll", n, until, err);
+}
+
 static int predict_list(const cq_scan_options *o, int asks_parent, int64_t n,
                         const cq_preview *v, cq_prediction *p, cq_error *err) {
   const cq_table *t = o->table;
   const char *pages = t->page.by == CQ_PAGE_NONE ? "" : "pages";
   const char *per = pages;
+  int rc = CQ_OK;
 
   if (!t->request) return CQ_OK;
+  if (t->job.poll) {
+    const char *each = !asks_parent
+                           ? ""
+                           : cq_arena_printf(&p->arena, "per row of %s",
+                                             t->parent.table->name);
+
+    rc = each ? predict_run_job(t, each, n, v, p, err) : cq_error_nomem(err);
+  }
+  if (rc) return rc;
   if (asks_parent && t->parent.batch > 1)
     per = cq_arena_printf(&p->arena, "per %d rows of %s%s%s", t->parent.batch,
                           t->parent.table->name, *pages ? ", " : "", pages);
@@ -332,6 +375,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   cq_dry dry;
 
   memset(&dry, 0, sizeof dry);
+  if (t->retired) return CQ_OK; /* nothing is asked for */
   cq_arena_init(&a);
   rc = cq_need_compute(t, o->wanted, o->live, &need, err);
   if (rc) return rc;
@@ -368,6 +412,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   }
   if (rc == CQ_OK && asks) rc = predict_parent(o, &need, p, err);
   if (rc == CQ_OK && !counted) rc = predict_list(o, asks, -1, &shown, p, err);
+  if (rc == CQ_OK) rc = predict_below(t, &shown, p, err);
   if (rc == CQ_OK) rc = predict_calls(t, &need, &shown, p, err);
 done:
   forms_clear(&f);

@@ -68,11 +68,13 @@ static int preview_get(void *user, const cq_ref *ref, cq_arena *a,
     return known.get(known.user, ref, a, out, err);
   case CQ_R_CLIENT:
     return client_value(v->of, ref, a, out, err);
-  case CQ_R_PARENT:
-  case CQ_R_ROW:
   case CQ_R_RECORD:
   case CQ_R_DETAIL:
+    return placeholder(ref->path ? ref->path->text : ref->name, a, out, err);
+  case CQ_R_PARENT:
+  case CQ_R_ROW:
   case CQ_R_EACH:
+  case CQ_R_JOB:
   case CQ_R_WHERE:
     return placeholder(ref->name, a, out, err);
   default:

@@ -51,13 +51,16 @@ static int request_numbered(const char *name, const cq_value *v, char *sep,
 
 /* name=value pairs joined by '&', each part encoded. */
 static int request_pairs(const cq_param *p, size_t n, cq_scope *s, char sep,
-                         cq_arena *a, cq_buf *out, cq_error *err) {
+                         cq_option_place place, cq_arena *a, cq_buf *out,
+                         cq_error *err) {
   for (size_t i = 0; i < n; i++) {
     cq_value v;
     int rc = request_text(p[i].value, s, CQ_PLACE_PLAIN, a, &v, err);
 
     if (rc) return rc;
-    if (v.kind == CQ_NULL) continue;
+    if (v.kind == CQ_NULL ||
+        (s->option && cq_options_has(s->option, p[i].name, place)))
+      continue;
     if (strstr(p[i].name, "{n}")) {
       if (request_numbered(p[i].name, &v, &sep, a, out))
         return cq_error_nomem(err);
@@ -139,6 +142,7 @@ done:
 
 static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
                        cq_built *out, cq_error *err) {
+  cq_option_place place = r->nform || r->json ? CQ_OPTION_QUERY : CQ_OPTION_ALL;
   cq_buf b;
   cq_value v;
   int rc = CQ_OK;
@@ -162,8 +166,17 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
       cq_buf_add(&b, v.u.s, v.len);
     }
     if (!b.rc)
-      rc = request_pairs(r->query, r->nquery, s,
-                         strchr(b.data, '?') ? '&' : '?', &out->arena, &b, err);
+      rc =
+          request_pairs(r->query, r->nquery, s, strchr(b.data, '?') ? '&' : '?',
+                        place, &out->arena, &b, err);
+    if (rc == CQ_OK && s->option && !b.rc) {
+      char sep = strchr(b.data, '?') ? '&' : '?';
+
+      /* Without a body all of them stand in the address. */
+      if (cq_options_pairs(s->table->option.shape, s->option, place, &sep,
+                           &b) == CQ_NOMEM)
+        rc = cq_error_nomem(err);
+    }
     if (rc) goto done;
   }
   if (b.rc)
@@ -186,10 +199,20 @@ static int request_body(const cq_request_def *r, cq_scope *s, cq_built *out,
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   if (r->nform) {
     *type = "application/x-www-form-urlencoded; charset=utf-8";
-    rc = request_pairs(r->form, r->nform, s, 0, &out->arena, &b, err);
+    rc = request_pairs(r->form, r->nform, s, 0, CQ_OPTION_FORM, &out->arena, &b,
+                       err);
+    if (rc == CQ_OK && s->option && !b.rc) {
+      char sep = b.len ? '&' : 0;
+
+      if (cq_options_pairs(s->table->option.shape, s->option, CQ_OPTION_FORM,
+                           &sep, &b) == CQ_NOMEM)
+        rc = cq_error_nomem(err);
+    }
   } else if (r->json) {
     *type = "application/json";
     rc = cq_json_tpl_eval(r->json, &c, &b, err);
+    if (rc == CQ_OK && s->option && !b.rc && cq_options_body(s->option, &b))
+      rc = cq_error_nomem(err);
   } else if (r->body) {
     *type = "text/plain; charset=utf-8";
     rc = request_text(r->body, s, CQ_PLACE_PLAIN, &out->arena, &v, err);

@@ -15,6 +15,7 @@ struct cq_scan {
   cq_arena arena;
   cq_scan_shared sh;
   cq_enum *jobs;
+  cq_descent *descent;        /* of a tree, or NULL */
   cq_task *window[CQ_WINDOW]; /* ring */
   int first, n;
   int drained;   /* no further jobs */
@@ -91,7 +92,7 @@ static int scan_body_refs(cq_scan *s, cq_field *env, int *nenv, cq_error *err) {
         return cq_error_nomem(err);
       s->sh.body_refs[s->sh.nbody] = refs[i];
       env[(*nenv)++] =
-          (cq_field){refs[i]->path, 0, NULL, NULL, 4 + (int)s->sh.nbody};
+          (cq_field){refs[i]->path, 0, NULL, NULL, 4 + (int)s->sh.nbody, NULL};
       s->sh.nbody++;
       s->sh.collect = 1;
     }
@@ -111,15 +112,39 @@ static int scan_fields(const cq_scan *s, int call, cq_field *f) {
     if (!s->sh.need.slot[i] || (c && c->source != CQ_FROM_PATH) ||
         (c ? c->call : slot->call) != call)
       continue;
-    f[n++] =
-        c ? (cq_field){c->path, c->type, c->format, c->shape, i}
-          : (cq_field){slot->path, slot->type, slot->format, slot->shape, i};
+    f[n] = c ? (cq_field){c->path, c->type, c->format, c->shape, i, NULL}
+             : (cq_field){slot->path,  slot->type, slot->format,
+                          slot->shape, i,          NULL};
+    f[n].nulls = c ? c->nulls : t->nulls.n ? &t->nulls : NULL;
+    n++;
   }
   return n;
 }
 
+/* The records below a record: those of the list, at a place of their own. */
+static int scan_below(cq_scan *s, cq_program_def d, cq_error *err) {
+  static const cq_path self = {".", 0, NULL};
+  const cq_table *t = s->sh.table;
+  cq_field env[3], *fields = (cq_field *)d.fields;
+
+  d.nenvelope = 0;
+  d.nenvslot = 4;
+  if (cq_page_envelope(&t->below.page, &s->arena, env, &d.nenvelope))
+    return cq_error_nomem(err);
+  d.nfield = scan_fields(s, -1, fields);
+  if (t->below.page.by == CQ_PAGE_LAST && t->below.page.token)
+    fields[d.nfield++] =
+        (cq_field){t->below.page.token, 0, NULL, NULL, t->nslot, NULL};
+  d.envelope = env;
+  d.rows = t->below.rows ? t->below.rows : &self;
+  d.optional_rows = t->rows_optional;
+  return s->sh.decode->compile(&d, &s->sh.below_program, err);
+}
+
 static int scan_compile(cq_scan *s, cq_error *err) {
   static const cq_path self = {".", 0, NULL};
+  static cq_step each = {CQ_STEP_EACH, NULL, 0, 0};
+  static const cq_path elements = {"[*]", 1, &each};
   const cq_table *t = s->sh.table;
   cq_field *fields = cq_calloc((size_t)t->nslot + 2, sizeof *fields);
   cq_field env[3 + 32];
@@ -136,13 +161,14 @@ static int scan_compile(cq_scan *s, cq_error *err) {
     rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = scan_body_refs(s, env, &d.nenvelope, err);
   if (rc) goto done;
-  d.rows = t->rows ? t->rows : &self;
-  d.optional_rows = t->rows_optional;
+  d.rows = t->rows ? t->rows : t->values ? &elements : &self;
+  d.optional_rows = t->rows_optional || t->values;
   d.one_for_list = t->integration->allow_file;
   d.fields = fields;
   d.nfield = scan_fields(s, -1, fields);
   if (t->page.by == CQ_PAGE_LAST && t->page.token)
-    fields[d.nfield++] = (cq_field){t->page.token, 0, NULL, NULL, t->nslot};
+    fields[d.nfield++] =
+        (cq_field){t->page.token, 0, NULL, NULL, t->nslot, NULL};
   d.envelope = env;
   d.nslot = t->nslot + 1;
   d.nenvslot = 4 + (int)s->sh.nbody;
@@ -151,6 +177,11 @@ static int scan_compile(cq_scan *s, cq_error *err) {
     d.rows = t->get.record ? t->get.record : &self;
     d.optional_rows = 1;
     rc = s->sh.decode->compile(&d, &s->sh.get_program, err);
+  }
+  if (rc == CQ_OK && t->below.request) rc = scan_below(s, d, err);
+  if (rc == CQ_OK && t->request && t->request->inner.path) {
+    s->sh.collect = 1;
+    rc = cq_inner_compile(t->request, &s->sh.outer_program, err);
   }
   for (size_t k = 0; k < t->ncall && rc == CQ_OK; k++) {
     const cq_call *c = &t->calls[k];
@@ -165,15 +196,18 @@ static int scan_compile(cq_scan *s, cq_error *err) {
     d.optional_rows = 1;
     d.fields = fields;
     if (c->rows && !c->join_record)
-      fields[d.nfield++] =
-          (cq_field){&self, c->shape ? CQ_JSON : 0, NULL, c->shape, t->nslot};
+      fields[d.nfield++] = (cq_field){
+          &self, c->shape ? CQ_JSON : 0, NULL, c->shape, t->nslot, NULL};
     else
       d.nfield = scan_fields(s, (int)k, fields);
     if (c->join_record)
       fields[d.nfield++] =
           (cq_field){c->join_record,
                      t->columns[c->join_slot < t->ncol ? c->join_slot : 0].type,
-                     NULL, NULL, t->nslot};
+                     NULL,
+                     NULL,
+                     t->nslot,
+                     NULL};
     d.envelope = env;
     d.nslot = t->nslot + 1;
     d.nenvslot = 4;
@@ -188,7 +222,9 @@ done:
 /* LIMIT as a cap may make pages smaller, where each row is surely given. */
 int64_t cq_scan_page_size(const cq_scan_options *o) {
   const cq_page_def *p = &o->table->page;
-  int64_t size = p->size, cap = o->cap_sure ? o->cap : -1;
+  /* Of records that may be none, more are needed than rows. */
+  int64_t size = p->size,
+          cap = o->cap_sure && !o->table->rows_when ? o->cap : -1;
 
   if (p->max_size > 0 && size > p->max_size) size = p->max_size;
   if (cap > 0 && cap < size && size > 0)
@@ -230,6 +266,8 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   s->sh.now_us = cq_now_us();
   s->sh.stats = &s->stats;
   decode = o->table->request ? o->table->request->decode : NULL;
+  if (o->table->request && o->table->request->inner.path)
+    decode = o->table->request->inner.decode;
   s->sh.decode = decode ? cq_decode_find(decode) : &cq_decode_json;
   if (!s->sh.decode) s->sh.decode = &cq_decode_json;
   s->sh.page_size = cq_scan_page_size(o);
@@ -242,8 +280,15 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
        i++)
     s->sh.need.parent[s->sh.parent->key[i]] = 1;
   if (rc == CQ_OK) rc = scan_compile(s, err);
-  if (rc == CQ_OK)
+  if (rc == CQ_OK && o->table->retired) {
+    s->drained = 1;
+    s->stats.skipped_client = 1;
+    snprintf(s->stats.skip_reason, sizeof s->stats.skip_reason, "%s: %.200s",
+             o->table->name, o->table->retired);
+  } else if (rc == CQ_OK)
     rc = cq_enum_open(&s->o, &s->sh.need, s->sh.now_us, &s->jobs, err);
+  if (rc == CQ_OK && o->table->below.request)
+    rc = cq_descent_new(o->table, &s->descent, err);
   if (rc) {
     scan_redact(s, rc, err);
     cq_scan_close(s);
@@ -291,14 +336,18 @@ static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
 }
 
 static int scan_fill(cq_scan *s, cq_error *err) {
-  while (!s->drained && !s->broken && !s->jobs_failed && s->n < CQ_WINDOW) {
+  while ((!s->drained || s->descent) && !s->broken && !s->jobs_failed &&
+         s->n < CQ_WINDOW) {
     cq_job *job;
-    int rc;
+    int rc = CQ_DONE;
 
     /* With a cap, what is behind the first request may never be needed. */
     if (s->o.cap >= 0 && s->n >= 1) return CQ_OK;
-    rc = cq_enum_next(s->jobs, &job, err);
+    if (!s->drained) rc = cq_enum_next(s->jobs, &job, err);
     if (rc == CQ_DONE) s->drained = 1;
+    /* In the order in which its records were given, after the table's own. */
+    if (rc == CQ_DONE && s->descent)
+      rc = cq_descent_next(s->descent, &job, err);
     if (rc == CQ_DONE || rc == CQ_BUSY) return CQ_OK;
     if (rc != CQ_ROW) return rc;
     rc = cq_task_new(&s->sh, job, &s->window[(s->first + s->n) % CQ_WINDOW],
@@ -367,6 +416,7 @@ static void scan_one_value(cq_batch *b, const cq_table *t, const cq_job *j,
 
 int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
                  cq_error *err) {
+  cq_below *below;
   int rc;
 
   *batch = NULL;
@@ -385,7 +435,7 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
     rc = scan_advance(s, err);
     if (rc) break;
     if (s->n == 0) return s->drained ? CQ_DONE : CQ_BUSY;
-    rc = cq_task_take(s->window[s->first], &s->out);
+    rc = cq_task_take(s->window[s->first], &s->out, &below);
     if (rc != CQ_ROW && s->window[s->first] == s->broken) {
       if (err) *err = s->later;
       rc = s->later.code;
@@ -401,6 +451,9 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
       if (rc) break;
       continue;
     }
+    if (s->descent &&
+        (rc = cq_descent_add(s->descent, below, s->out, err)) != 0)
+      break;
     scan_one_value(s->out, s->sh.table, cq_task_job(s->window[s->first]),
                    &s->o);
     if (s->out->nrow == 0) {
@@ -447,6 +500,7 @@ void cq_scan_close(cq_scan *s) {
   if (!s) return;
   for (int i = 0; i < s->n; i++)
     cq_task_free(s->window[(s->first + i) % CQ_WINDOW]);
+  cq_descent_free(s->descent);
   cq_enum_close(s->jobs);
   rows_close(s->o.parents);
   cq_batch_free(s->out);
@@ -456,6 +510,9 @@ void cq_scan_close(cq_scan *s) {
   cq_free(s->sh.call_programs);
   if (s->sh.program) s->sh.decode->program_free(s->sh.program);
   if (s->sh.get_program) s->sh.decode->program_free(s->sh.get_program);
+  if (s->sh.below_program) s->sh.decode->program_free(s->sh.below_program);
+  if (s->sh.outer_program)
+    cq_inner_outer(s->sh.table->request)->program_free(s->sh.outer_program);
   cq_free(s->sh.body_refs);
   cq_free(s->sh.denied);
   cq_arena_clear(&s->sh.denied_arena);

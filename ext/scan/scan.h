@@ -165,6 +165,15 @@ void cq_prediction_clear(cq_prediction *p);
  * message) appended to a JSON array. */
 int cq_source_test(cq_source *s, cq_buf *json, cq_error *err);
 
+/* ---- permissions.c, options.c: what a source's tables need, and may be told -- */
+typedef int (*cq_permission_add)(void *user, const char *word); /* or NOMEM */
+/* What the caller must be allowed to do for the table; some come again. */
+int cq_source_permissions(cq_source *s, const cq_table *t,
+                          cq_permission_add add, void *user, cq_error *err);
+/* Is all that `table_options` says known? */
+int cq_options_check(cq_registry *r, const cq_integration *in,
+                     const cq_config *c, cq_error *err);
+
 /* ---- the answer cache ---------------------------------------------------- */
 int cq_cache_new(size_t max_bytes, cq_cache **out);
 void cq_cache_free(cq_cache *c);

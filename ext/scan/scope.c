@@ -201,6 +201,10 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
     return CQ_OK;
   case CQ_R_RUN:
     return scope_run(s, ref, a, out, err);
+  case CQ_R_JOB:
+    for (size_t i = 0; s->job && i < s->table->job.nvalue; i++)
+      if (strcmp(s->table->job.names[i], ref->name) == 0) *out = s->job[i];
+    return CQ_OK;
   case CQ_R_COUNT:
     break;
   }

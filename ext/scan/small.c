@@ -16,6 +16,7 @@ struct cq_reader {
   cq_arena arena;
   cq_field envelope[3];
   int skipped, done;
+  cq_outcome outcome;
   int before; /* records before this page */
 };
 
@@ -66,6 +67,12 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
   return CQ_OK;
 }
 
+static void reader_drop(cq_reader *r) {
+  if (r->fetch && r->def.stats) cq_fetch_stats(r->fetch, r->def.stats);
+  cq_fetch_close(r->fetch);
+  r->fetch = NULL;
+}
+
 /* The page is complete: go on, or end. */
 static int reader_next(cq_reader *r, cq_error *err) {
   const cq_value *env = r->ops->envelope(r->decoder);
@@ -77,8 +84,7 @@ static int reader_next(cq_reader *r, cq_error *err) {
   if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
   r->ops->close(r->decoder);
   r->decoder = NULL;
-  cq_fetch_close(r->fetch);
-  r->fetch = NULL;
+  reader_drop(r);
   if (rc == CQ_OK && go)
     rc = reader_send(r, err);
   else
@@ -91,7 +97,8 @@ int cq_reader_poll(cq_reader *r, cq_error *err) {
     cq_block *piece;
     int first = !r->decoder, final, rc;
 
-    switch (cq_fetch_poll(r->fetch)) {
+    r->outcome = cq_fetch_poll(r->fetch);
+    switch (r->outcome) {
     case CQ_F_BUSY:
       return CQ_BUSY;
     case CQ_F_EMPTY:
@@ -140,13 +147,16 @@ const cq_batch *cq_reader_rows(const cq_reader *r) {
 int cq_reader_skipped(const cq_reader *r) {
   return r->skipped;
 }
+cq_outcome cq_reader_outcome(const cq_reader *r) {
+  return r->outcome;
+}
 
 void cq_reader_close(cq_reader *r) {
   if (!r) return;
   if (r->decoder) r->ops->close(r->decoder);
   if (r->program) r->ops->program_free(r->program);
   cq_batch_free(r->rows);
-  cq_fetch_close(r->fetch);
+  reader_drop(r);
   cq_page_clear(&r->page);
   cq_arena_clear(&r->arena);
   cq_free(r);

@@ -12,12 +12,14 @@ typedef struct item { /* a batch on its way out */
   struct item *next;
   cq_batch *batch;
   cq_calls *calls; /* NULL = none, or done */
+  cq_below *below; /* its records' places in a tree, or NULL */
 } item;
 
 struct cq_task {
   cq_scan_shared *sh;
   cq_job *job;
   cq_page_state page;
+  cq_run_job *running; /* the table's job, before its result is asked for */
   cq_fetch *fetch;
   cq_decoder *decoder;
   cq_batch *batch;     /* being filled */
@@ -27,6 +29,7 @@ struct cq_task {
   cq_arena last_arena;
   item *first, *tail;
   int nitem;
+  int ran;      /* the job before it is over */
   int done;     /* no further pages */
   int held;     /* a further page, asked for when it is missed */
   int old_seen; /* a feed reached what is known */
@@ -38,7 +41,17 @@ struct cq_task {
 static const cq_page_def *task_pages(const cq_task *t) {
   static const cq_page_def none = {.by = CQ_PAGE_NONE};
 
-  return t->job->get ? &none : &t->sh->table->page;
+  return t->job->get     ? &none
+         : t->job->above ? &t->sh->table->below.page
+                         : &t->sh->table->page;
+}
+
+static const cq_request_def *task_request(const cq_task *t) {
+  const cq_table *table = t->sh->table;
+
+  return t->job->get     ? table->get.request
+         : t->job->above ? table->below.request
+                         : table->request;
 }
 
 static cq_scope task_scope(const cq_task *t) {
@@ -51,6 +64,8 @@ static cq_scope task_scope(const cq_task *t) {
   s.where = t->job->where;
   s.nwhere = t->job->nwhere;
   s.each = t->job->each;
+  s.job = t->running ? cq_run_job_values(t->running) : NULL;
+  s.option = t->job->above ? NULL : t->job->option;
   s.parent = t->sh->parent;
   s.parent_rows = t->job->parents;
   s.nparent = t->job->nparent;
@@ -63,9 +78,8 @@ static cq_scope task_scope(const cq_task *t) {
   return s;
 }
 
-static int task_send(cq_task *t, cq_error *err) {
+static cq_fetch_def task_fetch(const cq_task *t) {
   const cq_table *table = t->sh->table;
-  cq_scope s = task_scope(t);
   cq_fetch_def f;
 
   memset(&f, 0, sizeof f);
@@ -74,12 +88,23 @@ static int task_send(cq_task *t, cq_error *err) {
   f.table = table->name;
   f.service = table->service;
   f.permissions = table->permissions;
-  f.request = t->job->get ? table->get.request : table->request;
+  f.request = task_request(t);
   f.errors = &table->errors;
   f.limits = &table->limits;
   f.page = task_pages(t);
   f.url = t->page.url;
   f.live = t->sh->o->live;
+  return f;
+}
+
+static int task_send(cq_task *t, cq_error *err) {
+  cq_scope s = task_scope(t);
+  cq_fetch_def f = task_fetch(t);
+
+  if (t->job->above) {
+    s.rows = &t->job->above;
+    s.nrow = 1;
+  }
   return cq_fetch_open(&f, &s, &t->fetch, err);
 }
 
@@ -119,9 +144,40 @@ static int task_cursor(cq_task *t, int first, cq_error *err) {
   return CQ_OK;
 }
 
+/* Records for which rows_when is false are no rows. */
+static int task_when(cq_task *t, cq_scope *s, cq_error *err) {
+  cq_context c = cq_scope_context(s);
+  int keep = 0, rc = CQ_OK;
+  cq_arena tmp;
+
+  cq_arena_init(&tmp);
+  for (int r = 0; r < t->batch->nrow && rc == CQ_OK; r++) {
+    const cq_value *row = cq_batch_row(t->batch, r);
+    int yes;
+
+    s->rows = &row;
+    s->nrow = 1;
+    rc = cq_template_true(t->sh->table->rows_when, &c, &tmp, &yes, err);
+    if (rc && rc != CQ_NOMEM)
+      cq_error_prefix(err, "%s: rows_when: ", t->sh->table->name);
+    cq_arena_reset(&tmp);
+    if (rc || !yes) continue;
+    if (keep != r)
+      memcpy(cq_batch_row(t->batch, keep), row,
+             (size_t)t->batch->ncol * sizeof *row);
+    keep++;
+  }
+  t->batch->nrow = keep;
+  s->rows = NULL;
+  s->nrow = 0;
+  cq_arena_clear(&tmp);
+  return rc;
+}
+
 /* The rows so far leave as one batch. */
 static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   cq_scope s = task_scope(t);
+  cq_below *below = NULL;
   item *it;
   int rc;
 
@@ -133,19 +189,27 @@ static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   s.transfer = t->fetch ? cq_fetch_transfer(t->fetch) : NULL;
   s.envelope = envelope;
   rc = cq_columns_fill(t->sh, &s, t->batch, 0, -1, err);
+  if (rc == CQ_OK && t->sh->table->below.request)
+    rc = cq_below_new(t->sh->table, t->job, t->batch, &below, err);
+  if (rc == CQ_OK && t->sh->table->rows_when) rc = task_when(t, &s, err);
   if (rc == CQ_OK && t->sh->table->cursor.column >= 0)
     rc = task_cursor(t, 0, err);
-  if (rc) return rc;
+  it = rc ? NULL : cq_calloc(1, sizeof *it);
+  if (!it) {
+    cq_below_free(below);
+    return rc ? rc : cq_error_nomem(err);
+  }
   t->sh->stats->warnings += t->batch->warnings;
-  it = cq_calloc(1, sizeof *it);
-  if (!it) return cq_error_nomem(err);
   it->batch = t->batch;
+  it->below = below;
   t->batch = NULL;
   s.transfer = NULL;
   s.envelope = NULL;
   s.page = NULL;
+  s.option = NULL; /* of the list alone */
   rc = cq_calls_open(t->sh, s, it->batch, &it->calls, err);
   if (rc) {
+    cq_below_free(it->below);
     cq_batch_free(it->batch);
     cq_free(it);
     return rc;
@@ -159,11 +223,28 @@ static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   return CQ_OK;
 }
 
-/* Rows that need no request: elements of a column of the parent's row, or one
- * row per job where only `each` or the client speaks. */
+/* The constants of the table, in the job's arena. */
+static int task_constants(cq_task *t, cq_value *out, cq_error *err) {
+  cq_scope s = task_scope(t);
+  cq_context c = cq_scope_context(&s);
+  int rc = cq_template_eval(t->sh->table->values, &c, CQ_PLACE_PLAIN,
+                            &t->job->arena, out, err);
+
+  if (rc && rc != CQ_NOMEM)
+    cq_error_prefix(err, "%s: values: ", t->sh->table->name);
+  if (rc == CQ_OK && out->kind != CQ_NULL &&
+      !(out->kind == CQ_STR && out->json))
+    rc = cq_error_set(err, CQ_ERROR, "%s: values: expected a list",
+                      t->sh->table->name);
+  return rc;
+}
+
+/* Rows that need no request: the table's constants, elements of a column of the
+ * parent's row, or one row per job where only `each` or the client speaks. */
 static int task_local(cq_task *t, cq_error *err) {
   const cq_table *table = t->sh->table;
   const cq_value *source = NULL;
+  cq_value constants;
   cq_block *block;
   cq_decoder *d = NULL;
   int rc = task_batch(t, err);
@@ -175,7 +256,12 @@ static int task_local(cq_task *t, cq_error *err) {
     if (strcmp(t->sh->parent->columns[i].name, table->parent.rows) == 0)
       source = &t->job->parents[0][i];
   t->done = 1;
-  if (!table->parent.rows)
+  if (table->values) {
+    rc = task_constants(t, &constants, err);
+    if (rc) return rc;
+    source = &constants;
+  }
+  if (!table->parent.rows && !table->values)
     return cq_batch_add(t->batch) ? task_emit(t, NULL, err)
                                   : cq_error_nomem(err);
   if (!source || source->kind != CQ_STR || source->len == 0) return CQ_OK;
@@ -192,8 +278,11 @@ static int task_local(cq_task *t, cq_error *err) {
   rc = t->sh->decode->feed(d, block, 1, t->batch, err);
   t->sh->decode->close(d);
   if (rc) {
-    cq_error_prefix(err, "%s: rows in %s of %s: ", table->name,
-                    table->parent.rows, t->sh->parent->name);
+    if (table->values)
+      cq_error_prefix(err, "%s: values: ", table->name);
+    else
+      cq_error_prefix(err, "%s: rows in %s of %s: ", table->name,
+                      table->parent.rows, t->sh->parent->name);
     return rc;
   }
   return task_emit(t, NULL, err);
@@ -213,7 +302,15 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
   cq_arena_init(&t->last_arena);
   cq_page_start(task_pages(t), sh->page_size, &t->page);
   t->known_us = job->known_us;
-  rc = sh->table->request || job->get ? task_send(t, err) : task_local(t, err);
+  if (sh->table->job.poll) {
+    cq_scope s = task_scope(t);
+    cq_fetch_def f = task_fetch(t);
+
+    s.option = NULL; /* of its result */
+    rc = cq_run_job_open(&f, &s, sh->stats, &t->running, err);
+  } else {
+    rc = task_request(t) ? task_send(t, err) : task_local(t, err);
+  }
   if (rc) {
     cq_task_free(t);
     return rc;
@@ -295,11 +392,20 @@ static int task_data(cq_task *t, cq_error *err) {
     piece = t->collected;
     t->collected = NULL;
   }
+  if (sh->outer_program && final && piece && piece->len) {
+    rc = cq_inner_take(sh->table->request, sh->outer_program, &piece, err);
+    if (rc) {
+      cq_fetch_prefix(t->fetch, err);
+      return rc;
+    }
+  }
   nothing = first && final && (!piece || piece->len == 0);
   if (nothing) rc = cq_fetch_empty(t->fetch, sh->decode, err);
   if (rc == CQ_OK) rc = task_batch(t, err);
   if (rc == CQ_OK && !t->decoder)
-    rc = sh->decode->open(t->job->get ? sh->get_program : sh->program,
+    rc = sh->decode->open(t->job->get     ? sh->get_program
+                          : t->job->above ? sh->below_program
+                                          : sh->program,
                           &t->decoder, err);
   if (rc) {
     if (piece) cq_block_unref(piece);
@@ -321,23 +427,19 @@ static int task_data(cq_task *t, cq_error *err) {
   return t->batch->nrow >= STREAM_ROWS ? task_emit(t, NULL, err) : CQ_OK;
 }
 
-static int task_skip(cq_task *t, cq_outcome o, cq_error *err) {
+static int task_end(cq_task *t, cq_outcome o, const cq_error *why,
+                    cq_error *err) {
   cq_scan_stats *st = t->sh->stats;
-  cq_error why = {0, ""};
 
-  cq_fetch_fail(t->fetch, &why);
-  cq_fetch_stats(t->fetch, st);
-  cq_fetch_close(t->fetch);
-  t->fetch = NULL;
   t->done = 1;
   if (o == CQ_F_EMPTY) return CQ_OK;
   if (o == CQ_F_DENIED) {
-    cq_stats_denied(st, &why);
+    cq_stats_denied(st, why);
     return cq_denied_rows(t->sh, (const cq_value *const *)t->job->parents,
                           t->job->nparent, err);
   }
   if (!st->skip_reason[0])
-    snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why.text);
+    snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why->text);
   if (o == CQ_F_SKIP_CLIENT)
     st->skipped_client = 1;
   else
@@ -345,8 +447,38 @@ static int task_skip(cq_task *t, cq_outcome o, cq_error *err) {
   return CQ_OK;
 }
 
+static int task_skip(cq_task *t, cq_outcome o, cq_error *err) {
+  cq_error why = {0, ""};
+
+  cq_fetch_fail(t->fetch, &why);
+  cq_fetch_stats(t->fetch, t->sh->stats);
+  cq_fetch_close(t->fetch);
+  t->fetch = NULL;
+  return task_end(t, o, &why, err);
+}
+
+/* The job before the request; its values stay known. */
+static int task_job(cq_task *t, cq_error *err) {
+  cq_error why = {0, ""};
+  cq_outcome o;
+  int rc = cq_run_job_poll(t->running, &o, &why);
+
+  if (rc == CQ_BUSY) return CQ_OK;
+  if (rc != CQ_DONE) {
+    if (err) *err = why;
+    return rc;
+  }
+  t->ran = 1;
+  return o == CQ_F_DATA ? task_send(t, err) : task_end(t, o, &why, err);
+}
+
 int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
   int rc = CQ_OK;
+
+  if (t->running && !t->ran) {
+    rc = task_job(t, err);
+    if (rc) return rc;
+  }
 
   for (item *it = t->first; it; it = it->next) {
     if (!it->calls) continue;
@@ -387,13 +519,15 @@ int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
   return CQ_OK;
 }
 
-int cq_task_take(cq_task *t, cq_batch **out) {
+int cq_task_take(cq_task *t, cq_batch **out, cq_below **below) {
   item *it = t->first;
 
   *out = NULL;
+  *below = NULL;
   if (!it) return t->done ? CQ_DONE : CQ_BUSY;
   if (it->calls) return CQ_BUSY;
   *out = it->batch;
+  *below = it->below;
   t->first = it->next;
   if (!t->first) t->tail = NULL;
   t->nitem--;
@@ -419,9 +553,11 @@ void cq_task_free(cq_task *t) {
 
     t->first = it->next;
     cq_calls_close(it->calls);
+    cq_below_free(it->below);
     cq_batch_free(it->batch);
     cq_free(it);
   }
+  cq_run_job_close(t->running);
   if (t->fetch) cq_fetch_stats(t->fetch, t->sh->stats);
   cq_fetch_close(t->fetch);
   if (t->decoder) t->sh->decode->close(t->decoder);

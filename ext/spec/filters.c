@@ -8,13 +8,12 @@
 
 #include "spec/template.h"
 
-#define ARGS                                                                   \
-  const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,          \
-      cq_value *out, cq_error *err
+#define ARGS   CQ_FILTER_ARGS
 #define UNUSED (void)in, (void)args, (void)narg, (void)a, (void)err
+#define give   cq_filter_give
 
-static int give(cq_arena *a, const char *s, size_t n, int json, cq_value *out,
-                cq_error *err) {
+int cq_filter_give(cq_arena *a, const char *s, size_t n, int json,
+                   cq_value *out, cq_error *err) {
   char *t = cq_arena_strndup(a, s ? s : "", n);
 
   if (!t) return cq_error_nomem(err);
@@ -394,6 +393,28 @@ static int f_from_yaml(ARGS) {
   return rc;
 }
 
+static int f_from_xml(ARGS) {
+  cq_buf b;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR) return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  rc = cq_xml_json(&b, in->u.s, in->len);
+  if (rc == CQ_OK) /* an element that is a text alone is that text */
+    rc = b.data[0] == '"'
+             ? give_json(a, json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL),
+                         out, err)
+             : give(a, b.data, b.len, 1, out, err);
+  else if (rc == CQ_NOMEM)
+    cq_error_nomem(err);
+  else /* what is no XML has no JSON form: NULL */
+    rc = CQ_OK;
+  cq_buf_clear(&b);
+  return rc;
+}
+
 static int coded(ARGS, void (*code)(cq_buf *, const char *, size_t)) {
   cq_buf b;
   cq_value t;
@@ -443,6 +464,33 @@ static void c_file_url(cq_buf *b, const char *s, size_t n) {
   }
   cq_percent_encode(b, s, n, "/");
 }
+/* Of JSON its form with sorted keys, so that equal documents are equal. */
+static int f_hash(ARGS) {
+  static const char hex[] = "0123456789abcdef";
+  unsigned char sum[32];
+  char text[64], *dump = NULL;
+  cq_value t;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_NULL) return CQ_OK;
+  if (text_of(a, in, &t, err)) return CQ_NOMEM;
+  if (in->kind == CQ_STR && in->json) {
+    json_t *j = as_json(in);
+
+    dump = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+             : NULL;
+    json_decref(j);
+  }
+  cq_sha256(dump ? dump : t.u.s, dump ? strlen(dump) : t.len, sum);
+  free(dump);
+  for (int i = 0; i < 32; i++) {
+    text[2 * i] = hex[sum[i] >> 4];
+    text[2 * i + 1] = hex[sum[i] & 15];
+  }
+  return give(a, text, 64, 0, out, err);
+}
+
 static int f_base64(ARGS) {
   return coded(in, args, narg, a, out, err, c_base64);
 }
@@ -457,42 +505,6 @@ static int f_urldecode(ARGS) {
 }
 static int f_file_url(ARGS) {
   return coded(in, args, narg, a, out, err, c_file_url);
-}
-
-static int time_of(const cq_value *in, int64_t *us) {
-  if (in->kind == CQ_INT) {
-    /* years 0 to 9999 */
-    if (in->u.i < -INT64_C(62167219200) || in->u.i > INT64_C(253402300799))
-      return CQ_ERROR;
-    *us = in->u.i * 1000000;
-    return CQ_OK;
-  }
-  return in->kind == CQ_STR ? cq_time_parse(in->u.s, in->len, us) : CQ_ERROR;
-}
-
-static int f_epoch(ARGS) {
-  int64_t us;
-
-  UNUSED;
-  *out = time_of(in, &us) ? cq_value_null() : cq_value_int(us / 1000000);
-  return CQ_OK;
-}
-static int f_epoch_ms(ARGS) {
-  int64_t us;
-
-  UNUSED;
-  *out = time_of(in, &us) ? cq_value_null() : cq_value_int(us / 1000);
-  return CQ_OK;
-}
-static int f_date(ARGS) {
-  int64_t us;
-  char t[40];
-
-  UNUSED;
-  *out = cq_value_null();
-  if (time_of(in, &us)) return CQ_OK;
-  cq_time_format(us, t);
-  return give(a, t, 10, 0, out, err);
 }
 
 /* 'text {} text' | format(a, b): each {} is the next argument, the first is
@@ -684,41 +696,26 @@ static int f_case(ARGS) {
   return CQ_OK;
 }
 
-static const cq_filter filters[] = {{"default", 1, 1, f_default},
-                                    {"required", 0, 1, f_required},
-                                    {"lower", 0, 0, f_lower},
-                                    {"upper", 0, 0, f_upper},
-                                    {"trim", 0, 0, f_trim},
-                                    {"split", 1, 1, f_split},
-                                    {"join", 1, 1, f_join},
-                                    {"first", 0, 0, f_first},
-                                    {"last", 0, 0, f_last},
-                                    {"keys", 0, 0, f_keys},
-                                    {"values", 0, 0, f_values},
-                                    {"to_map", 0, 2, f_to_map},
-                                    {"concat", 1, 16, f_concat},
-                                    {"objects", 1, 16, f_objects},
-                                    {"find", 2, 2, f_find},
-                                    {"get", 1, 1, f_get},
-                                    {"json", 0, 0, f_json},
-                                    {"from_json", 0, 0, f_from_json},
-                                    {"from_yaml", 0, 0, f_from_yaml},
-                                    {"base64", 0, 0, f_base64},
-                                    {"unbase64", 0, 0, f_unbase64},
-                                    {"urlencode", 0, 0, f_urlencode},
-                                    {"urldecode", 0, 0, f_urldecode},
-                                    {"file_url", 0, 0, f_file_url},
-                                    {"epoch", 0, 0, f_epoch},
-                                    {"epoch_ms", 0, 0, f_epoch_ms},
-                                    {"date", 0, 0, f_date},
-                                    {"format", 0, 16, f_format},
-                                    {"replace", 2, 2, f_replace},
-                                    {"regex", 1, 2, f_regex},
-                                    {"arn", 1, 1, f_arn},
-                                    {"length", 0, 0, f_length},
-                                    {"contains", 1, 1, f_contains},
-                                    {"without", 1, 1, f_without},
-                                    {"case", 2, 16, f_case}};
+static const cq_filter filters[] = {
+    {"default", 1, 1, f_default},     {"required", 0, 1, f_required},
+    {"lower", 0, 0, f_lower},         {"upper", 0, 0, f_upper},
+    {"trim", 0, 0, f_trim},           {"split", 1, 1, f_split},
+    {"join", 1, 1, f_join},           {"first", 0, 0, f_first},
+    {"last", 0, 0, f_last},           {"keys", 0, 0, f_keys},
+    {"values", 0, 0, f_values},       {"to_map", 0, 2, f_to_map},
+    {"concat", 1, 16, f_concat},      {"objects", 1, 16, f_objects},
+    {"find", 2, 2, f_find},           {"get", 1, 1, f_get},
+    {"json", 0, 0, f_json},           {"from_json", 0, 0, f_from_json},
+    {"from_yaml", 0, 0, f_from_yaml}, {"from_xml", 0, 0, f_from_xml},
+    {"hash", 0, 0, f_hash},           {"base64", 0, 0, f_base64},
+    {"unbase64", 0, 0, f_unbase64},   {"urlencode", 0, 0, f_urlencode},
+    {"urldecode", 0, 0, f_urldecode}, {"file_url", 0, 0, f_file_url},
+    {"epoch", 0, 0, cq_filter_epoch}, {"epoch_ms", 0, 0, cq_filter_epoch_ms},
+    {"date", 0, 0, cq_filter_date},   {"plus", 1, 1, cq_filter_plus},
+    {"format", 0, 16, f_format},      {"replace", 2, 2, f_replace},
+    {"regex", 1, 2, f_regex},         {"arn", 1, 1, f_arn},
+    {"length", 0, 0, f_length},       {"contains", 1, 1, f_contains},
+    {"without", 1, 1, f_without},     {"case", 2, 16, f_case}};
 
 const cq_filter *cq_filter_find(const char *name, size_t n) {
   for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)

@@ -85,7 +85,11 @@ int load_link(own_table *own, const cq_table *parent, cq_error *err) {
       (rc = link_request(t, parent, t->get.request, err)) ||
       (rc = link_template(t, parent, t->get.when, err)) ||
       (rc = link_template(t, parent, t->parent.when, err)) ||
-      (rc = link_template(t, parent, t->cursor.start, err)))
+      (rc = link_template(t, parent, t->cursor.start, err)) ||
+      (rc = link_template(t, parent, t->rows_when, err)) ||
+      (rc = link_request(t, parent, t->below.request, err)) ||
+      (rc = link_request(t, parent, t->job.start, err)) ||
+      (rc = link_request(t, parent, t->job.poll, err)))
     return rc;
   for (size_t i = 0; i < t->neach; i++)
     if ((rc = link_template(t, parent, t->each[i].values, err)) != 0) return rc;

@@ -75,6 +75,8 @@ int load_template(load *l, const cq_node *n, unsigned roots, cq_template **out);
 int load_path(load *l, const cq_node *n, cq_path **out);
 int load_words(load *l, const cq_node *n, const char *const **out,
                size_t *count);
+/* As JSON text; NULL where there is nothing. */
+int load_json_text(load *l, const cq_node *n, const char **out);
 /* record./detail. references get slots of the table being loaded. */
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n);
 /* check.c: a text (or NULL), a truth, a number of a node that may be missing. */
@@ -89,7 +91,23 @@ int load_choice(load *l, const cq_node *at, const char *what,
                 const char *const *words, size_t n, const char *s, int *out);
 int load_slot(load *l, const cq_path *p, int call);
 
+/* origin.c */
+int load_nulls(load *l, const cq_node *n, cq_nulls *out);
+int load_rows_when(load *l, const cq_node *n);
+int load_constants(load *l, const cq_node *n);
+int load_below(load *l, const cq_node *n, const cq_node *request,
+               const cq_node *page);
+int load_job_names(load *l, const cq_node *n);
+int load_job(load *l, const cq_node *n, const cq_node *request);
+int load_option(load *l, const cq_node *n);
+int load_origin_check(load *l, const cq_node *at);
+
 #define ROOT(r) (1u << CQ_R_##r)
+enum { /* what every request of a table may name */
+       LOAD_REQUEST_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) |
+                            ROOT(PARENT) | ROOT(CURSOR) | ROOT(PAGE) |
+                            ROOT(EACH) | ROOT(RUN)
+};
 #define CHECK(map, object, ...)                                                \
   do {                                                                         \
     static const char *const known_[] = {__VA_ARGS__};                         \

@@ -80,6 +80,10 @@ static int load_fixed_ref(load *l, const cq_node *at, const cq_ref *r) {
     return load_choice(l, at, "template: run", run, 2, r->name, &i);
   case CQ_R_RESPONSE:
     return load_choice(l, at, "template: response", response, 4, r->name, &i);
+  case CQ_R_JOB:
+    return load_choice(l, at, "template: job",
+                       l->table ? l->table->job.names : NULL,
+                       l->table ? l->table->job.nvalue : 0, r->name, &i);
   case CQ_R_EACH:
     if (!l->table) return CQ_OK;
     while (n < l->table->neach && n < 64) {
@@ -142,6 +146,23 @@ int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n) {
   return CQ_OK;
 }
 
+/* As JSON text that may stand between single quotes. */
+static int quoted_json(const cq_node *n, cq_buf *out) {
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  rc = cq_tree_json(n, &b);
+  for (size_t i = 0; i < b.len; i++)
+    if (b.data[i] == '\'')
+      cq_buf_str(out, "\\u0027");
+    else
+      cq_buf_byte(out, b.data[i]);
+  if (rc == CQ_OK) rc = b.rc;
+  cq_buf_clear(&b);
+  return rc;
+}
+
 int load_template(load *l, const cq_node *n, unsigned roots,
                   cq_template **out) {
   size_t k;
@@ -156,10 +177,10 @@ int load_template(load *l, const cq_node *n, unsigned roots,
 
     cq_buf_init(&b, CQ_MAX_TEMPLATE);
     cq_buf_str(&b, "{{ '");
-    cq_tree_json(n, &b);
+    rc = quoted_json(n, &b);
     cq_buf_str(&b, "' | from_json }}");
-    rc = b.rc ? cq_error_nomem(l->err)
-              : cq_template_parse(l->a, n, b.data, roots, out, l->err);
+    rc = rc || b.rc ? cq_error_nomem(l->err)
+                    : cq_template_parse(l->a, n, b.data, roots, out, l->err);
     cq_buf_clear(&b);
     return rc;
   }
@@ -192,6 +213,18 @@ int load_words(load *l, const cq_node *n, const char *const **out,
   *out = v;
   *count = k;
   return CQ_OK;
+}
+
+int load_json_text(load *l, const cq_node *n, const char **out) {
+  cq_buf b;
+
+  *out = NULL;
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  cq_tree_json(n, &b);
+  *out = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+  cq_buf_clear(&b);
+  return *out ? CQ_OK : cq_error_nomem(l->err);
 }
 
 static int load_params(load *l, const cq_node *n, unsigned roots,
@@ -334,9 +367,37 @@ static int load_auth_name(load *l, const cq_node *n, const char *object,
   return load_choice(l, n, what, names, k, n->text, &i);
 }
 
+static const char *const decoders[] = {"json", "ndjson", "xml", "csv"};
+
+/* The answer holds the document, as a text. */
+static int load_inner(load *l, const cq_node *n, const char *object,
+                      cq_request_def *r) {
+  char what[200];
+  int i, rc;
+
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  snprintf(what, sizeof what, "%s: inner", object);
+  CHECK(n, what, "path$", "encoding$", "decode$");
+  r->inner.encoding = load_text(cq_tree_get(n, "encoding"));
+  r->inner.decode = load_text(cq_tree_get(n, "decode"));
+  if (!cq_tree_get(n, "path"))
+    return cq_tree_error(l->err, n, "%s: path is missing", what);
+  if ((rc = load_path(l, cq_tree_get(n, "path"), &r->inner.path)) != 0)
+    return rc;
+  if (r->inner.encoding) {
+    static const char *const codes[] = {"base64"};
+
+    snprintf(what, sizeof what, "%s: inner: encoding", object);
+    if (load_choice(l, n, what, codes, 1, r->inner.encoding, &i))
+      return CQ_ERROR;
+  }
+  if (!r->inner.decode) return CQ_OK;
+  snprintf(what, sizeof what, "%s: inner: decode", object);
+  return load_choice(l, n, what, decoders, 4, r->inner.decode, &i);
+}
+
 int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
                  cq_request_def **out) {
-  static const char *const decoders[] = {"json", "ndjson", "xml", "csv"};
   cq_request_def *r;
   const cq_node *x;
   char what[200];
@@ -345,7 +406,7 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   *out = NULL;
   if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   CHECK(n, object, "method$", "url$", "path$", "query{", "headers{", "form{",
-        "json", "body$", "decode$", "auth~", "safe?", "operation$");
+        "json", "body$", "decode$", "auth~", "safe?", "operation$", "inner{");
   r = cq_arena_alloc(l->a, sizeof *r);
   if (!r) return cq_error_nomem(l->err);
   memset(r, 0, sizeof *r);
@@ -368,6 +429,7 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
     snprintf(what, sizeof what, "%s: decode", object);
     if (load_choice(l, n, what, decoders, 4, r->decode, &i)) return CQ_ERROR;
   }
+  if ((rc = load_inner(l, cq_tree_get(n, "inner"), object, r)) != 0) return rc;
   x = cq_tree_get(n, "auth");
   if (load_text(x))
     rc = load_auth_name(l, x, object, &r->auth_name);

@@ -390,7 +390,9 @@ static int registry_get(cq_registry *r, const char *name, int depth,
   if (!t->linked) {
     if (t->pub.parent.table_name) {
       if (strcmp(t->pub.parent.table_name, name) == 0)
-        rc = cq_error_set(err, CQ_ERROR, "%s: parent: is the table itself",
+        rc = cq_error_set(err, CQ_ERROR,
+                          "%s: parent: is the table itself\nhint: below asks "
+                          "for what is below each record",
                           name);
       else
         rc = registry_get(r, t->pub.parent.table_name, depth + 1, &parent, err);

@@ -235,8 +235,11 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
     return rc;
   x = cq_tree_get(n, "discover");
   if (x) {
-    CHECK(x, d->name, "request{", "rows$", "page{", "each{", "children{");
-    if ((rc = root_tree(l, x, base, roots, d)) ||
+    CHECK(x, d->name, "request{", "rows$", "page{", "each{", "children{",
+          "permissions*");
+    if ((rc = load_json_text(l, cq_tree_get(x, "permissions"),
+                             &d->discover_permissions)) ||
+        (rc = root_tree(l, x, base, roots, d)) ||
         (rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
                             l->err)) ||
         (rc = load_request(l, merged, d->name, roots, &d->discover)) ||
@@ -246,7 +249,10 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   }
   x = cq_tree_get(n, "identify");
   if (x) {
-    CHECK(x, d->name, "request{", "record$");
+    CHECK(x, d->name, "request{", "record$", "permissions*");
+    if (load_json_text(l, cq_tree_get(x, "permissions"),
+                       &d->identify_permissions))
+      return CQ_ERROR;
     if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
                             l->err)) ||
         (rc = load_request(l, merged, d->name, roots, &d->identify)) ||
@@ -305,6 +311,36 @@ static int root_test(load *l, const cq_node *n) {
                         &d->errors)))
     return rc;
   l->in->pub.test = d;
+  return CQ_OK;
+}
+
+/* How permissions are written together, and those that no table names. */
+static int root_permissions(load *l, const cq_node *n) {
+  static const char *const policies[] = {"aws"};
+  cq_integration *in = &l->in->pub;
+  const cq_node *also;
+  int i;
+
+  if (!n) return CQ_OK;
+  CHECK(n, "permissions", "policy$", "also{");
+  in->policy = load_text(cq_tree_get(n, "policy"));
+  if (in->policy &&
+      load_choice(l, n, "permissions: policy", policies, 1, in->policy, &i))
+    return CQ_ERROR;
+  also = cq_tree_get(n, "also");
+  if (!also || also->kind != CQ_N_MAP) return CQ_OK;
+  in->also = cq_arena_alloc(l->a, (also->count + 1) * sizeof *in->also);
+  if (!in->also) return cq_error_nomem(l->err);
+  for (size_t k = 0; k < also->count; k++) {
+    cq_param *p = &in->also[in->nalso];
+    int rc;
+
+    memset(p, 0, sizeof *p);
+    p->name = also->keys[k];
+    rc = load_template(l, also->items[k], ROOT(CONFIG), &p->value);
+    if (rc) return rc;
+    in->nalso += p->value != NULL;
+  }
   return CQ_OK;
 }
 
@@ -386,7 +422,7 @@ int load_root(own_integration *in, cq_error *err) {
   CHECK(n, "integration", "format#", "integration$", "title$", "description$",
         "aliases*", "allow_file?", "config{", "auth", "tls{", "clients{",
         "test{", "defaults{", "presets{", "shapes{", "tables{", "service$",
-        "data{");
+        "data{", "permissions{");
   if (load_int(cq_tree_get(n, "format"), 0) != 1)
     return cq_tree_error(err, n, "format: expected 1");
   in->pub.name = load_text(cq_tree_get(n, "integration"));
@@ -413,5 +449,6 @@ int load_root(own_integration *in, cq_error *err) {
   if (rc == CQ_OK) rc = root_tls(l, cq_tree_get(n, "tls"));
   if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));
   if (rc == CQ_OK) rc = root_test(l, cq_tree_get(n, "test"));
+  if (rc == CQ_OK) rc = root_permissions(l, cq_tree_get(n, "permissions"));
   return rc;
 }

@@ -139,7 +139,13 @@ static int shape_type(load *l, const cq_node *at, const char **p,
 
 int load_shape(load *l, const cq_node *n, const cq_shape **out) {
   const char *text = load_text(n);
+  cq_shape *made;
 
   *out = NULL;
-  return text ? shape_type(l, n, &text, out) : CQ_OK;
+  if (!n || n->kind != CQ_N_MAP)
+    return text ? shape_type(l, n, &text, out) : CQ_OK;
+  made = shape_new(l);
+  if (!made) return cq_error_nomem(l->err);
+  *out = made;
+  return shape_object(l, n, made);
 }

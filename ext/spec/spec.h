@@ -115,8 +115,9 @@ typedef enum cq_root {
   CQ_R_CURSOR,   /* from, to */
   CQ_R_PAGE,     /* size, number, token, offset */
   CQ_R_EACH,     /* the value of an `each` list */
-  CQ_R_RUN,      /* time, date, now */
+  CQ_R_RUN,      /* time, date */
   CQ_R_DATA,     /* what the root file has under `data` */
+  CQ_R_JOB,      /* what starting the table's job gave */
   CQ_R_COUNT
 } cq_root;
 typedef struct cq_ref {
@@ -154,6 +155,36 @@ int cq_template_true(const cq_template *t, const cq_context *c, cq_arena *a,
 cq_ref *const *cq_template_refs(const cq_template *t, size_t *n);
 const char *cq_template_text(const cq_template *t);
 int cq_template_constant(const cq_template *t); /* has no {{ }} */
+
+/* ---- xml.c: elements as JSON ------------------------------------------- */
+/* Local names, each once, so that equal ones are one pointer. */
+typedef struct cq_xname {
+  size_t len;
+  uint64_t visit;        /* linking siblings: the parent at work, and ... */
+  struct cq_xnode *tail; /* ... the last of this name there */
+  char text[];
+} cq_xname;
+/* An element, or an attribute with '@' before its name. */
+typedef struct cq_xnode {
+  cq_xname *name;
+  struct cq_xnode *next;         /* sibling */
+  struct cq_xnode *first, *last; /* children */
+  struct cq_xnode *same;         /* next sibling of the same name */
+  int head;                      /* no sibling of that name is before it */
+  int elements;                  /* children that are no attributes */
+  const char *text;
+  size_t len;
+} cq_xnode;
+/* The children of a finished element get their same and head. */
+void cq_xml_link(cq_xnode *parent, uint64_t visit);
+int cq_xml_blank(const cq_xnode *n); /* no text but white space */
+int cq_xml_item(const cq_xnode *n);  /* named as AWS names lists' elements */
+/* JSON without a shape: children make an object, an attribute is "@name", what
+ * repeats is a list, and so are the children named member or item. */
+void cq_xml_guess(cq_buf *out, const cq_xnode *n);
+void cq_xml_guess_list(cq_buf *out, const cq_xnode *n); /* n and its `same` */
+/* A small document: its root element, guessed.  CQ_ERROR: it is none. */
+int cq_xml_json(cq_buf *out, const char *text, size_t n);
 
 /* ---- shapes: the record types of JSON columns -------------------------- */
 typedef enum cq_shape_kind {
@@ -214,6 +245,10 @@ typedef struct cq_request_def {
   const char *decode;    /* json (default), ndjson, xml, csv */
   int idempotent;        /* may be retried and cached (GET, or `safe: true`) */
   const char *operation; /* name for limits, logs and cq_explain: `action` */
+  struct {               /* the document stands in the answer, as a text */
+    cq_path *path;       /* NULL = none */
+    const char *encoding, *decode; /* base64 or NULL; as the other decode */
+  } inner;
 } cq_request_def;
 
 typedef enum cq_page_by {
@@ -305,6 +340,11 @@ typedef enum cq_where_op {
   CQ_W_LIKE = 64
 } cq_where_op;
 
+typedef struct cq_nulls { /* texts that stand for no value */
+  size_t n;
+  const char *const *v;
+} cq_nulls;
+
 typedef enum cq_source_kind {
   CQ_FROM_PATH,
   CQ_FROM_VALUE,
@@ -322,8 +362,9 @@ typedef struct cq_column {
   cq_template *value; /* VALUE; CLIENT: where the client lacks it (`else`) */
   const char *from;   /* CLIENT EACH CONFIG WHERE: attribute name */
   const cq_shape *shape;
-  const char *format; /* of timestamps, see cq_value_convert */
-  cq_value dflt;      /* `default:`, NULL kind = none */
+  const char *format;    /* of timestamps, see cq_value_convert */
+  cq_value dflt;         /* `default:`, NULL kind = none */
+  const cq_nulls *nulls; /* its own, or the table's; NULL = none */
   int type;
   cq_source_kind source;
   int16_t parent_column; /* PARENT: index in the parent table */
@@ -403,6 +444,7 @@ typedef struct cq_dimension { /* of the multiplex */
     cq_template *value;
     const char *login; /* what the login says, before any request */
   } * attr;
+  const char *discover_permissions, *identify_permissions; /* JSON, or NULL */
   size_t nextra; /* further members that the maps of `values` may have */
   const char *const *extra;
   cq_template *when; /* those are kept where true */
@@ -448,13 +490,37 @@ struct cq_table {
   cq_request_def
       *request; /* NULL: rows come from the parent's record or each */
   cq_path *rows;
-  int rows_optional;  /* where their place is missing there are none */
+  int rows_optional;      /* where their place is missing there are none */
+  cq_template *rows_when; /* records for which it is false are no rows */
+  cq_template *values;    /* the records themselves: no request is made */
+  cq_nulls nulls;
   struct cq_get_def { /* asked instead where `when` holds: one request, whose
                          answer is one record */
     cq_request_def *request; /* NULL = none */
     cq_template *when;
     cq_path *record;
   } get;
+  struct cq_below_def { /* a tree: asked for each record, until none is new */
+    cq_request_def *request; /* NULL = none */
+    cq_path *rows;
+    cq_page_def page;
+    int nslot; /* of the record, that the request names: what a node is */
+    int slot[16];
+  } below;
+  struct cq_job_def {             /* goes before the request */
+    cq_request_def *start, *poll; /* start may be NULL, poll NULL = no job */
+    size_t nvalue;                /* of start's answer: job.<name> */
+    const char *const *names;
+    cq_path **paths;
+    cq_path *path; /* in poll's answer */
+    size_t nuntil, nfailed;
+    const char *const *until, *const *failed;
+    int64_t every_ms, most_ms;
+  } job;
+  struct cq_option_def {   /* what table_options may give the request */
+    const char *name;      /* NULL = nothing */
+    const cq_shape *shape; /* an object: its names -> the request's */
+  } option;
   size_t neach;
   struct {
     const char *name;
@@ -479,6 +545,7 @@ struct cq_table {
   size_t nkey;
   const int *key;          /* column indexes */
   int paid;                /* asked only where config.use_paid_apis */
+  const char *retired;     /* why no request is made any more, or NULL */
   int generated;           /* matched by no glob of a sync, but where asked */
   const char *permissions; /* JSON list, or NULL */
 };
@@ -508,7 +575,10 @@ struct cq_integration {
   size_t ndata;
   const char *const *data_names; /* `data`: what templates may look up ... */
   const cq_value *data;          /* ... each as JSON */
-  const char *aliases;           /* CloudQuery plugin path, "cloudquery/aws" */
+  const char *policy;  /* how permissions are written together, or NULL */
+  size_t nalso;        /* permissions that no table names */
+  cq_param *also;      /* each with when it is needed, over config */
+  const char *aliases; /* CloudQuery plugin path, "cloudquery/aws" */
 };
 
 /* ---- the registry: every integration known to one connection ----------- */

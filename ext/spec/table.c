@@ -6,12 +6,10 @@
 #include "spec/load.h"
 
 enum {
-  REQUEST_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(PARENT) |
-                  ROOT(CURSOR) | ROOT(PAGE) | ROOT(EACH) | ROOT(RUN) |
-                  ROOT(DATA),
+  REQUEST_ROOTS = LOAD_REQUEST_ROOTS | ROOT(JOB),
   CALL_ROOTS = REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
   VALUE_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(PARENT) |
-                ROOT(EACH) | ROOT(RUN) | ROOT(ROW) | ROOT(RECORD) |
+                ROOT(EACH) | ROOT(RUN) | ROOT(JOB) | ROOT(ROW) | ROOT(RECORD) |
                 ROOT(DETAIL) | ROOT(RESPONSE) | ROOT(DATA)
 };
 
@@ -116,7 +114,7 @@ static int load_column(load *l, cq_column *c, const char *detail) {
     return cq_tree_error(l->err, n, "%s: expected a type or a map", what);
   CHECK(n, what, "type$", "path$", "value", "from$", "else$", "call$", "where$",
         "exact?", "required?", "default$", "description$", "hidden?",
-        "sensitive?", "shape$", "format$");
+        "sensitive?", "shape$", "format$", "null_values*");
   s = load_text(cq_tree_get(n, "type"));
   c->type = CQ_TEXT;
   if (s && (rc = column_type(l, n, what, s, strlen(s), &c->type)) != 0)
@@ -132,6 +130,15 @@ static int load_column(load *l, cq_column *c, const char *detail) {
     if ((i == 3) != (c->type == CQ_BLOB))
       return cq_tree_error(l->err, n, "%s: not of a column of type %s: %s",
                            where, cq_type_name(c->type), c->format);
+  }
+  if (cq_tree_get(n, "null_values")) {
+    cq_nulls *own = cq_arena_alloc(l->a, sizeof *own);
+
+    if (!own) return cq_error_nomem(l->err);
+    memset(own, 0, sizeof *own);
+    if ((rc = load_nulls(l, cq_tree_get(n, "null_values"), own)) != 0)
+      return rc;
+    c->nulls = own->n ? own : NULL;
   }
   c->exact = load_bool(cq_tree_get(n, "exact"), 0);
   c->required = load_bool(cq_tree_get(n, "required"), 0);
@@ -186,6 +193,7 @@ static int load_columns(load *l, const cq_node *n, const char *detail) {
     if (n->items[i]->kind == CQ_N_NULL) continue;
     t->columns[t->ncol].name = n->keys[i];
     t->columns[t->ncol].at = n->items[i];
+    t->columns[t->ncol].nulls = t->nulls.n ? &t->nulls : NULL;
     for (int k = 0; k < t->ncol && rc == CQ_OK; k++)
       if (cq_str_ieq(t->columns[k].name, n->keys[i]))
         rc = cq_tree_error(l->err, n->items[i],
@@ -632,7 +640,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   cq_node *base = NULL, *n = NULL;
   load load_, *l = &load_;
   const char *detail;
-  int rc = CQ_OK;
+  int rc = CQ_OK, without, asks;
 
   *out = NULL;
   if (!t) return cq_error_nomem(err);
@@ -655,7 +663,8 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
         "get{", "request{", "rows$", "key*", "columns{", "each{", "page{",
         "errors[", "error{", "limits{", "calls{", "parent~", "cursor{", "use~",
         "example$", "permissions*", "paid?", "detail$", "rows_optional?",
-        "generated?");
+        "generated?", "retired$", "rows_when$", "values", "below{", "job{",
+        "null_values*", "options{");
   rc = load_base(l, service, &inherits);
   if (rc == CQ_OK) {
     base = inherits->base;
@@ -675,16 +684,13 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
   t->pub.paid = load_bool(cq_tree_get(n, "paid"), 0);
   t->pub.rows_optional = load_bool(cq_tree_get(n, "rows_optional"), 0);
   t->pub.generated = load_generated(in, service, own);
+  t->pub.retired = load_text(cq_tree_get(n, "retired"));
   detail = load_text(cq_tree_get(n, "detail"));
-  if (cq_tree_get(n, "permissions")) {
-    cq_buf b;
-
-    cq_buf_init(&b, CQ_MAX_TEMPLATE);
-    cq_tree_json(cq_tree_get(n, "permissions"), &b);
-    t->pub.permissions = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
-    cq_buf_clear(&b);
-  }
-  if ((rc = load_call_names(l, cq_tree_get(n, "calls"))) ||
+  if ((rc = load_json_text(l, cq_tree_get(n, "permissions"),
+                           &t->pub.permissions)) ||
+      (rc = load_nulls(l, cq_tree_get(n, "null_values"), &t->pub.nulls)) ||
+      (rc = load_job_names(l, cq_tree_get(n, "job"))) ||
+      (rc = load_call_names(l, cq_tree_get(n, "calls"))) ||
       (rc = load_detail(l, own, detail)) ||
       (rc = load_columns(l, cq_tree_get(n, "columns"), detail)))
     return rc;
@@ -701,14 +707,19 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
     l->slots.n++;
   }
   x = cq_tree_get(own, "request");
-  if (!cq_tree_get(own, "request") && !cq_tree_get(own, "use") &&
-      (cq_tree_get(own, "parent") || cq_tree_get(own, "each")) && n)
-    x = NULL;
-  else
-    x = cq_tree_get(n, "request");
-  if (!cq_tree_get(own, "request") && !cq_tree_get(own, "use") &&
-      !cq_tree_get(x, "path") && !cq_tree_get(own, "parent") &&
-      !cq_tree_get(own, "each")) {
+  /* Without a word of its own about requests none is made, where something
+   * else gives its rows. */
+  without = cq_tree_get(own, "parent") || cq_tree_get(own, "each") ||
+            cq_tree_get(n, "retired") || cq_tree_get(n, "values");
+  asks = cq_tree_get(own, "request") || cq_tree_get(own, "use");
+  x = (without && !asks) || cq_tree_get(n, "values")
+          ? NULL
+          : cq_tree_get(n, "request");
+  if (cq_tree_get(n, "values") && cq_tree_get(own, "request")) {
+    rc = cq_tree_error(err, own, "%s: values: cannot be beside request", name);
+    goto done;
+  }
+  if (!asks && !without && !cq_tree_get(x, "path")) {
     rc = cq_tree_error(err, own, "%s: request is missing", name);
     goto done;
   }
@@ -733,10 +744,18 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = load_limits(l, cq_tree_get(n, "limits"), name, &t->pub.limits)) ||
       (rc = table_errors(l, inherits, cq_tree_get(n, "error"), lists,
                          &t->pub.errors)) ||
-      (rc = load_values(l)))
+      (rc = load_values(l)) ||
+
+      (rc = load_rows_when(l, cq_tree_get(n, "rows_when"))) ||
+      (rc = load_constants(l, cq_tree_get(n, "values"))) ||
+      (rc = load_below(l, cq_tree_get(n, "below"), call_request,
+                       cq_tree_get(n, "page"))) ||
+      (rc = load_job(l, cq_tree_get(n, "job"), call_request)) ||
+      (rc = load_option(l, cq_tree_get(n, "options"))))
     goto done;
   for (size_t i = 0; i < t->pub.ncall && rc == CQ_OK; i++)
     rc = load_call(l, &t->pub.calls[i], call_request, mid, root);
+  if (rc == CQ_OK) rc = load_origin_check(l, own);
   if (rc) goto done;
   t->pub.nslot = (int)l->slots.n;
   t->pub.slots = cq_arena_alloc(l->a, (l->slots.n + 1) * sizeof *t->pub.slots);

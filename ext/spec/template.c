@@ -14,7 +14,7 @@
 
 static const char *const root_names[CQ_R_COUNT] = {
     "config",   "client", "where", "parent", "row", "record", "detail",
-    "response", "cursor", "page",  "each",   "run", "data"};
+    "response", "cursor", "page",  "each",   "run", "data",   "job"};
 
 typedef struct parser {
   cq_arena *a;

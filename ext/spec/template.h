@@ -52,12 +52,22 @@ struct cq_template {
 };
 
 /* in NULL is a legal input: filters say what they make of it. */
+#define CQ_FILTER_ARGS                                                         \
+  const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,          \
+      cq_value *out, cq_error *err
 struct cq_filter {
   const char *name;
   int min, max; /* arguments */
-  int (*run)(const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,
-             cq_value *out, cq_error *err);
+  int (*run)(CQ_FILTER_ARGS);
 };
+/* A copy as text or JSON. */
+int cq_filter_give(cq_arena *a, const char *s, size_t n, int json,
+                   cq_value *out, cq_error *err);
+/* filters_time.c */
+int cq_filter_epoch(CQ_FILTER_ARGS);
+int cq_filter_epoch_ms(CQ_FILTER_ARGS);
+int cq_filter_date(CQ_FILTER_ARGS);
+int cq_filter_plus(CQ_FILTER_ARGS);
 const cq_filter *cq_filter_find(const char *name, size_t n);
 /* For "did you mean": the i-th name or NULL. */
 const char *cq_filter_name(size_t i);

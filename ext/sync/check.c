@@ -89,6 +89,10 @@ static int plan_table(const cq_run *r, const cq_run_source *s, int i,
     cq_run_text(out, "parent", t->table->parent.table->name);
     cq_buf_byte(out, ',');
   }
+  if (t->table->retired) {
+    cq_run_text(out, "retired", t->table->retired);
+    cq_buf_byte(out, ',');
+  }
   cq_buf_printf(out, "\"incremental\":%s,\"paid\":%s,\"requests\":[",
                 t->table->cursor.column >= 0 ? "true" : "false",
                 t->paid ? "true" : "false");

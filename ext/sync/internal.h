@@ -13,6 +13,7 @@
  * cqid.c      _cq_id and _cq_parent_id
  * progress.c  what a person sees on stderr meanwhile
  * check.c     validate, plan, migrate, test
+ * permissions.c what its caller must be allowed to do
  * prune.c     old snapshots */
 #ifndef CQ_SYNC_INTERNAL_H
 #define CQ_SYNC_INTERNAL_H
@@ -105,7 +106,8 @@ typedef struct cq_plan_table {
   unsigned char *left; /* per client: a cq_left */
   size_t ended;        /* units that are over */
   int listed;          /* clients are known */
-  int paid;            /* left out: costs money */
+  int paid;            /* costs money */
+  int omitted;         /* left out: that, or retired, or below such a table */
   cq_counts open;      /* of units under way, as of the last look */
 } cq_plan_table;
 typedef struct cq_plan {

@@ -11,6 +11,12 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
   const cq_sync_call *c = r->call;
   int rc = cq_plan_config(c, s->spec, &s->config, err);
 
+  if (rc == CQ_OK) {
+    rc = cq_options_check(c->env->registry, s->spec->integration, s->config,
+                          err);
+    if (rc && rc != CQ_NOMEM)
+      cq_error_prefix(err, "source %s: ", s->spec->name);
+  }
   if (rc == CQ_OK)
     rc = cq_plan_select(c->env->registry, s->spec, &s->plan, err);
   if (rc == CQ_OK)
@@ -146,6 +152,13 @@ static int same_dimensions(const cq_table *a, const cq_table *b) {
   return 1;
 }
 
+/* The table, or the first above it, that nothing answers for any more. */
+static const cq_table *retired_one(const cq_table *t) {
+  for (int i = 0; t && i < CQ_MAX_PARENT_DEPTH; i++, t = t->parent.table)
+    if (t->retired) return t;
+  return NULL;
+}
+
 /* Lists the clients of each table, so that all units can be counted.  A table
  * whose clients cannot be had fails as a whole, keeping all it had. */
 static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
@@ -160,18 +173,25 @@ static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
   for (int i = 0; i < s->plan.n && rc == CQ_OK; i++) {
     cq_plan_table *t = &s->plan.tables[i];
     const char *kind = "failed";
+    const cq_table *retired = retired_one(t->table);
 
     if (t->parent >= 0 && s->plan.tables[t->parent].paid) t->paid = 1;
-    if (t->paid && (paid.kind != CQ_INT || !paid.u.i)) {
-      cq_error_set(&said[i], CQ_MISUSE,
-                   "%s: its API costs money\nhint: set use_paid_apis: true",
-                   t->table->name);
+    t->omitted = retired || (t->paid && (paid.kind != CQ_INT || !paid.u.i));
+    if (t->omitted) {
+      if (retired == t->table)
+        cq_error_set(&said[i], CQ_MISUSE, "%s: %s", t->table->name,
+                     retired->retired);
+      else if (retired)
+        cq_error_set(&said[i], CQ_MISUSE, "%s: its parent %s: %s",
+                     t->table->name, retired->name, retired->retired);
+      else
+        cq_error_set(&said[i], CQ_MISUSE,
+                     "%s: its API costs money\nhint: set use_paid_apis: true",
+                     t->table->name);
       kind = "skipped";
-      t->paid = 1;
     } else {
-      t->paid = 0;
       for (int k = 0; k < i && !said[i].code; k++)
-        if (said[k].code && !s->plan.tables[k].paid &&
+        if (said[k].code && !s->plan.tables[k].omitted &&
             same_dimensions(s->plan.tables[k].table, t->table))
           said[i] = said[k];
       if (!said[i].code) rc = cq_plan_clients(&s->plan, i, s->source, &said[i]);

@@ -9,7 +9,7 @@ rows = [re.split(r'(?<!\\)\|', line)[1:-1] for line in text[text.index('| filter
 examples = [(r[2].strip().strip('`').replace('\\|', '|'), r[3].strip().strip('`')) for r in rows]
 told = set(re.findall(r'`(\w+)', ' '.join(r[0] for r in rows)))
 source = open(root + '/ext/spec/filters.c', encoding='utf-8').read()
-known = set(re.findall(r'\{"(\w+)", \d+, \d+, f_', source))
+known = set(re.findall(r'\{"(\w+)", \d+, \d+, (?:f|cq_filter)_', source))
 print(f'{"ok" if told == known else "not ok"} 1 - all {len(known)} filters')
 for word in sorted(told ^ known):
     print('#', word)

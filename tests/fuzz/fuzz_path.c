@@ -38,7 +38,7 @@ static void compare(const cq_value *a, const cq_value *b, const char *path) {
 
 static void check(cq_arena *a, const cq_path *p, const char *doc) {
   cq_path self = {".", 0, NULL};
-  cq_field f = {p, 0, NULL, NULL, 0};
+  cq_field f = {p, 0, NULL, NULL, 0, NULL};
   cq_program_def def = {.rows = &self, .fields = &f, .nfield = 1, .nslot = 1};
   cq_program *prog = NULL;
   cq_decoder *d = NULL;

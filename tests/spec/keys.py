@@ -27,12 +27,15 @@ WHERE = {
     'cursor': ('tables', 't_a', 'cursor'), 'limits': ('tables', 't_a', 'limits'), 'error': ('tables', 't_a', 'error'),
     'rule': ('tables', 't_a', 'errors', 0), 'when': ('tables', 't_a', 'errors', 0, 'when'),
     'get': ('tables', 't_a', 'get'), 'join': ('tables', 't_a', 'calls', 'c', 'join'), 'discover': ('clients', 'org', 'discover'),
-    'identify': ('clients', 'org', 'identify'), 'service': (),
+    'identify': ('clients', 'org', 'identify'), 'service': (), 'permissions': ('permissions',), 'inner': ('tables', 't_a', 'request', 'inner'),
+    'below': ('tables', 't_p', 'below'), 'job': ('tables', 't_p', 'job'), 'start': ('tables', 't_p', 'job', 'start'), 'poll': ('tables', 't_p', 'job', 'poll'),
 }
+POLL = {'request': {'path': '/j'}, 'path': 'state', 'until': ['DONE']}
 # What a map must have beside the key under test.
 BESIDE = {'get': {'when': '{{ where.name }}', 'request': {'path': '/a/1'}}, 'auth': {'scheme': 'none'}, 'cursor': {'column': 'at'}, 'rule': {'when': {'status': 500}, 'then': 'retry'},
           'when': {}, 'join': {'row': 'id', 'record': 'id'}, 'discover': {'request': {'path': '/d'}, 'rows': '[*]'},
-          'identify': {'request': {'path': '/i'}}}
+          'identify': {'request': {'path': '/i'}}, 'inner': {'path': 'a'}, 'below': {'request': {'path': '/p/{{ row.id }}'}}, 'job': {'poll': POLL},
+          'start': {'request': {'path': '/s'}}, 'poll': POLL}
 TEXT, FLAG, WHOLE, NUMBER = 'text', 'true or false', 'a whole number', 'a number'
 MAP, LIST, WORDS, EITHER = 'a map', 'a list', 'a word or a list of words', 'text or a map'
 
@@ -64,6 +67,9 @@ CASES = [
     ('client.columns', None, {'at': {'login': 'regio'}}, 'login: the auth says nothing of "regio"'),
     ('rule.lacks', 'perform: ([a-z:]+)', ['x'], wants('t_a', 'lacks', TEXT, ['x'])),
     ('root.test', {'request': {'path': '/me'}}, 'x', wants('integration', 'test', MAP, 'x')),
+    ('root.permissions', {'policy': 'aws'}, 'x', wants('integration', 'permissions', MAP, 'x')),
+    ('permissions.policy', 'aws', 'awe', 'permissions: policy: unknown word "awe"\nhint: did you mean "aws"?'),
+    ('permissions.also', {'a:B': '{{ config.url }}'}, {'a:B': '{{ config.ulr }}'}, 'template: config.ulr is not declared'),
     ('root.clients', {}, ['x'], wants('integration', 'clients', MAP, ['x'])),
     ('root.defaults', {'request': {'url': 'http://127.0.0.1:1'}}, 'x', wants('integration', 'defaults', MAP, 'x')),
     ('root.tables', BASE['tables'], 'x', wants('integration', 'tables', MAP, 'x')),
@@ -81,14 +87,33 @@ CASES = [
            attributes=(WORDS, ['size']), discover=(MAP, {'request': {'path': '/d'}, 'rows': '[*]'}), identify=(MAP, {'request': {'path': '/i'}})),
     ('client.when', '{{ client.org }}', '{{ client.orgg }}',
      'template: client.orgg is no client of this integration, nor an attribute of one\nhint: did you mean "client.org"?'),
-    *kinds('discover', 'org', request=(MAP, {'path': '/d'}), rows=(TEXT, '[*]'), page=(MAP, {'by': 'link'})),
-    *kinds('identify', 'org', request=(MAP, {'path': '/d'}), record=(TEXT, 'a')),
+    *kinds('discover', 'org', request=(MAP, {'path': '/d'}), rows=(TEXT, '[*]'), page=(MAP, {'by': 'link'}), permissions=(WORDS, ['a:B'])),
+    *kinds('identify', 'org', request=(MAP, {'path': '/d'}), record=(TEXT, 'a'), permissions=(WORDS, 'a:B')),
     *kinds('defaults', 'defaults', request=(MAP, {'url': 'http://127.0.0.1:1'}), page=(MAP, {}), limits=(MAP, {}), errors=(LIST, []),
            error=(MAP, {}), over=(WORDS, ['org']), rows_optional=(FLAG, True), generated=(FLAG, True)),
     *kinds('table', 't_a', title=(TEXT, 'T'), description=(TEXT, 'D'), service=(TEXT, 's'), over=(WORDS, ['org']), request=(MAP, {'path': '/a'}),
            page=(MAP, {'by': 'link'}), errors=(LIST, []), error=(MAP, {}), limits=(MAP, {}), each=(MAP, {'x': ['a', 'b']}),
            calls=(MAP, {'c': {'request': {'path': '/c'}}}), cursor=(MAP, {'column': 'at'}), example=(TEXT, 'SELECT 1'),
            permissions=(WORDS, ['a:B']), paid=(FLAG, True), rows_optional=(FLAG, True), generated=(FLAG, True), columns=(MAP, {'id': 'integer', 'name': 'text'})),
+    *kinds('table', 't_a', retired=(TEXT, 'gone'), null_values=(WORDS, ['N/A'])),
+    ('table.rows_when', '{{ record.x and row.id and parent.name }}', '{{ row.more }}', 't_a: rows_when: row.more comes of a call, which is made later'),
+    ('top.values', None, ['a'], 't_p: values: cannot be beside request'),
+    ('top.below', {'request': {'path': '/p/{{ record.id }}'}}, {'rows': '[*]'}, 't_p: below: request is missing'),
+    ('below.request', {'path': '/p/{{ row.id }}'}, {'path': '/p'}, 't_p: below: its request names nothing of the record above it'),
+    *kinds('below', 't_p: below', rows=(TEXT, '[*]'), page=(MAP, {'by': 'link'})),
+    ('top.job', {'poll': POLL}, {'start': {'request': {'path': '/s'}}}, 't_p: job: poll: request, path and until are needed'),
+    ('job.start', {'request': {'path': '/s'}}, {'values': {'id': 'id'}}, 't_p: job: start: request is missing'),
+    ('job.poll', POLL, {'request': {'path': '/j'}, 'path': 'a'}, 't_p: job: poll: request, path and until are needed'),
+    *kinds('start', 't_p: job', request=(MAP, {'path': '/s'})),
+    ('start.values', {'id': 'a.b'}, {'id': ['a']}, 't_p: job: values: id: expected a path'),
+    *kinds('poll', 't_p: job', path=(TEXT, 'a.b'), until=(WORDS, 'DONE'), failed=(WORDS, ['X'])),
+    ('poll.request', {'path': '/j'}, {'path': '/j/{{ job.id }}'}, 'template: job: unknown word "id"'),
+    ('poll.every', '1s', 'often', 't_p: job: every: not a duration: often'),
+    ('poll.most', '1h', 'long', 't_p: job: most: not a duration: long'),
+    ('top.options', None, {'list_p': {'a': 'text'}}, 't_p: options: config.table_options is not declared, a map'),
+    ('inner.path', 'a.b', 'a..b', 'path "a..b": a name is missing at character 3'),
+    ('inner.encoding', 'base64', 'base32', 't_a: inner: encoding: unknown word "base32"'),
+    ('inner.decode', 'csv', 'cvs', 't_a: inner: decode: unknown word "cvs"'),
     ('top.only', {'org': ['x']}, {'ogr': ['x']}, 't_p: only: unknown client "ogr"'),
     ('top.only', {'org': ['x']}, ['x'], 't_p: only: expected a map or a template'),
     ('table.only', None, {'org': ['x']}, "t_a: only: stands at the table of its parents' top"),
@@ -103,7 +128,7 @@ CASES = [
     ('table.use', None, 'nothing', 'unknown preset "nothing"'),
     ('table.detail', 'c', 'd', 't_a: detail: unknown word "d"\nhint: one of: c'),
     *kinds('request', 't_a', method=(TEXT, 'GET'), query=(MAP, {'a': 1}), headers=(MAP, {'a': 'b'}), form=(MAP, {'a': 'b'}),
-           body=(TEXT, 'x'), safe=(FLAG, True), operation=(TEXT, 'List'), url=(TEXT, 'http://127.0.0.1:1')),
+           body=(TEXT, 'x'), inner=(MAP, None), safe=(FLAG, True), operation=(TEXT, 'List'), url=(TEXT, 'http://127.0.0.1:1')),
     ('request.path', '/{{ parent.name }}', '/{{ parent.nam }}', 't_a: parent.nam is not a column of t_p'),
     ('request.json', {'a': ['{{ where.name }}']}, {'a': ['{{ where.nam }}']}, 't_a: template: where.nam is not a column'),
     ('request.decode', 'xml', 'xlm', 't_a: decode: unknown word "xlm"\nhint: did you mean "xml"?'),
@@ -116,7 +141,7 @@ CASES = [
     ('column.call', 'c', 'd', 't_a: column name: unknown call "d"'),
     ('column.where', '= in < <= > >= like', 'is', 't_a: column name: where: expected some of = in < <= > >= like'),
     *kinds('column', 't_a: column name', exact=(FLAG, True), required=(FLAG, False), default=(TEXT, 'x'), description=(TEXT, 'x'),
-           hidden=(FLAG, True), sensitive=(FLAG, True)),
+           hidden=(FLAG, True), sensitive=(FLAG, True), null_values=(WORDS, 'N/A')),
     ('column.shape', 'list of text', 'lits of text', 'shape: cannot read "lits"'),
     ('column.format', 'epoch', 'epok', 't_a: column name: format: unknown word "epok"\nhint: one of: epoch epoch_ms epoch_us base64'),
     *kinds('call', 't_a: call c', request=(MAP, {'path': '/c'}), record=(TEXT, 'a'), rows=(TEXT, '[*]'), page=(MAP, {}), errors=(LIST, []),
@@ -165,6 +190,8 @@ def build(place, value):
             value = part['tables']
         part[key] = value
         return {'root.yml': root, 'service.yml': part}
+    if where in ('start', 'poll'):
+        root['tables']['t_p']['job'] = {'poll': copy.deepcopy(POLL)}
     at = root
     for i, k in enumerate(WHERE[where]):
         if isinstance(k, int):
@@ -187,6 +214,7 @@ def build(place, value):
         table['request']['query'] = {'x': '{{ each.x }}'}
     if place == 'table.detail':
         table['columns'] = {'id': {'type': 'integer', 'call': 'list'}, 'name': 'text'}
-    if place == 'page.by':
-        pass
+    if where == 'inner':
+        table['columns'].pop('more')
+        table.pop('calls')
     return {'root.yml': root}

@@ -237,6 +237,60 @@ static void test_template_operators(void) {
   TEMPLATE("{{ config.l | join('+') | upper }}", "X+Y");
 }
 
+static void test_template_times(void) {
+  TEMPLATE("{{ '2024-03-01' | plus('-1d') }}", "2024-02-29");
+  TEMPLATE("{{ '2024-03-01' | plus('30d') }}", "2024-03-31");
+  TEMPLATE("{{ '2024-02-28T23:30:00Z' | plus('1h') }}", "2024-02-29T00:30:00Z");
+  TEMPLATE("{{ '2024-01-01T00:00:00+02:00' | plus('-30m') }}",
+           "2023-12-31T21:30:00Z");
+  TEMPLATE("{{ 0 | plus('+90s') }}", "1970-01-01T00:01:30Z");
+  TEMPLATE("{{ '2024-01-01' | plus('1h30m') }}", "2024-01-01");
+  TEMPLATE("{{ 'soon' | plus('1d') }}", "-");
+  TEMPLATE("{{ '9999-12-31' | plus('1d') }}", "-");
+  TEMPLATE("{{ '0000-01-01' | plus('-1s') }}", "-");
+  TEMPLATE("{{ null | plus('1d') }}{{ '2024-01-01' | plus(null) }}", "-");
+  TEMPLATE("{{ '2024-01-01' | plus('fast') }}", "plus: not a span: fast");
+  TEMPLATE("{{ '2024-01-01' | plus(7) }}", "plus: not a span: ");
+}
+
+static void test_template_hash(void) {
+  TEMPLATE("{{ 'abc' | hash }}", "ba7816bf8f01cfea414140de5dae2223b00361a39617"
+                                 "7a9cb410ff61f20015ad");
+  TEMPLATE("{{ 5 | hash == ('5' | hash) }}", "1");
+  TEMPLATE("{{ ('{\"a\": 1, \"b\": [2]}' | from_json | hash) == "
+           "('{\"b\":[2],\"a\":1}' | hash) }}",
+           "0");
+  TEMPLATE("{{ ('{\"a\": 1, \"b\": [2]}' | from_json | hash) == "
+           "('{\"b\":[2],\"a\":1}' | from_json | hash) }}",
+           "1");
+  TEMPLATE("{{ null | hash }}", "-");
+}
+
+static void test_template_xml(void) {
+  static const char text[] =
+      "<r x='1'><a>1 &lt; 2</a><b/><l><member>m</member></l>t<a>2</a></r>";
+  char part[sizeof text + 40];
+
+  TEMPLATE("{{ '<r>x</r>' | from_xml }}", "x");
+  TEMPLATE("{{ '<r><a>1</a><a>2</a><n:b xmlns:n=\"u\" k=\"v\">t</n:b></r>' | "
+           "from_xml }}",
+           "{\"a\":[\"1\",\"2\"],\"b\":{\"@k\":\"v\",\"#text\":\"t\"}}");
+  TEMPLATE("{{ '<r><item>1</item></r>' | from_xml }}", "[\"1\"]");
+  TEMPLATE("{{ '<r><a>1</a></r>' | from_xml | get('a') }}", "1");
+  TEMPLATE("{{ '<!DOCTYPE r [<!ENTITY e \"x\">]><r>&e;</r>' | from_xml }}",
+           "-");
+  TEMPLATE("{{ '{}' | from_xml }}{{ null | from_xml }}", "-");
+  TEMPLATE("{{ \"<r x='1'><a>1 &lt; 2</a><b/><l><member>m</member></l>t<a>2"
+           "</a></r>\" | from_xml }}",
+           "{\"@x\":\"1\",\"a\":[\"1 < 2\",\"2\"],\"b\":\"\",\"l\":[\"m\"],"
+           "\"#text\":\"t\"}");
+  /* Cut anywhere it is none. */
+  for (size_t n = 0; n + 1 < sizeof text; n++) {
+    snprintf(part, sizeof part, "{{ \"%.*s\" | from_xml }}", (int)n, text);
+    if (n) TEMPLATE(part, "-");
+  }
+}
+
 static void test_template_places_encode(void) {
   template_is("/a/{{ config.s }}/c d", CQ_PLACE_PATH, "/a/a/b%20c/c d",
               __LINE__);
@@ -374,6 +428,9 @@ int main(void) {
   RUN(test_path_refuses);
   RUN(test_template_values);
   RUN(test_template_operators);
+  RUN(test_template_times);
+  RUN(test_template_hash);
+  RUN(test_template_xml);
   RUN(test_template_places_encode);
   RUN(test_template_refuses);
   RUN(test_spec_odd_bytes_do_no_harm);

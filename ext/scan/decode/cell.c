@@ -102,11 +102,24 @@ static int cell_shape(cq_walk *w, const cq_pick *k, const char *p, size_t n,
   return rc;
 }
 
+/* A text that says that there is no value. */
+static int cell_null(const cq_nulls *nulls, const cq_value *raw) {
+  for (size_t i = 0; i < nulls->n; i++)
+    if (strlen(nulls->v[i]) == raw->len &&
+        memcmp(nulls->v[i], raw->u.s, raw->len) == 0)
+      return 1;
+  return 0;
+}
+
 int cq_cell_put(cq_walk *w, const cq_pick *k, cq_token t, const cq_value *raw,
                 const char *p, const char *q) {
   cq_value out = *raw;
   int rc = CQ_OK;
 
+  if (k->nulls && t == CQ_T_STRING && cell_null(k->nulls, raw)) {
+    w->cells[k->slot] = cq_value_null();
+    return CQ_OK;
+  }
   switch (k->mode) {
   case CQ_PICK_ANY:
     if (t == CQ_T_BOOL) out = cq_value_int(*p == 't');

@@ -161,6 +161,7 @@ typedef struct cq_pick {
   const cq_step *rest;
   int nrest;
   int list; /* gathered values make a list; else the first is taken */
+  const cq_nulls *nulls; /* texts that are no value, or NULL */
 } cq_pick;
 
 typedef struct cq_trie cq_trie;

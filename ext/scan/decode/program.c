@@ -131,6 +131,7 @@ static void build_pick(build *b, int field, cq_step *steps, int used) {
   k->type = f->type;
   k->format = f->format;
   k->shape = f->shape;
+  k->nulls = f->nulls;
   k->mode = f->shape ? CQ_PICK_JSON : build_mode(f->type);
   k->rest = steps + used;
   k->nrest = f->path->nstep - used;

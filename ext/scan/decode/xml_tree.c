@@ -2,41 +2,15 @@
  * typed cells, elements into JSON.
  *
  * With a shape the JSON has the shape's keys, types and lists.  Without one it
- * is guessed: children make an object, an attribute is "@name", what repeats
- * is a list, and so are the children named member or item, which is how AWS
- * writes lists; so a list of one stays a list.  Recursion follows the tree,
- * whose depth expat's events have bounded. */
+ * is guessed (spec/xml.c).  Recursion follows the tree, whose depth expat's
+ * events have bounded. */
 #include "scan/decode/xml.h"
 
 static int xml_take_edge(cq_walk *w, const cq_edge *e, const cq_xnode *n,
                          int lone);
 
-void cq_xml_link(cq_xnode *parent, uint64_t visit) {
-  for (cq_xnode *c = parent->first; c; c = c->next) {
-    if (c->name->visit == visit) {
-      c->name->tail->same = c;
-    } else {
-      c->name->visit = visit;
-      c->head = 1;
-    }
-    c->name->tail = c;
-  }
-}
-
-static int xml_blank(const cq_xnode *n) {
-  for (size_t i = 0; i < n->len; i++)
-    if (n->text[i] != ' ' && (n->text[i] < '\t' || n->text[i] > '\r')) return 0;
-  return 1;
-}
-
 static int xml_attribute(const cq_xnode *n) {
   return n->name->text[0] == '@';
-}
-
-/* AWS's names for the elements of a list. */
-static int xml_item(const cq_xnode *n) {
-  return strcmp(n->name->text, "member") == 0 ||
-         strcmp(n->name->text, "item") == 0;
 }
 
 static const cq_xnode *xml_child(const cq_xnode *n, const char *name,
@@ -62,60 +36,6 @@ static const cq_xnode *xml_wire(const cq_xnode *n, const char *wire) {
   return xml_child(n, local, len + 1);
 }
 
-/* ---- JSON by guess --------------------------------------------------------------- */
-static void xml_guess(cq_buf *out, const cq_xnode *n);
-
-static void xml_guess_list(cq_buf *out, const cq_xnode *n) {
-  int put = 0;
-
-  cq_buf_byte(out, '[');
-  for (; n; n = n->same) {
-    if (put++) cq_buf_byte(out, ',');
-    xml_guess(out, n);
-  }
-  cq_buf_byte(out, ']');
-}
-
-static void xml_guess(cq_buf *out, const cq_xnode *n) {
-  int put = 0;
-
-  if (!n->first) {
-    cq_buf_json(out, n->text, n->len);
-    return;
-  }
-  if (n->elements && !n->first->same && n->elements == 1 &&
-      xml_item(n->first) && n->first == n->last) {
-    xml_guess_list(out, n->first);
-    return;
-  }
-  if (n->elements > 1 && xml_item(n->first)) {
-    const cq_xnode *c = n->first;
-
-    while (c && c->name == n->first->name) c = c->next;
-    if (!c) {
-      xml_guess_list(out, n->first);
-      return;
-    }
-  }
-  cq_buf_byte(out, '{');
-  for (const cq_xnode *c = n->first; c; c = c->next) {
-    if (!c->head) continue;
-    if (put++) cq_buf_byte(out, ',');
-    cq_buf_json(out, c->name->text, c->name->len);
-    cq_buf_byte(out, ':');
-    if (c->same)
-      xml_guess_list(out, c);
-    else
-      xml_guess(out, c);
-  }
-  if (!xml_blank(n)) {
-    if (put) cq_buf_byte(out, ',');
-    cq_buf_str(out, "\"#text\":");
-    cq_buf_json(out, n->text, n->len);
-  }
-  cq_buf_byte(out, '}');
-}
-
 /* ---- JSON by shape ------------------------------------------------------------------ */
 /* Appends; *put 0: there is nothing to say, and nothing was appended. */
 static int xml_shape(cq_walk *w, cq_buf *out, const cq_shape *s,
@@ -134,7 +54,7 @@ static int xml_shape_scalar(cq_walk *w, cq_buf *out, const cq_shape *s,
 
   if (s->type == CQ_JSON || n->elements) {
     *put = n->first != NULL || n->len > 0;
-    if (*put) xml_guess(out, n);
+    if (*put) cq_xml_guess(out, n);
     return out->rc;
   }
   return cq_shape_scalar(w->arena, out, s, &raw, put);
@@ -238,7 +158,7 @@ static int xml_shape(cq_walk *w, cq_buf *out, const cq_shape *s,
     if (s) {
       rc = xml_shape_scalar(w, out, s, n, put);
     } else {
-      xml_guess(out, n);
+      cq_xml_guess(out, n);
       *put = 1;
     }
     break;
@@ -294,27 +214,27 @@ static int xml_put(cq_walk *w, const cq_pick *k, const cq_xnode *n, int lone) {
     /* A list is what repeats, or else what is inside, if that repeats. */
     while (c && c->name == n->first->name) c = c->next;
     if (!many && n->first && !c && !xml_attribute(n->first))
-      xml_guess_list(&b, n->first);
-    else if (many || xml_item(n) || n->first)
-      xml_guess_list(&b, n);
+      cq_xml_guess_list(&b, n->first);
+    else if (many || cq_xml_item(n) || n->first)
+      cq_xml_guess_list(&b, n);
     else
       return xml_put_text(w, k, n);
     return xml_put_json(w, k, &b, rc);
   }
   if (k->mode == CQ_PICK_JSON) {
     if (!n->first && n->len == 0 && !many) return CQ_OK;
-    if (many || (!lone && xml_item(n) && !xml_attribute(n)))
-      xml_guess_list(&b, n);
+    if (many || (!lone && cq_xml_item(n) && !xml_attribute(n)))
+      cq_xml_guess_list(&b, n);
     else
-      xml_guess(&b, n);
+      cq_xml_guess(&b, n);
     return xml_put_json(w, k, &b, rc);
   }
   if (!n->elements && !(many && k->mode == CQ_PICK_ANY))
     return xml_put_text(w, k, n);
   if (many && k->mode == CQ_PICK_ANY)
-    xml_guess_list(&b, n);
+    cq_xml_guess_list(&b, n);
   else
-    xml_guess(&b, n);
+    cq_xml_guess(&b, n);
   return xml_put_json(w, k, &b, rc);
 }
 
@@ -339,7 +259,7 @@ static int gather_found(gather *g, const cq_xnode *n) {
   if (s)
     rc = xml_shape(g->w, &g->list, s, n, 1, &put);
   else
-    xml_guess(&g->list, n);
+    cq_xml_guess(&g->list, n);
   if (!put) cq_buf_str(&g->list, "null");
   return rc ? rc : g->list.rc;
 }
@@ -411,7 +331,7 @@ static int xml_take_text(cq_walk *w, const cq_trie *t, const cq_xnode *n) {
   const cq_edge *e = cq_trie_find(t, "#text", 5);
   cq_xnode text = *n;
 
-  if (!e || xml_blank(n)) return CQ_OK;
+  if (!e || cq_xml_blank(n)) return CQ_OK;
   text.first = text.last = text.same = NULL;
   text.elements = 0;
   return xml_take_edge(w, e, &text, 1);

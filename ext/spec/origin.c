@@ -1,0 +1,285 @@
+/* ext/spec/origin.c: where a table's rows come from beside its one request:
+ * constants, what is below each record, a job that has to run before, options
+ * that a source's spec gives; and which records are rows. */
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/load.h"
+
+enum { JOB_EVERY_MS = 2000, JOB_MOST_MS = 600000 };
+
+int load_nulls(load *l, const cq_node *n, cq_nulls *out) {
+  return n ? load_words(l, n, &out->v, &out->n) : CQ_OK;
+}
+
+/* Before any further request: of the record, and of what has no call. */
+static int before_calls(load *l, const cq_node *at, const char *what,
+                        cq_ref *const *refs, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (refs[i]->root == CQ_R_ROW && refs[i]->slot >= 0 &&
+        l->slots.v[refs[i]->slot].call >= 0)
+      return cq_tree_error(l->err, at,
+                           "%s: %s: row.%s comes of a call, which "
+                           "is made later",
+                           l->table->name, what, refs[i]->name);
+  return CQ_OK;
+}
+
+int load_rows_when(load *l, const cq_node *n) {
+  cq_template **t = &l->table->rows_when;
+  size_t k;
+  cq_ref *const *refs;
+  int rc = load_template(l, n,
+                         ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) |
+                             ROOT(PARENT) | ROOT(EACH) | ROOT(RUN) | ROOT(JOB) |
+                             ROOT(ROW) | ROOT(RECORD),
+                         t);
+
+  if (rc || !*t) return rc;
+  refs = cq_template_refs(*t, &k);
+  return before_calls(l, n, "rows_when", refs, k);
+}
+
+int load_constants(load *l, const cq_node *n) {
+  return load_template(
+      l, n, ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) | ROOT(RUN) | ROOT(DATA),
+      &l->table->values);
+}
+
+/* ---- below ----------------------------------------------------------------- */
+
+static int below_slot(load *l, const cq_node *at, int slot) {
+  struct cq_below_def *b = &l->table->below;
+
+  for (int i = 0; i < b->nslot; i++)
+    if (b->slot[i] == slot) return CQ_OK;
+  if (b->nslot == (int)(sizeof b->slot / sizeof *b->slot))
+    return cq_tree_error(l->err, at, "%s: below: more than %d members",
+                         l->table->name, b->nslot);
+  b->slot[b->nslot++] = slot;
+  return CQ_OK;
+}
+
+static int below_refs(load *l, const cq_node *at, cq_ref *const *refs,
+                      size_t n) {
+  int rc = before_calls(l, at, "below", refs, n);
+
+  for (size_t i = 0; i < n && rc == CQ_OK; i++)
+    if (refs[i]->slot >= 0 &&
+        (refs[i]->root == CQ_R_ROW || refs[i]->root == CQ_R_RECORD))
+      rc = below_slot(l, at, refs[i]->slot);
+  return rc;
+}
+
+static int below_template(load *l, const cq_node *at, const cq_template *t) {
+  size_t n;
+  cq_ref *const *refs = cq_template_refs(t, &n);
+
+  return below_refs(l, at, refs, n);
+}
+
+/* The members of a record that the request names: records that are equal in
+ * them are one node of the tree, which is asked for once. */
+static int below_node(load *l, const cq_node *at) {
+  const cq_request_def *r = l->table->below.request;
+  const cq_param *lists[] = {r->query, r->header, r->form, r->auth};
+  const size_t counts[] = {r->nquery, r->nheader, r->nform, r->nauth};
+  int rc;
+
+  if ((rc = below_template(l, at, r->url)) ||
+      (rc = below_template(l, at, r->path)) ||
+      (rc = below_template(l, at, r->body)))
+    return rc;
+  for (int k = 0; k < 4; k++)
+    for (size_t i = 0; i < counts[k]; i++)
+      if ((rc = below_template(l, at, lists[k][i].value)) != 0) return rc;
+  if (r->json) {
+    size_t n;
+    cq_ref *const *refs = cq_json_tpl_refs(r->json, &n);
+
+    if ((rc = below_refs(l, at, refs, n)) != 0) return rc;
+  }
+  if (l->table->below.nslot) return CQ_OK;
+  return cq_tree_error(l->err, at,
+                       "%s: below: its request names nothing of "
+                       "the record above it",
+                       l->table->name);
+}
+
+static int same_decode(const cq_request_def *a, const cq_request_def *b) {
+  return strcmp(a->decode ? a->decode : "json",
+                b->decode ? b->decode : "json") == 0;
+}
+
+/* `request` is the default one: what a call inherits too. */
+int load_below(load *l, const cq_node *n, const cq_node *request,
+               const cq_node *page) {
+  struct cq_below_def *b = &l->table->below;
+  const cq_node *own;
+  cq_node *merged;
+  char what[200];
+  int rc;
+
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  snprintf(what, sizeof what, "%s: below", l->table->name);
+  CHECK(n, what, "request{", "rows$", "page{");
+  if (!cq_tree_get(n, "request"))
+    return cq_tree_error(l->err, n, "%s: request is missing", what);
+  if (!l->table->request || l->table->cursor.column >= 0 ||
+      l->table->get.request)
+    return cq_tree_error(l->err, n,
+                         "%s: needs a request, and cannot be beside "
+                         "cursor or get",
+                         what);
+  own = cq_tree_get(n, "page");
+  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
+                          l->err)) ||
+      (rc = load_request(l, merged, what,
+                         LOAD_REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
+                         &b->request)) ||
+      (rc = load_path(l, cq_tree_get(n, "rows"), &b->rows)) ||
+      (rc = load_page(l, own ? own : page, what, &b->page)))
+    return rc;
+  if (!b->rows) b->rows = l->table->rows;
+  if (!same_decode(b->request, l->table->request))
+    return cq_tree_error(l->err, n, "%s: decode differs from the table's",
+                         what);
+  return below_node(l, n);
+}
+
+/* ---- job --------------------------------------------------------------------- */
+
+static int job_span(load *l, const cq_node *n, const char *what,
+                    const char *key, int64_t dflt, int64_t *ms) {
+  const char *s = load_text(cq_tree_get(n, key));
+
+  *ms = dflt;
+  if (!s) return CQ_OK;
+  if (cq_duration_parse(s, strlen(s), ms) || *ms < 1000)
+    return cq_tree_error(l->err, n, "%s: %s: not a duration: %s", what, key, s);
+  *ms /= 1000;
+  return CQ_OK;
+}
+
+/* First, since what comes after may name job.<name>. */
+int load_job_names(load *l, const cq_node *n) {
+  struct cq_job_def *j = &l->table->job;
+  const cq_node *start = cq_tree_get(n, "start");
+  const cq_node *values = cq_tree_get(start, "values");
+  const char **names;
+  char what[200];
+  int rc = CQ_OK;
+
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  snprintf(what, sizeof what, "%s: job", l->table->name);
+  CHECK(n, what, "start{", "poll{");
+  CHECK(start, what, "request{", "values{");
+  if (!values || values->kind != CQ_N_MAP) return CQ_OK;
+  names = cq_arena_alloc(l->a, (values->count + 1) * sizeof *names);
+  j->paths = cq_arena_alloc(l->a, (values->count + 1) * sizeof *j->paths);
+  if (!names || !j->paths) return cq_error_nomem(l->err);
+  for (size_t i = 0; i < values->count && rc == CQ_OK; i++) {
+    if (!load_text(values->items[i]))
+      return cq_tree_error(l->err, values, "%s: values: %s: expected a path",
+                           what, values->keys[i]);
+    names[i] = values->keys[i];
+    rc = load_path(l, values->items[i], &j->paths[i]);
+  }
+  j->names = names;
+  j->nvalue = values->count;
+  return rc;
+}
+
+int load_job(load *l, const cq_node *n, const cq_node *request) {
+  struct cq_job_def *j = &l->table->job;
+  const cq_node *start = cq_tree_get(n, "start"),
+                *poll = cq_tree_get(n, "poll");
+  cq_node *merged;
+  char what[200];
+  int rc = CQ_OK;
+
+  if (!n || n->kind == CQ_N_NULL) return CQ_OK;
+  snprintf(what, sizeof what, "%s: job", l->table->name);
+  CHECK(poll, what, "request{", "path$", "until*", "failed*", "every$",
+        "most$");
+  if (start && !cq_tree_get(start, "request"))
+    return cq_tree_error(l->err, start, "%s: start: request is missing", what);
+  if (!poll || !cq_tree_get(poll, "request") || !cq_tree_get(poll, "path") ||
+      !cq_tree_get(poll, "until"))
+    return cq_tree_error(l->err, n,
+                         "%s: poll: request, path and until are needed", what);
+  if (!l->table->request)
+    return cq_tree_error(l->err, n, "%s: the table's request is missing", what);
+  if (start) {
+    if ((rc = cq_tree_merge(l->a, request, cq_tree_get(start, "request"),
+                            &merged, l->err)) ||
+        (rc = load_request(l, merged, what, LOAD_REQUEST_ROOTS, &j->start)))
+      return rc;
+  }
+  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(poll, "request"), &merged,
+                          l->err)) ||
+      (rc = load_request(l, merged, what, LOAD_REQUEST_ROOTS | ROOT(JOB),
+                         &j->poll)) ||
+      (rc = load_path(l, cq_tree_get(poll, "path"), &j->path)) ||
+      (rc = load_words(l, cq_tree_get(poll, "until"), &j->until, &j->nuntil)) ||
+      (rc = load_words(l, cq_tree_get(poll, "failed"), &j->failed,
+                       &j->nfailed)) ||
+      (rc = job_span(l, poll, what, "every", JOB_EVERY_MS, &j->every_ms)))
+    return rc;
+  return job_span(l, poll, what, "most", JOB_MOST_MS, &j->most_ms);
+}
+
+/* ---- options ------------------------------------------------------------------- */
+
+int load_option(load *l, const cq_node *n) {
+  struct cq_option_def *o = &l->table->option;
+  const cq_integration *in = &l->in->pub;
+  int i, rc;
+
+  if (!n || n->kind != CQ_N_MAP || n->count == 0) return CQ_OK;
+  if (n->count != 1)
+    return cq_tree_error(l->err, n, "%s: options: expected one request's name",
+                         l->table->name);
+  if (!l->table->request || l->table->request->body)
+    return cq_tree_error(l->err, n, "%s: options: its request cannot take any",
+                         l->table->name);
+  for (i = 0; i < in->nconfig; i++)
+    if (strcmp(in->config[i].name, "table_options") == 0) break;
+  if (i == in->nconfig || !in->config[i].is_map)
+    return cq_tree_error(l->err, n,
+                         "%s: options: config.table_options is not declared, "
+                         "a map",
+                         l->table->name);
+  o->name = n->keys[0];
+  rc = load_shape(l, n->items[0], &o->shape);
+  if (rc == CQ_OK && (!o->shape || o->shape->kind != CQ_SH_OBJECT))
+    rc = cq_tree_error(l->err, n,
+                       "%s: options: %s: expected a shape's name or "
+                       "a map of types",
+                       l->table->name, o->name);
+  return rc;
+}
+
+/* What cannot go together, once all is known. */
+int load_origin_check(load *l, const cq_node *at) {
+  const cq_table *t = l->table;
+  const struct cq_below_def *b = &t->below;
+
+  for (size_t i = 0; i < t->ncall; i++)
+    if (t->calls[i].request->inner.path)
+      return cq_tree_error(l->err, t->calls[i].at,
+                           "%s: call %s: inner is for a table's own request",
+                           t->name, t->calls[i].name);
+  if (t->request && t->request->inner.path &&
+      (t->ncall || t->get.request || b->request || t->page.by))
+    return cq_tree_error(l->err, t->request->at,
+                         "%s: inner cannot be beside calls, get, below or page",
+                         t->name);
+  if (t->values && (t->parent.table_name || t->neach || t->get.request))
+    return cq_tree_error(
+        l->err, at, "%s: values cannot be beside parent, each or get", t->name);
+  if (t->job.poll && (t->get.request || t->below.request))
+    return cq_tree_error(l->err, at, "%s: job cannot be beside get or below",
+                         t->name);
+  return CQ_OK;
+}
