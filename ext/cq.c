@@ -37,6 +37,7 @@ static const struct {
     {"cq_validate", 1, ACTS | JSON, cq_func_validate},
     {"cq_migrate", 1, ACTS | JSON, cq_func_migrate},
     {"cq_test", 1, ACTS | JSON, cq_func_test},
+    {"cq_permissions", 1, ACTS | JSON, cq_func_permissions},
     {"cq_prune", 1, ACTS | JSON, cq_func_prune},
     {"cq_explain", 1, ACTS | JSON, cq_func_explain},
 };

@@ -18,6 +18,7 @@ void cq_func_plan(sqlite3_context *x, int argc, sqlite3_value **argv);
 void cq_func_validate(sqlite3_context *x, int argc, sqlite3_value **argv);
 void cq_func_migrate(sqlite3_context *x, int argc, sqlite3_value **argv);
 void cq_func_test(sqlite3_context *x, int argc, sqlite3_value **argv);
+void cq_func_permissions(sqlite3_context *x, int argc, sqlite3_value **argv);
 void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv);
 
 /* ---- explain.c ---- */

@@ -1,5 +1,5 @@
 /* ext/func/sync.c: the functions of a sync spec: cq_sync, cq_plan, cq_validate,
- * cq_migrate, cq_test; and cq_prune. */
+ * cq_migrate, cq_test, cq_permissions; and cq_prune. */
 #include "func/func.h"
 
 #include <jansson.h>
@@ -84,6 +84,10 @@ void cq_func_migrate(sqlite3_context *x, int argc, sqlite3_value **argv) {
 
 void cq_func_test(sqlite3_context *x, int argc, sqlite3_value **argv) {
   sync_run(x, "cq_test", cq_sync_test, argc, argv, 0);
+}
+
+void cq_func_permissions(sqlite3_context *x, int argc, sqlite3_value **argv) {
+  sync_run(x, "cq_permissions", cq_sync_permissions, argc, argv, 0);
 }
 
 void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {

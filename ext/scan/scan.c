@@ -143,7 +143,7 @@ static int scan_below(cq_scan *s, cq_program_def d, cq_error *err) {
 
 static int scan_compile(cq_scan *s, cq_error *err) {
   static const cq_path self = {".", 0, NULL};
-  static cq_step each = {CQ_STEP_EACH, NULL, 0, 0};
+  static cq_step each = {.kind = CQ_STEP_EACH};
   static const cq_path elements = {"[*]", 1, &each};
   const cq_table *t = s->sh.table;
   cq_field *fields = cq_calloc((size_t)t->nslot + 2, sizeof *fields);

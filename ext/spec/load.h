@@ -106,7 +106,7 @@ int load_origin_check(load *l, const cq_node *at);
 enum { /* what every request of a table may name */
        LOAD_REQUEST_ROOTS = ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) |
                             ROOT(PARENT) | ROOT(CURSOR) | ROOT(PAGE) |
-                            ROOT(EACH) | ROOT(RUN)
+                            ROOT(EACH) | ROOT(RUN) | ROOT(DATA)
 };
 #define CHECK(map, object, ...)                                                \
   do {                                                                         \

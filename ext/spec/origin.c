@@ -12,15 +12,31 @@ int load_nulls(load *l, const cq_node *n, cq_nulls *out) {
   return n ? load_words(l, n, &out->v, &out->n) : CQ_OK;
 }
 
-/* Before any further request: of the record, and of what has no call. */
+/* Is the column known only after a call, its own or that of one it names? */
+static int comes_late(const load *l, int slot, int depth) {
+  const cq_column *c = slot < l->table->ncol ? &l->table->columns[slot] : NULL;
+  size_t n = 0;
+  cq_ref *const *refs;
+
+  if (l->slots.v[slot].call >= 0) return 1;
+  if (!c || c->source != CQ_FROM_VALUE || !c->value || depth == 8) return 0;
+  refs = cq_template_refs(c->value, &n);
+  for (size_t i = 0; i < n; i++)
+    if (refs[i]->root == CQ_R_ROW && refs[i]->slot >= 0 &&
+        refs[i]->slot != slot && comes_late(l, refs[i]->slot, depth + 1))
+      return 1;
+  return 0;
+}
+
+/* Of the record, and of what needs no further request. */
 static int before_calls(load *l, const cq_node *at, const char *what,
                         cq_ref *const *refs, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (refs[i]->root == CQ_R_ROW && refs[i]->slot >= 0 &&
-        l->slots.v[refs[i]->slot].call >= 0)
+        comes_late(l, refs[i]->slot, 0))
       return cq_tree_error(l->err, at,
-                           "%s: %s: row.%s comes of a call, which "
-                           "is made later",
+                           "%s: %s: row.%s comes of a call, which is made "
+                           "later",
                            l->table->name, what, refs[i]->name);
   return CQ_OK;
 }
@@ -32,7 +48,7 @@ int load_rows_when(load *l, const cq_node *n) {
   int rc = load_template(l, n,
                          ROOT(CONFIG) | ROOT(CLIENT) | ROOT(WHERE) |
                              ROOT(PARENT) | ROOT(EACH) | ROOT(RUN) | ROOT(JOB) |
-                             ROOT(ROW) | ROOT(RECORD),
+                             ROOT(ROW) | ROOT(RECORD) | ROOT(DATA),
                          t);
 
   if (rc || !*t) return rc;

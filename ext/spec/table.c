@@ -745,7 +745,6 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = table_errors(l, inherits, cq_tree_get(n, "error"), lists,
                          &t->pub.errors)) ||
       (rc = load_values(l)) ||
-
       (rc = load_rows_when(l, cq_tree_get(n, "rows_when"))) ||
       (rc = load_constants(l, cq_tree_get(n, "values"))) ||
       (rc = load_below(l, cq_tree_get(n, "below"), call_request,

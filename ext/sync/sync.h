@@ -30,6 +30,9 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err);
 int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err);
 int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err);
 int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err);
+/* What the caller must be allowed to do: a policy, or a list; by integration
+ * where there are several.  `spec` may be a table's name or a pattern. */
+int cq_sync_permissions(const cq_sync_call *c, cq_buf *out, cq_error *err);
 /* Removes snapshots of append tables older than the newest `keep` published
  * ones of each unit. */
 int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out, cq_error *err);

@@ -41,7 +41,7 @@ def tries(db, sql, *args):
 
 # ---- what a schema names ----
 ACTS = {'cq_sync': "cq_sync('{source: fleet, tables: [fleet_ships]}')", 'cq_config': "cq_config('fleet.token', 'x')", 'cq_load': "cq_load('/etc/passwd')",
-        'cq_explain': "cq_explain('SELECT 1')", 'cq_plan': "cq_plan('x.yml')", 'cq_validate': "cq_validate('x.yml')", 'cq_test': "cq_test('x.yml')",
+        'cq_explain': "cq_explain('SELECT 1')", 'cq_plan': "cq_plan('x.yml')", 'cq_validate': "cq_validate('x.yml')", 'cq_test': "cq_test('x.yml')", 'cq_permissions': "cq_permissions('x.yml')",
         'cq_migrate': "cq_migrate('x.yml')", 'cq_prune': 'cq_prune(1)'}
 functions = {r[0] for r in t.rows("SELECT name FROM pragma_function_list WHERE name GLOB 'cq_*'")} - {'cq_version', 'cq_debug'}
 t.is_('every function that acts is tried', set(ACTS), functions)

@@ -54,7 +54,7 @@ OTHERS = {'a live query': ('SELECT count(*), min(name) FROM live_fleet_crews',),
                      'ORDER BY s.port, s.id, c.id',),
           'the catalogue': ("SELECT name, incremental FROM cq_tables WHERE name LIKE 'fleet%' ORDER BY 1",),
           'cq_explain': ("SELECT cq_explain('SELECT name FROM live_fleet_crews WHERE port = ''oslo''')",),
-          'cq_validate': ('SELECT cq_validate(?)', SPEC), 'cq_plan': ('SELECT cq_plan(?)', SPEC), 'cq_test': ('SELECT cq_test(?)', SPEC),
+          'cq_validate': ('SELECT cq_validate(?)', SPEC), 'cq_plan': ('SELECT cq_plan(?)', SPEC), 'cq_test': ('SELECT cq_test(?)', SPEC), 'cq_permissions': ('SELECT cq_permissions(?)', SPEC),
           'cq_migrate': ('SELECT cq_migrate(?)', SPEC), 'a wrong spec': ('SELECT cq_validate(?)', '{source: fleet, tables: [fleet_shipz]}'),
           'no such file': ('SELECT cq_sync(?)', '/no/such.yml')}
 for name, sql in OTHERS.items():

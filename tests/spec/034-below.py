@@ -84,13 +84,18 @@ t.routes('GET /left/top\n  body [{"id":1},{"id":2}]\nGET /left/top/1\n  body [{"
 t.is_('as they come', t.rows('SELECT id FROM x_plain'), [(1,), (2,), (3,)])
 
 
-def refused(name, old, new, says):
+def refused(name, says, *changes):
+    text = DEFINITION.replace('integration: x', 'integration: y')
+    for old, new in changes:
+        text = text.replace(old, new)
     with open('bad.yml', 'w', encoding='utf-8') as f:
-        f.write(DEFINITION.replace('integration: x', 'integration: y').replace(old, new).replace('x_', 'y_'))
+        f.write(text.replace('x_', 'y_'))
     t.has(name, t.raises("SELECT cq_load('bad.yml')"), says)
 
 
-refused('a request that names no record', '"/top/{{ row.id }}"', '/top', 'y_plain: below: its request names nothing of the record above it')
-refused('a column of a call', 'record.Id }}", query', 'row.name }}", query', 'y_units: below: row.name comes of a call, which is made later')
-refused('a table as its own parent', '    request: {path: /top}', '    parent: x_plain\n    request: {path: /top}', 'hint: below asks for what is below each record')
+refused('a request that names no record', 'y_plain: below: its request names nothing of the record above it', ('"/top/{{ row.id }}"', '/top'))
+refused('a column of a call', 'y_units: below: row.name comes of a call, which is made later', ('record.Id }}", query', 'row.name }}", query'))
+refused('a value of one', 'y_units: below: row.later comes of a call, which is made later', ('record.Id }}", query', 'row.later }}", query'),
+        ('call: unit}\n', 'call: unit}\n      late: {value: "{{ row.name | upper }}"}\n      later: {value: "{{ row.late }}"}\n'))
+refused('a table as its own parent', 'hint: below asks for what is below each record', ('    request: {path: /top}', '    parent: x_plain\n    request: {path: /top}'))
 t.done()

@@ -1,0 +1,53 @@
+# needs: moto
+# timeout: 240
+# alone: it makes a user, whom others would see among the users
+# The policy that cq_permissions writes suffices for a sync, and nothing in it is too much.
+import json
+import os
+import sys
+
+import boto3
+
+sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+from shared import Tap, connect
+
+moto = json.load(open(os.environ['CQ_MOTO_FILE'], encoding='utf-8'))
+t = Tap()
+iam = boto3.client('iam', endpoint_url=os.environ['CQ_MOTO_URL'], region_name='us-east-1', aws_access_key_id=moto['admin']['access_key_id'],
+                   aws_secret_access_key=moto['admin']['secret_access_key'])
+iam.create_user(UserName='policy')
+key = iam.create_access_key(UserName='policy')['AccessKey']
+os.environ.update(AWS_ENDPOINT_URL=os.environ['CQ_MOTO_URL'], AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null',
+                  AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID=key['AccessKeyId'], AWS_SECRET_ACCESS_KEY=key['SecretAccessKey'])
+
+
+def sync(spec, policy):
+    iam.put_user_policy(UserName='policy', PolicyName='p', PolicyDocument=json.dumps(policy))
+    db = connect(':memory:')
+    db.execute("SELECT cq_config('aws.max_retries', '0')")
+    r = json.loads(db.execute('SELECT cq_sync(?)', (json.dumps(spec),)).fetchone()[0])
+    db.close()
+    return r
+
+
+db = connect(':memory:')
+TABLES = ['aws_iam_users', 'aws_iam_user_access_keys', 'aws_sqs_queues', 'aws_ec2_vpcs']
+for name, config in (('where regions are asked for', {}), ('where they are named', {'regions': moto['regions'][:1]})):
+    spec = {'source': 'aws', 'tables': TABLES, 'spec': config}
+    policy = json.loads(db.execute('SELECT cq_permissions(?)', (json.dumps(spec),)).fetchone()[0])
+    actions = [a for s in policy['Statement'] for a in s['Action']]
+    t.is_(f'{name}: the regions', 'ec2:DescribeRegions' in actions, not config)
+    t.is_(f'{name}: sorted, once', actions, sorted(set(actions)))
+    r = sync(spec, policy)
+    t.is_(f'{name}: it suffices', (r['status'], r['errors'], r['rows'] > 0), ('success', [], True))
+    for a in actions if config else []:
+        less = {**policy, 'Statement': [{**s, 'Action': [b for b in s['Action'] if b != a] or ['sts:GetSessionToken']} for s in policy['Statement']]}
+        t.is_(f'{name}: not without {a}', sync(spec, less)['status'] != 'success')
+spec = {'source': 'aws', 'tables': TABLES, 'spec': {'accounts': [{'id': 'a', 'role_arn': 'arn:aws:iam::111111111111:role/r'}]}}
+t.has('a role is assumed', db.execute('SELECT cq_permissions(?)', (json.dumps(spec),)).fetchone()[0], '"sts:AssumeRole"')
+t.is_('a policy for all', len(json.loads(db.execute("SELECT cq_permissions('aws_*')").fetchone()[0])['Statement']) > 10)
+for k in iam.list_access_keys(UserName='policy')['AccessKeyMetadata']:
+    iam.delete_access_key(UserName='policy', AccessKeyId=k['AccessKeyId'])
+iam.delete_user_policy(UserName='policy', PolicyName='p')
+iam.delete_user(UserName='policy')
+t.done()
