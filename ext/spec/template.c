@@ -16,12 +16,14 @@ static const char *const root_names[CQ_R_COUNT] = {
     "config",   "client", "where", "parent", "row", "record", "detail",
     "response", "cursor", "page",  "each",   "run", "data",   "job"};
 
+enum { MOST_NAMES = 256 }; /* that one template may say */
+
 typedef struct parser {
   cq_arena *a;
   const cq_node *at;
   const char *s, *end;
   unsigned roots;
-  cq_ref *refs[64];
+  cq_ref *refs[MOST_NAMES];
   size_t nref;
   int depth;
   cq_error *err;
@@ -130,7 +132,7 @@ static expr *parse_name(parser *p) {
   if ((root == CQ_R_RECORD || root == CQ_R_DETAIL) && !r->path &&
       cq_path_parse(p->a, ".", 1, &r->path, p->err))
     return NULL;
-  if (p->nref == 64) {
+  if (p->nref == MOST_NAMES) {
     parse_fail(p, "too many names");
     return NULL;
   }

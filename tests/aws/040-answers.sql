@@ -26,3 +26,8 @@ SELECT count(*) FROM cq_requests WHERE table_name = 'aws_dynamodb_tables' AND er
 SELECT count(*) FROM aws_organizations_accounts;
 SELECT cq_config('denied', 'fail') IS NULL;
 SELECT count(*) FROM aws_organizations_accounts;
+-- units of an organization, as deep as they go; its root is none
+SELECT id, name FROM aws_organizations_organizational_units;
+SELECT id, parent_id, type FROM aws_organizations_organizational_unit_parents;
+-- a log whose last page names itself as the next
+SELECT log_stream_name, created_at, message FROM aws_lightsail_database_log_events WHERE region = 'us-east-1';

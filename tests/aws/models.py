@@ -274,7 +274,12 @@ class Models:
         return len(wanted), fields, wrong
 
 
+# What the server cannot tell as AWS does: ids of units from ids of roots, a log's last page. See 040-answers.
+ELSEWHERE = ('aws_organizations_organizational_units', 'aws_organizations_organizational_unit_parents', 'aws_lightsail_database_log_events')
+
+
 def run(tap, tables, examples=True):
+    tables = [t for t in tables if t not in ELSEWHERE]
     m = Models()
     try:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -290,7 +295,8 @@ def run(tap, tables, examples=True):
             if examples:
                 for table, _ in waiting:
                     rows, error = pool.submit(m.example, table).result()
-                    tap.none(f'{table}: its example: {rows} rows', [] if rows and not error else [error or m.tables[table]['example']])
+                    withdrawn = m.facts.plan[table]['service'] in special.WITHDRAWN
+                    tap.none(f'{table}: its example: {rows} rows', [] if not error and (rows or withdrawn) else [error or m.tables[table]['example']])
     finally:
         m.stop()
     return m

@@ -4,6 +4,7 @@ import csv as csv_
 import datetime
 import io
 import json
+import xml.etree.ElementTree
 import re
 import urllib.parse
 
@@ -421,7 +422,14 @@ def aliases(r):
 
 @of('aws_mq_broker_configuration_revisions', 'data')
 def revision(r):
-    return base64.b64decode(r.record['Data']).decode() if r.record.get('Data') else None
+    """The XML as JSON: attributes behind @, children by name, texts."""
+    def told(e):
+        out = {'@' + k: v for k, v in e.attrib.items()}
+        for child in e:
+            seen = told(child)
+            out[child.tag] = [out[child.tag], seen] if child.tag in out else seen
+        return out or e.text or ''
+    return json.dumps(told(xml.etree.ElementTree.fromstring(base64.b64decode(r.record['Data'])))) if r.record.get('Data') else None
 
 
 COLUMNS['aws_wellarchitected_lenses', 'share_invitation_id'] = lambda r: r.record.get('ShareInvitationId')
@@ -522,15 +530,14 @@ def buckets(facts, table):
 def units(facts, table):
     from oracle import Row
     client = facts.clients(table)[0]
-    op = facts.operation('organizations', 'DescribeOrganizationalUnit')
+    shape = facts.operation('organizations', 'ListOrganizationalUnitsForParent').output_shape.members['OrganizationalUnits'].member
     todo = [r['Id'] for answer, _ in facts.pages('organizations', 'ListRoots', {}, client) for r in answer.get('Roots') or ()]
     while todo:
         above = todo.pop(0)
-        for answer, _ in facts.pages('organizations', 'ListChildren', {'ParentId': above, 'ChildType': 'ORGANIZATIONAL_UNIT'}, client):
-            for child in answer.get('Children') or ():
-                todo.append(child['Id'])
-                record = facts.ask('organizations', op, {'OrganizationalUnitId': child['Id']}, client)['OrganizationalUnit']
-                row = Row(facts, table, client, record, op.output_shape.members['OrganizationalUnit'])
+        for answer, _ in facts.pages('organizations', 'ListOrganizationalUnitsForParent', {'ParentId': above}, client):
+            for record in answer.get('OrganizationalUnits') or ():
+                todo.append(record['Id'])
+                row = Row(facts, table, client, record, shape)
                 row.where = client
                 yield row
 

@@ -66,7 +66,7 @@ FIXED = {
 # Optional parameters that ask for another part of a list.
 LOOPS = ('CallAs', 'ResourceType', 'jobStatus', 'Scope', 'ServiceNamespace', 'language', 'LensType', 'ShareResourceType', 'Attribute')
 # Lists of what is of the same kind as what is above it.
-ENDING = ('ListChildren',)
+ENDING = ('ListChildren', 'ListOrganizationalUnitsForParent')
 # An identifier that a list calls otherwise than the detail does.
 SAME = {('kms', 'KeyArn'): 'Arn', ('inspector', 'findingArn'): 'arn'}
 OPTED = (('us-east-1', 'opt-in-not-required'), ('eu-west-1', 'opted-in'), ('ap-east-1', 'not-opted-in'))

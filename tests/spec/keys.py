@@ -158,7 +158,7 @@ CASES = [
     ('parent.given', ['id'], ['idd'], 't_a: parent: given: t_p has no column "idd"'),
     ('parent.rows', 'parts', 'part', 't_a: parent: rows: t_p has no column "part"'),
     ('page.by', 'link', 'lnk', 't_a: page: by: unknown word "lnk"\nhint: did you mean "link"?'),
-    *kinds('page', 't_a', token=(EITHER, 'next'), header=(TEXT, 'x-next'), more=(TEXT, 'more'), total=(TEXT, 'total'), start=(WHOLE, 1),
+    *kinds('page', 't_a', same_is_last=(FLAG, True), token=(EITHER, 'next'), header=(TEXT, 'x-next'), more=(TEXT, 'more'), total=(TEXT, 'total'), start=(WHOLE, 1),
            size=(WHOLE, 10), min_size=(WHOLE, 1), max_size=(WHOLE, 10), max_pages=(WHOLE, 5)),
     ('cursor.column', 'at', 'att', 't_a: cursor: no column "att"\nhint: did you mean "at"?'),
     ('cursor.order', 'desc', 'down', 't_a: cursor: order: unknown word "down"\nhint: one of: desc none asc'),

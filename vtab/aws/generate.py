@@ -344,6 +344,8 @@ class Service:
             names = [plain_name(i).split('_')[-1] for i in ins]
             page['token'] = {n: self.walk(operation, o)[0] for n, o in zip(names, outs)}
             params = {i: '{{ page.token.%s }}' % n for i, n in zip(ins, names)}
+        if p.get('same_is_last'):
+            page['same_is_last'] = True
         if p.get('more_results'):
             page['more'] = self.walk(operation, p['more_results'])[0]
         limit = p.get('limit_key')
@@ -1054,6 +1056,9 @@ def load_columns():
     return out
 
 
+MOST_HOSTS = 15      # what one template can choose between; a few services have a host per region and variant
+
+
 def beyond(loader, seen, every, columns, out):
     """The lists that no overlay names: see beyond.py."""
     from beyond import Beyond
@@ -1076,6 +1081,8 @@ def beyond(loader, seen, every, columns, out):
         end = entry.get('endpoints', {}).get(entry.get('partitionEndpoint'), {})
         if not first and entry.get('isRegionalized') is False and 'credentialScope' in end:
             overlay['global'] = True
+        if str(endpoints.presets(s)).count(' if ') > MOST_HOSTS:
+            continue
         if not overlay['title']:
             meta = s.model.metadata
             overlay['title'] = capital(re.sub(r'^(AWS|Amazon) ', '', meta.get('serviceAbbreviation') or meta['serviceFullName']))

@@ -77,7 +77,9 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
   if (s->empty) s->same = 0;
   rc = cq_page_find(d->by)->next(d, s, p, go, err);
   if (rc || !*go) goto done;
-  if (page_same(token, s->token) && page_same(url, s->url))
+  if (d->same_is_last && s->token && page_same(token, s->token))
+    *go = 0;
+  else if (page_same(token, s->token) && page_same(url, s->url))
     rc = cq_error_set(err, CQ_ERROR,
                       "endless pages: the server gave the same "
                       "page token and URL twice in a row");
