@@ -18,6 +18,7 @@ from s3servers import KEY, RO_KEY, RO_SECRET, SECRET, Cutter, Seaweed, Strict
 for name in list(os.environ):
     if name.startswith('AWS_'):
         del os.environ[name]
+os.environ['AWS_EC2_METADATA_DISABLED'] = 'true'      # of the machine that the tests run on
 t = Sync()
 SECRETS = (SECRET, RO_SECRET, 'temporary-secret', 'temporary-token', 'wrong-not-for-logs')
 
