@@ -14,7 +14,7 @@ GROUP BY u.user_name
 ORDER BY keys DESC, u.user_name;
 
 -- Synced: the same tables, into this file.
-SELECT cq_sync('{source: aws, tables: [aws_regions, aws_ec2_*, aws_iam_users, aws_s3_buckets, aws_lambda_functions]}') ->> 'status' AS status;
+SELECT cq_sync('{source: aws, tables: [aws_regions, aws_ec2_instances, aws_ec2_vpcs, aws_ec2_ebs_volumes, aws_iam_users, aws_s3_buckets, aws_lambda_functions]}') ->> 'status' AS status;
 
 -- From now on these names answer from the file; live_... still asks the API.
 SELECT (SELECT count(*) FROM aws_ec2_instances) AS stored,

@@ -54,7 +54,7 @@ accounts = [{'id': moto['accounts'][0]}, {'id': moto['accounts'][1], 'role_arn':
                                           'external_id': moto['external_id'], 'role_session_name': 'cq-test'}]
 db = connect('admin', 'aws.db')
 # What moto is filled with; the rest are compared against the models.
-with open(os.path.join(os.environ['CQ_ROOT'], 'tests', 'aws', 'moto.txt'), encoding='utf-8') as f:
+with open(os.path.join(os.environ['CQ_ROOT'], 'tests', 'aws', 'filled.txt'), encoding='utf-8') as f:
     FILLED = [t for t in f.read().split() if t != 'aws_cloudtrail_events']
 r = json.loads(db.execute('SELECT cq_sync(?)', (spec(FILLED, accounts),)).fetchone()[0])
 ok(f'{r["tables"]} tables, {r["rows"]} rows, {r["requests"]} requests', [] if (r['status'], r['tables'], r['failed']) == ('success', len(FILLED), 0) else [r])

@@ -26,7 +26,7 @@ os.environ.update(AWS_ENDPOINT_URL=os.environ['CQ_MOTO_URL'], AWS_CONFIG_FILE='/
 db = connect(':memory:')
 # Regions that are named are not asked for, so that ec2:DescribeRegions is needed by its own table only.
 db.execute("SELECT cq_config('cache_ttl', 0), cq_config('aws.regions', ?), cq_config('aws.max_retries', '0')", (json.dumps(moto['regions'][:1]),))
-actions = {name: json.loads(p) for name, p in db.execute("SELECT name, permissions FROM cq_tables WHERE integration = 'aws'")}
+actions = {name: json.loads(p or '[]') for name, p in db.execute("SELECT name, permissions FROM cq_tables WHERE integration = 'aws'")}
 parents = dict(db.execute("SELECT name, parent FROM cq_tables WHERE integration = 'aws'"))
 
 
@@ -49,7 +49,7 @@ def read(table):
         return 0, str(e)
 
 
-with open(os.path.join(os.environ['CQ_ROOT'], 'tests', 'aws', 'moto.txt'), encoding='utf-8') as f:
+with open(os.path.join(os.environ['CQ_ROOT'], 'tests', 'aws', 'filled.txt'), encoding='utf-8') as f:
     filled = f.read().split()
 for table in filled:
     need, up = set(actions[table]), parents[table]
