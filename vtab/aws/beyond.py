@@ -23,14 +23,13 @@ NOISE = re.compile(
     r'Delegated|Principals$|Invitations?$|Changes$|Activit(y|ies)$|Versions$')
 
 
-def snake(words):
-    return '_'.join(words).lower()
+# Names of parameters that say nothing of whose they are.
+GENERIC = ('id', 'arn', 'name', 'type', 'status', 'state', 'description', 'accountid', 'awsaccountid')
 
 
 class Beyond:
     def __init__(self, generate):
         self.g = generate           # the module generate: its Service, Table, names
-        self.made = {}              # table: definition, of all services
 
     def noun(self, op):
         m = VERBS.match(op)
@@ -74,7 +73,7 @@ class Beyond:
 
     def required(self, op):
         shape = op.input_shape
-        return [m for m in shape.required_members] if shape else []
+        return list(shape.required_members) if shape else []
 
     def paged(self, s, op):
         return bool(s.pages.get(op.name) or s.tokens(op))
@@ -117,10 +116,7 @@ class Beyond:
         free, bound, out = [], [], {}
         for c in self.candidates(s, used):
             (bound if self.required(c[0]) else free).append(c)
-        records = {}       # table: (record shape or None, columns by member)
-        for t, (definition, shape) in known.items():
-            if shape is not None and shape.type_name == 'structure':
-                records[t] = shape
+        records = {t: shape for t, (_, shape) in known.items() if shape is not None and shape.type_name == 'structure'}
         for op, noun, rows, record, key in free:
             name = self.table_name(word, noun, taken)
             if name is None:
@@ -139,16 +135,15 @@ class Beyond:
 
     def parent(self, s, op, records, known, out):
         need = self.required(op)
+        if any(p.lower() in GENERIC or op.input_shape.members[p].type_name != 'string' for p in need):
+            return None, None
         best = None
         for t in sorted(records):
             shape = records[t]
             if t in known and known[t][0].get('parent') or t in out and 'parent' in out[t]:
                 continue
             members = {m.lower(): m for m, sh in shape.members.items() if sh.type_name == 'string'}
-            if any(p.lower() not in members or op.input_shape.members[p].type_name != 'string' for p in need):
-                continue
-            generic = [p for p in need if p.lower() in ('id', 'arn', 'name', 'type', 'status', 'state', 'description', 'accountid', 'awsaccountid')]
-            if generic:
+            if any(p.lower() not in members for p in need):
                 continue
             columns = known[t][0]['columns'] if t in known else None
             params = {}

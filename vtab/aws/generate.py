@@ -571,9 +571,8 @@ class Table:
         if prefix == 'apigateway':
             return ['apigateway:GET']
         job = self.o.get('job') or {}
-        names = [op.name] + [self.o['detail']['operation'] for _ in (1,) if self.o.get('detail')] + \
-                [c['operation'] for c in self.further.values() if 'raw' not in c] + \
-                [self.o[k]['operation'] for k in ('below',) if k in self.o] + [job[k] for k in ('start', 'poll') if k in job]
+        calls = [self.o[k] for k in ('detail', 'below') if self.o.get(k)] + [c for c in self.further.values() if 'raw' not in c]
+        names = [op.name] + [c['operation'] for c in calls] + [job[k] for k in ('start', 'poll') if k in job]
         return sorted({f'{prefix}:{n}' for n in names} | {c['raw'] for c in self.further.values() if 'raw' in c})
 
     def calls(self):
@@ -627,7 +626,7 @@ class Table:
             call['join'] = {'row': c['join']['row'], 'record': record}
         if page:
             call['page'] = page
-        errors = [*([{'when': {'code': self.o['empty']}, 'then': 'empty'}] if self.o.get('empty') else []), *self.errors(c)]
+        errors = self.errors({'empty': self.o.get('empty')}) + self.errors(c)
         if errors:
             call['errors'] = errors
         return call
@@ -828,9 +827,8 @@ class Table:
 
     def unwrapped(self, main):
         """column: path of the members of structures that have no column of their own."""
-        out = {}
-        for m, prefix in dict.fromkeys(self.o.get('unwrap') or (), '').items() if not isinstance(self.o.get('unwrap'), dict) \
-                else self.o['unwrap'].items():
+        out, unwrap = {}, self.o.get('unwrap') or {}
+        for m, prefix in (unwrap if isinstance(unwrap, dict) else dict.fromkeys(unwrap, '')).items():
             for name in self.s.step(main, m).members:
                 out.setdefault((prefix or '') + column_name(name), f'{m}.{name}')
         return out
@@ -843,10 +841,7 @@ class Table:
     def tags_column(self):
         """Pairs become an object, a map stays what it is."""
         member = self.s.overlay['tags']['map']
-        shape = self.call_shapes['tags']
-        if member == '.':
-            return {'call': 'tags', 'map': '.', 'as': self.pairs_of(shape)}
-        last = self.s.member_path(shape, member)[1]
+        last = self.s.member_path(self.call_shapes['tags'], member)[1]
         return {'map' if self.pairs(last) else 'member': member, 'call': 'tags'}
 
     def columns(self):
