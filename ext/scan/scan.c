@@ -121,6 +121,12 @@ static int scan_fields(const cq_scan *s, int call, cq_field *f) {
   return n;
 }
 
+/* What a keyset pager asks by: a value of the last record. */
+static void scan_last(const cq_page_def *p, int slot, cq_field *f, int *n) {
+  if (p->by == CQ_PAGE_LAST && p->token)
+    f[(*n)++] = (cq_field){.path = p->token, .slot = slot};
+}
+
 /* The records below a record: those of the list, at a place of their own. */
 static int scan_below(cq_scan *s, cq_program_def d, cq_error *err) {
   static const cq_path self = {".", 0, NULL};
@@ -132,9 +138,7 @@ static int scan_below(cq_scan *s, cq_program_def d, cq_error *err) {
   if (cq_page_envelope(&t->below.page, &s->arena, env, &d.nenvelope))
     return cq_error_nomem(err);
   d.nfield = scan_fields(s, -1, fields);
-  if (t->below.page.by == CQ_PAGE_LAST && t->below.page.token)
-    fields[d.nfield++] =
-        (cq_field){t->below.page.token, 0, NULL, NULL, t->nslot, NULL};
+  scan_last(&t->below.page, t->nslot, fields, &d.nfield);
   d.envelope = env;
   d.rows = t->below.rows ? t->below.rows : &self;
   d.optional_rows = t->rows_optional;
@@ -166,9 +170,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   d.one_for_list = t->integration->allow_file;
   d.fields = fields;
   d.nfield = scan_fields(s, -1, fields);
-  if (t->page.by == CQ_PAGE_LAST && t->page.token)
-    fields[d.nfield++] =
-        (cq_field){t->page.token, 0, NULL, NULL, t->nslot, NULL};
+  scan_last(&t->page, t->nslot, fields, &d.nfield);
   d.envelope = env;
   d.nslot = t->nslot + 1;
   d.nenvslot = 4 + (int)s->sh.nbody;

@@ -126,18 +126,12 @@ static int none_open(cq_auths *store, const cq_auth_params *p,
   return fixed_open(store, NULL, NULL, NULL, NULL, 0, out, err);
 }
 
-const cq_auth_ops cq_auth_none = {"none",
-                                  NULL,
-                                  0,
-                                  NULL,
-                                  0,
-                                  none_open,
-                                  fixed_ready,
-                                  fixed_signer_of,
-                                  fixed_refused,
-                                  fixed_close,
-                                  NULL,
-                                  NULL};
+const cq_auth_ops cq_auth_none = {.name = "none",
+                                  .open = none_open,
+                                  .ready = fixed_ready,
+                                  .signer = fixed_signer_of,
+                                  .refused = fixed_refused,
+                                  .close = fixed_close};
 
 /* ---- basic ------------------------------------------------------------- */
 
@@ -181,18 +175,14 @@ done:
 }
 
 static const char *const basic_params[] = {"username", "password"};
-const cq_auth_ops cq_auth_basic = {"basic",
-                                   basic_params,
-                                   2,
-                                   NULL,
-                                   0,
-                                   basic_open,
-                                   fixed_ready,
-                                   fixed_signer_of,
-                                   fixed_refused,
-                                   fixed_close,
-                                   NULL,
-                                   NULL};
+const cq_auth_ops cq_auth_basic = {.name = "basic",
+                                   .params = basic_params,
+                                   .nparam = 2,
+                                   .open = basic_open,
+                                   .ready = fixed_ready,
+                                   .signer = fixed_signer_of,
+                                   .refused = fixed_refused,
+                                   .close = fixed_close};
 
 /* ---- bearer ------------------------------------------------------------ */
 
@@ -220,18 +210,14 @@ static int bearer_open(cq_auths *store, const cq_auth_params *p,
 }
 
 static const char *const bearer_params[] = {"token", "prefix", "header"};
-const cq_auth_ops cq_auth_bearer = {"bearer",
-                                    bearer_params,
-                                    3,
-                                    NULL,
-                                    0,
-                                    bearer_open,
-                                    fixed_ready,
-                                    fixed_signer_of,
-                                    fixed_refused,
-                                    fixed_close,
-                                    NULL,
-                                    NULL};
+const cq_auth_ops cq_auth_bearer = {.name = "bearer",
+                                    .params = bearer_params,
+                                    .nparam = 3,
+                                    .open = bearer_open,
+                                    .ready = fixed_ready,
+                                    .signer = fixed_signer_of,
+                                    .refused = fixed_refused,
+                                    .close = fixed_close};
 
 /* ---- api_key ----------------------------------------------------------- */
 
@@ -308,15 +294,11 @@ done:
 
 static const char *const api_key_params[] = {"key", "header", "query", "cookie",
                                              "prefix"};
-const cq_auth_ops cq_auth_api_key = {"api_key",
-                                     api_key_params,
-                                     5,
-                                     NULL,
-                                     0,
-                                     api_key_open,
-                                     fixed_ready,
-                                     fixed_signer_of,
-                                     fixed_refused,
-                                     fixed_close,
-                                     NULL,
-                                     NULL};
+const cq_auth_ops cq_auth_api_key = {.name = "api_key",
+                                     .params = api_key_params,
+                                     .nparam = 5,
+                                     .open = api_key_open,
+                                     .ready = fixed_ready,
+                                     .signer = fixed_signer_of,
+                                     .refused = fixed_refused,
+                                     .close = fixed_close};

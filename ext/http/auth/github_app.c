@@ -358,15 +358,11 @@ static int github_open(cq_auths *store, const cq_auth_params *p,
 
 static const char *const github_params[] = {"app_id", "private_key",
                                             "installation_id", "org", "url"};
-const cq_auth_ops cq_auth_github_app = {"github_app",
-                                        github_params,
-                                        5,
-                                        NULL,
-                                        0,
-                                        github_open,
-                                        github_ready,
-                                        github_signer_of,
-                                        github_refused,
-                                        github_close,
-                                        NULL,
-                                        NULL};
+const cq_auth_ops cq_auth_github_app = {.name = "github_app",
+                                        .params = github_params,
+                                        .nparam = 5,
+                                        .open = github_open,
+                                        .ready = github_ready,
+                                        .signer = github_signer_of,
+                                        .refused = github_refused,
+                                        .close = github_close};
