@@ -39,6 +39,7 @@ static const struct {
     {"cq_test", 1, ACTS | JSON, cq_func_test},
     {"cq_permissions", 1, ACTS | JSON, cq_func_permissions},
     {"cq_prune", 1, ACTS | JSON, cq_func_prune},
+    {"cq_prune", 2, ACTS | JSON, cq_func_prune},
     {"cq_explain", 1, ACTS | JSON, cq_func_explain},
 };
 

@@ -23,6 +23,16 @@ static char *sync_options(cq_ctx *ctx, const char *given) {
   return text;
 }
 
+static void call_of(sqlite3_context *x, cq_ctx *ctx, sqlite3_value *spec,
+                    cq_sync_call *c) {
+  memset(c, 0, sizeof *c);
+  c->db = sqlite3_context_db_handle(x);
+  c->env = &ctx->env;
+  c->spec = spec ? (const char *)sqlite3_value_text(spec) : NULL;
+  c->config = cq_ctx_config;
+  c->user = ctx;
+}
+
 /* One call at a time on a connection: a scalar in a WHERE clause may be run
  * once more while the first one writes. */
 static void sync_run(sqlite3_context *x, const char *name, sync_call call,
@@ -35,14 +45,9 @@ static void sync_run(sqlite3_context *x, const char *name, sync_call call,
   int rc;
 
   if (!cq_func_asked(x, name)) return;
-  memset(&c, 0, sizeof c);
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
-  c.db = sqlite3_context_db_handle(x);
-  c.env = &ctx->env;
-  c.spec = (const char *)sqlite3_value_text(argv[0]);
+  call_of(x, ctx, argv[0], &c);
   c.options = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
-  c.config = cq_ctx_config;
-  c.user = ctx;
   if (!c.spec)
     rc = cq_error_set(&err, CQ_MISUSE, "%s: spec: is NULL", name);
   else if (ctx->syncing)
@@ -94,21 +99,27 @@ void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_ctx *ctx = sqlite3_user_data(x);
   sqlite3_int64 keep = sqlite3_value_int64(argv[0]);
   cq_error err = {0, ""};
+  cq_sync_call c;
   cq_buf out;
   int rc;
 
-  (void)argc;
   if (!cq_func_asked(x, "cq_prune")) return;
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
+  call_of(x, ctx, argc > 1 ? argv[1] : NULL, &c);
   if (sqlite3_value_numeric_type(argv[0]) != SQLITE_INTEGER || keep < 1) {
     rc = cq_error_set(&err, CQ_MISUSE,
                       "cq_prune: keep: expected a whole number from 1 on");
+  } else if (argc > 1 && !c.spec) {
+    rc = cq_error_set(&err, CQ_MISUSE, "cq_prune: spec: is NULL");
   } else if (ctx->syncing) {
     rc = cq_error_set(&err, CQ_BUSY,
                       "cq_prune: a sync is running on this connection");
   } else {
+    rc = argc > 1 ? cq_ctx_open(ctx, &err) : CQ_OK;
     ctx->syncing = 1;
-    rc = cq_sync_prune(sqlite3_context_db_handle(x), keep, &out, &err);
+    if (rc == CQ_OK)
+      rc = argc > 1 ? cq_sync_prune_spec(&c, keep, &out, &err)
+                    : cq_sync_prune(c.db, keep, &out, &err);
     ctx->syncing = 0;
   }
   if (rc) {

@@ -1,4 +1,5 @@
-/* ext/sync/prune.c: old snapshots go, in this database and in attached ones. */
+/* ext/sync/prune.c: old snapshots go, in this database and in attached ones, or
+ * in the destinations of a spec. */
 #include <sqlite3ext.h>
 #include <string.h>
 
@@ -68,4 +69,50 @@ int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out,
   }
   for (int i = 0; i < n; i++) cq_free(names[i]);
   return rc ? rc : out->rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* One that cannot be pruned keeps no other from it; it is told in the end. */
+static void prune_dest(cq_run *r, cq_spec_dest *o, int64_t keep, cq_buf *out,
+                       cq_error *err) {
+  size_t at = out->len;
+  cq_dest *made = NULL;
+  int rc;
+
+  o->def.peers = r->dests;
+  rc = cq_dest_open(o->ops, &o->def, 0, &made, err);
+  if (rc == CQ_OK) {
+    made->next = r->dests;
+    r->dests = made;
+    if (at > 1) cq_buf_byte(out, ',');
+    cq_buf_json(out, o->name, strlen(o->name));
+    cq_buf_byte(out, ':');
+    rc = made->ops->prune(made, keep, out, err);
+  }
+  if (rc && out->len > at) out->len = at;
+  if (rc && !err->code)
+    cq_error_set(err, rc, "destination %s: cannot be pruned", o->name);
+}
+
+int cq_sync_prune_spec(const cq_sync_call *c, int64_t keep, cq_buf *out,
+                       cq_error *err) {
+  cq_run r;
+  cq_error first = {0, ""};
+  int rc = cq_run_prepare(&r, c, err);
+
+  cq_buf_byte(out, '{');
+  for (size_t k = 0; k < r.spec.ndest && rc == CQ_OK; k++) {
+    cq_error why = {0, ""};
+
+    prune_dest(&r, &r.spec.dests[k], keep, out, &why);
+    if (cq_fatal(why.code) || (why.code && !first.code)) first = why;
+    if (cq_fatal(why.code)) break;
+  }
+  cq_buf_byte(out, '}');
+  if (first.code) {
+    *err = first;
+    rc = first.code;
+  }
+  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
+  cq_run_clear(&r);
+  return rc;
 }

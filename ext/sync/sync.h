@@ -36,5 +36,9 @@ int cq_sync_permissions(const cq_sync_call *c, cq_buf *out, cq_error *err);
 /* Removes snapshots of append tables older than the newest `keep` published
  * ones of each unit. */
 int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out, cq_error *err);
+/* The same in each destination of a spec: {name: what went}.  An error where it
+ * cannot be done in one of them; the others are pruned all the same. */
+int cq_sync_prune_spec(const cq_sync_call *c, int64_t keep, cq_buf *out,
+                       cq_error *err);
 
 #endif

@@ -494,6 +494,37 @@ class Suite:
         t.is_('the same rows', self.ships(), sorted(here.rows('SELECT port, id, name FROM fleet_ships'), key=repr))
         t.is_('and below', len(self.read('fleet_crews', 'id')), here.one('SELECT count(*) FROM fleet_crews'))
 
+    def prune(self):
+        t, s = self.t, self.s
+        s.fresh()
+        got = json.loads(t.one('SELECT cq_prune(2, ?)', self.spec('fleet_ships', 'append')))
+        t.is_('cq_prune of what is not there yet', [v for x in got.values() for k, v in x.items() if k in ('rows', 'snapshots')], [0])
+        for n in range(3):
+            t.routes(SHIPS.replace('Fram', f'Fram {n}'))
+            r = self.sync('fleet_ships', 'append')
+        before = self.ships()
+        got = json.loads(t.one('SELECT cq_prune(2, ?)', self.spec('fleet_ships', 'append')))
+        name = r['destinations'][0]['name']
+        t.is_('cq_prune with a spec', (list(got), got[name]['keep']), ([name], 2))
+        t.is_('what is current stays', (self.ships(), [x[2] for x in before if x[1] == 1]), (before, ['Fram 2', 'Argo']))
+        if 'snapshots' in got[name]:
+            t.is_('of three snapshots two', got[name]['snapshots'], 1)
+        else:
+            t.is_('of three snapshots two', (s.count('raw_fleet_ships'), got[name]['rows']), (10, 5))
+        t.is_('once', [v for k, v in json.loads(t.one('SELECT cq_prune(2, ?)', self.spec('fleet_ships', 'append')))[name].items() if k in ('rows', 'snapshots')], [0])
+        s.fresh()
+        since = '?!since'
+        for n, rows in ((1, (1, 2)), (2, (2, 3)), (3, (2, 4))):
+            text = ','.join('{"id":%d,"at":"2024-01-0%dT00:00:00Z","text":"%d"}' % (i, n, n) for i in rows)
+            t.routes(f'GET /oslo/log{since}\n  body [{text}]\nGET /rome/log\n  body []\n')
+            r = self.sync('fleet_log', 'append')
+            since = f'?since=2024-01-0{n}T00:00:00Z'
+        before = self.read('fleet_log', 'id', 'text')
+        got = json.loads(t.one('SELECT cq_prune(1, ?)', self.spec('fleet_log', 'append')))[name]
+        t.is_('of an incremental table the newest of each key stay', (before, self.read('fleet_log', 'id', 'text')), ([(1, '1'), (2, '3'), (3, '2'), (4, '3')],) * 2)
+        if 'snapshots' not in got:
+            t.is_('and nothing else', (s.count('raw_fleet_log'), got['rows']), (4, 2))
+
     def test(self):
         t = self.t
         r = json.loads(t.one('SELECT cq_test(?)', self.spec('fleet_notes', 'append')))
@@ -505,7 +536,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'test')
 
 
 def run(store, parts=PARTS):

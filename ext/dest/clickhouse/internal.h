@@ -13,7 +13,8 @@
  * read.c       rows of an earlier run, read again
  * journal.c    the run tables, where only rows can be added
  * state.c      runs: claim, settle, states
- * publish.c    what makes a run's rows current, and what goes then
+ * publish.c    what makes a run's rows current
+ * remove.c     rows that nobody sees go
  * prune.c      old snapshots */
 #ifndef CQ_DEST_CLICKHOUSE_INTERNAL_H
 #define CQ_DEST_CLICKHOUSE_INTERNAL_H
@@ -270,12 +271,38 @@ int ch_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
  * `gone` (a SELECT to unite with, or NULL) gives: one insert. */
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
              const char *gone, cq_error *err);
-/* Removes what the condition gives; where `wait`, it is gone then. */
-int ch_delete(ch *d, const char *table, const char *where, int wait,
-              cq_error *err);
+/* ---- remove.c ---- */
+/* Removes what the condition gives, and waits until it is gone.  A condition
+ * reads tables, and no views. */
+int ch_delete(ch *d, const char *table, const char *where, cq_error *err);
+/* A list of literals, and deletions by it in slices. */
+typedef struct ch_doomed {
+  ch *d;
+  const char *table;
+  cq_buf before; /* the condition up to its ( */
+  cq_buf list;
+  int n, cells; /* of a literal: a text; or a tuple whose last is a number */
+  int64_t rows; /* where a further cell tells them */
+  cq_error *err;
+} ch_doomed;
+void ch_doom_init(ch_doomed *x, ch *d, const char *table, int cells,
+                  cq_error *err);
+int ch_doom(void *user, char **cell, int n); /* a ch_row, of a ch_doomed */
+int ch_doom_end(ch_doomed *x, int rc);       /* whatever rc is, once */
 /* Rows of the run in a table that no pointer covers. */
 int ch_remove_rows(ch *d, int64_t group, const char *source, const char *table,
                    cq_error *err);
+/* Of overwrite-delete-stale: whatever earlier runs of the source have left and
+ * nothing points at. */
+int ch_remove_superseded(ch *d, const cq_dest_run *r, const char *table,
+                         cq_error *err);
+/* Of overwrite: older rows, once published, of keys that this run has brought. */
+int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
+                       cq_error *err);
+/* A key that came twice in the run: the last of its rows stays. */
+int ch_remove_twice(ch *d, const cq_dest_run *r, const char *table,
+                    cq_error *err);
+
 /* ---- prune.c ---- */
 int ch_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
 

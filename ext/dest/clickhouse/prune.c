@@ -27,40 +27,43 @@ static int on_view(void *user, char **cell, int n) {
 static int prune_table(ch *d, const char *name, int newest, int64_t keep,
                        int64_t *removed, cq_error *err) {
   char *raw = cq_mprintf("raw_%s", name);
-  cq_buf where;
-  int64_t n = 0;
   int rc = raw ? CQ_OK : cq_error_nomem(err);
+  cq_buf old;
+  ch_doomed x;
 
-  cq_buf_init(&where, CQ_MAX_SPEC_BYTES);
-  ch_format(d, &where,
-            "(_cq_source_name, _cq_client_id, _cq_sync_group_id) IN (SELECT "
-            "source_name, client_id, "
-            "arrayJoin(arraySlice(arrayReverseSort(groupUniqArray("
-            "sync_group_id)), %lld)) FROM %t WHERE table_name = %Q AND gone = "
-            "0 GROUP BY source_name, client_id) AND ",
-            (long long)keep + 1, "raw_cq_units", name);
-  if (newest)
-    ch_format(d, &where,
+  ch_doom_init(&x, d, raw, 3, err);
+  cq_buf_init(&old, CQ_MAX_SPEC_BYTES);
+  if (newest && raw)
+    ch_format(d, &x.before,
               "(_cq_source_name, _cq_id, _cq_sync_group_id, _cq_row) NOT IN "
               "(SELECT _cq_source_name, _cq_id, _cq_sync_group_id, _cq_row "
               "FROM %t WHERE (_cq_source_name, _cq_client_id, "
               "_cq_sync_group_id) IN (SELECT source_name, client_id, "
               "sync_group_id FROM %t WHERE table_name = %Q AND gone = 0) ORDER "
               "BY _cq_sync_group_id DESC, _cq_row DESC LIMIT 1 BY "
-              "_cq_source_name, _cq_id)",
-              raw ? raw : "", "raw_cq_units", name);
-  else
-    ch_format(d, &where,
-              "(_cq_source_name, _cq_client_id, _cq_sync_group_id) NOT IN "
-              "(SELECT source_name, client_id, sync_group_id FROM %t WHERE "
-              "table_name = %Q)",
-              "cq_units", name);
-  if (rc == CQ_OK && where.rc) rc = cq_error_nomem(err);
+              "_cq_source_name, _cq_id) AND ",
+              raw, "raw_cq_units", name);
+  cq_buf_str(&x.before,
+             "(_cq_source_name, _cq_client_id, _cq_sync_group_id) IN (");
+  ch_format(d, &old,
+            "SELECT source_name, client_id, "
+            "arrayJoin(arraySlice(arrayReverseSort(groupUniqArray("
+            "sync_group_id)), %lld)) FROM %t WHERE table_name = %Q AND gone = "
+            "0 GROUP BY source_name, client_id",
+            (long long)keep + 1, "raw_cq_units", name);
+  if (rc == CQ_OK && (x.before.rc || old.rc)) rc = cq_error_nomem(err);
   if (rc == CQ_OK)
-    rc = ch_int(d, &n, err, "SELECT count() FROM %t WHERE %s", raw, where.data);
-  if (rc == CQ_OK && n) rc = ch_delete(d, raw, where.data, 1, err);
-  if (rc == CQ_OK) *removed += n;
-  cq_buf_clear(&where);
+    rc = ch_rows(d, ch_doom, &x, err,
+                 "SELECT _cq_source_name, _cq_client_id, _cq_sync_group_id, "
+                 "count() FROM %t WHERE %s%s) AND (_cq_source_name, "
+                 "_cq_client_id, _cq_sync_group_id) NOT IN (SELECT "
+                 "source_name, client_id, sync_group_id FROM %t WHERE "
+                 "table_name = %Q AND %d) GROUP BY _cq_source_name, "
+                 "_cq_client_id, _cq_sync_group_id",
+                 raw, x.before.data, old.data, "cq_units", name, !newest);
+  rc = ch_doom_end(&x, rc);
+  if (rc == CQ_OK) *removed += x.rows;
+  cq_buf_clear(&old);
   cq_free(raw);
   return rc;
 }

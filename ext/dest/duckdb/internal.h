@@ -8,6 +8,7 @@
  * settle.c   what is staged, made rows of its table
  * state.c    runs: claimed, journalled, published
  * migrate.c  tables and views, made and changed
+ * prune.c    old snapshots
  *
  * One thread calls all of it: the writer's.  A DuckDB file is open in one process
  * at a time, so nobody else writes, or reads, while a run goes on. */
@@ -172,8 +173,10 @@ int duck_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
                  int nt, const char *status, const cq_counts *n,
                  const char *message, cq_error *err);
 int duck_summary(cq_dest *d, const cq_value *v, int n, cq_error *err);
-int duck_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
 int duck_notes(duck *d, cq_error *err);
+
+/* ---- prune.c ---- */
+int duck_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
 
 /* ---- migrate.c ---- */
 const char *duck_type(int type);
