@@ -5,7 +5,9 @@
  *   table_options: {aws_cloudtrail_events: {lookup_events: [{max_age: 3}, ...]}}
  *
  * The table's `options` declares them as a shape, our names -> the request's,
- * to any depth: the way back of what a shape does to an answer. */
+ * to any depth: the way back of what a shape does to an answer.  Our names are
+ * known in any case, with or without underscores, as CloudQuery knows them:
+ * DBInstanceArns, db_instance_arns and db_instance_ar_ns are one. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,14 @@ typedef struct naming {
 
 static json_t *name_value(naming *x, const cq_shape *s, const json_t *v,
                           const char *at);
+
+static int is_named(const char *own, const char *said) {
+  for (;; own++, said++) {
+    while (*own == '_') own++;
+    while (*said == '_') said++;
+    if (*own == 0 || cq_lower(*own) != cq_lower(*said)) return *own == *said;
+  }
+}
 
 static json_t *odd(naming *x, const char *at, const char *wants) {
   cq_error_set(x->err, CQ_MISUSE, "%s: table_options: %s: %s: expected %s",
@@ -36,7 +46,7 @@ static json_t *name_object(naming *x, const cq_shape *s, const json_t *v,
   if (!json_is_object(v)) return odd(x, at, "a map");
   out = json_object();
   json_object_foreach((json_t *)v, key, item) {
-    for (i = 0; i < s->nmember && strcmp(s->members[i].name, key) != 0; i++)
+    for (i = 0; i < s->nmember && !is_named(s->members[i].name, key); i++)
       ;
     if (i == s->nmember) {
       const char **names = cq_calloc(s->nmember + 1, sizeof *names), *near;
@@ -203,9 +213,13 @@ int cq_options_read(const cq_config *c, const cq_table *t, cq_arena *a,
     rc = cq_error_set(err, CQ_MISUSE,
                       "%s: table_options: expected a map with %s", t->name,
                       t->option.name);
+  if (rc == CQ_OK && json_object_size(mine) > 1)
+    rc = cq_error_set(err, CQ_MISUSE,
+                      "%s: table_options: expected a map with %s alone",
+                      t->name, t->option.name);
   if (rc == CQ_OK && mine) {
     json_object_foreach(mine, key, list) {
-      if (strcmp(key, t->option.name) != 0)
+      if (!is_named(t->option.name, key))
         rc = cq_error_set(err, CQ_MISUSE,
                           "%s: table_options: unknown %s\nhint: did you mean "
                           "\"%s\"?",
@@ -216,7 +230,7 @@ int cq_options_read(const cq_config *c, const cq_table *t, cq_arena *a,
                           t->name, key);
       if (rc) break;
     }
-    list = json_object_get(mine, t->option.name);
+    list = json_object_iter_value(json_object_iter(mine));
   }
   if (rc == CQ_OK && list) rc = read_list(&x, list, a, out, n);
   json_decref(all);
@@ -303,19 +317,21 @@ static void put_value(cq_buf *out, char *sep, const cq_shape *s, cq_buf *name,
       name->len = was;
     }
   } else if (json_is_object(v)) {
+    const char *entry = s->wire_entry ? s->wire_entry : "entry";
+    size_t at;
     int n = 0;
 
     json_object_foreach((json_t *)v, key, item) {
       json_t *k = json_string(key);
 
-      cq_buf_printf(name, ".%s.%d", s->wire_entry ? s->wire_entry : "entry",
-                    ++n);
+      if (strcmp(entry, ".") != 0) cq_buf_printf(name, ".%s", entry);
+      cq_buf_printf(name, ".%d", ++n);
+      at = name->len;
       cq_buf_printf(name, ".%s", s->wire_key ? s->wire_key : "key");
       put_pair(out, sep, name->data, name->len, k);
       json_decref(k);
-      name->len = was;
-      cq_buf_printf(name, ".%s.%d.%s", s->wire_entry ? s->wire_entry : "entry",
-                    n, s->wire_value ? s->wire_value : "value");
+      name->len = at;
+      cq_buf_printf(name, ".%s", s->wire_value ? s->wire_value : "value");
       put_value(out, sep, s->item ? s->item : s, name, item, query);
       name->len = was;
     }

@@ -1,3 +1,4 @@
+# timeout: 300
 # The committed definitions are what the generator makes of the pinned models and the overlay.
 import difflib
 import os

@@ -27,7 +27,8 @@ tables:
     calls: {{one: {{request: {{method: POST, safe: true, path: "/one/{{{{ row.id }}}}", json: {{}}}}}}}}
   x_form:
     request: {{path: /form, form: {{Action: List, "Owner.1": self}}, safe: true}}
-    options: {{list_form: {{owners: list of text Owner, filters: list(member) of Attribute Filters, tags: map(entry key value) of text Tags, one: Attribute One}}}}
+    options: {{list_form: {{owners: list of text Owner, filters: list(member) of Attribute Filters, tags: map(entry key value) of text Tags, one: Attribute One, own_arns: list of text OwnARNs,
+      flat: map(. Name Value) of text Flat}}}}
     rows: "[*]"
     columns: {{id: integer}}
   x_query:
@@ -88,6 +89,10 @@ t.is_('its lists and maps', sorted((urllib.parse.parse_qsl(b) for b in bodies('/
       [[('Action', 'List'), ('Owner.1', 'self'), ('Filters.member.1.Key', 'a'), ('Filters.member.1.Value', 'b c'), ('Filters.member.2.Key', 'd'),
         ('Tags.entry.1.key', 'k'), ('Tags.entry.1.value', 'v'), ('Tags.entry.2.key', 'l'), ('Tags.entry.2.value', 'w'), ('One.Key', 'e')],
        [('Action', 'List'), ('Owner.1', 'x'), ('Owner.2', 'y')]])
+options(x_form={'ListForm': [{'own_ar_ns': ['x'], 'flat': {'k': 'v', 'l': 'w'}, 'Filters': [{'Key': 'a'}]}]})
+t.is_('names in another case', (t.rows('SELECT id FROM x_form'), urllib.parse.parse_qsl(bodies('/form')[0])),
+      ([(1,)], [('Action', 'List'), ('Owner.1', 'self'), ('Filters.member.1.Key', 'a'), ('OwnARNs.1', 'x'), ('Flat.1.Name', 'k'), ('Flat.1.Value', 'v'),
+                ('Flat.2.Name', 'l'), ('Flat.2.Value', 'w')]))
 options(x_query={'list_query': [{'names': ['a b', 'c'], 'kind': 'k'}]})
 t.is_('a query', (t.rows('SELECT id FROM x_query'), [r['path'] for r in t.log()]), ([(1,)], ['/query?b=1&kind=k&name=a%20b&name=c']))
 
@@ -95,6 +100,7 @@ for name, value, says in (
         ('an unknown member', {'lookup_events': [{'kinds': 'x'}]}, 'x_events: table_options: lookup_events: unknown kinds\nhint: did you mean "kind"?'),
         ('one below', {'lookup_events': [{'attributes': [{'keys': 'x'}]}]}, 'unknown keys\nhint: did you mean "key"?'),
         ('an unknown request', {'lookup': [{}]}, 'x_events: table_options: unknown lookup\nhint: did you mean "lookup_events"?'),
+        ('two requests', {'lookup_events': [], 'LookupEvents': []}, 'x_events: table_options: expected a map with lookup_events alone'),
         ('no list', {'lookup_events': {'kind': 'x'}}, 'x_events: table_options: lookup_events: expected a list of maps'),
         ('no map', {'lookup_events': ['x']}, 'lookup_events: lookup_events: expected a map'),
         ('another type', {'lookup_events': [{'count': 'x'}]}, 'lookup_events: count: expected a whole number'),

@@ -103,6 +103,7 @@ class Service:
         self.host = meta['endpointPrefix']
         self.signing = meta.get('signingName') or self.host
         self.shapes = {}     # name: definition, of the shapes that columns use
+        self.inputs = {}     # the same of those that options use
         self.done = set()
         self.same = {}
 
@@ -167,9 +168,72 @@ class Service:
             return 'timestamp(epoch)' if form == 'unixTimestamp' else 'timestamp'
         return 'text' if kind == 'blob' else SCALARS[kind]      # base64 text stays what it is inside JSON
 
+    def option_type(self, shape, in_url=False):
+        """A parameter in the words of `shapes:`; notes the shapes that it needs."""
+        kind, named = shape.type_name, shape.serialization.get('name')
+        if kind == 'structure':
+            if getattr(shape, 'is_document_type', False) or not shape.members:
+                return 'json'
+            name = capital(shape.name) + '_input'
+            self.inputs[name] = shape
+            return name
+        if kind == 'list':
+            flat = self.json or in_url or self.protocol == 'ec2' or shape.serialization.get('flattened')
+            item = '' if flat else '(%s)' % shape.member.serialization.get('name', 'member')
+            return f'list{item} of {self.option_type(shape.member, in_url)}'
+        if kind == 'map':
+            value = self.option_type(shape.value, in_url)
+            if self.json:
+                return f'map of {value}'
+            names = [x.serialization.get('name', n) for x, n in ((shape.key, 'key'), (shape.value, 'value'))]
+            return f"map({'.' if shape.serialization.get('flattened') else 'entry'} {names[0]} {names[1]}) of {value}"
+        if kind == 'timestamp':
+            form = shape.serialization.get('timestampFormat') or ('unixTimestamp' if self.json and not in_url else 'iso8601')
+            return 'timestamp(epoch)' if form == 'unixTimestamp' else 'timestamp'
+        return 'text' if kind == 'blob' else SCALARS[kind]
+
+    @staticmethod
+    def fills(value, cursor):
+        """Is a parameter's value cq's alone?  A page's size may be said, and from when to when, where the cursor asks only once."""
+        if re.fullmatch(r'\{\{ cursor\.(from|to)\b[^{}]*\}\}', str(value)) and 'window' not in (cursor or {}):
+            return False
+        return '{{' in json.dumps(value) and value != '{{ page.size }}'
+
+    def options(self, operation, filled, req, cursor):
+        """What table_options may say: every parameter but those that cq fills itself."""
+        shape, out, rest = operation.input_shape, {}, self.protocol.startswith('rest-')
+        for name, member in (shape.members.items() if shape else ()):
+            where, own = member.serialization.get('location'), filled.get(name)
+            if name == 'DryRun' or getattr(member, 'deprecated', False) or member.serialization.get('hostLabel') or \
+                    self.fills(own, cursor) or where in ('uri', 'header', 'headers', 'statusCode') or \
+                    name == shape.serialization.get('payload') or where == 'querystring' and member.type_name in ('map', 'structure'):
+                continue
+            text, wire = self.option_type(member, where == 'querystring'), self.input_name(member, name)
+            if rest and where == 'querystring' and 'method' in req:
+                wire = '?' + wire
+            elif rest and where is None:
+                if self.protocol != 'rest-json':
+                    continue
+                req.setdefault('json', {})      # or it would go into the address
+            out[plain_name(name)] = text if wire == plain_name(name) else f'{text} {wire}'
+        return {plain_name(operation.name): out} if out else None
+
+    def input_tree(self):
+        """All shapes of parameters noted so far and those that they need."""
+        out = {}
+        while True:
+            todo = [n for n in sorted(self.inputs) if n not in out]
+            if not todo:
+                return out
+            for name in todo:
+                out[name] = {}
+                for key, member in self.inputs[name].members.items():
+                    text, wire = self.option_type(member), self.input_name(member, key)
+                    out[name][plain_name(key)] = text if wire == plain_name(key) else f'{text} {wire}'
+
     def shape_tree(self):
         """All shapes noted so far and those that they need."""
-        out = {}
+        out = self.input_tree()
         while True:
             todo = [n for n in sorted(self.shapes) if n not in out]
             if not todo:
@@ -439,7 +503,9 @@ class Table:
                            for k, v in o['each'].items()}
         if 'job' in o:
             out['job'] = self.job(o['job'])
-        out['request'] = s.request(op, {**self.given(o.get('params')), **params}, self.placed(o))
+        params = {**self.given(o.get('params')), **params}
+        out['request'] = s.request(op, params, self.placed(o))
+        options = s.options(op, params, out['request'], o.get('cursor'))
         out['rows'] = '.' if o['rows'] == '/' else rows
         if 'csv' in o:                                    # base64 in one member, a CSV file in that
             out['request']['inner'] = {'path': s.walk(op, o['csv'])[0], 'encoding': 'base64', 'decode': 'csv'}
@@ -451,6 +517,8 @@ class Table:
                 out[key] = o[key]
         if page:
             out['page'] = page
+        if options:
+            out['options'] = options
         for key in ('cursor', 'limits'):
             if key in o:
                 out[key] = o[key]
