@@ -9,6 +9,7 @@ static void ch_close(cq_dest *base) {
   ch *d = ch_of(base);
 
   ch_tables_free(d);
+  while (d->held) ch_let_go(d, NULL);
   ch_stage_close(d);
   ch_journal_close(d);
   ch_disconnect(d);

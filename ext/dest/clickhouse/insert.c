@@ -4,18 +4,26 @@
  * Where nobody can say whether it was done the server is asked: first until it
  * has no such statement any more, then for what the insert would have left.
  * Only what is not there is sent again. */
+#include <string.h>
+
 #include "dest/clickhouse/internal.h"
 
 enum { ASKS_MS = 200, RESENDS = 3 };
 
-/* Until the server has no such statement any more. */
-static int wait_gone(ch *d, const char *id, cq_error *err) {
+char *ch_insert_ids(int64_t group, const char *source) {
+  return cq_mprintf("cq_%lld_%08x_", (long long)group,
+                    (unsigned)cq_hash64(source, strlen(source), 0));
+}
+
+int ch_insert_wait(ch *d, const char *ids, cq_error *err) {
   int64_t until = cq_mono_ms() + d->o->read_ms, n = 1;
   int rc = CQ_OK;
 
   while (rc == CQ_OK) {
     rc = ch_int(d, &n, err,
-                "SELECT count() FROM system.processes WHERE query_id = %Q", id);
+                "SELECT count() FROM system.processes WHERE "
+                "substring(query_id, 1, %d) = %Q",
+                (int)strlen(ids), ids);
     if (rc || !n) break;
     if (cq_mono_ms() > until)
       return cq_error_set(err, CQ_IOERR,
@@ -38,7 +46,7 @@ int ch_insert(ch *d, const ch_ask *q,
       *err = why;
       return rc;
     }
-    rc = wait_gone(d, q->id, err);
+    rc = ch_insert_wait(d, q->id, err);
     if (rc) return rc;
     *err = why;
     rc = is_in(d, user, err);

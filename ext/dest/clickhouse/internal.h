@@ -61,6 +61,7 @@ int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err);
 /* ---- the store ---- */
 typedef struct ch_table ch_table;
 typedef struct ch_stage ch_stage;
+typedef struct ch_held ch_held;
 typedef struct ch {
   cq_dest base;
   cq_dest_def def; /* texts are the spec's, which outlives the store */
@@ -78,6 +79,7 @@ typedef struct ch {
   char version_text[64];
   /* journal.c */
   uint64_t last; /* the greatest version given */
+  ch_held *held; /* runs that are this store's: claimed, not over */
   cq_buf units, errors, runs;
   cq_buf tables; /* rows of cq_sync_tables, by now */
   int64_t told_ms;
@@ -115,6 +117,10 @@ int ch_code(const cq_error *err);
 int ch_pause(ch *d, int64_t ms, cq_error *err); /* CQ_INTERRUPT */
 
 /* ---- insert.c ---- */
+/* What the ids of all statements of a run begin with; malloc'ed. */
+char *ch_insert_ids(int64_t group, const char *source);
+/* Until the server is at no statement whose id begins so. */
+int ch_insert_wait(ch *d, const char *ids, cq_error *err);
 /* q has an id, and `once`.  is_in, with the error that has left it unknown: CQ_OK
  * where nothing of it is there (it is sent again), CQ_DONE where all is, else
  * the error. */
@@ -164,11 +170,15 @@ void ch_type(const ch *d, const cq_dest_table *t, int i, cq_buf *out);
 void ch_engine(const ch *d, int replacing, cq_buf *out);
 
 /* ---- journal.c ---- */
-enum {               /* a run's `unsettled`: what its next begin has to do */
-       CH_OPEN = 1,  /* to publish what is whole, or to remove it */
-       CH_UNTIDY = 2 /* it is published: to remove what nobody sees */
+enum {                /* a run's `unsettled`: what its next begin has to do */
+       CH_OPEN = 1,   /* to publish what is whole, or to remove it */
+       CH_UNTIDY = 2, /* it is published: to remove what nobody sees */
+       CH_TAKEN = 3   /* as CH_OPEN, and the run itself may not any more */
 };
 uint64_t ch_version(ch *d); /* ever-growing */
+/* Of what is said of a run by who settles it: none that the run gives itself is
+ * greater. */
+uint64_t ch_version_above(ch *d);
 int ch_journal_open(ch *d, int make, cq_error *err);
 void ch_journal_close(ch *d);
 int ch_journal_rows(ch *d, cq_error *err);  /* what units have come to */
@@ -234,6 +244,8 @@ int ch_poll(cq_dest *d, cq_dest_event *out);
 int ch_commit(cq_dest *d, int force, cq_error *err);
 ch_table *ch_table_of(ch *d, const cq_dest_table *t);
 void ch_tables_free(ch *d);
+/* What a run has gathered is not sent any more. */
+void ch_give_up(ch *d, const cq_dest_run *r, const cq_error *why);
 /* Entries of units go from their tables into the journal, once the rows that
  * they tell of were counted in the table. */
 int ch_vouch(ch *d, cq_error *err);
@@ -258,6 +270,14 @@ int ch_read(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,
 /* ---- state.c ---- */
 int ch_last_group(cq_dest *d, int64_t *out, cq_error *err);
 int ch_begin(cq_dest *d, cq_dest_run *r, cq_error *err);
+/* CQ_BUSY where the run's `unsettled` is another: it was taken over. */
+int ch_hold(ch *d, int64_t group, const char *source, int unsettled,
+            cq_error *err);
+int ch_hold_all(ch *d, cq_error *err); /* each that is held */
+/* It is over. */
+void ch_let_go(ch *d, const cq_dest_run *r);
+/* What a run that was taken over has written since goes; *taken: it was. */
+int ch_leave(ch *d, const cq_dest_run *r, int *taken, cq_error *err);
 int ch_states(cq_dest *d, const cq_dest_run *r, const char *table,
               int (*each)(void *user, const char *client,
                           const cq_dest_state *s),
@@ -268,9 +288,10 @@ int ch_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
                int nt, const char *status, const cq_counts *n,
                const char *message, cq_error *err);
 /* Points the state at a run's units that are ok, and at nothing for those that
- * `gone` (a SELECT to unite with, or NULL) gives: one insert. */
+ * `gone` (a condition on cq_units, or NULL) gives: one insert.  CQ_BUSY where the
+ * run's `unsettled` is another now: then nothing is pointed at. */
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
-             const char *gone, cq_error *err);
+             const char *gone, int unsettled, cq_error *err);
 /* ---- remove.c ---- */
 /* Removes what the condition gives, and waits until it is gone.  A condition
  * reads tables, and no views. */

@@ -41,6 +41,10 @@ uint64_t ch_version(ch *d) {
   return d->last;
 }
 
+uint64_t ch_version_above(ch *d) {
+  return ch_version(d) | (uint64_t)1 << 63;
+}
+
 static void text(cq_buf *b, const char *s) {
   cq_rowbinary_text(b, s ? s : "", s ? strlen(s) : 0);
 }
@@ -117,8 +121,9 @@ int ch_journal_open(ch *d, int make, cq_error *err) {
   if (rc == CQ_OK && there < NAMES) rc = make_tables(d, err);
   if (rc == CQ_OK)
     rc = ch_int(d, &last, err,
-                "SELECT max(v) FROM (SELECT max(version) AS v FROM %t UNION "
-                "ALL SELECT max(version) AS v FROM %t)",
+                "SELECT max(v) FROM (SELECT max(bitAnd(version, "
+                "9223372036854775807)) AS v FROM %t UNION ALL SELECT "
+                "max(version) AS v FROM %t)",
                 "raw_cq_syncs", "raw_cq_units");
   d->last = (uint64_t)last;
   return rc;
@@ -252,9 +257,12 @@ int ch_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
                const cq_counts *n, int ntable, const char *message,
                cq_error *err) {
   ch *d = ch_of(base);
-  int over = strcmp(status, "running") != 0, rc;
+  int over = strcmp(status, "running") != 0, taken = 0, rc;
 
   if (over) {
+    ch_let_go(d, r);
+    rc = ch_leave(d, r, &taken, err);
+    if (rc || taken) return rc;
     rc = ch_journal_flush(d, err);
     if (rc == CQ_OK)
       rc = ch_tables_over(

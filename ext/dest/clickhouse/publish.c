@@ -35,31 +35,40 @@ static int pointers_in(ch *d, void *user, cq_error *err) {
   return rc ? rc : there ? CQ_DONE : CQ_OK;
 }
 
+/* The statement itself looks whether the run is still whose it is thought to be:
+ * it may have stood still since it was asked last. */
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
-             const char *gone, cq_error *err) {
+             const char *gone, int unsettled, cq_error *err) {
   unsigned long long version = (unsigned long long)ch_version(d);
   pointed in = {source, version};
   ch_ask q = {.once = 1};
-  cq_buf b;
-  char *id = cq_mprintf("cq_%lld_publish_%llu", (long long)group, version);
+  cq_buf b, held;
+  char *ids = ch_insert_ids(group, source);
+  char *id = ids ? cq_mprintf("%spublish_%llu", ids, version) : NULL;
   int rc;
 
   cq_buf_init(&b, SIZE_MAX);
+  cq_buf_init(&held, CQ_MAX_SPEC_BYTES);
+  ch_format(d, &held,
+            " AND source_name IN (SELECT source_name FROM %t WHERE "
+            "sync_group_id = %lld AND source_name = %Q AND unsettled = %d)",
+            "cq_syncs", (long long)group, source, unsettled);
+  if (held.rc) b.rc = held.rc;
   ch_format(d, &b,
             "INSERT INTO %t (table_name, source_name, client_id, "
             "sync_group_id, sync_time, cursor, rows, gone, version) SELECT "
             "table_name, source_name, client_id, sync_group_id, %Q AS t, "
             "cursor, rows, toUInt8(0) AS g, toUInt64(%llu) AS v FROM %t WHERE "
             "sync_group_id = %lld AND source_name = %Q AND status = 'ok' AND "
-            "published = 0",
+            "published = 0%s",
             "raw_cq_units", time, version, "cq_sync_units", (long long)group,
-            source);
+            source, held.rc ? "" : held.data);
   if (gone)
     ch_format(d, &b,
               " UNION ALL SELECT table_name, source_name, client_id, "
               "sync_group_id, '' AS t, '' AS cursor, toInt64(0) AS rows, "
-              "toUInt8(1) AS g, toUInt64(%llu) AS v FROM %t WHERE %s",
-              version, "cq_units", gone);
+              "toUInt8(1) AS g, toUInt64(%llu) AS v FROM %t WHERE (%s)%s",
+              version, "cq_units", gone, held.rc ? "" : held.data);
   rc = b.rc || !id ? cq_error_nomem(err) : CQ_OK;
   q.body = b.data;
   q.nbody = b.len;
@@ -73,7 +82,15 @@ int ch_point(ch *d, int64_t group, const char *source, const char *time,
                      "&min_insert_block_size_rows=1000000000"
                      "&min_insert_block_size_bytes=0";
   if (rc == CQ_OK) rc = ch_insert(d, &q, pointers_in, &in, err);
+  if (rc == CQ_OK) rc = ch_hold(d, group, source, unsettled, err);
+  /* Since it has published? */
+  if (rc == CQ_BUSY && pointers_in(d, &in, NULL) == CQ_DONE) {
+    cq_error_clear(err);
+    rc = CQ_OK;
+  }
   cq_buf_clear(&b);
+  cq_buf_clear(&held);
+  cq_free(ids);
   cq_free(id);
   return rc;
 }
@@ -324,9 +341,10 @@ int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
                const char *message, cq_error *err) {
   ch *d = ch_of(base);
   cq_buf gone;
-  int rc = ch_commit(base, 1, err);
+  int rc = ch_hold(d, r->group, r->source, CH_OPEN, err);
 
   cq_buf_init(&gone, SIZE_MAX);
+  if (rc == CQ_OK) rc = ch_commit(base, 1, err);
   if (rc == CQ_OK) rc = prepare(d, r, t, nt, &gone, err);
   for (int i = 0; i < nt && rc == CQ_OK; i++) {
     cq_dest_table end = *t[i];
@@ -344,8 +362,9 @@ int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
     rc = ch_pause(d, d->quiet_ms + QUIET_MS - cq_mono_ms(), err);
   if (rc == CQ_OK)
     rc = ch_point(d, r->group, r->source, r->time, gone.len ? gone.data : NULL,
-                  err);
+                  CH_OPEN, err);
   cq_buf_clear(&gone);
+  if (rc == CQ_OK) ch_let_go(d, r);
   if (rc == CQ_OK) tidy(d, r, t, nt, status, n, message);
   return rc;
 }

@@ -3,7 +3,13 @@
  *
  * There is no lock and no transaction.  A claim is a row; whoever has added one
  * looks whether there is another's, and gives way where there is: of two that
- * begin at once at least one sees the other. */
+ * begin at once at least one sees the other.
+ *
+ * A run that is taken for dead may have stood still alone.  So before it is
+ * settled its row says that it is taken, in a version that no word of its own is
+ * above, and statements of it that the server is at are waited for.  From then on
+ * the statement that would publish it finds that it may not (publish.c); and
+ * what it has written since it removes itself. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +48,7 @@ static int on_run(void *user, char **cell, int n) {
     snprintf(o->since, sizeof o->since, "%s", cell[2]);
   } else if (o->n < RUNS) {
     o->groups[o->n++] = group;
-    o->cut += atoi(cell[4]) == CH_OPEN;
+    o->cut += atoi(cell[4]) != CH_UNTIDY;
   }
   return CQ_OK;
 }
@@ -111,6 +117,30 @@ static int remove_all_rows(ch *d, int64_t group, const char *source,
   "errors, requests, retries, throttled_ms, bytes, started, updated, "         \
   "finished, message, owner, unsettled, gone, version"
 
+/* Nothing of it is published any more by itself. */
+static int take(ch *d, int64_t group, const char *source, cq_error *err) {
+  char *ids = ch_insert_ids(group, source);
+  int rc =
+      ids ? ch_exec(
+                d, err,
+                "INSERT INTO %t (" RUN_COLUMNS ") SELECT sync_group_id, "
+                "source_name, integration, destination_name, write_mode, "
+                "sync_group, kind, status, sync_time, tables, units, "
+                "units_done, rows, errors, requests, retries, throttled_ms, "
+                "bytes, started, updated, finished, message, owner, "
+                "toUInt8(%d) AS taken, gone, toUInt64(%llu) AS newest FROM "
+                "(SELECT * FROM %t FINAL) WHERE sync_group_id = %lld AND "
+                "source_name = %Q AND unsettled = %d",
+                "raw_cq_syncs", CH_TAKEN,
+                (unsigned long long)ch_version_above(d), "raw_cq_syncs",
+                (long long)group, source, CH_OPEN)
+          : cq_error_nomem(err);
+
+  if (rc == CQ_OK) rc = ch_insert_wait(d, ids, err);
+  cq_free(ids);
+  return rc;
+}
+
 static int settle_run(ch *d, int64_t group, const char *source, int lost,
                       int gone, cq_error *err) {
   char now[40];
@@ -126,30 +156,16 @@ static int settle_run(ch *d, int64_t group, const char *source, int lost,
       "coalesce(finished, %Q) AS ended, message, owner, toUInt8(0) AS done, "
       "toUInt8(%d) AS away, toUInt64(%llu) AS newest FROM (SELECT * FROM %t "
       "FINAL) WHERE sync_group_id = %lld AND source_name = %Q",
-      "raw_cq_syncs", lost, now, gone, (unsigned long long)ch_version(d),
+      "raw_cq_syncs", lost, now, gone, (unsigned long long)ch_version_above(d),
       "raw_cq_syncs", (long long)group, source);
 }
 
-/* Its rows become current, where a retry goes on from them, or go. */
-static int settle(ch *d, int64_t group, const char *source, int keep,
-                  cq_error *err) {
-  texts time = {NULL, 0, 0};
-  int64_t whole = 0;
-  int rc = ch_rows(d, on_text, &time, err,
-                   "SELECT sync_time FROM %t WHERE sync_group_id = %lld AND "
-                   "source_name = %Q",
-                   "cq_syncs", (long long)group, source);
+/* Whatever of it is not published goes. */
+static int sweep(ch *d, int64_t group, const char *source, cq_error *err) {
+  int rc = remove_all_rows(d, group, source, err);
 
-  if (rc == CQ_OK)
-    rc = ch_int(d, &whole, err,
-                "SELECT count() FROM %t WHERE sync_group_id = %lld AND "
-                "source_name = %Q AND status = 'ok' AND published = 0",
-                "cq_sync_units", (long long)group, source);
-  if (rc == CQ_OK && keep && whole && time.n)
-    rc = ch_point(d, group, source, time.v[0], NULL, err);
-  if (rc == CQ_OK) rc = remove_all_rows(d, group, source, err);
   if (rc == CQ_OK) rc = ch_tables_over(d, group, source, "interrupted", err);
-  if (rc == CQ_OK && !keep && whole)
+  if (rc == CQ_OK)
     rc = ch_exec(d, err,
                  "INSERT INTO %t (table_name, source_name, client_id, "
                  "sync_group_id, status, rows, cursor, started, finished, "
@@ -160,8 +176,107 @@ static int settle(ch *d, int64_t group, const char *source, int keep,
                  "0",
                  "raw_cq_sync_units", (unsigned long long)ch_version(d),
                  "cq_sync_units", (long long)group, source);
+  return rc;
+}
+
+/* Its rows become current, where a retry goes on from them, or go. */
+static int settle(ch *d, int64_t group, const char *source, int keep,
+                  cq_error *err) {
+  texts time = {NULL, 0, 0};
+  int64_t whole = 0;
+  int rc = take(d, group, source, err);
+
+  if (rc == CQ_OK)
+    rc = ch_rows(d, on_text, &time, err,
+                 "SELECT sync_time FROM %t WHERE sync_group_id = %lld AND "
+                 "source_name = %Q",
+                 "cq_syncs", (long long)group, source);
+  if (rc == CQ_OK)
+    rc = ch_int(d, &whole, err,
+                "SELECT count() FROM %t WHERE sync_group_id = %lld AND "
+                "source_name = %Q AND status = 'ok' AND published = 0",
+                "cq_sync_units", (long long)group, source);
+  if (rc == CQ_OK && keep && whole && time.n)
+    rc = ch_point(d, group, source, time.v[0], NULL, CH_TAKEN, err);
+  if (rc == CQ_OK) rc = sweep(d, group, source, err);
   if (rc == CQ_OK) rc = settle_run(d, group, source, whole > 0, 0, err);
   texts_clear(&time);
+  return rc;
+}
+
+/* ---- whose a run is ------------------------------------------------------------------------ */
+
+struct ch_held {
+  ch_held *next;
+  const char *source; /* the run's */
+  int64_t group;
+};
+
+static int add_held(ch *d, const cq_dest_run *r, cq_error *err) {
+  ch_held *h = cq_calloc(1, sizeof *h);
+
+  if (!h) return cq_error_nomem(err);
+  h->source = r->source;
+  h->group = r->group;
+  h->next = d->held;
+  d->held = h;
+  return CQ_OK;
+}
+
+void ch_let_go(ch *d, const cq_dest_run *r) {
+  for (ch_held **at = &d->held; *at; at = &(*at)->next) {
+    ch_held *h = *at;
+
+    if (r && (h->group != r->group || strcmp(h->source, r->source) != 0))
+      continue;
+    *at = h->next;
+    cq_free(h);
+    break;
+  }
+}
+
+int ch_hold(ch *d, int64_t group, const char *source, int unsettled,
+            cq_error *err) {
+  int64_t ours = 0;
+  int rc = ch_int(d, &ours, err,
+                  "SELECT count() FROM %t WHERE sync_group_id = %lld AND "
+                  "source_name = %Q AND unsettled = %d",
+                  "cq_syncs", (long long)group, source, unsettled);
+
+  if (rc || ours) return rc;
+  return cq_error_set(err, CQ_BUSY,
+                      "source %s: its run in %s was taken over by another "
+                      "connection",
+                      source, d->base.name);
+}
+
+int ch_hold_all(ch *d, cq_error *err) {
+  int rc = CQ_OK;
+
+  for (const ch_held *h = d->held; h && rc == CQ_OK; h = h->next)
+    rc = ch_hold(d, h->group, h->source, CH_OPEN, err);
+  return rc;
+}
+
+/* Only once the other is done with it: until then it may publish some. */
+int ch_leave(ch *d, const cq_dest_run *r, int *taken, cq_error *err) {
+  cq_error why = {0, ""};
+  int64_t settled = 0;
+  int rc = ch_hold(d, r->group, r->source, CH_OPEN, &why);
+
+  *taken = rc == CQ_BUSY;
+  if (!*taken) {
+    if (rc) *err = why;
+    return rc;
+  }
+  ch_give_up(d, r, &why);
+  rc = ch_journal_flush(d, err);
+  if (rc == CQ_OK)
+    rc = ch_int(d, &settled, err,
+                "SELECT count() FROM %t WHERE sync_group_id = %lld AND "
+                "source_name = %Q AND unsettled = 0",
+                "cq_syncs", (long long)r->group, r->source);
+  if (rc == CQ_OK && settled) rc = sweep(d, r->group, r->source, err);
   return rc;
 }
 
@@ -204,7 +319,7 @@ int ch_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   if (rc == CQ_OK) rc = contend(d, r, &o, err);
   for (int i = 0; i < o.n && rc == CQ_OK; i++)
     rc = settle(d, o.groups[i], r->source, r->retry, err);
-  return rc;
+  return rc ? rc : add_held(d, r, err);
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */

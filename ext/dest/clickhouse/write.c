@@ -135,10 +135,9 @@ static int batch_in(ch *d, void *user, cq_error *err) {
 static int batch_send(ch *d, ch_table *x, cq_error *err) {
   const char *table = x->table->def->name;
   ch_ask q = {.body = x->body.data, .nbody = x->body.len, .once = 1};
+  char *ids = ch_insert_ids(x->run->group, x->run->source);
   char *id =
-      cq_mprintf("cq_%lld_%08x_%s_%lld", (long long)x->run->group,
-                 (unsigned)cq_hash64(x->run->source, strlen(x->run->source), 0),
-                 table, (long long)++x->batches);
+      ids ? cq_mprintf("%s%s_%lld", ids, table, (long long)++x->batches) : NULL;
   char *token = id && ch_has(d, CH_HAS_TOKEN)
                     ? cq_mprintf("&insert_deduplication_token=%s", id)
                     : NULL;
@@ -159,6 +158,7 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
   if (rc == CQ_OK) rc = ch_insert(d, &q, batch_in, x, err);
   if (statement.data) cq_wipe(statement.data, statement.len);
   cq_buf_clear(&statement);
+  cq_free(ids);
   cq_free(id);
   cq_free(token);
   return rc;
@@ -224,8 +224,14 @@ static int check_count(ch *d, ch_table *x, cq_error *err) {
   if (x->why.code || x->checked == x->sent) return CQ_OK;
   rc = rows_there(d, x, &there, err);
   if (rc) return rc;
+  if (there == x->sent) {
+    x->checked = x->sent;
+    return CQ_OK;
+  }
+  /* Whoever has taken it over has removed them. */
+  rc = ch_hold(d, x->run->group, x->run->source, CH_OPEN, err);
+  if (rc) return rc;
   x->checked = x->sent;
-  if (there == x->sent) return CQ_OK;
   cq_error_set(&x->why, CQ_ERROR,
                "destination %s: %s: %lld rows were sent and %lld are there",
                d->base.name, x->table->def->name, (long long)x->sent,
@@ -260,17 +266,28 @@ int ch_poll(cq_dest *base, cq_dest_event *out) {
   return CQ_DONE;
 }
 
+void ch_give_up(ch *d, const cq_dest_run *r, const cq_error *why) {
+  for (ch_table *x = d->first; x; x = x->next) {
+    if (x->run != r || x->why.code) continue;
+    batch_reset(d, x);
+    cq_buf_reset(&x->units);
+    cq_buf_reset(&x->counted);
+    x->why = *why;
+  }
+}
+
 int ch_commit(cq_dest *base, int force, cq_error *err) {
   ch *d = ch_of(base);
   int64_t now = cq_mono_ms();
-  int rc = CQ_OK;
+  int due = ch_journal_due(d), rc = due ? ch_hold_all(d, err) : CQ_OK;
 
   for (ch_table *x = d->first; x && rc == CQ_OK; x = x->next)
     if ((x->rows || x->units.len) &&
         (force || now - x->since_ms >= d->o->gather.ms))
       rc = flush_later(d, x, err);
   if (rc == CQ_OK && force) rc = ch_journal_rows(d, err);
-  return rc == CQ_OK && ch_journal_due(d) ? ch_journal_flush(d, err) : rc;
+  return rc == CQ_OK && (due || ch_journal_due(d)) ? ch_journal_flush(d, err)
+                                                   : rc;
 }
 
 /* ---- rows ------------------------------------------------------------------------------ */
