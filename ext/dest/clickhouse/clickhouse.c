@@ -83,6 +83,7 @@ const cq_dest_ops cq_dest_clickhouse = {
         "\"partition\":\"[{tables, skip_tables, skip_incremental_tables, "
         "partition_by}]\",\"order\":\"[{tables, skip_tables, order_by}]\","
         "\"ttl\":\"[{tables, skip_tables, ttl}]\",\"stage\":\"{bucket, path, "
+        "format, "
         "region, endpoint, use_path_style, credentials}: batches by way of "
         "S3\"}",
     .capabilities = "[\"append\",\"overwrite\",\"overwrite-delete-stale\","

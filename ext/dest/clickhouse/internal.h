@@ -10,6 +10,7 @@
  * migrate.c    tables and views, made and changed
  * write.c      rows gathered, sent in batches; units ended
  * stage.c      batches by way of S3
+ * parquet.c    what goes there as Parquet, and how the server reads it
  * read.c       rows of an earlier run, read again
  * journal.c    the run tables, where only rows can be added
  * state.c      runs: claim, settle, states
@@ -22,6 +23,7 @@
 #include <curl/curl.h>
 
 #include "dest/dest.h"
+#include "dest/encode/encode.h"
 #include "dest/encode/rowbinary.h"
 #include "dest/s3/s3.h"
 
@@ -55,6 +57,8 @@ typedef struct ch_options {
   ch_rules partition, order, ttl;
   const cq_s3_options *stage; /* or NULL */
   const char *stage_path;
+  int stage_parquet;
+  const void *parquet; /* what the format has read */
 } ch_options;
 int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err);
 
@@ -154,6 +158,7 @@ enum { /* the version that has it */
        CH_HAS_BOOL = 2112,
        CH_HAS_ZSTD = 2003,
        CH_HAS_TOKEN = 2202,
+       CH_HAS_PARQUET = 2208, /* each type of cq's, as parquet.c has it */
        CH_HAS_DELETE = 2308,
        CH_HAS_ORDER = 2403 /* looks into a view last: see add_view */
 };
@@ -219,11 +224,14 @@ struct ch_table {
   ch_table *next;
   cq_dest_table *table; /* stays until the destination is closed */
   const cq_dest_run *run;
-  cq_rowbinary *cols; /* width */
-  cq_buf body;        /* INSERT statement, then rows */
-  size_t head;        /* bytes of the statement */
-  cq_buf units;       /* journal entries of units whose rows are in body */
-  cq_buf counted;     /* the same, of rows that are sent: to be counted */
+  cq_rowbinary *cols;  /* width */
+  cq_buf body;         /* INSERT statement, then rows */
+  size_t head;         /* bytes of the statement */
+  size_t weight;       /* what it has in ch.gathered */
+  int as_parquet;      /* rows are not in body alone: */
+  cq_encoder *rows_of; /* of the batch at hand, or NULL */
+  cq_buf units;        /* journal entries of units whose rows are in body */
+  cq_buf counted;      /* the same, of rows that are sent: to be counted */
   ch_piece *pieces;
   size_t npiece, cap;
   int64_t rows, since_ms; /* in body */
@@ -260,6 +268,20 @@ int ch_stage_test(ch *d, cq_error *err);
  * a signed address, and is a secret. */
 int ch_stage_put(ch *d, const ch_table *x, const char *id, cq_buf *statement,
                  cq_error *err);
+
+/* ---- parquet.c ---- */
+/* Is the table as this version makes it?  Else it goes as RowBinary. */
+int ch_parquet_suits(const ch *d, const ch_table *x);
+/* Adds n rows to the batch, from `from` on. */
+int ch_parquet_add(ch *d, ch_table *x, cq_dest_unit *u,
+                   const cq_dest_rows *rows, int from, int n, cq_error *err);
+/* The batch is a whole file then. */
+int ch_parquet_end(ch_table *x, cq_error *err);
+void ch_parquet_drop(ch_table *x);
+/* "a, CAST(b AS Nullable(UUID)), ..., `_cq_row`" */
+void ch_parquet_select(const ch *d, const ch_table *x, cq_buf *out);
+/* "`a` Nullable(String), ...": what stands in the file. */
+void ch_parquet_shape(const ch *d, const ch_table *x, cq_buf *out);
 
 /* ---- read.c ---- */
 int ch_read(cq_dest *d, const cq_dest_run *r, const cq_dest_table *parent,

@@ -1,5 +1,5 @@
 /* ext/dest/clickhouse/stage.c: batches by way of S3: put there as objects of
- * RowBinary, and read by the server itself through an address that is signed for
+ * RowBinary or Parquet, and read by the server itself through an address that is signed for
  * an hour, so that no key stands in a statement.  The objects stay. */
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +19,21 @@ struct ch_stage {
 
 /* ---- the spec ------------------------------------------------------------------- */
 
+/* How its files are: lists as lists; UUIDs see parquet.c. */
+static int parquet_spec(cq_arena *a, ch_options *o, cq_error *err) {
+  static const char text[] = "{lists: list, uuid: text}";
+  cq_node *map = NULL;
+  int rc = cq_tree_parse(a, "stage", text, sizeof text - 1, &map, err);
+
+  return rc ? rc : cq_encode_parquet.spec(a, map, &o->parquet, err);
+}
+
 int ch_stage_spec(cq_arena *a, const cq_node *map, ch_options *o,
                   cq_dest_def *d, cq_error *err) {
   static const char *const known[] = {
-      "bucket", "path", "region", "endpoint", "use_path_style", "credentials"};
+      "bucket",         "path",        "region", "endpoint",
+      "use_path_style", "credentials", "format"};
+  static const char *const formats[] = {"rowbinary", "parquet"};
   static const char *const keys[] = {
       "local_profile", "role_arn",          "role_session_name", "external_id",
       "access_key_id", "secret_access_key", "session_token"};
@@ -46,6 +57,9 @@ int ch_stage_spec(cq_arena *a, const cq_node *map, ch_options *o,
   if (rc == CQ_OK) rc = cq_tree_text(m, "region", &s->region, err);
   if (rc == CQ_OK) rc = cq_tree_text(m, "endpoint", &s->endpoint, err);
   if (rc == CQ_OK) rc = cq_tree_bool(m, "use_path_style", &s->path_style, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_choice(m, "format", formats, 2, &o->stage_parquet, err);
+  if (rc == CQ_OK) rc = parquet_spec(a, o, err);
   c = cq_tree_get(m, "credentials");
   if (rc == CQ_OK && c && c->kind == CQ_N_MAP) {
     const char **const to[] = {&s->profile,           &s->role_arn,
@@ -93,6 +107,14 @@ int ch_stage_open(ch *d, cq_error *err) {
   int rc;
 
   if (!d->o->stage) return CQ_OK;
+  if (d->o->stage_parquet && !ch_has(d, CH_HAS_PARQUET)) {
+    cq_error_set(err, CQ_MISUSE,
+                 "destination %s: stage: format: parquet: not read by "
+                 "ClickHouse %s",
+                 d->base.name, d->version_text);
+    cq_error_hint(err, "22.8 or newer; format: rowbinary");
+    return err->code;
+  }
   d->stage = cq_calloc(1, sizeof *d->stage);
   if (!d->stage) return cq_error_nomem(err);
   rc = cq_s3_open(d->o->stage, d->def.interrupted, d->def.user, &d->stage->s3,
@@ -115,21 +137,24 @@ static char *key_of(const ch *d, const ch_table *x, const char *id) {
   const char *path = d->o->stage_path;
   size_t n = strlen(path);
 
-  return cq_mprintf("%s%s%s/%lld/%s.rowbinary%s", path,
+  return cq_mprintf("%s%s%s/%lld/%s.%s", path,
                     n && path[n - 1] != '/' ? "/" : "", x->table->def->name,
                     (long long)x->run->group, id,
-                    ch_has(d, CH_HAS_ZSTD) ? ".zst" : "");
+                    x->as_parquet            ? "parquet"
+                    : ch_has(d, CH_HAS_ZSTD) ? "rowbinary.zst"
+                                             : "rowbinary");
 }
 
 static int put_rows(ch *d, const ch_table *x, const char *key, cq_error *err) {
   const char *rows = x->body.data + x->head;
-  cq_s3_put_options o = {.media = "application/octet-stream"};
+  cq_s3_put_options o = {.media = x->as_parquet ? cq_encode_parquet.media
+                                                : "application/octet-stream"};
   size_t n = x->body.len - x->head;
   cq_buf packed;
   int rc = CQ_OK;
 
   cq_buf_init(&packed, SIZE_MAX);
-  if (ch_has(d, CH_HAS_ZSTD)) {
+  if (ch_has(d, CH_HAS_ZSTD) && !x->as_parquet) {
     size_t room = ZSTD_compressBound(n), got;
 
     if (cq_buf_reserve(&packed, room)) return cq_error_nomem(err);
@@ -216,11 +241,20 @@ int ch_stage_put(ch *d, const ch_table *x, const char *id, cq_buf *statement,
   cq_buf_init(&url, CQ_MAX_URL);
   cq_buf_init(&types, CQ_MAX_SPEC_BYTES);
   if (rc == CQ_OK) rc = address(d, key, &url, err);
-  if (rc == CQ_OK) rc = add_shape(d, x, &types, err);
+  if (rc == CQ_OK && x->as_parquet)
+    ch_parquet_shape(d, x, &types);
+  else if (rc == CQ_OK)
+    rc = add_shape(d, x, &types, err);
   if (rc == CQ_OK && !(url.rc || types.rc)) {
     cq_buf_add(statement, x->body.data, head);
-    ch_format(d, statement, "SELECT * FROM url(%.*Q, 'RowBinary', %.*Q)",
-              (int)url.len, url.data, (int)types.len, types.data);
+    cq_buf_str(statement, "SELECT ");
+    if (x->as_parquet)
+      ch_parquet_select(d, x, statement);
+    else
+      cq_buf_byte(statement, '*');
+    ch_format(d, statement, " FROM url(%.*Q, %Q, %.*Q)", (int)url.len, url.data,
+              x->as_parquet ? "Parquet" : "RowBinary", (int)types.len,
+              types.data);
   }
   if (rc == CQ_OK && (url.rc || types.rc || statement->rc))
     rc = cq_error_nomem(err);

@@ -29,6 +29,7 @@ ch_table *ch_table_of(ch *d, const cq_dest_table *t) {
 static void table_free(ch_table *x) {
   cq_free(x->cols);
   cq_free(x->pieces);
+  ch_parquet_drop(x);
   cq_buf_clear(&x->body);
   cq_buf_clear(&x->units);
   cq_buf_clear(&x->counted);
@@ -77,6 +78,7 @@ static int table_open(ch *d, const cq_dest_run *r, cq_dest_table *t,
       table_free(x);
       return rc;
     }
+    x->as_parquet = d->o->stage_parquet && ch_parquet_suits(d, x);
     add_head(d, x);
     x->next = d->first;
     d->first = x;
@@ -110,10 +112,19 @@ static int rows_there(ch *d, const ch_table *x, int64_t *out, cq_error *err) {
   return rc;
 }
 
+/* What it has gathered counts, as it is now. */
+static void weigh(ch *d, ch_table *x) {
+  size_t now = x->body.len - x->head + (x->rows_of ? x->rows_of->kept : 0);
+
+  d->gathered += now - x->weight;
+  x->weight = now;
+}
+
 static void batch_reset(ch *d, ch_table *x) {
-  d->gathered -= x->body.len - x->head;
+  ch_parquet_drop(x);
   x->body.len = x->head;
   x->body.data[x->head] = 0;
+  weigh(d, x);
   x->rows = 0;
   x->npiece = 0;
 }
@@ -134,7 +145,7 @@ static int batch_in(ch *d, void *user, cq_error *err) {
 
 static int batch_send(ch *d, ch_table *x, cq_error *err) {
   const char *table = x->table->def->name;
-  ch_ask q = {.body = x->body.data, .nbody = x->body.len, .once = 1};
+  ch_ask q = {.once = 1};
   char *ids = ch_insert_ids(x->run->group, x->run->source);
   char *id =
       ids ? cq_mprintf("%s%s_%lld", ids, table, (long long)++x->batches) : NULL;
@@ -145,6 +156,9 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
   cq_buf statement;
 
   cq_buf_init(&statement, SIZE_MAX);
+  if (rc == CQ_OK && x->rows_of) rc = ch_parquet_end(x, err);
+  q.body = x->body.data;
+  q.nbody = x->body.len;
   if (rc == CQ_OK && d->stage) {
     rc = ch_stage_put(d, x, id, &statement, err);
     q.body = statement.data;
@@ -354,12 +368,40 @@ static int make_room(ch *d, cq_error *err) {
     ch_table *most = NULL;
 
     for (ch_table *x = d->first; x; x = x->next)
-      if (x->rows && !x->why.code && (!most || x->body.len > most->body.len))
+      if (x->rows && !x->why.code && (!most || x->weight > most->weight))
         most = x;
     if (!most) break;
     rc = flush_later(d, most, err);
   }
   return rc;
+}
+
+static int is_full(const ch *d, const ch_table *x) {
+  return x->rows >= d->o->gather.rows ||
+         (int64_t)x->weight >= d->o->gather.bytes;
+}
+
+/* A file cannot be cut: rows of a unit that fails are sent, and removed. */
+static int write_parquet(ch *d, ch_table *x, cq_dest_unit *u,
+                         const cq_dest_rows *rows, cq_error *err) {
+  int rc = CQ_OK, n;
+
+  for (int i = 0; i < rows->batch->nrow && rc == CQ_OK; i += n) {
+    int64_t room = d->o->gather.rows - x->rows;
+
+    n = rows->batch->nrow - i;
+    if (n > room) n = (int)room;
+    if (!x->rows) x->since_ms = cq_mono_ms();
+    rc = ch_parquet_add(d, x, u, rows, i, n, err);
+    if (rc) {
+      x->why = *err; /* the batch is not whole any more */
+      break;
+    }
+    x->rows += n;
+    weigh(d, x);
+    if (is_full(d, x)) rc = flush_now(d, x, err);
+  }
+  return rc ? rc : make_room(d, err);
 }
 
 int ch_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
@@ -372,6 +414,7 @@ int ch_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   size_t from;
 
   if (rc) return rc;
+  if (x->as_parquet) return write_parquet(d, x, u, rows, err);
   cq_buf_init(&first, CQ_MAX_SPEC_BYTES);
   cq_arena_init(&scratch);
   add_first(&first, x, r, u, &scratch);
@@ -389,13 +432,11 @@ int ch_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
     if (!last && have < d->o->gather.rows &&
         (int64_t)(x->body.len - x->head) < d->o->gather.bytes)
       continue;
-    d->gathered += x->body.len - from;
     x->rows = have;
+    weigh(d, x);
     if (add_piece(x, unit_key(u), from, i + 1 - from_row))
       rc = cq_error_nomem(err);
-    if (rc == CQ_OK && (have >= d->o->gather.rows ||
-                        (int64_t)(x->body.len - x->head) >= d->o->gather.bytes))
-      rc = flush_now(d, x, err);
+    if (rc == CQ_OK && is_full(d, x)) rc = flush_now(d, x, err);
     from = x->body.len;
     from_row = i + 1;
     if (!x->rows) x->since_ms = cq_mono_ms();
@@ -432,7 +473,7 @@ static void cut_unit(ch *d, ch_table *x, const cq_dest_unit *u) {
   x->npiece = n;
   x->body.len -= shift;
   if (shift) x->body.data[x->body.len] = 0;
-  d->gathered -= shift;
+  weigh(d, x);
   x->rows -= cut;
   x->dropped += u->rows - cut;
 }

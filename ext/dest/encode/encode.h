@@ -16,6 +16,8 @@ typedef struct cq_encode_options {
   const cq_dest_table *table;
   const void *format; /* what the format's `spec` has read, or NULL */
   int athena;         /* names as Athena takes them: see object.h */
+  int64_t *row;       /* or NULL: a last column, _cq_row, has the number of each
+                         row, from this on; of Parquet alone */
 } cq_encode_options;
 
 typedef struct cq_encode_ops {

@@ -30,7 +30,7 @@ typedef struct parquet {
   cq_encoder base;
   cq_encode_options o;
   pq_spec spec;
-  int wide;
+  int cells, wide; /* columns of the table; and of the file */
   pq_column *columns;
   cq_buf groups; /* RowGroups of the footer */
   size_t ngroup;
@@ -111,7 +111,7 @@ static void parquet_close(cq_encoder *e) {
 }
 
 static const char *column_name(parquet *p, int i) {
-  const char *name = cq_dest_column(p->o.table, i);
+  const char *name = i < p->cells ? cq_dest_column(p->o.table, i) : "_cq_row";
   cq_buf b;
 
   if (!p->o.athena) return name;
@@ -134,7 +134,8 @@ static int parquet_open(const cq_encode_options *o, cq_buf *out, cq_encoder **e,
   p->base.ops = &cq_encode_parquet;
   p->o = *o;
   p->spec = o->format ? *(const pq_spec *)o->format : usual;
-  p->wide = cq_dest_width(o->table);
+  p->cells = cq_dest_width(o->table);
+  p->wide = p->cells + (o->row != NULL);
   p->columns = cq_calloc((size_t)p->wide, sizeof *p->columns);
   if (!p->columns) {
     parquet_close(&p->base);
@@ -142,12 +143,12 @@ static int parquet_open(const cq_encode_options *o, cq_buf *out, cq_encoder **e,
   }
   for (int i = 0; i < p->wide; i++) {
     pq_column *c = &p->columns[i];
-    int type = cq_dest_type(o->table, i);
+    int type = i < p->cells ? cq_dest_type(o->table, i) : CQ_INTEGER;
 
     c->list = (type & CQ_LIST) && p->spec.lists;
     c->type = !(type & CQ_LIST) ? type : c->list ? type & ~CQ_LIST : CQ_JSON;
     c->physical = physical_of(c->type, &p->spec);
-    c->optional = i >= CQ_META || !cq_dest_metas[i].not_null;
+    c->optional = i < CQ_META ? !cq_dest_metas[i].not_null : i < p->cells;
     c->stats = !c->list && c->type != CQ_JSON && c->type != CQ_BLOB &&
                c->type != CQ_BOOLEAN && c->type != CQ_DECIMAL;
     cq_buf_init(&c->def, SIZE_MAX / 4);
@@ -206,7 +207,7 @@ static int put_row(parquet *p, cq_dest_unit *u, const cq_dest_rows *rows,
                    int row) {
   int rc = CQ_OK;
 
-  for (int i = 0; i < p->wide && rc == CQ_OK; i++) {
+  for (int i = 0; i < p->cells && rc == CQ_OK; i++) {
     pq_column *c = &p->columns[i];
     cq_value v = cq_dest_cell(p->o.run, u, rows, row, i);
 
@@ -222,6 +223,11 @@ static int put_row(parquet *p, cq_dest_unit *u, const cq_dest_rows *rows,
       rc = cq_parquet_value(c, &v);
     else
       rc = CQ_ERROR; /* a meta column is never NULL */
+  }
+  if (rc == CQ_OK && p->o.row) {
+    cq_value v = cq_value_int((*p->o.row)++);
+
+    rc = cq_parquet_value(&p->columns[p->cells], &v);
   }
   return rc;
 }
@@ -273,7 +279,7 @@ static int parquet_rows(cq_encoder *e, cq_dest_unit *u,
                                            p->o.table->def->name)
                             : cq_error_nomem(err);
     p->in_group++;
-    for (int i = CQ_META; i < p->wide; i++) {
+    for (int i = CQ_META; i < p->cells; i++) {
       const cq_value *v =
           &cq_batch_row(rows->batch, r)[p->o.table->cols[i - CQ_META]];
 
