@@ -18,6 +18,13 @@ typedef struct cq_encode_options {
   int athena;         /* names as Athena takes them: see object.h */
   int64_t *row;       /* or NULL: a last column, _cq_row, has the number of each
                          row, from this on; of Parquet alone */
+  /* A compressor that the files of a caller share, made where it is NULL and
+   * freed by the caller; or NULL: each has its own. */
+  struct ZSTD_CCtx_s **zstd;
+  /* Called between pieces of what `rows`, `flush` and `end` append, so that it
+   * may take them from `out`; or NULL. */
+  int (*pass)(void *user, cq_buf *out, cq_error *err);
+  void *user;
 } cq_encode_options;
 
 typedef struct cq_encode_ops {

@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "cq.h"
 
-/* A little less than 4 MiB: a buffer of one large column doubles when it is
- * full, and this one is not. */
-enum { GROUP_BYTES = (4 << 20) - (128 << 10) };
+enum { GROUP_BYTES = 4 << 20 };
 
 typedef struct pq_spec {
   pq_codec codec;
@@ -37,6 +36,7 @@ typedef struct parquet {
   int64_t rows, in_group, offset; /* offset: bytes put out so far */
   cq_arena arena;                 /* names */
   cq_arena elements;              /* of the list at hand */
+  struct ZSTD_CCtx_s *zstd;       /* its own, where it is given none */
 } parquet;
 
 static int read_spec(cq_arena *a, const cq_node *map, const void **out,
@@ -107,6 +107,7 @@ static void parquet_close(cq_encoder *e) {
   cq_buf_clear(&p->groups);
   cq_arena_clear(&p->arena);
   cq_arena_clear(&p->elements);
+  ZSTD_freeCCtx(p->zstd);
   cq_free(p);
 }
 
@@ -153,7 +154,6 @@ static int parquet_open(const cq_encode_options *o, cq_buf *out, cq_encoder **e,
                c->type != CQ_BOOLEAN && c->type != CQ_DECIMAL;
     cq_buf_init(&c->def, SIZE_MAX / 4);
     cq_buf_init(&c->rep, SIZE_MAX / 4);
-    cq_buf_init(&c->plain, SIZE_MAX / 4);
     cq_buf_init(&c->words, SIZE_MAX / 4);
     c->worth = 1;
     c->name = column_name(p, i);
@@ -248,9 +248,11 @@ static int parquet_flush(cq_encoder *e, cq_buf *out, cq_error *err) {
   for (int i = 0; i < p->wide && rc == CQ_OK; i++) {
     size_t before = out->len;
 
-    rc = cq_parquet_chunk(&p->columns[i], p->spec.codec, p->offset, out,
+    rc = cq_parquet_chunk(&p->columns[i], p->spec.codec,
+                          p->o.zstd ? p->o.zstd : &p->zstd, p->offset, out,
                           &p->groups, &total, err);
     p->offset += (int64_t)(out->len - before);
+    if (rc == CQ_OK && p->o.pass) rc = p->o.pass(p->o.user, out, err);
   }
   cq_thrift_long(&p->groups, &last, 2, total);
   cq_thrift_long(&p->groups, &last, 3, p->in_group);

@@ -49,6 +49,21 @@ typedef enum pq_physical {
 
 typedef enum pq_codec { PQ_PLAIN = 0, PQ_GZIP = 2, PQ_ZSTD = 6 } pq_codec;
 
+/* Values one after the other, in pieces: a single buffer would double as it
+ * grows, and what it grew out of would lie about in the heap, of each file's
+ * each column. */
+typedef struct pq_piece {
+  struct pq_piece *next;
+  size_t len, cap; /* of what follows it in memory */
+} pq_piece;
+typedef struct pq_pieces {
+  pq_piece *first, *last;
+  size_t len, cap; /* of all */
+} pq_pieces;
+static inline const char *pq_piece_data(const pq_piece *p) {
+  return (const char *)(p + 1);
+}
+
 typedef struct pq_column {
   const char *name;
   int type; /* cq_type, of elements where it is a list */
@@ -57,7 +72,7 @@ typedef struct pq_column {
   int stats;          /* least and greatest are of use */
   /* of the row group at hand */
   cq_buf def, rep; /* a byte a value: levels */
-  cq_buf plain;    /* values as Parquet's PLAIN has them; booleans as bytes */
+  pq_pieces plain; /* values as Parquet's PLAIN has them; booleans as bytes */
   size_t nvalue;   /* values, NULLs not counted */
   size_t nnull;
   /* the dictionary: its values in `words`, plain; offsets of each */
@@ -73,12 +88,15 @@ int cq_parquet_value(pq_column *c, const cq_value *v);
 /* An element of a list: rep is 1 but for the first.  v NULL: a list without
  * any, or (empty = 0) no list. */
 int cq_parquet_element(pq_column *c, const cq_value *v, int rep, int empty);
+/* The memory that it takes. */
 size_t cq_parquet_kept(const pq_column *c);
 /* Appends the column's pages to out and its ColumnChunk to meta; *total gets
  * the bytes before compression added.  `offset` is where out's end is in the
- * file.  Then the column is empty. */
-int cq_parquet_chunk(pq_column *c, pq_codec codec, int64_t offset, cq_buf *out,
-                     cq_buf *meta, int64_t *total, cq_error *err);
+ * file.  Then the column is empty.  A compressor is made in *zstd where there
+ * is none; it is the caller's. */
+int cq_parquet_chunk(pq_column *c, pq_codec codec, struct ZSTD_CCtx_s **zstd,
+                     int64_t offset, cq_buf *out, cq_buf *meta, int64_t *total,
+                     cq_error *err);
 void cq_parquet_column_clear(pq_column *c);
 
 #endif

@@ -14,6 +14,9 @@ enum {
   WORDS_SURE = 256,        /* values before it is judged */
   STAT_MAX = 64,           /* bytes of a least or greatest value */
   LEVEL = 3,
+  PIECE_MIN = 256, /* of values that stand one after the other */
+  PIECE_MAX = 64 << 10,
+  HEAD_MAX = 64, /* bytes of a page's head */
   PAGE_DATA = 0,
   PAGE_WORDS = 2,
   AS_PLAIN = 0,
@@ -25,10 +28,88 @@ static size_t width_of(const pq_column *c) {
   return c->physical == PQ_INT32 ? 4 : c->physical == PQ_FIXED ? 16 : 8;
 }
 
+/* ---- values one after the other ------------------------------------------------- */
+
+static void pieces_clear(pq_pieces *s) {
+  for (pq_piece *p = s->first, *next; p; p = next) {
+    next = p->next;
+    cq_free(p);
+  }
+  memset(s, 0, sizeof *s);
+}
+
+static int pieces_add(pq_pieces *s, const char *from, size_t n) {
+  while (n) {
+    pq_piece *p = s->last;
+    size_t take = p ? p->cap - p->len : 0;
+
+    if (!take) {
+      /* As much again as there is, since most columns stay small. */
+      size_t cap = s->cap < PIECE_MIN   ? PIECE_MIN
+                   : s->cap < PIECE_MAX ? s->cap
+                                        : PIECE_MAX;
+
+      p = cq_malloc(sizeof *p + cap);
+      if (!p) return CQ_NOMEM;
+      p->next = NULL;
+      p->len = 0;
+      p->cap = take = cap;
+      if (s->last)
+        s->last->next = p;
+      else
+        s->first = p;
+      s->last = p;
+      s->cap += cap;
+    }
+    if (take > n) take = n;
+    memcpy((char *)(p + 1) + p->len, from, take);
+    p->len += take;
+    s->len += take;
+    from += take;
+    n -= take;
+  }
+  return CQ_OK;
+}
+
+/* Where a reader of pieces is. */
+typedef struct pq_place {
+  const pq_piece *piece;
+  size_t at;
+} pq_place;
+
+/* Its next n bytes, which are there: where they stand, or copied (arena) where
+ * they are in several pieces.  NULL: no memory. */
+static const char *pieces_next(pq_place *w, size_t n, cq_arena *a) {
+  const char *whole = NULL;
+  char *to;
+
+  while (w->piece && w->at == w->piece->len) {
+    w->piece = w->piece->next;
+    w->at = 0;
+  }
+  if (w->piece && w->piece->len - w->at >= n) {
+    whole = pq_piece_data(w->piece) + w->at;
+    w->at += n;
+    return whole;
+  }
+  whole = to = cq_arena_alloc(a, n ? n : 1);
+  for (size_t got = 0, take; to && got < n && w->piece; got += take) {
+    take = w->piece->len - w->at;
+    if (take > n - got) take = n - got;
+    memcpy(to + got, pq_piece_data(w->piece) + w->at, take);
+    w->at += take;
+    if (w->at == w->piece->len) {
+      w->piece = w->piece->next;
+      w->at = 0;
+    }
+  }
+  return whole;
+}
+
 void cq_parquet_column_clear(pq_column *c) {
   cq_buf_clear(&c->def);
   cq_buf_clear(&c->rep);
-  cq_buf_clear(&c->plain);
+  pieces_clear(&c->plain);
   cq_buf_clear(&c->words);
   cq_free(c->at);
   cq_free(c->index);
@@ -40,8 +121,8 @@ void cq_parquet_column_clear(pq_column *c) {
 }
 
 size_t cq_parquet_kept(const pq_column *c) {
-  return c->def.len + c->rep.len + c->plain.len + c->words.len +
-         c->nindex * sizeof *c->index + c->nword * sizeof *c->at +
+  return c->def.cap + c->rep.cap + c->plain.cap + c->words.cap +
+         c->capindex * sizeof *c->index + c->capword * sizeof *c->at +
          c->nslot * sizeof *c->slots;
 }
 
@@ -84,12 +165,14 @@ static int more_slots(pq_column *c) {
 }
 
 /* It does not pay: what was gathered stands one after the other. */
-static void give_up(pq_column *c) {
+static int give_up(pq_column *c) {
+  int rc = CQ_OK;
+
   c->worth = 0;
-  for (size_t i = 0; i < c->nindex; i++) {
+  for (size_t i = 0; i < c->nindex && rc == CQ_OK; i++) {
     const char *w = c->words.data + c->at[c->index[i]];
 
-    cq_buf_add(&c->plain, w, word_size(c, w));
+    rc = pieces_add(&c->plain, w, word_size(c, w));
   }
   cq_buf_clear(&c->words);
   cq_free(c->at);
@@ -97,6 +180,7 @@ static void give_up(pq_column *c) {
   cq_free(c->slots);
   c->at = c->index = c->slots = NULL;
   c->nword = c->capword = c->nindex = c->capindex = c->nslot = 0;
+  return rc;
 }
 
 static int put(pq_column *c, const char *p, size_t n) {
@@ -105,12 +189,10 @@ static int put(pq_column *c, const char *p, size_t n) {
   c->nvalue++;
   if (c->worth &&
       (n > 4096 || c->nword >= WORDS_MAX || c->words.len > WORDS_BYTES ||
-       (c->nindex >= WORDS_SURE && c->nword > c->nindex / 4 * 3)))
-    give_up(c);
-  if (!c->worth) {
-    cq_buf_add(&c->plain, p, n);
-    return c->plain.rc;
-  }
+       (c->nindex >= WORDS_SURE && c->nword > c->nindex / 4 * 3)) &&
+      give_up(c))
+    return CQ_NOMEM;
+  if (!c->worth) return pieces_add(&c->plain, p, n);
   if (2 * (c->nword + 1) > c->nslot && more_slots(c)) return CQ_NOMEM;
   if (cq_grow(&c->index, &c->capindex, c->nindex, sizeof *c->index))
     return CQ_NOMEM;
@@ -169,6 +251,7 @@ static int put_text(pq_column *c, const cq_value *v) {
  * on: the least significant byte first. */
 static int put_value(pq_column *c, const cq_value *v) {
   char fixed[16];
+  char yes;
   int64_t i;
   int32_t d;
   double r;
@@ -176,8 +259,8 @@ static int put_value(pq_column *c, const cq_value *v) {
   switch (c->physical) {
   case PQ_BOOLEAN:
     c->nvalue++;
-    cq_buf_byte(&c->plain, (char)(v->u.i != 0));
-    return c->plain.rc;
+    yes = (char)(v->u.i != 0);
+    return pieces_add(&c->plain, &yes, 1);
   case PQ_INT32:
     d = cq_cell_days(v);
     return put(c, (const char *)&d, 4);
@@ -250,21 +333,48 @@ static int compare(const pq_column *c, const char *a, const char *b) {
   }
 }
 
+static void extend(const pq_column *c, const char *p, const char **least,
+                   const char **most) {
+  if (!*least || compare(c, p, *least) < 0) *least = p;
+  if (!*most || compare(c, p, *most) > 0) *most = p;
+}
+
+/* The next value of those that stand one after the other; NULL: no memory. */
+static const char *next_value(const pq_column *c, pq_place *w, cq_arena *a) {
+  size_t n = width_of(c);
+  pq_place here = *w;
+  const char *size;
+  uint32_t bytes;
+
+  if (c->physical == PQ_BYTES) {
+    size = pieces_next(&here, 4, a);
+    if (!size) return NULL;
+    memcpy(&bytes, size, 4);
+    n = 4 + (size_t)bytes;
+  }
+  return pieces_next(w, n, a);
+}
+
 static void statistics(const pq_column *c, cq_buf *meta, int *last) {
-  const cq_buf *from = c->worth ? &c->words : &c->plain;
-  const char *least = NULL, *most = NULL;
+  const char *least = NULL, *most = NULL, *p = "";
+  pq_place w = {c->plain.first, 0};
+  cq_arena parted; /* values that are in two pieces */
   int in = 0;
 
+  cq_arena_init(&parted);
   cq_thrift_struct(meta, last, 12);
   cq_thrift_long(meta, &in, 3, (int64_t)c->nnull);
-  if (c->stats)
-    for (size_t at = 0; at < from->len;) {
-      const char *p = from->data + at;
-
-      if (!least || compare(c, p, least) < 0) least = p;
-      if (!most || compare(c, p, most) > 0) most = p;
-      at += word_size(c, p);
+  if (c->stats && c->worth)
+    for (size_t at = 0; at < c->words.len; at += word_size(c, p)) {
+      p = c->words.data + at;
+      extend(c, p, &least, &most);
     }
+  else if (c->stats)
+    for (size_t i = 0; i < c->nvalue && p; i++) {
+      p = next_value(c, &w, &parted);
+      if (p) extend(c, p, &least, &most);
+    }
+  if (!p) meta->rc = CQ_NOMEM;
   if (least) {
     size_t skip = c->physical == PQ_BYTES ? 4 : 0;
     size_t n = word_size(c, least) - skip, m = word_size(c, most) - skip;
@@ -283,43 +393,44 @@ static void statistics(const pq_column *c, cq_buf *meta, int *last) {
     }
   }
   cq_thrift_stop(meta);
+  cq_arena_clear(&parted);
 }
 
 /* ---- pages --------------------------------------------------------------------------------- */
 
-/* A page's body: levels, then values that stand where they were gathered. */
+/* A page's body: levels or words, then values that stand where they were
+ * gathered. */
 typedef struct pq_body {
-  const cq_buf *part[2];
+  const cq_buf *head;
+  const pq_pieces *values; /* or NULL */
 } pq_body;
 
-static const cq_buf none = {NULL, 0, 0, 0, CQ_OK};
-
 static size_t body_size(const pq_body *b) {
-  return b->part[0]->len + b->part[1]->len;
+  return b->head->len + (b->values ? b->values->len : 0);
 }
 
-static int squeeze_zstd(const pq_body *in, cq_buf *out, cq_error *err) {
+static int squeeze_zstd(const pq_body *in, ZSTD_CCtx **zstd, cq_buf *out,
+                        cq_error *err) {
   size_t most = ZSTD_compressBound(body_size(in)), left = 1;
-  ZSTD_CCtx *z = ZSTD_createCCtx();
+  const pq_piece *next = in->values ? in->values->first : NULL;
+  ZSTD_inBuffer from = {in->head->data, in->head->len, 0};
   ZSTD_outBuffer to = {NULL, most, 0};
 
-  if (!z || cq_buf_reserve(out, most)) {
-    ZSTD_freeCCtx(z);
-    return cq_error_nomem(err);
-  }
+  if (!*zstd) *zstd = ZSTD_createCCtx();
+  if (!*zstd || cq_buf_reserve(out, most)) return cq_error_nomem(err);
   to.dst = out->data + out->len;
-  ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, LEVEL);
-  ZSTD_CCtx_setPledgedSrcSize(z, body_size(in));
-  for (int i = 0; i < 2; i++) {
-    ZSTD_inBuffer from = {in->part[i]->data, in->part[i]->len, 0};
-
+  ZSTD_CCtx_reset(*zstd, ZSTD_reset_session_only);
+  ZSTD_CCtx_setParameter(*zstd, ZSTD_c_compressionLevel, LEVEL);
+  ZSTD_CCtx_setPledgedSrcSize(*zstd, body_size(in));
+  for (;;) {
     do
-      left =
-          ZSTD_compressStream2(z, &to, &from, i ? ZSTD_e_end : ZSTD_e_continue);
-    while (!ZSTD_isError(left) && (i ? left > 0 : from.pos < from.size));
-    if (ZSTD_isError(left)) break;
+      left = ZSTD_compressStream2(*zstd, &to, &from,
+                                  next ? ZSTD_e_continue : ZSTD_e_end);
+    while (!ZSTD_isError(left) && (next ? from.pos < from.size : left > 0));
+    if (ZSTD_isError(left) || !next) break;
+    from = (ZSTD_inBuffer){pq_piece_data(next), next->len, 0};
+    next = next->next;
   }
-  ZSTD_freeCCtx(z);
   if (ZSTD_isError(left))
     return cq_error_set(err, CQ_ERROR, "zstd: %s", ZSTD_getErrorName(left));
   out->len += to.pos;
@@ -327,6 +438,7 @@ static int squeeze_zstd(const pq_body *in, cq_buf *out, cq_error *err) {
 }
 
 static int squeeze_gzip(const pq_body *in, cq_buf *out, cq_error *err) {
+  const pq_piece *next = in->values ? in->values->first : NULL;
   size_t most;
   int rc = Z_OK;
   z_stream z;
@@ -341,10 +453,14 @@ static int squeeze_gzip(const pq_body *in, cq_buf *out, cq_error *err) {
   }
   z.next_out = (Bytef *)out->data + out->len;
   z.avail_out = (uInt)most;
-  for (int i = 0; i < 2; i++) {
-    z.next_in = (Bytef *)in->part[i]->data;
-    z.avail_in = (uInt)in->part[i]->len;
-    rc = deflate(&z, i ? Z_FINISH : Z_NO_FLUSH);
+  z.next_in = (Bytef *)in->head->data;
+  z.avail_in = (uInt)in->head->len;
+  for (;;) {
+    rc = deflate(&z, next ? Z_NO_FLUSH : Z_FINISH);
+    if (!next) break;
+    z.next_in = (Bytef *)(uintptr_t)pq_piece_data(next);
+    z.avail_in = (uInt)next->len;
+    next = next->next;
   }
   deflateEnd(&z);
   if (rc != Z_STREAM_END) return cq_error_set(err, CQ_ERROR, "gzip: no stream");
@@ -352,45 +468,62 @@ static int squeeze_gzip(const pq_body *in, cq_buf *out, cq_error *err) {
   return CQ_OK;
 }
 
-static int squeeze(pq_codec codec, const pq_body *in, cq_buf *out,
-                   cq_error *err) {
-  if (in->part[0]->rc || in->part[1]->rc) return cq_error_nomem(err);
-  if (codec == PQ_ZSTD) return squeeze_zstd(in, out, err);
+static int squeeze(pq_codec codec, ZSTD_CCtx **zstd, const pq_body *in,
+                   cq_buf *out, cq_error *err) {
+  if (in->head->rc) return cq_error_nomem(err);
+  if (codec == PQ_ZSTD) return squeeze_zstd(in, zstd, out, err);
   if (codec == PQ_GZIP) return squeeze_gzip(in, out, err);
-  for (int i = 0; i < 2; i++)
-    cq_buf_add(out, in->part[i]->data, in->part[i]->len);
+  cq_buf_add(out, in->head->data, in->head->len);
+  for (const pq_piece *p = in->values ? in->values->first : NULL; p;
+       p = p->next)
+    cq_buf_add(out, pq_piece_data(p), p->len);
   return out->rc ? cq_error_nomem(err) : CQ_OK;
 }
 
-/* A page's head and its body; *total grows by what it would be uncompressed. */
-static int page(int kind, size_t values, int encoding, pq_codec codec,
-                const pq_body *body, cq_buf *out, int64_t *total,
-                cq_error *err) {
-  cq_buf small, head;
-  int last = 0, in = 0, rc;
+static void page_head(int kind, size_t values, int encoding, size_t plain,
+                      size_t small, cq_buf *head) {
+  int last = 0, in = 0;
 
-  cq_buf_init(&small, SIZE_MAX / 4);
-  cq_buf_init(&head, 4096);
-  rc = squeeze(codec, body, &small, err);
-  cq_thrift_int(&head, &last, 1, kind);
-  cq_thrift_int(&head, &last, 2, (int64_t)body_size(body));
-  cq_thrift_int(&head, &last, 3, (int64_t)small.len);
-  cq_thrift_struct(&head, &last, kind == PAGE_DATA ? 5 : 7);
-  cq_thrift_int(&head, &in, 1, (int64_t)values);
-  cq_thrift_int(&head, &in, 2, encoding);
+  cq_thrift_int(head, &last, 1, kind);
+  cq_thrift_int(head, &last, 2, (int64_t)plain);
+  cq_thrift_int(head, &last, 3, (int64_t)small);
+  cq_thrift_struct(head, &last, kind == PAGE_DATA ? 5 : 7);
+  cq_thrift_int(head, &in, 1, (int64_t)values);
+  cq_thrift_int(head, &in, 2, encoding);
   if (kind == PAGE_DATA) {
-    cq_thrift_int(&head, &in, 3, AS_RLE);
-    cq_thrift_int(&head, &in, 4, AS_RLE);
+    cq_thrift_int(head, &in, 3, AS_RLE);
+    cq_thrift_int(head, &in, 4, AS_RLE);
   }
-  cq_thrift_stop(&head);
-  cq_thrift_stop(&head);
+  cq_thrift_stop(head);
+  cq_thrift_stop(head);
+}
+
+/* A page's head and its body; *total grows by what it would be uncompressed.
+ * The head says how long the body has become: that is put behind the room for
+ * a head, and moved to it. */
+static int page(int kind, size_t values, int encoding, pq_codec codec,
+                ZSTD_CCtx **zstd, const pq_body *body, cq_buf *out,
+                int64_t *total, cq_error *err) {
+  static const char room[HEAD_MAX];
+  size_t start = out->len, small;
+  cq_buf head;
+  int rc;
+
+  cq_buf_init(&head, HEAD_MAX);
+  cq_buf_add(out, room, HEAD_MAX);
+  rc = squeeze(codec, zstd, body, out, err);
   if (rc == CQ_OK) {
-    cq_buf_add(out, head.data, head.len);
-    cq_buf_add(out, small.data, small.len);
-    *total += (int64_t)(head.len + body_size(body));
-    if (out->rc || head.rc) rc = cq_error_nomem(err);
+    small = out->len - start - HEAD_MAX;
+    page_head(kind, values, encoding, body_size(body), small, &head);
+    if (head.rc) rc = cq_error_nomem(err);
   }
-  cq_buf_clear(&small);
+  if (rc == CQ_OK) {
+    memcpy(out->data + start, head.data, head.len);
+    memmove(out->data + start + head.len, out->data + start + HEAD_MAX, small);
+    out->len = start + head.len + small;
+    out->data[out->len] = '\0';
+    *total += (int64_t)(head.len + body_size(body));
+  }
   cq_buf_clear(&head);
   return rc;
 }
@@ -416,14 +549,17 @@ static void levels(const cq_buf *in, uint32_t most, uint32_t *room,
   memcpy(out->data + at, &n, 4);
 }
 
-static void pack_booleans(const cq_buf *in, cq_buf *out) {
-  for (size_t i = 0; i < in->len; i += 8) {
-    int byte = 0;
+static void pack_booleans(const pq_pieces *in, cq_buf *out) {
+  int byte = 0, bits = 0;
 
-    for (size_t k = 0; k < 8 && i + k < in->len; k++)
-      byte |= in->data[i + k] << k;
-    cq_buf_byte(out, (char)byte);
-  }
+  for (const pq_piece *p = in->first; p; p = p->next)
+    for (size_t i = 0; i < p->len; i++) {
+      byte |= pq_piece_data(p)[i] << bits;
+      if (++bits < 8) continue;
+      cq_buf_byte(out, (char)byte);
+      byte = bits = 0;
+    }
+  if (bits) cq_buf_byte(out, (char)byte);
 }
 
 /* What stands before the values, and values that have to be packed. */
@@ -436,8 +572,8 @@ static int data_body(const pq_column *c, cq_buf *packed, pq_body *body) {
     levels(&c->def, c->list ? 3 : 1, room, packed);
     cq_free(room);
   }
-  body->part[0] = packed;
-  body->part[1] = &none;
+  body->head = packed;
+  body->values = NULL;
   if (c->worth) {
     int width = bits_for((uint32_t)(c->nword ? c->nword - 1 : 0));
 
@@ -446,7 +582,7 @@ static int data_body(const pq_column *c, cq_buf *packed, pq_body *body) {
   } else if (c->physical == PQ_BOOLEAN) {
     pack_booleans(&c->plain, packed);
   } else {
-    body->part[1] = &c->plain;
+    body->values = &c->plain;
   }
   return packed->rc;
 }
@@ -480,22 +616,25 @@ static void chunk_meta(const pq_column *c, pq_codec codec, int64_t words,
   cq_thrift_stop(meta);
 }
 
-int cq_parquet_chunk(pq_column *c, pq_codec codec, int64_t offset, cq_buf *out,
-                     cq_buf *meta, int64_t *total, cq_error *err) {
+int cq_parquet_chunk(pq_column *c, pq_codec codec, struct ZSTD_CCtx_s **zstd,
+                     int64_t offset, cq_buf *out, cq_buf *meta, int64_t *total,
+                     cq_error *err) {
   size_t start = out->len, entries = c->optional ? c->def.len : c->nvalue;
   int64_t words = -1, data, plain = 0;
-  pq_body body = {{&none, &c->words}};
+  pq_body body = {&c->words, NULL};
   cq_buf packed;
   int rc = CQ_OK;
 
   cq_buf_init(&packed, SIZE_MAX / 4);
   /* Each value once is no dictionary. */
-  if (c->worth && (c->physical == PQ_BOOLEAN || c->nword == c->nindex))
-    give_up(c);
-  if (c->plain.rc || c->words.rc) rc = cq_error_nomem(err);
+  if (c->worth && (c->physical == PQ_BOOLEAN || c->nword == c->nindex) &&
+      give_up(c))
+    rc = cq_error_nomem(err);
+  if (rc == CQ_OK && c->words.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && c->worth) {
     words = offset;
-    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, &body, out, &plain, err);
+    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, zstd, &body, out, &plain,
+              err);
   }
   data = offset + (int64_t)(out->len - start);
   if (rc == CQ_OK && data_body(c, &packed, &body)) rc = cq_error_nomem(err);
@@ -503,8 +642,8 @@ int cq_parquet_chunk(pq_column *c, pq_codec codec, int64_t offset, cq_buf *out,
     rc = cq_error_set(err, CQ_TOOBIG, "column %s: a page would be %zu bytes",
                       c->name, body_size(&body));
   if (rc == CQ_OK)
-    rc = page(PAGE_DATA, entries, c->worth ? AS_WORDS : AS_PLAIN, codec, &body,
-              out, &plain, err);
+    rc = page(PAGE_DATA, entries, c->worth ? AS_WORDS : AS_PLAIN, codec, zstd,
+              &body, out, &plain, err);
   cq_buf_clear(&packed);
   if (rc == CQ_OK)
     chunk_meta(c, codec, words, data, plain, (int64_t)(out->len - start),

@@ -32,8 +32,8 @@
 enum {
   OBJ_SMALL_MAX = 256 << 20, /* a state file, a journal */
   OBJ_BIG_UNIT = 4 << 20,    /* packed rows: beyond, files of its own */
-  OBJ_WAITING = 6 << 20,     /* packed rows of all units that wait */
-  OBJ_MEMORY = 10 << 20,     /* of all files that are being written */
+  OBJ_WAITING = 5 << 20,     /* packed rows of all units that wait */
+  OBJ_MEMORY = 8 << 20,      /* of all files that are being written */
   OBJ_HAND_ON = 256 << 10,   /* encoded bytes that go on in one piece */
   OBJ_OPEN = 48              /* objects open at once */
 };
@@ -66,6 +66,7 @@ typedef struct obj_done {
 /* A file that is being written. */
 typedef struct obj_out {
   struct obj_out *next; /* of the run */
+  struct obj_dest *dest;
   obj_table *table;
   size_t file; /* in table->files */
   cq_encoder *e;
@@ -147,11 +148,12 @@ typedef struct obj_dest {
   cq_dest_def def;
   char *owner;
   obj_run *runs;
-  size_t waiting; /* packed rows of units */
-  size_t grown;   /* encoded since memory was looked at */
-  int nopen;      /* objects begun */
-  int full;       /* commit as soon as possible */
-  void *squeezer; /* squeeze.c */
+  size_t waiting;           /* packed rows of units */
+  size_t grown;             /* encoded since memory was looked at */
+  int nopen;                /* objects begun */
+  int full;                 /* commit as soon as possible */
+  void *squeezer;           /* squeeze.c */
+  struct ZSTD_CCtx_s *zstd; /* of encoders */
 } obj_dest;
 
 static inline obj_dest *obj_of(cq_dest *d) {

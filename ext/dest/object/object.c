@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 #include <unistd.h>
 
 /* ---- runs and tables ------------------------------------------------------------- */
@@ -184,6 +185,7 @@ void cq_object_close(cq_dest *base) {
     obj_run_free(d, run);
   }
   obj_squeeze_free(d->squeezer);
+  ZSTD_freeCCtx(d->zstd);
   d->store->ops->close(d->store);
   cq_free(d->base.name);
   cq_free(d->owner);

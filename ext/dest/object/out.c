@@ -40,50 +40,6 @@ static void free_out(obj_out *o) {
   cq_free(o);
 }
 
-int obj_out_open(obj_dest *d, obj_table *t, int own, obj_out **out,
-                 cq_error *err) {
-  cq_encode_options eo = {.run = t->run->r,
-                          .table = t->t,
-                          .format = d->o.format_spec,
-                          .athena = d->o.athena};
-  obj_out *o = cq_calloc(1, sizeof *o);
-  obj_file *f;
-  int rc;
-
-  *out = NULL;
-  if (!o) return cq_error_nomem(err);
-  if (cq_grow(&t->files, &t->capfile, t->nfile, sizeof *t->files)) {
-    cq_free(o);
-    return cq_error_nomem(err);
-  }
-  f = &t->files[t->nfile];
-  memset(f, 0, sizeof *f);
-  o->table = t;
-  o->file = t->nfile;
-  o->own = own;
-  o->opened_ms = cq_mono_ms();
-  cq_buf_init(&o->out, SIZE_MAX / 4);
-  o->next = t->run->outs;
-  t->run->outs = o;
-  f->key = obj_file_key(d, t);
-  o->sum = EVP_MD_CTX_new();
-  if (!f->key || !o->sum ||
-      EVP_DigestInit_ex(o->sum, EVP_sha256(), NULL) != 1) {
-    cq_free(f->key);
-    free_out(o);
-    return cq_error_nomem(err);
-  }
-  t->nfile++;
-  rc = d->o.format->open(&eo, &o->out, &o->e, err);
-  if (rc) {
-    f->gone = 1;
-    free_out(o);
-    return rc;
-  }
-  *out = o;
-  return CQ_OK;
-}
-
 static int begin(obj_dest *d, obj_out *o, cq_error *err) {
   static const char *const encodings[] = {NULL, "gzip", "zstd"};
   cq_object_kind kind = {d->o.format->media, encodings[d->o.compression]};
@@ -123,6 +79,61 @@ static int hand_on(obj_dest *d, obj_out *o, cq_error *err) {
   else
     cq_buf_reset(&o->out);
   return rc;
+}
+
+/* A row group goes on column by column. */
+static int pass_on(void *user, cq_buf *out, cq_error *err) {
+  obj_out *o = user;
+
+  return out->len >= OBJ_HAND_ON ? hand_on(o->dest, o, err) : CQ_OK;
+}
+
+int obj_out_open(obj_dest *d, obj_table *t, int own, obj_out **out,
+                 cq_error *err) {
+  cq_encode_options eo = {.run = t->run->r,
+                          .table = t->t,
+                          .format = d->o.format_spec,
+                          .athena = d->o.athena,
+                          .zstd = &d->zstd,
+                          .pass = pass_on};
+  obj_out *o = cq_calloc(1, sizeof *o);
+  obj_file *f;
+  int rc;
+
+  *out = NULL;
+  if (!o) return cq_error_nomem(err);
+  if (cq_grow(&t->files, &t->capfile, t->nfile, sizeof *t->files)) {
+    cq_free(o);
+    return cq_error_nomem(err);
+  }
+  f = &t->files[t->nfile];
+  memset(f, 0, sizeof *f);
+  eo.user = o;
+  o->dest = d;
+  o->table = t;
+  o->file = t->nfile;
+  o->own = own;
+  o->opened_ms = cq_mono_ms();
+  cq_buf_init(&o->out, SIZE_MAX / 4);
+  o->next = t->run->outs;
+  t->run->outs = o;
+  f->key = obj_file_key(d, t);
+  o->sum = EVP_MD_CTX_new();
+  if (!f->key || !o->sum ||
+      EVP_DigestInit_ex(o->sum, EVP_sha256(), NULL) != 1) {
+    cq_free(f->key);
+    free_out(o);
+    return cq_error_nomem(err);
+  }
+  t->nfile++;
+  rc = d->o.format->open(&eo, &o->out, &o->e, err);
+  if (rc) {
+    f->gone = 1;
+    free_out(o);
+    return rc;
+  }
+  *out = o;
+  return CQ_OK;
 }
 
 int obj_out_rows(obj_dest *d, obj_out *o, cq_dest_unit *u,
