@@ -148,6 +148,7 @@ typedef struct cq_batch {
   cq_block **blocks; /* pages that cells borrow from */
   size_t nblock, capblock;
   int64_t warnings; /* values replaced or kept as text on the way */
+  int64_t nulls;    /* records that are null, and so no rows */
 } cq_batch;
 cq_batch *cq_batch_new(int ncol);
 cq_value *cq_batch_add(cq_batch *b); /* a new row, all NULL; NULL on OOM;

@@ -115,10 +115,19 @@ typedef enum cq_tstate {
 } cq_tstate;
 cq_tstate cq_transfer_state(cq_transfer *t);
 int cq_transfer_status(const cq_transfer *t); /* HTTP status, 0 = none */
-const char *cq_transfer_header(const cq_transfer *t,
-                               const char *name); /* last value or NULL */
-const char *
-cq_transfer_url(const cq_transfer *t); /* effective, no credentials */
+/* What stands before an answer's body; borrowed. */
+typedef struct cq_head {
+  int status;        /* HTTP status, 0 = none: a file's, or no answer */
+  const char *url;   /* effective, no credentials; "" = none */
+  const char *lines; /* name NUL value NUL ..., as they came */
+  size_t nlines;     /* bytes */
+} cq_head;
+cq_head cq_transfer_head(const cq_transfer *t);
+const char *cq_head_get(const cq_head *h, const char *name); /* last or NULL */
+/* All values of that name as one list (RFC 9110, 5.3); CQ_NOMEM. */
+int cq_head_list(const cq_head *h, const char *name, cq_buf *out);
+/* The lines of `h`, those that `by` names replaced by its own (RFC 9111, 3.2). */
+int cq_head_update(const cq_head *h, const cq_head *by, cq_buf *out);
 /* Takes what has arrived (NULL = nothing now).  Zero-padded as cq_block says. */
 cq_block *cq_transfer_take(cq_transfer *t);
 int cq_transfer_error(const cq_transfer *t,
@@ -144,7 +153,7 @@ void cq_http_wait(cq_http *h, int timeout_ms);
 enum { CQ_CLOCK_US = 240000000 }; /* off by less than that is none */
 void cq_http_clock(cq_http *h, int64_t ahead_us);
 int64_t cq_http_clock_get(cq_http *h);
-int64_t cq_transfer_clock_off(const cq_transfer *t);
+int64_t cq_http_clock_off(cq_http *h, const cq_head *answer);
 
 /* ---- limits ------------------------------------------------------------ */
 /* Same key -> same limiter for the connection's life.  rate per second (0 =
@@ -165,7 +174,7 @@ int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms);
 int64_t cq_http_after_ms(const char *value, int64_t now_us);
 /* The same by a header of this answer, as of its own Date where it has one:
  * what a server says of a time it says by its own clock. */
-int64_t cq_transfer_after_ms(const cq_transfer *t, const char *name);
+int64_t cq_head_after_ms(const cq_head *h, const char *name);
 
 /* ---- the request log: the last N, for cq_requests ---------------------- */
 typedef struct cq_http_entry {

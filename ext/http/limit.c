@@ -186,15 +186,6 @@ int64_t cq_http_after_ms(const char *value, int64_t now_us) {
   return ms > CQ_MAX_WAIT_MS ? CQ_MAX_WAIT_MS : ms;
 }
 
-int64_t cq_transfer_after_ms(const cq_transfer *t, const char *name) {
-  const char *value = cq_transfer_header(t, name);
-  const char *date = cq_transfer_header(t, "date");
-  int64_t now = cq_now_us(), theirs;
-
-  if (date && cq_time_parse(date, strlen(date), &theirs) == CQ_OK) now = theirs;
-  return cq_http_after_ms(value, now);
-}
-
 /* ---- clocks -------------------------------------------------------------- */
 
 void cq_http_clock(cq_http *h, int64_t ahead_us) {
@@ -203,12 +194,4 @@ void cq_http_clock(cq_http *h, int64_t ahead_us) {
 
 int64_t cq_http_clock_get(cq_http *h) {
   return __atomic_load_n(&h->clock_us, __ATOMIC_RELAXED);
-}
-
-int64_t cq_transfer_clock_off(const cq_transfer *t) {
-  const char *date = cq_transfer_header(t, "date");
-  int64_t theirs;
-
-  if (!date || cq_time_parse(date, strlen(date), &theirs)) return 0;
-  return theirs - cq_now_us() - cq_http_clock_get(t->io->http);
 }

@@ -57,15 +57,9 @@ size_t cq_io_on_head(char *p, size_t size, size_t count, void *user) {
 }
 
 const char *cq_io_header(const cq_transfer *t, const char *name) {
-  const char *p = t->head.data, *end = p ? p + t->head.len : p;
+  cq_head h = {t->status, t->url, t->head.data, t->head.len};
 
-  while (p < end) {
-    const char *value = p + strlen(p) + 1;
-
-    if (cq_str_ieq(p, name)) return value;
-    p = value + strlen(value) + 1;
-  }
-  return NULL;
+  return cq_head_get(&h, name);
 }
 
 /* Is the end of the body only the end of the connection?  Later versions than

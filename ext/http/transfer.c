@@ -253,22 +253,15 @@ int cq_transfer_status(const cq_transfer *t) {
   return transfer_has_head(t) ? t->status : 0;
 }
 
-const char *cq_transfer_header(const cq_transfer *t, const char *name) {
-  const char *p, *end, *found = NULL;
+cq_head cq_transfer_head(const cq_transfer *t) {
+  cq_head h = {0, "", NULL, 0};
 
-  if (!transfer_has_head(t) || !t->head.data) return NULL;
-  end = t->head.data + t->head.len;
-  for (p = t->head.data; p < end;) {
-    const char *value = p + strlen(p) + 1;
-
-    if (cq_str_ieq(p, name)) found = value;
-    p = value + strlen(value) + 1;
-  }
-  return found;
-}
-
-const char *cq_transfer_url(const cq_transfer *t) {
-  return transfer_has_head(t) ? t->url : "";
+  if (!transfer_has_head(t)) return h;
+  h.status = t->status;
+  h.url = t->url;
+  h.lines = t->head.data;
+  h.nlines = t->head.data ? t->head.len : 0;
+  return h;
 }
 
 cq_block *cq_transfer_take(cq_transfer *t) {

@@ -68,11 +68,8 @@ static void entry_free(entry *e) {
   if (!e) return;
   cq_free_secret(e->key); /* holds headers */
   cq_block_unref(e->answer.block);
-  cq_free_secret((char *)e->answer.url);
-  cq_free((char *)e->answer.link);
-  cq_free((char *)e->answer.token);
-  cq_free((char *)e->answer.etag);
-  cq_free((char *)e->answer.modified);
+  cq_free_secret((char *)e->answer.head.url);
+  cq_free((char *)e->answer.head.lines);
   cq_free(e);
 }
 
@@ -165,9 +162,25 @@ cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out) {
   return e->in == &c->good ? CQ_CACHE_GOOD : CQ_CACHE_ASK;
 }
 
-static int copy_text(const char *from, const char **to) {
-  *to = from ? cq_strdup(from) : NULL;
-  return from && !*to;
+/* The same text in the copy of the lines that it stands in. */
+static const char *moved(const char *text, const char *from, const char *to) {
+  return text ? to + (text - from) : NULL;
+}
+
+static int entry_copy(entry *e, const char *key, const cq_cached *v) {
+  cq_cached *to = &e->answer;
+  char *lines = cq_malloc(v->head.nlines + 1);
+
+  to->head = v->head;
+  to->head.lines = lines;
+  to->head.url = cq_strdup(v->head.url);
+  e->key = cq_strdup(key);
+  if (!lines || !to->head.url || !e->key) return CQ_NOMEM;
+  if (v->head.nlines) memcpy(lines, v->head.lines, v->head.nlines);
+  to->etag = moved(v->etag, v->head.lines, lines);
+  to->modified = moved(v->modified, v->head.lines, lines);
+  to->block = cq_block_ref(v->block);
+  return CQ_OK;
 }
 
 /* What may go to make room, or NULL. */
@@ -181,13 +194,8 @@ static entry *cache_least(const cq_cache *c) {
 /* What an entry takes, with what the allocator and a block add to each of
  * its pieces. */
 static size_t entry_bytes(const char *key, const cq_cached *v) {
-  const char *const texts[] = {key,      v->url,  v->link,
-                               v->token, v->etag, v->modified};
-  size_t bytes = sizeof(entry) + sizeof(cq_block) + v->block->cap + 4 * 32;
-
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    if (texts[i]) bytes += strlen(texts[i]) + 1 + 16;
-  return bytes;
+  return sizeof(entry) + sizeof(cq_block) + (v->block ? v->block->cap : 0) +
+         strlen(key) + strlen(v->head.url) + v->head.nlines + 5 * 32;
 }
 
 /* A failure to remember is no failure of the query. */
@@ -198,15 +206,10 @@ void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live) {
 
   if (c->ttl_ms <= 0 && c->cursors == 0) return;
   e = bytes > c->max / 4 ? NULL : cq_calloc(1, sizeof *e);
-  if (e && (!(e->key = cq_strdup(key)) || copy_text(v->url, &e->answer.url) ||
-            copy_text(v->link, &e->answer.link) ||
-            copy_text(v->token, &e->answer.token) ||
-            copy_text(v->etag, &e->answer.etag) ||
-            copy_text(v->modified, &e->answer.modified))) {
+  if (e && entry_copy(e, key, v)) {
     entry_free(e);
     e = NULL;
   }
-  if (e) e->answer.block = cq_block_ref(v->block);
   /* What was known before does not hold any more, remembered or not; who takes
    * its place takes its room. */
   old = cache_find(c, key, h);

@@ -12,11 +12,8 @@
 
 typedef struct unit {    /* one request of one call */
   int call, first, nrow; /* rows first .. first + nrow - 1 */
-  cq_fetch *fetch;
-  cq_decoder *decoder;
+  cq_pages pages;
   cq_batch *answer;
-  cq_page_state page;
-  int before; /* records before this page */
   int done;
 } unit;
 
@@ -88,6 +85,7 @@ int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,
       u->call = (int)k;
       u->first = r;
       u->nrow = batch->nrow - r < step ? batch->nrow - r : step;
+      cq_pages_start(&u->pages, &t->calls[k].page, -1, cq_call_decode(sh, k));
       c->left[k]++;
     }
   }
@@ -131,7 +129,7 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   s.rows = rows;
   s.nrow = n;
   s.batched = d->batch > 1;
-  s.page = &u->page;
+  s.page = &u->pages.state;
   memset(&f, 0, sizeof f);
   f.env = c->sh->o->env;
   f.source = c->sh->source;
@@ -141,11 +139,10 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   f.request = d->request;
   f.errors = &d->errors;
   f.limits = &d->limits;
-  f.page = &d->page;
-  f.url = u->page.url;
+  f.url = u->pages.state.url;
   f.live = c->sh->o->live;
   f.priority = 1;
-  rc = cq_fetch_open(&f, &s, &u->fetch, err);
+  rc = cq_fetch_open(&f, &s, &u->pages.fetch, err);
   if (rc == CQ_OK) c->sh->inflight_calls++;
 done:
   cq_free(rows);
@@ -153,14 +150,8 @@ done:
 }
 
 static void unit_stop(cq_calls *c, unit *u) {
-  if (u->fetch) {
-    cq_fetch_stats(u->fetch, c->sh->stats);
-    c->sh->inflight_calls--;
-  }
-  cq_fetch_close(u->fetch);
-  u->fetch = NULL;
-  if (u->decoder) cq_call_decode(c->sh, (size_t)u->call)->close(u->decoder);
-  u->decoder = NULL;
+  if (u->pages.fetch) c->sh->inflight_calls--;
+  cq_pages_drop(&u->pages, c->sh->stats);
 }
 
 static int cell_equal(const cq_value *a, const cq_value *b) {
@@ -256,21 +247,18 @@ static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
 }
 
 static int unit_page(cq_calls *c, unit *u, cq_error *err) {
-  const cq_call *d = &c->sh->table->calls[u->call];
-  const cq_value *env =
-      cq_call_decode(c->sh, (size_t)u->call)->envelope(u->decoder);
-  int go = 0;
-  int rc = cq_page_follow(&d->page, &u->page, u->fetch,
-                          u->answer->nrow - u->before, env, NULL, &go, err);
+  cq_head head = cq_fetch_head(u->pages.fetch);
   cq_scope s = c->base;
+  int go = 0;
+  int rc = cq_pages_follow(&u->pages, NULL, &go, err);
 
-  s.transfer = cq_fetch_transfer(u->fetch);
+  s.answer = &head;
   if (rc == CQ_OK)
     rc = cq_columns_late(c->sh, &s, c->batch, u->first, u->nrow, u->call, err);
   unit_stop(c, u);
-  u->before = u->answer->nrow;
   if (rc)
-    cq_error_prefix(err, "%s: call %s: ", c->sh->table->name, d->name);
+    cq_error_prefix(err, "%s: call %s: ", c->sh->table->name,
+                    c->sh->table->calls[u->call].name);
   else if (go)
     rc = unit_send(c, u, err);
   else {
@@ -280,19 +268,26 @@ static int unit_page(cq_calls *c, unit *u, cq_error *err) {
   return rc;
 }
 
+/* All pages become one cell, or the cells of these rows. */
+static int unit_bounded(const cq_calls *c, const unit *u, cq_error *err) {
+  if (cq_batch_bytes(u->answer) <= CQ_MAX_RECORD_BYTES) return CQ_OK;
+  return cq_error_set(err, CQ_TOOBIG,
+                      "%s: call %s: its answer is longer than %d MiB",
+                      c->sh->table->name, c->sh->table->calls[u->call].name,
+                      (int)(CQ_MAX_RECORD_BYTES >> 20));
+}
+
 static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   cq_scan_shared *sh = c->sh;
-  cq_block *piece;
   cq_error why = {0, ""};
-  const cq_decode_ops *ops = cq_call_decode(sh, (size_t)u->call);
-  int first = !u->decoder, final, rc, yes;
-  cq_outcome o = cq_fetch_poll(u->fetch);
+  int whole, rc, yes;
+  cq_outcome o = cq_fetch_poll(u->pages.fetch);
 
   switch (o) {
   case CQ_F_BUSY:
     return CQ_BUSY;
   case CQ_F_ERROR:
-    return cq_fetch_fail(u->fetch, err);
+    return cq_fetch_fail(u->pages.fetch, err);
   case CQ_F_SKIP_ROW:
     for (int i = u->first; i < u->first + u->nrow; i++) {
       rc = calls_when(c, &sh->table->calls[u->call], i, &yes, err);
@@ -306,10 +301,10 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   case CQ_F_DENIED:
   case CQ_F_EMPTY:
     if (o == CQ_F_DENIED) {
-      cq_fetch_fail(u->fetch, &why);
+      cq_fetch_fail(u->pages.fetch, &why);
       cq_stats_denied(sh->stats, &why);
     } else if (o != CQ_F_EMPTY && !sh->stats->skip_reason[0]) {
-      cq_fetch_fail(u->fetch, &why);
+      cq_fetch_fail(u->pages.fetch, &why);
       snprintf(sh->stats->skip_reason, sizeof sh->stats->skip_reason, "%.250s",
                why.text);
     }
@@ -328,29 +323,13 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
   case CQ_F_DATA:
     break;
   }
-  rc = cq_fetch_take(u->fetch, &piece, &final, err);
+  if (!u->answer && !(u->answer = cq_batch_new(sh->table->nslot + 1)))
+    return cq_error_nomem(err);
+  rc = cq_pages_read(&u->pages, sh->call_programs[u->call], u->answer, &whole,
+                     err);
+  if (rc == CQ_OK) rc = unit_bounded(c, u, err);
   if (rc) return rc;
-  if (!piece && !final) return CQ_BUSY;
-  if (first && final && (!piece || piece->len == 0))
-    rc = cq_fetch_empty(u->fetch, ops, err);
-  if (rc == CQ_OK && !u->answer &&
-      !(u->answer = cq_batch_new(sh->table->nslot + 1)))
-    rc = cq_error_nomem(err);
-  if (rc == CQ_OK && !u->decoder)
-    rc = ops->open(sh->call_programs[u->call], &u->decoder, err);
-  if (rc) {
-    if (piece) cq_block_unref(piece);
-    return rc;
-  }
-  if (final && piece && first)
-    cq_page_body(&sh->table->calls[u->call].page, &u->page, piece->data,
-                 piece->len);
-  rc = ops->feed(u->decoder, piece, final, u->answer, err);
-  if (rc) {
-    cq_fetch_refused(u->fetch, err);
-    return rc;
-  }
-  return final ? unit_page(c, u, err) : CQ_OK;
+  return whole ? unit_page(c, u, err) : CQ_OK;
 }
 
 int cq_calls_poll(cq_calls *c, cq_error *err) {
@@ -360,14 +339,14 @@ int cq_calls_poll(cq_calls *c, cq_error *err) {
     unit *u = &c->units[i];
 
     if (u->done) continue;
-    if (!u->fetch) {
+    if (!u->pages.fetch) {
       if (!unit_ready(c, u) || c->sh->inflight_calls >= 2 * CQ_WINDOW) {
         all = 0;
         continue;
       }
       if ((rc = unit_send(c, u, err)) != 0) return rc;
     }
-    while (u->fetch && !u->done) {
+    while (u->pages.fetch && !u->done) {
       rc = unit_poll(c, u, err);
       if (rc == CQ_BUSY) break;
       if (rc) return rc;
@@ -378,7 +357,7 @@ int cq_calls_poll(cq_calls *c, cq_error *err) {
     }
     cq_batch_free(u->answer);
     u->answer = NULL;
-    cq_page_clear(&u->page);
+    cq_page_clear(&u->pages.state);
     if (--c->left[u->call] == 0) {
       cq_scope s = c->base;
 
@@ -405,7 +384,7 @@ void cq_calls_close(cq_calls *c) {
   for (size_t i = 0; i < c->nunit; i++) {
     unit_stop(c, &c->units[i]);
     cq_batch_free(c->units[i].answer);
-    cq_page_clear(&c->units[i].page);
+    cq_page_clear(&c->units[i].pages.state);
   }
   cq_free(c->units);
   cq_free(c->left);

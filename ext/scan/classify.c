@@ -122,10 +122,8 @@ static void classify_usual(const char *body, size_t n, found *f) {
 }
 
 /* The server's clock is another: a signature by ours had to be refused. */
-static int rule_clock(cq_transfer *t) {
-  int64_t off = t ? cq_transfer_clock_off(t) : 0;
-
-  return off > CQ_CLOCK_US || off < -CQ_CLOCK_US;
+static int rule_clock(const cq_answer *a) {
+  return a->clock_off > CQ_CLOCK_US || a->clock_off < -CQ_CLOCK_US;
 }
 
 /* Group 1 of a rule's `lacks` in the message. */
@@ -141,9 +139,9 @@ static void rule_lacks(const cq_error_rule *r, const found *f, char *out,
   regfree(&re);
 }
 
-static int rule_matches(const cq_error_rule *r, int status, const found *f,
-                        cq_transfer *t, const char *body, size_t n) {
-  int ok = r->nstatus == 0;
+static int rule_matches(const cq_error_rule *r, const cq_answer *a,
+                        const found *f) {
+  int ok = r->nstatus == 0, status = a->head.status;
 
   for (int i = 0; i + 1 < r->nstatus && !ok; i += 2)
     ok = status >= r->status[i] && status <= r->status[i + 1];
@@ -153,13 +151,13 @@ static int rule_matches(const cq_error_rule *r, int status, const found *f,
     ok = cq_glob(r->code[i], f->code);
   if (!ok) return 0;
   for (size_t i = 0; i < r->nheader; i++) {
-    const char *have = t ? cq_transfer_header(t, r->header[i].name) : NULL;
+    const char *have = cq_head_get(&a->head, r->header[i].name);
 
     if (!have || strcmp(have, cq_template_text(r->header[i].value)) != 0)
       return 0;
   }
   if (r->text && !cq_glob(r->text, f->message)) {
-    char *copy = cq_strndup(body ? body : "", body ? n : 0);
+    char *copy = cq_strndup(a->body ? a->body : "", a->nbody);
 
     ok = copy && cq_glob(r->text, copy);
     cq_free(copy);
@@ -168,8 +166,9 @@ static int rule_matches(const cq_error_rule *r, int status, const found *f,
   return 1;
 }
 
-static void classify_reason(cq_verdict *v, int status, const found *f,
-                            const cq_error *failure) {
+static void classify_reason(cq_verdict *v, const cq_answer *a, const found *f) {
+  const cq_error *failure = a->failure;
+
   if (failure) {
     const char *hint = strstr(failure->text, "\nhint: ");
     size_t n = hint ? (size_t)(hint - failure->text) : strlen(failure->text);
@@ -178,56 +177,56 @@ static void classify_reason(cq_verdict *v, int status, const found *f,
              failure->text);
     if (hint) snprintf(v->hint, sizeof v->hint, "%s", hint + 7);
   } else {
-    snprintf(v->reason, sizeof v->reason, "HTTP %d%s%s%s%s", status,
+    snprintf(v->reason, sizeof v->reason, "HTTP %d%s%s%s%s", a->head.status,
              f->code[0] ? " " : "", f->code, f->message[0] ? ": " : "",
              f->message);
   }
 }
 
-static int classify_rules(const cq_errors_def *e, int status, const found *f,
-                          cq_transfer *t, const char *body, size_t n,
-                          cq_verdict *out) {
+static int classify_rules(const cq_errors_def *e, const cq_answer *a,
+                          const found *f, cq_verdict *out) {
   for (size_t i = 0; e && i < e->nrule; i++) {
     const cq_error_rule *r = &e->rule[i];
 
-    if (!rule_matches(r, status, f, t, body, n)) continue;
-    if (r->then == CQ_ACT_CLOCK && !rule_clock(t)) continue;
+    if (!rule_matches(r, a, f)) continue;
+    if (r->then == CQ_ACT_CLOCK && !rule_clock(a)) continue;
     rule_lacks(r, f, out->lacks, sizeof out->lacks);
     out->then = r->then;
     out->throttle = r->throttle;
-    out->after_ms = r->after && t ? cq_transfer_after_ms(t, r->after) : -1;
+    out->after_ms = r->after ? cq_head_after_ms(&a->head, r->after) : -1;
     if (r->message) snprintf(out->hint, sizeof out->hint, "%s", r->message);
     return 1;
   }
   return 0;
 }
 
-int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
-                const char *body, size_t nbody, const cq_error *failure,
-                cq_verdict *out) {
+void cq_classify(const cq_errors_def *e, const cq_answer *a, cq_verdict *out) {
+  const char *body = a->body;
+  int status = a->head.status;
   found f = {"", ""};
 
   memset(out, 0, sizeof *out);
   out->after_ms = -1;
-  if (e && body && nbody) classify_body(e, body, nbody, &f);
-  if ((!e || e->nmessage == 0) && status >= 400 && body && nbody)
-    classify_usual(body, nbody, &f);
-  if (e && e->code_header && t && !f.code[0]) {
-    const char *h = cq_transfer_header(t, e->code_header);
+  if (e && a->nbody) classify_body(e, body, a->nbody, &f);
+  if ((!e || e->nmessage == 0) && status >= 400 && a->nbody)
+    classify_usual(body, a->nbody, &f);
+  if (e && e->code_header && !f.code[0]) {
+    const char *h = cq_head_get(&a->head, e->code_header);
 
     if (h) classify_code(h, strlen(h), f.code, sizeof f.code);
   }
-  if (!f.message[0] && nbody && body && body[0] != '<' && body[0] != '{') {
+  if (!f.message[0] && a->nbody && body[0] != '<' && body[0] != '{') {
     snprintf(f.message, sizeof f.message, "%.*s",
-             (int)(nbody < 200 ? nbody : 200), body);
+             (int)(a->nbody < 200 ? a->nbody : 200), body);
     classify_line(f.message);
   }
-  classify_reason(out, status, &f, failure);
-  if (failure) snprintf(f.message, sizeof f.message, "%.290s", failure->text);
-  if (classify_rules(e, status, &f, t, body, nbody, out)) return CQ_OK;
-  if (failure) {
-    out->then = failure->code == CQ_IOERR ? CQ_ACT_RETRY : CQ_ACT_FAIL;
-    return CQ_OK;
+  classify_reason(out, a, &f);
+  if (a->failure)
+    snprintf(f.message, sizeof f.message, "%.290s", a->failure->text);
+  if (classify_rules(e, a, &f, out)) return;
+  if (a->failure) {
+    out->then = a->failure->code == CQ_IOERR ? CQ_ACT_RETRY : CQ_ACT_FAIL;
+    return;
   }
   switch (status) {
   case 408:
@@ -239,7 +238,7 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
   case 504:
     out->then = CQ_ACT_RETRY;
     out->throttle = status == 429 || status == 503;
-    out->after_ms = t ? cq_transfer_after_ms(t, "retry-after") : -1;
+    out->after_ms = cq_head_after_ms(&a->head, "retry-after");
     break;
   case 206:
     out->then = CQ_ACT_FAIL;
@@ -252,19 +251,18 @@ int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
   default:
     out->then = status >= 200 && status < 300 ? CQ_ACT_OK : CQ_ACT_FAIL;
   }
-  return CQ_OK;
 }
 
-int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
-                        const char *body, size_t nbody, cq_verdict *out) {
+int cq_classify_good(const cq_errors_def *e, const cq_answer *a,
+                     cq_verdict *out) {
   found f = {"", ""};
 
   memset(out, 0, sizeof *out);
   out->after_ms = -1;
-  if (!e || !e->in_200 || !nbody) return 0;
-  classify_body(e, body, nbody, &f);
+  if (!e || !e->in_200 || !a->nbody) return 0;
+  classify_body(e, a->body, a->nbody, &f);
   if (!f.code[0]) return 0;
-  classify_reason(out, 200, &f, NULL);
-  if (!classify_rules(e, 200, &f, t, body, nbody, out)) out->then = CQ_ACT_FAIL;
+  classify_reason(out, a, &f);
+  if (!classify_rules(e, a, &f, out)) out->then = CQ_ACT_FAIL;
   return 1;
 }

@@ -37,9 +37,10 @@ struct cq_fetch {
   int attempt;        /* retries so far */
   int logged_in_again, clock_corrected;
   int64_t not_before_ms; /* DELAY */
-  cq_block *held;        /* READY: first piece, read for its error code */
-  cq_cached cached;      /* a good answer, or one to ask about; in the arena,
-                            the block referenced */
+  cq_block *held;        /* READY: first piece, read for its error code; of a
+                            body that is wanted whole, what has come so far */
+  cq_cached cached;      /* an answer, or one to ask about; in the arena, the
+                            block referenced */
   int from_cache;        /* `cached` is the answer */
   int asks;              /* sent with a validator of `cached` */
   char *cache_key;
@@ -103,38 +104,10 @@ static int fetch_cache_key(cq_fetch *f, cq_error *err) {
   return CQ_OK;
 }
 
-static int fetch_keep(cq_fetch *f, const char **text) {
-  if (!*text) return CQ_OK;
-  *text = cq_arena_strndup(&f->built.arena, *text, strlen(*text));
-  return *text ? CQ_OK : CQ_NOMEM;
-}
-
-/* Takes what the cache has: the answer itself, or one to ask about, copied at
- * once, since the entry may be gone when it is needed.  A sync takes nothing
- * unasked. */
-static int fetch_known(cq_fetch *f, cq_error *err) {
-  cq_cached *c = &f->cached;
-  cq_cache_state s;
-  int as_it_is;
-
-  cq_block_unref(c->block);
-  memset(c, 0, sizeof *c);
-  s = cq_cache_get(f->def.env->cache, f->cache_key, c);
-  as_it_is = f->def.live && s == CQ_CACHE_GOOD;
-  if (s == CQ_CACHE_NONE || (!as_it_is && !c->etag && !c->modified)) {
-    memset(c, 0, sizeof *c);
-    return CQ_OK;
-  }
-  cq_block_ref(c->block);
-  if (fetch_keep(f, &c->url) || fetch_keep(f, &c->link) ||
-      fetch_keep(f, &c->token) || fetch_keep(f, &c->etag) ||
-      fetch_keep(f, &c->modified))
-    return cq_error_nomem(err);
-  if (!as_it_is) return CQ_OK;
-  f->held = cq_block_ref(c->block);
-  f->from_cache = 1;
-  f->state = READY;
-  return CQ_OK;
+static cq_outcome fetch_end(cq_fetch *f, cq_outcome o) {
+  f->state = ENDED;
+  f->outcome = o;
+  return o;
 }
 
 /* One statement may read a table twice at once: who comes second waits for the
@@ -232,49 +205,44 @@ void cq_fetch_cancel_left(cq_cache *c) {
   }
 }
 
-int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
-                  cq_error *err) {
-  cq_fetch *f = cq_calloc(1, sizeof *f);
-  int rc;
+cq_head cq_fetch_head(const cq_fetch *f) {
+  static const cq_head none = {0, "", NULL, 0};
 
-  *out = NULL;
-  if (!f) return cq_error_nomem(err);
-  f->def = *d;
-  f->def.url = NULL;
-  f->state = LOGIN;
-  if (scope->client && scope->client->id)
-    snprintf(f->client, sizeof f->client, "%s", scope->client->id);
-  rc = cq_request_build(cq_source_integration(d->source), d->request, scope,
-                        d->url, &f->built, err);
-  if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
-  if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
-  if (rc == CQ_OK && f->identity && f->identity->ops->place && !d->url)
-    rc = cq_built_place(&f->built,
-                        f->identity->ops->place(f->identity, &f->params), err);
-  if (rc == CQ_OK)
-    rc = cq_limits_open(&f->def, f->built.url, f->identity,
-                        f->built.tls.client_cert, scope, &f->built.arena,
-                        &f->limits, err);
-  if (rc == CQ_OK && d->env->cache && d->request->idempotent && !d->fresh &&
-      (d->live || strcmp(f->built.method, "GET") == 0))
-    rc = fetch_cache_key(f, err);
-  if (rc == CQ_OK && f->cache_key) {
-    fetch_poll_left(d->env->cache);
-    rc = fetch_known(f, err);
-  }
-  if (rc == CQ_OK && f->cache_key && d->live && !f->from_cache) fetch_list(f);
-  if (rc) {
-    cq_fetch_close(f);
-    return rc;
-  }
-  *out = f;
-  return CQ_OK;
+  return f->from_cache ? f->cached.head
+         : f->transfer ? cq_transfer_head(f->transfer)
+                       : none;
 }
 
-static cq_outcome fetch_end(cq_fetch *f, cq_outcome o) {
-  f->state = ENDED;
-  f->outcome = o;
-  return o;
+static int fetch_is_file(const cq_fetch *f) {
+  return strncmp(f->built.url, "file:", 5) == 0;
+}
+
+static int good_status(int status) {
+  return status >= 200 && status < 300 && status != 206;
+}
+
+/* An answer's, or where there is none a transfer's failure. */
+static void fetch_judge(const cq_fetch *f, const cq_head *head,
+                        const cq_block *body, const cq_error *failure,
+                        cq_verdict *v) {
+  const cq_limits_def *l = f->def.limits;
+  cq_answer a = {*head, 0, body ? body->data : NULL, body ? body->len : 0,
+                 failure};
+
+  if (failure || !(good_status(head->status) || fetch_is_file(f))) {
+    a.clock_off = cq_http_clock_off(f->def.env->http, head);
+    cq_classify(f->def.errors, &a, v);
+  } else if (!cq_classify_good(f->def.errors, &a, v)) {
+    v->then = CQ_ACT_OK;
+  }
+  if (v->then == CQ_ACT_RETRY && v->after_ms < 0 && l && l->retry_after)
+    v->after_ms = cq_head_after_ms(head, l->retry_after);
+}
+
+/* Does the same answer mean this for as long as it holds? */
+static int verdict_stays(const cq_verdict *v) {
+  return v->then == CQ_ACT_OK || v->then == CQ_ACT_EMPTY ||
+         v->then == CQ_ACT_SKIP_ROW;
 }
 
 /* Does the definition leave it to us on which condition to be answered? */
@@ -343,14 +311,14 @@ static cq_outcome fetch_send(cq_fetch *f) {
   return CQ_F_BUSY;
 }
 
-static void fetch_quota(cq_fetch *f) {
+static void fetch_quota(cq_fetch *f, const cq_head *head) {
   const cq_limits_def *l = f->def.limits;
   const char *left;
 
   if (!l || !l->remaining) return;
-  left = cq_transfer_header(f->transfer, l->remaining);
+  left = cq_head_get(head, l->remaining);
   if (!left) return;
-  int64_t ms = l->reset ? cq_transfer_after_ms(f->transfer, l->reset) : -1;
+  int64_t ms = l->reset ? cq_head_after_ms(head, l->reset) : -1;
   cq_limiter_quota(f->def.env->http, f->limits.limiter, atoll(left),
                    ms >= 0 ? cq_mono_ms() + ms : 0);
 }
@@ -371,6 +339,11 @@ static void fetch_close_limits(cq_fetch *f, const cq_verdict *v) {
                          v->after_ms >= 0 ? cq_mono_ms() + v->after_ms : 0);
 }
 
+static void fetch_forget(cq_fetch *f) {
+  cq_block_unref(f->cached.block);
+  memset(&f->cached, 0, sizeof f->cached);
+}
+
 /* Again, after a delay; the answer so far is forgotten. */
 static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   int64_t now = cq_mono_ms();
@@ -380,6 +353,10 @@ static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   fetch_drop_transfer(f);
   if (f->held) cq_block_unref(f->held);
   f->held = NULL;
+  if (f->from_cache) { /* known, but not as our rules have it */
+    f->from_cache = 0;
+    fetch_forget(f);
+  }
   f->attempt++;
   f->retries++;
   f->not_before_ms = now + wait;
@@ -458,6 +435,32 @@ static void fetch_lacks(const cq_fetch *f, cq_verdict *v) {
            said[0] ? "; " : "", said);
 }
 
+/* A time of change tells only of changes in later seconds, so one that was the
+ * answer's own second says nothing (RFC 9110, 8.8.2.2). */
+static const char *head_modified(const cq_head *h) {
+  const char *at = cq_head_get(h, "last-modified");
+  const char *date = cq_head_get(h, "date");
+  int64_t changed, now;
+
+  if (!at || !date || cq_time_parse(at, strlen(at), &changed) ||
+      cq_time_parse(date, strlen(date), &now) || now - changed < 2000000)
+    return NULL;
+  return at;
+}
+
+/* What a sync reads is only of use with a validator. */
+static void fetch_remember(cq_fetch *f) {
+  cq_cached c;
+
+  if (!f->cache_key || f->from_cache) return;
+  c.block = f->held;
+  c.head = cq_fetch_head(f);
+  c.etag = cq_head_get(&c.head, "etag");
+  c.modified = head_modified(&c.head);
+  if (f->def.live || (good_status(c.head.status) && (c.etag || c.modified)))
+    cq_cache_put(f->def.env->cache, f->cache_key, &c, f->def.live);
+}
+
 static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   int64_t wait;
   int code = status == 401 || status == 403 ? CQ_AUTH
@@ -506,11 +509,11 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   case CQ_ACT_CLOCK:
     if (!f->clock_corrected) {
       cq_http *h = f->def.env->http;
+      cq_head head = cq_fetch_head(f);
 
       f->clock_corrected = 1;
       v->throttle = 0;
-      cq_http_clock(h,
-                    cq_http_clock_get(h) + cq_transfer_clock_off(f->transfer));
+      cq_http_clock(h, cq_http_clock_get(h) + cq_http_clock_off(h, &head));
       return fetch_again(f, v, 0);
     }
     return fetch_refuse(f, v, code);
@@ -525,6 +528,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       return fetch_again(f, v, wait);
     }
     if (v->then == CQ_ACT_DENIED) fetch_lacks(f, v);
+    if (status && verdict_stays(v)) fetch_remember(f);
     fetch_refuse(f, v, code);
     return fetch_end(f, v->then == CQ_ACT_EMPTY      ? CQ_F_EMPTY
                         : v->then == CQ_ACT_SKIP_ROW ? CQ_F_SKIP_ROW
@@ -539,112 +543,156 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   return fetch_refuse(f, v, code);
 }
 
-/* A time of change tells only of changes in later seconds, so one that was the
- * answer's own second says nothing (RFC 9110, 8.8.2.2). */
-static const char *fetch_modified(const cq_fetch *f) {
-  const char *at = cq_transfer_header(f->transfer, "last-modified");
-  const char *date = cq_transfer_header(f->transfer, "date");
-  int64_t changed, now;
+/* Into the arena, since what the cache has may be gone when it is needed. */
+static int fetch_keep(cq_fetch *f, const cq_cached *c) {
+  cq_cached *to = &f->cached;
+  const char *lines = cq_arena_strndup(
+      &f->built.arena, c->head.nlines ? c->head.lines : "", c->head.nlines);
 
-  if (!at || !date || cq_time_parse(at, strlen(at), &changed) ||
-      cq_time_parse(date, strlen(date), &now) || now - changed < 2000000)
-    return NULL;
-  return at;
+  cq_block_unref(to->block);
+  *to = *c;
+  cq_block_ref(to->block);
+  to->head.url =
+      cq_arena_strndup(&f->built.arena, c->head.url, strlen(c->head.url));
+  if (!lines || !to->head.url) return CQ_NOMEM;
+  to->head.lines = lines;
+  if (c->etag) to->etag = lines + (c->etag - c->head.lines);
+  if (c->modified) to->modified = lines + (c->modified - c->head.lines);
+  return CQ_OK;
 }
 
-static const char *fetch_token(const cq_fetch *f) {
-  return f->def.page && f->def.page->token_header
-             ? cq_transfer_header(f->transfer, f->def.page->token_header)
-             : NULL;
-}
+/* Takes what the cache has, judged anew by our own rules: the answer itself, or
+ * one to ask about.  A sync takes nothing unasked. */
+static int fetch_known(cq_fetch *f, cq_error *err) {
+  cq_cached *c = &f->cached, had;
+  cq_cache_state s = cq_cache_get(f->def.env->cache, f->cache_key, &had);
+  cq_verdict v;
 
-/* What a sync reads is only of use with a validator. */
-static void fetch_remember(cq_fetch *f) {
-  cq_cached c;
-
-  if (!f->cache_key || !f->held) return;
-  c.block = f->held;
-  c.url = cq_transfer_url(f->transfer);
-  c.link = cq_transfer_header(f->transfer, "link");
-  c.token = fetch_token(f);
-  c.etag = cq_transfer_header(f->transfer, "etag");
-  c.modified = fetch_modified(f);
-  if (f->def.live || c.etag || c.modified)
-    cq_cache_put(f->def.env->cache, f->cache_key, &c, f->def.live);
+  fetch_forget(f);
+  if (s == CQ_CACHE_NONE) return CQ_OK;
+  if (fetch_keep(f, &had)) return cq_error_nomem(err);
+  if (f->def.live && s == CQ_CACHE_GOOD) {
+    fetch_judge(f, &c->head, c->block, NULL, &v);
+    if (verdict_stays(&v)) {
+      f->from_cache = 1;
+      f->held = cq_block_ref(c->block);
+      fetch_act(f, &v, c->head.status);
+      return CQ_OK;
+    }
+  }
+  if (!good_status(c->head.status) || (!c->etag && !c->modified))
+    fetch_forget(f);
+  return CQ_OK;
 }
 
 /* 304: what is known is the answer; headers that came replace those known. */
 static cq_outcome fetch_unchanged(cq_fetch *f) {
-  cq_cached *c = &f->cached;
-  const char *link = cq_transfer_header(f->transfer, "link");
-  const char *etag = cq_transfer_header(f->transfer, "etag");
-  const char *token = fetch_token(f);
+  cq_head said = cq_fetch_head(f);
+  cq_cached now = f->cached;
+  cq_verdict v;
+  cq_buf lines;
+  int rc;
 
-  if (link) c->link = link;
-  if (etag) c->etag = etag;
-  if (token) c->token = token;
-  if (fetch_keep(f, &c->link) || fetch_keep(f, &c->etag) ||
-      fetch_keep(f, &c->token)) {
+  cq_buf_init(&lines, 2 * CQ_MAX_HEADER_BYTES);
+  rc = cq_head_update(&now.head, &said, &lines);
+  now.head.lines = lines.data;
+  now.head.nlines = lines.len;
+  now.etag = cq_head_get(&now.head, "etag");
+  if (now.modified) now.modified = cq_head_get(&now.head, "last-modified");
+  cq_block_ref(now.block);
+  if (rc == CQ_OK) rc = fetch_keep(f, &now);
+  cq_block_unref(now.block);
+  cq_buf_clear(&lines);
+  if (rc) {
     cq_error_nomem(&f->error);
     return fetch_end(f, CQ_F_ERROR);
   }
-  cq_cache_put(f->def.env->cache, f->cache_key, c, f->def.live);
+  cq_cache_put(f->def.env->cache, f->cache_key, &f->cached, f->def.live);
   cq_block_unref(f->held);
-  f->held = cq_block_ref(c->block);
+  f->held = cq_block_ref(f->cached.block);
   f->from_cache = 1;
-  f->state = READY;
-  return CQ_F_DATA;
+  fetch_judge(f, &f->cached.head, f->held, NULL, &v);
+  return fetch_act(f, &v, f->cached.head.status);
+}
+
+/* Of a body that is wanted whole, what has come. */
+static int fetch_gather(cq_fetch *f, cq_error *err) {
+  cq_block *piece = cq_transfer_take(f->transfer), *all = f->held;
+  size_t have = all ? all->len : 0, need = have + (piece ? piece->len : 0);
+  int rc = CQ_OK;
+
+  if (!piece) return CQ_OK;
+  if (!all) {
+    f->held = piece;
+    return CQ_OK;
+  }
+  if (need > CQ_MAX_RECORD_BYTES)
+    rc = cq_error_set(err, CQ_TOOBIG,
+                      "%s: answer is longer than %d MiB, and has to be read as "
+                      "a whole",
+                      f->def.table, (int)(CQ_MAX_RECORD_BYTES >> 20));
+  /* A block cannot grow, so a larger one takes over. */
+  if (rc == CQ_OK && need > all->cap) {
+    all = cq_block_new(need > 2 * all->cap ? need : 2 * all->cap);
+    if (all) {
+      memcpy(all->data, f->held->data, have);
+      cq_block_unref(f->held);
+      f->held = all;
+    } else {
+      rc = cq_error_nomem(err);
+    }
+  }
+  if (rc == CQ_OK) {
+    memcpy(all->data + have, piece->data, piece->len);
+    all->len = need;
+    memset(all->data + need, 0, 64);
+  }
+  cq_block_unref(piece);
+  return rc;
+}
+
+static cq_outcome fetch_broken(cq_fetch *f) {
+  cq_error failure = {0, ""};
+  cq_head none = {0, "", NULL, 0};
+  cq_verdict v;
+
+  cq_transfer_error(f->transfer, &failure);
+  /* A file that is not there is not there a second later either; what was held
+   * back for too long was never sent. */
+  if (failure.code == CQ_THROTTLED || fetch_is_file(f)) {
+    cq_error_set(&f->error, failure.code, "%s: %s", f->def.table, failure.text);
+    if (failure.code == CQ_THROTTLED && !fetch_is_file(f)) {
+      f->requests--;
+      cq_error_hint(&f->error, "%s", max_wait_hint);
+    }
+    return fetch_end(f, CQ_F_ERROR);
+  }
+  fetch_judge(f, &none, NULL, &failure, &v);
+  return fetch_act(f, &v, 0);
 }
 
 static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
-  int status = cq_transfer_status(f->transfer);
-  int good = status >= 200 && status < 300 && status != 206;
+  int whole = f->def.whole ||
+              (f->def.errors && f->def.errors->in_200); /* before rows */
+  cq_head head = cq_fetch_head(f);
+  int good = fetch_is_file(f) || good_status(head.status);
   cq_verdict v;
-  cq_error failure = {0, ""};
 
-  if (st == CQ_T_FAILED) {
-    cq_transfer_error(f->transfer, &failure);
-    if (strncmp(f->built.url, "file:", 5) == 0) {
-      /* A file that is not there is not there a second later either. */
-      cq_error_set(&f->error, failure.code, "%s: %s", f->def.table,
-                   failure.text);
-      return fetch_end(f, CQ_F_ERROR);
-    }
-    if (failure.code == CQ_THROTTLED) { /* it was never sent */
-      f->requests--;
-      cq_error_set(&f->error, failure.code, "%s: %s", f->def.table,
-                   failure.text);
-      cq_error_hint(&f->error, "%s", max_wait_hint);
-      return fetch_end(f, CQ_F_ERROR);
-    }
-    if (cq_classify(f->def.errors, 0, f->transfer, NULL, 0, &failure, &v))
-      return fetch_end(f, CQ_F_ERROR);
-    return fetch_act(f, &v, 0);
-  }
-  fetch_quota(f);
-  /* file: URLs have no status */
-  if (status == 0 && strncmp(f->built.url, "file:", 5) == 0) good = 1;
-  if (good || status == 304)
+  if (st == CQ_T_FAILED) return fetch_broken(f);
+  if (!good || whole || st == CQ_T_DONE)
+    if (fetch_gather(f, &f->error)) return fetch_end(f, CQ_F_ERROR);
+  if (good && whole && st == CQ_T_STREAM) return CQ_F_BUSY;
+  fetch_quota(f, &head);
+  if (good || head.status == 304)
     cq_limiter_success(f->def.env->http, f->limits.limiter);
-  if (st == CQ_T_STREAM && good) {
+  if (good && st == CQ_T_STREAM) {
     f->state = READY;
     return CQ_F_DATA;
   }
-  f->held = cq_transfer_take(f->transfer);
-  if (status == 304 && f->asks) return fetch_unchanged(f);
-  if (good) {
-    if (f->held && cq_classify_ok_body(f->def.errors, f->transfer,
-                                       f->held->data, f->held->len, &v))
-      return fetch_act(f, &v, status);
-    fetch_remember(f);
-    f->state = READY;
-    return CQ_F_DATA;
-  }
-  if (cq_classify(f->def.errors, status, f->transfer,
-                  f->held ? f->held->data : NULL, f->held ? f->held->len : 0,
-                  NULL, &v))
-    return fetch_end(f, CQ_F_ERROR);
-  return fetch_act(f, &v, status);
+  if (head.status == 304 && f->asks) return fetch_unchanged(f);
+  fetch_judge(f, &head, f->held, NULL, &v);
+  if (good && v.then == CQ_ACT_OK) fetch_remember(f);
+  return fetch_act(f, &v, head.status);
 }
 
 static cq_outcome fetch_behind(cq_fetch *f) {
@@ -654,10 +702,49 @@ static cq_outcome fetch_behind(cq_fetch *f) {
   f->before = NULL;
   rc = fetch_known(f, &f->error);
   if (rc) return fetch_end(f, CQ_F_ERROR);
-  if (f->from_cache) return CQ_F_DATA;
+  if (f->from_cache) return f->state == READY ? CQ_F_DATA : f->outcome;
   if (fetch_wait_behind(f)) return CQ_F_BUSY; /* another asked meanwhile */
   f->state = LOGIN;
   return fetch_send(f);
+}
+
+int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
+                  cq_error *err) {
+  cq_fetch *f = cq_calloc(1, sizeof *f);
+  int rc;
+
+  *out = NULL;
+  if (!f) return cq_error_nomem(err);
+  f->def = *d;
+  f->def.url = NULL;
+  f->state = LOGIN;
+  if (scope->client && scope->client->id)
+    snprintf(f->client, sizeof f->client, "%s", scope->client->id);
+  rc = cq_request_build(cq_source_integration(d->source), d->request, scope,
+                        d->url, &f->built, err);
+  if (rc && rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", d->table);
+  if (rc == CQ_OK) rc = fetch_identity(f, scope, err);
+  if (rc == CQ_OK && f->identity && f->identity->ops->place && !d->url)
+    rc = cq_built_place(&f->built,
+                        f->identity->ops->place(f->identity, &f->params), err);
+  if (rc == CQ_OK)
+    rc = cq_limits_open(&f->def, f->built.url, f->identity,
+                        f->built.tls.client_cert, scope, &f->built.arena,
+                        &f->limits, err);
+  if (rc == CQ_OK && d->env->cache && d->request->idempotent && !d->fresh &&
+      (d->live || strcmp(f->built.method, "GET") == 0))
+    rc = fetch_cache_key(f, err);
+  if (rc == CQ_OK && f->cache_key) {
+    fetch_poll_left(d->env->cache);
+    rc = fetch_known(f, err);
+  }
+  if (rc == CQ_OK && f->cache_key && d->live && !f->from_cache) fetch_list(f);
+  if (rc) {
+    cq_fetch_close(f);
+    return rc;
+  }
+  *out = f;
+  return CQ_OK;
 }
 
 cq_outcome cq_fetch_poll(cq_fetch *f) {
@@ -717,20 +804,13 @@ int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err) {
   return CQ_OK;
 }
 
-const char *cq_fetch_header(const cq_fetch *f, const char *name) {
-  if (!f->from_cache)
-    return f->transfer ? cq_transfer_header(f->transfer, name) : NULL;
-  if (cq_str_ieq(name, "link")) return f->cached.link;
-  return f->cached.token;
-}
-
 void cq_fetch_prefix(const cq_fetch *f, cq_error *err) {
   cq_error_prefix(err, "%s: %s %s: ", f->def.table, f->built.method,
                   f->built.shown);
 }
 
 int cq_fetch_empty(const cq_fetch *f, const cq_decode_ops *as, cq_error *err) {
-  int status = f->from_cache ? 200 : cq_transfer_status(f->transfer);
+  int status = cq_fetch_head(f).status;
 
   if (status == 204 || status == 205 || as == &cq_decode_csv ||
       as == &cq_decode_ndjson)
@@ -749,8 +829,8 @@ static int fetch_says(const char *type, const char *word) {
 }
 
 void cq_fetch_refused(const cq_fetch *f, cq_error *err) {
-  const char *type =
-      f->from_cache ? NULL : cq_transfer_header(f->transfer, "content-type");
+  cq_head head = cq_fetch_head(f);
+  const char *type = cq_head_get(&head, "content-type");
 
   cq_fetch_prefix(f, err);
   if (!type) return;
@@ -762,12 +842,9 @@ void cq_fetch_refused(const cq_fetch *f, cq_error *err) {
 }
 
 const char *cq_fetch_url(const cq_fetch *f) {
-  if (f->from_cache && f->cached.url) return f->cached.url;
-  return f->built.url;
-}
+  const char *url = cq_fetch_head(f).url;
 
-cq_transfer *cq_fetch_transfer(const cq_fetch *f) {
-  return f->from_cache ? NULL : f->transfer;
+  return *url ? url : f->built.url;
 }
 
 int cq_fetch_fail(const cq_fetch *f, cq_error *err) {

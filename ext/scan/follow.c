@@ -55,9 +55,12 @@ static int may_follow(const cq_fetch *f, const char *next, cq_error *err) {
 int cq_page_follow(const cq_page_def *d, cq_page_state *s, const cq_fetch *f,
                    int64_t rows, const cq_value *env, const cq_value *last,
                    int *go, cq_error *err) {
+  cq_head head = cq_fetch_head(f);
   cq_page_seen seen;
+  cq_buf links;
   int rc;
 
+  cq_buf_init(&links, CQ_MAX_HEADER_BYTES);
   memset(&seen, 0, sizeof seen);
   seen.rows = rows;
   seen.token = &env[0];
@@ -65,7 +68,13 @@ int cq_page_follow(const cq_page_def *d, cq_page_state *s, const cq_fetch *f,
   seen.total = &env[2];
   seen.last = last;
   seen.url = cq_fetch_url(f);
-  seen.header = cq_fetch_header(f, d->token_header ? d->token_header : "link");
-  rc = cq_page_next(d, s, &seen, go, err);
-  return rc == CQ_OK && *go ? may_follow(f, s->url, err) : rc;
+  if (d->token_header)
+    seen.header = cq_head_get(&head, d->token_header);
+  else if (d->by == CQ_PAGE_LINK &&
+           cq_head_list(&head, "link", &links) == CQ_OK)
+    seen.header = links.data; /* NULL = there is none */
+  rc = links.rc ? cq_error_nomem(err) : cq_page_next(d, s, &seen, go, err);
+  if (rc == CQ_OK && *go) rc = may_follow(f, s->url, err);
+  cq_buf_clear(&links);
+  return rc;
 }

@@ -27,7 +27,7 @@ typedef struct cq_scope {
   const cq_value *const *rows; /* cells of this row, or of a batched call */
   size_t nrow;
   int batched;              /* row. and parent. are lists, also of one */
-  cq_transfer *transfer;    /* response.status, .url, .headers */
+  const cq_head *answer;    /* response.status, .url, .headers */
   const cq_value *envelope; /* response.body, see scan->body_refs */
   cq_ref *const *body_refs;
   size_t nbody;
@@ -57,11 +57,11 @@ typedef struct cq_fetch_def {
   const cq_request_def *request;
   const cq_errors_def *errors;
   const cq_limits_def *limits;
-  const cq_page_def *page; /* names a header to keep, or NULL */
-  const char *url;         /* next page's URL instead of the request's */
+  const char *url; /* next page's URL instead of the request's */
   int live;
   int priority;
   int fresh; /* asks for what changes from one time to the next */
+  int whole; /* its body comes in one piece, CQ_MAX_RECORD_BYTES at most */
 } cq_fetch_def;
 /* Evaluates the request in `scope` at once (the scope may go afterwards) and
  * sends as soon as the identity is ready. */
@@ -70,7 +70,8 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
 cq_outcome cq_fetch_poll(cq_fetch *f);
 /* Next piece (reference moves out; NULL = none now); *final = all taken. */
 int cq_fetch_take(cq_fetch *f, cq_block **out, int *final, cq_error *err);
-const char *cq_fetch_header(const cq_fetch *f, const char *name);
+/* The answer's, of a cached one, too; borrowed from the fetch. */
+cq_head cq_fetch_head(const cq_fetch *f);
 /* Puts table, method and address before a message about the answer. */
 void cq_fetch_prefix(const cq_fetch *f, cq_error *err);
 /* For what a decoder said: the same, and a hint of what was sent instead. */
@@ -79,7 +80,6 @@ void cq_fetch_refused(const cq_fetch *f, cq_error *err);
  * where nothing is a document of its kind. */
 int cq_fetch_empty(const cq_fetch *f, const cq_decode_ops *as, cq_error *err);
 const char *cq_fetch_url(const cq_fetch *f);
-cq_transfer *cq_fetch_transfer(const cq_fetch *f); /* NULL for cached ones */
 /* The error, or the reason of a skip, in words. */
 int cq_fetch_fail(const cq_fetch *f, cq_error *err);
 void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
@@ -129,19 +129,24 @@ typedef struct cq_verdict {
   char hint[256];
   char lacks[128]; /* the permission that is missing, "" = not told */
 } cq_verdict;
-/* status 0 = transport error `failure`. */
-int cq_classify(const cq_errors_def *e, int status, cq_transfer *t,
-                const char *body, size_t nbody, const cq_error *failure,
-                cq_verdict *out);
-/* A 2xx body that holds an error code: 1 and the verdict. */
-int cq_classify_ok_body(const cq_errors_def *e, cq_transfer *t,
-                        const char *body, size_t nbody, cq_verdict *out);
+typedef struct cq_answer { /* what is to be judged; all borrowed */
+  cq_head head;
+  int64_t clock_off; /* what it says of our clock, see cq_http_clock_off */
+  const char *body;  /* NULL = none */
+  size_t nbody;
+  const cq_error *failure; /* of the transport: there is no answer; or NULL */
+} cq_answer;
+void cq_classify(const cq_errors_def *e, const cq_answer *a, cq_verdict *out);
+/* An answer that seems good: 1 and the verdict where its body tells an error's
+ * code, by a definition that says so (in_200). */
+int cq_classify_good(const cq_errors_def *e, const cq_answer *a,
+                     cq_verdict *out);
 
 /* ---- cache.c ------------------------------------------------------------ */
 typedef struct cq_cached {
-  cq_block *block; /* the whole body */
-  const char *url, *link, *token;
-  const char *etag, *modified; /* validators, or NULL */
+  cq_block *block;             /* the whole body; NULL = it has none */
+  cq_head head;                /* as it came, whatever its status */
+  const char *etag, *modified; /* validators among its lines, or NULL */
 } cq_cached;
 typedef enum cq_cache_state {
   CQ_CACHE_NONE, /* not known */
@@ -150,7 +155,7 @@ typedef enum cq_cache_state {
 } cq_cache_state;
 /* What stands in `out` is the cache's, until it is called again. */
 cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out);
-/* Shares v->block, copies the texts, where there is room.  live 0: of a sync,
+/* Shares v->block, copies the head, where there is room.  live 0: of a sync,
  * which asks only whether it still holds. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live);
 /* Heads of fetch.c's lists: of fetches whose answers may be shared, and of
@@ -170,6 +175,33 @@ int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n);
 int cq_page_follow(const cq_page_def *d, cq_page_state *s, const cq_fetch *f,
                    int64_t rows, const cq_value *env, const cq_value *last,
                    int *go, cq_error *err);
+
+/* ---- pages.c: the pages of one list ---------------------------------------- */
+typedef struct cq_pages {
+  const cq_page_def *def;
+  cq_page_state state;
+  const cq_decode_ops *ops;
+  cq_fetch *fetch;     /* this page's; NULL = none is asked for */
+  cq_decoder *decoder; /* of what has come of it */
+  int64_t seen;        /* its records so far, those that are null too */
+  /* The answer holds the document, see inner.c; or NULL. */
+  const cq_request_def *holds;
+  const cq_program *outer;
+} cq_pages;
+/* Rows that a page is asked for; cap: more are not needed, < 0 = none. */
+int64_t cq_page_size(const cq_page_def *d, int64_t cap);
+/* def NULL: one answer is all. */
+void cq_pages_start(cq_pages *p, const cq_page_def *def, int64_t cap,
+                    const cq_decode_ops *ops);
+/* What has come of the page, once its fetch has data, into the batch: CQ_OK,
+ * *whole 1 where that was the rest; CQ_BUSY. */
+int cq_pages_read(cq_pages *p, const cq_program *program, cq_batch *into,
+                  int *whole, cq_error *err);
+/* Behind a whole page, see cq_page_follow. */
+int cq_pages_follow(cq_pages *p, const cq_value *last, int *go, cq_error *err);
+/* Ends with this page: its request is counted, where somebody counts. */
+void cq_pages_drop(cq_pages *p, cq_scan_stats *stats);
+void cq_pages_clear(cq_pages *p, cq_scan_stats *stats);
 
 /* ---- small.c: a whole answer read at once (discovery, identify) ---------- */
 /* Runs one fetch's pages and gives rows of `nfield` cells each; polls. */
@@ -401,7 +433,6 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   cq_ref **body_refs;
   size_t nbody;
   int collect; /* pages are decoded whole */
-  int64_t page_size;
   int64_t now_us;
   int inflight_calls;
   cq_arena denied_arena; /* rows of parents below which nothing may be read */
@@ -409,8 +440,9 @@ typedef struct cq_scan_shared { /* what all tasks of a scan share */
   size_t ndenied, capdenied;
   cq_scan_stats *stats;
 } cq_scan_shared;
-/* Rows of a page: the table's, or fewer where a cap allows that. */
-int64_t cq_scan_page_size(const cq_scan_options *o);
+/* LIMIT as a cap may make pages smaller, where each row is surely given; -1 =
+ * it may not. */
+int64_t cq_scan_page_cap(const cq_scan_options *o);
 typedef struct cq_task cq_task;
 int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out,
                 cq_error *err); /* job moves in */

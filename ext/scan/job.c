@@ -30,7 +30,6 @@ static int job_ask(cq_run_job *j, const cq_request_def *r, cq_error *err) {
   memset(&def, 0, sizeof def);
   def.fetch = j->fetch;
   def.fetch.request = r;
-  def.fetch.page = NULL;
   def.fetch.url = NULL;
   def.fetch.fresh = 1;
   def.rows = &self;

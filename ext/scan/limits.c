@@ -9,14 +9,15 @@ static void limits_key(const cq_fetch_def *d, const char *url,
                        const cq_identity *identity, const char *cert,
                        const cq_scope *s, cq_buf *key) {
   const cq_limits_def *l = d->limits;
-  const char *host = strstr(url, "://"), *end;
+  const char *host = strstr(url, "://");
+  size_t nhost;
 
+  host = host ? host + 3 : url;
+  nhost = strcspn(host, "/?#");
   cq_buf_str(key, d->source->in->name);
   if (!l || l->nscope == 0) {
-    host = host ? host + 3 : url;
-    end = host + strcspn(host, "/?#");
     cq_buf_byte(key, '|');
-    cq_buf_add(key, host, (size_t)(end - host));
+    cq_buf_add(key, host, nhost);
     /* A quota is a user's, and another's is not used up with it. */
     if (identity && identity->cache_key)
       cq_buf_printf(key, "|%s", identity->cache_key);
@@ -27,6 +28,8 @@ static void limits_key(const cq_fetch_def *d, const char *url,
     cq_buf_byte(key, '|');
     if (strcmp(l->scope[i], "service") == 0)
       cq_buf_str(key, d->service ? d->service : "");
+    else if (strcmp(l->scope[i], "host") == 0)
+      cq_buf_add(key, host, nhost);
     else if (strcmp(l->scope[i], "operation") == 0)
       cq_buf_str(key, d->request->operation ? d->request->operation : "");
     for (size_t k = 0; s->client && k < s->client->n; k++)
@@ -60,8 +63,7 @@ static int limits_number(const char *table, cq_scope *s, const cq_template *t,
 
 int cq_limits_open(const cq_fetch_def *d, const char *url,
                    const cq_identity *identity, const char *cert, cq_scope *s,
-                   cq_arena *a,
-                   cq_limits *out, cq_error *err) {
+                   cq_arena *a, cq_limits *out, cq_error *err) {
   const cq_limits_def *l = d->limits;
   int64_t pause = CQ_MAX_PAUSE_MS / 1000;
   cq_buf key;

@@ -73,7 +73,7 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   s.cursor_to = j->cursor_to;
   s.page = &page;
   s.run_us = now_us;
-  cq_page_start(&t->page, cq_scan_page_size(o), &page);
+  cq_page_start(&t->page, cq_page_size(&t->page, cq_scan_page_cap(o)), &page);
   if (t->job.poll) s.option = NULL;
   rc = cq_request_build(t->integration,
                         j->get         ? t->get.request

@@ -221,17 +221,9 @@ done:
   return rc;
 }
 
-/* LIMIT as a cap may make pages smaller, where each row is surely given. */
-int64_t cq_scan_page_size(const cq_scan_options *o) {
-  const cq_page_def *p = &o->table->page;
+int64_t cq_scan_page_cap(const cq_scan_options *o) {
   /* Of records that may be none, more are needed than rows. */
-  int64_t size = p->size,
-          cap = o->cap_sure && !o->table->rows_when ? o->cap : -1;
-
-  if (p->max_size > 0 && size > p->max_size) size = p->max_size;
-  if (cap > 0 && cap < size && size > 0)
-    size = cap > p->min_size ? cap : p->min_size;
-  return size;
+  return o->cap_sure && !o->table->rows_when ? o->cap : -1;
 }
 
 /* What a server wrote, such as the address of a next page, is part of messages. */
@@ -272,7 +264,6 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
     decode = o->table->request->inner.decode;
   s->sh.decode = decode ? cq_decode_find(decode) : &cq_decode_json;
   if (!s->sh.decode) s->sh.decode = &cq_decode_json;
-  s->sh.page_size = cq_scan_page_size(o);
   rc = scan_copy(s, err);
   if (rc == CQ_OK)
     rc = cq_need_compute(o->table, s->o.wanted, o->live, &s->sh.need, err);

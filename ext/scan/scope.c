@@ -120,16 +120,16 @@ static int scope_response(const cq_scope *s, const cq_ref *ref, cq_arena *a,
     for (size_t i = 0; i < s->nbody && s->envelope; i++)
       if (s->body_refs[i] == ref) *out = s->envelope[4 + i];
   } else if (strcmp(ref->name, "status") == 0) {
-    if (s->transfer) *out = cq_value_int(cq_transfer_status(s->transfer));
+    if (s->answer) *out = cq_value_int(s->answer->status);
   } else if (strcmp(ref->name, "url") == 0) {
-    if (s->transfer) *out = cq_value_text(cq_transfer_url(s->transfer));
-  } else if (strcmp(ref->name, "headers") == 0 && ref->path && s->transfer) {
+    if (s->answer) *out = cq_value_text(s->answer->url);
+  } else if (strcmp(ref->name, "headers") == 0 && ref->path && s->answer) {
     const cq_step *last =
         ref->path->nstep ? &ref->path->steps[ref->path->nstep - 1] : NULL;
     if (last && last->name) {
       char name[128];
       snprintf(name, sizeof name, "%.*s", (int)last->len, last->name);
-      *out = cq_value_text(cq_transfer_header(s->transfer, name));
+      *out = cq_value_text(cq_head_get(s->answer, name));
     }
   }
   return CQ_OK;

@@ -7,27 +7,23 @@
 struct cq_reader {
   cq_reader_def def;
   cq_scope scope;
-  cq_page_state page;
-  cq_fetch *fetch;
+  cq_pages pages;
   const cq_decode_ops *ops;
   cq_program *program;
   cq_batch *rows;
-  cq_decoder *decoder;
   cq_arena arena;
   cq_field envelope[3];
   int skipped, done;
   cq_outcome outcome;
-  int before; /* records before this page */
 };
 
 static int reader_send(cq_reader *r, cq_error *err) {
   cq_fetch_def d = r->def.fetch;
   cq_scope s = r->scope;
 
-  s.page = &r->page;
-  d.page = r->def.page;
-  d.url = r->page.url;
-  return cq_fetch_open(&d, &s, &r->fetch, err);
+  s.page = &r->pages.state;
+  d.url = r->pages.state.url;
+  return cq_fetch_open(&d, &s, &r->pages.fetch, err);
 }
 
 int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
@@ -54,7 +50,7 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
   rc = d->page ? cq_page_envelope(d->page, &r->arena, r->envelope, &p.nenvelope)
                : CQ_OK;
   if (rc) cq_error_nomem(err);
-  if (d->page) cq_page_start(d->page, d->page->size, &r->page);
+  cq_pages_start(&r->pages, d->page, -1, r->ops);
   if (rc == CQ_OK) rc = r->ops->compile(&p, &r->program, err);
   if (rc == CQ_OK && !(r->rows = cq_batch_new(d->nslot > 0 ? d->nslot : 1)))
     rc = cq_error_nomem(err);
@@ -67,24 +63,13 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
   return CQ_OK;
 }
 
-static void reader_drop(cq_reader *r) {
-  if (r->fetch && r->def.stats) cq_fetch_stats(r->fetch, r->def.stats);
-  cq_fetch_close(r->fetch);
-  r->fetch = NULL;
-}
-
 /* The page is complete: go on, or end. */
 static int reader_next(cq_reader *r, cq_error *err) {
-  const cq_value *env = r->ops->envelope(r->decoder);
-  int go = 0, rc = CQ_OK;
+  int go = 0;
+  int rc = cq_pages_follow(&r->pages, NULL, &go, err);
 
-  if (r->def.page)
-    rc = cq_page_follow(r->def.page, &r->page, r->fetch,
-                        r->rows->nrow - r->before, env, NULL, &go, err);
   if (rc) cq_error_prefix(err, "%s: ", r->def.fetch.table);
-  r->ops->close(r->decoder);
-  r->decoder = NULL;
-  reader_drop(r);
+  cq_pages_drop(&r->pages, r->def.stats);
   if (rc == CQ_OK && go)
     rc = reader_send(r, err);
   else
@@ -94,10 +79,9 @@ static int reader_next(cq_reader *r, cq_error *err) {
 
 int cq_reader_poll(cq_reader *r, cq_error *err) {
   while (!r->done) {
-    cq_block *piece;
-    int first = !r->decoder, final, rc;
+    int whole, rc;
 
-    r->outcome = cq_fetch_poll(r->fetch);
+    r->outcome = cq_fetch_poll(r->pages.fetch);
     switch (r->outcome) {
     case CQ_F_BUSY:
       return CQ_BUSY;
@@ -105,38 +89,22 @@ int cq_reader_poll(cq_reader *r, cq_error *err) {
     case CQ_F_SKIP_ROW:
     case CQ_F_SKIP_CLIENT:
       r->skipped = 1;
-      cq_fetch_fail(r->fetch, err);
+      cq_fetch_fail(r->pages.fetch, err);
       r->done = 1;
       return CQ_DONE;
     case CQ_F_DENIED: /* of what everything else depends on */
     case CQ_F_ERROR:
-      return cq_fetch_fail(r->fetch, err);
+      return cq_fetch_fail(r->pages.fetch, err);
     case CQ_F_DATA:
       break;
     }
-    rc = cq_fetch_take(r->fetch, &piece, &final, err);
+    rc = cq_pages_read(&r->pages, r->program, r->rows, &whole, err);
     if (rc) return rc;
-    if (!piece && !final) return CQ_BUSY;
-    if (first && final && (!piece || piece->len == 0))
-      rc = cq_fetch_empty(r->fetch, r->ops, err);
-    if (rc == CQ_OK && first) rc = r->ops->open(r->program, &r->decoder, err);
-    if (rc) {
-      if (piece) cq_block_unref(piece);
-      return rc;
-    }
-    if (first) r->before = r->rows->nrow;
-    if (final && piece && first && r->def.page)
-      cq_page_body(r->def.page, &r->page, piece->data, piece->len);
-    rc = r->ops->feed(r->decoder, piece, final, r->rows, err);
-    if (rc) {
-      cq_fetch_refused(r->fetch, err);
-      return rc;
-    }
     if (r->rows->nrow > CQ_MAX_DISCOVERED)
       return cq_error_set(err, CQ_TOOBIG,
                           "%s: more than %d entries in one list",
                           r->def.fetch.table, (int)CQ_MAX_DISCOVERED);
-    if (final && (rc = reader_next(r, err)) != 0) return rc;
+    if (whole && (rc = reader_next(r, err)) != 0) return rc;
   }
   return CQ_DONE;
 }
@@ -153,11 +121,9 @@ cq_outcome cq_reader_outcome(const cq_reader *r) {
 
 void cq_reader_close(cq_reader *r) {
   if (!r) return;
-  if (r->decoder) r->ops->close(r->decoder);
+  cq_pages_clear(&r->pages, r->def.stats);
   if (r->program) r->ops->program_free(r->program);
   cq_batch_free(r->rows);
-  reader_drop(r);
-  cq_page_clear(&r->page);
   cq_arena_clear(&r->arena);
   cq_free(r);
 }

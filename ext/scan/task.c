@@ -6,7 +6,8 @@
 
 #include "scan/internal.h"
 
-enum { STREAM_ROWS = 512 }; /* a streamed page gives batches of about so many */
+/* A streamed page gives batches of about so many rows, or of so much memory. */
+enum { STREAM_ROWS = 512, STREAM_BYTES = 2 << 20 };
 
 typedef struct item { /* a batch on its way out */
   struct item *next;
@@ -18,14 +19,10 @@ typedef struct item { /* a batch on its way out */
 struct cq_task {
   cq_scan_shared *sh;
   cq_job *job;
-  cq_page_state page;
+  cq_pages pages;
   cq_run_job *running; /* the table's job, before its result is asked for */
-  cq_fetch *fetch;
-  cq_decoder *decoder;
   cq_batch *batch;     /* being filled */
-  cq_block *collected; /* pages that are decoded whole */
-  int64_t page_rows;
-  cq_value last; /* keyset: of the last record; in last_arena */
+  cq_value last;       /* keyset: of the last record; in last_arena */
   cq_arena last_arena;
   item *first, *tail;
   int nitem;
@@ -37,11 +34,9 @@ struct cq_task {
   char newest[64];
 };
 
-/* One record has no pages. */
+/* NULL: one record has no pages. */
 static const cq_page_def *task_pages(const cq_task *t) {
-  static const cq_page_def none = {.by = CQ_PAGE_NONE};
-
-  return t->job->get     ? &none
+  return t->job->get     ? NULL
          : t->job->above ? &t->sh->table->below.page
                          : &t->sh->table->page;
 }
@@ -71,7 +66,7 @@ static cq_scope task_scope(const cq_task *t) {
   s.nparent = t->job->nparent;
   s.cursor_from = t->job->cursor_from;
   s.cursor_to = t->job->cursor_to;
-  s.page = &t->page;
+  s.page = &t->pages.state;
   s.run_us = t->sh->now_us;
   s.body_refs = t->sh->body_refs;
   s.nbody = t->sh->nbody;
@@ -91,9 +86,9 @@ static cq_fetch_def task_fetch(const cq_task *t) {
   f.request = task_request(t);
   f.errors = &table->errors;
   f.limits = &table->limits;
-  f.page = task_pages(t);
-  f.url = t->page.url;
+  f.url = t->pages.state.url;
   f.live = t->sh->o->live;
+  f.whole = t->sh->collect;
   return f;
 }
 
@@ -105,7 +100,7 @@ static int task_send(cq_task *t, cq_error *err) {
     s.rows = &t->job->above;
     s.nrow = 1;
   }
-  return cq_fetch_open(&f, &s, &t->fetch, err);
+  return cq_fetch_open(&f, &s, &t->pages.fetch, err);
 }
 
 static int task_batch(cq_task *t, cq_error *err) {
@@ -115,12 +110,11 @@ static int task_batch(cq_task *t, cq_error *err) {
 }
 
 /* Greatest cursor value; a feed's rows that are older than the known go. */
-static int task_cursor(cq_task *t, int first, cq_error *err) {
-  int column = t->sh->table->cursor.column, keep = first;
+static void task_cursor(cq_task *t) {
+  int column = t->sh->table->cursor.column, keep = 0;
   int width = t->batch->ncol;
 
-  (void)err;
-  for (int r = first; r < t->batch->nrow; r++) {
+  for (int r = 0; r < t->batch->nrow; r++) {
     cq_value *row = cq_batch_row(t->batch, r);
     const cq_value *v = &row[column];
     int64_t us;
@@ -141,7 +135,6 @@ static int task_cursor(cq_task *t, int first, cq_error *err) {
     keep++;
   }
   t->batch->nrow = keep;
-  return CQ_OK;
 }
 
 /* Records for which rows_when is false are no rows. */
@@ -177,6 +170,7 @@ static int task_when(cq_task *t, cq_scope *s, cq_error *err) {
 /* The rows so far leave as one batch. */
 static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   cq_scope s = task_scope(t);
+  cq_head head;
   cq_below *below = NULL;
   item *it;
   int rc;
@@ -186,14 +180,16 @@ static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
     t->batch = NULL;
     return CQ_OK;
   }
-  s.transfer = t->fetch ? cq_fetch_transfer(t->fetch) : NULL;
+  if (t->pages.fetch) {
+    head = cq_fetch_head(t->pages.fetch);
+    s.answer = &head;
+  }
   s.envelope = envelope;
   rc = cq_columns_fill(t->sh, &s, t->batch, 0, -1, err);
   if (rc == CQ_OK && t->sh->table->below.request)
     rc = cq_below_new(t->sh->table, t->job, t->batch, &below, err);
   if (rc == CQ_OK && t->sh->table->rows_when) rc = task_when(t, &s, err);
-  if (rc == CQ_OK && t->sh->table->cursor.column >= 0)
-    rc = task_cursor(t, 0, err);
+  if (rc == CQ_OK && t->sh->table->cursor.column >= 0) task_cursor(t);
   it = rc ? NULL : cq_calloc(1, sizeof *it);
   if (!it) {
     cq_below_free(below);
@@ -203,7 +199,7 @@ static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   it->batch = t->batch;
   it->below = below;
   t->batch = NULL;
-  s.transfer = NULL;
+  s.answer = NULL;
   s.envelope = NULL;
   s.page = NULL;
   s.option = NULL; /* of the list alone */
@@ -300,7 +296,10 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
   t->sh = sh;
   t->job = job;
   cq_arena_init(&t->last_arena);
-  cq_page_start(task_pages(t), sh->page_size, &t->page);
+  cq_pages_start(&t->pages, task_pages(t),
+                 job->above ? -1 : cq_scan_page_cap(sh->o), sh->decode);
+  t->pages.holds = sh->table->request;
+  t->pages.outer = sh->outer_program;
   t->known_us = job->known_us;
   if (sh->table->job.poll) {
     cq_scope s = task_scope(t);
@@ -321,19 +320,13 @@ int cq_task_new(cq_scan_shared *sh, cq_job *job, cq_task **out, cq_error *err) {
 
 /* The page is complete: hand on its rows and ask for the next. */
 static int task_page(cq_task *t, cq_error *err) {
-  const cq_value *env = t->sh->decode->envelope(t->decoder);
   int go = 0;
-  int rc = cq_page_follow(task_pages(t), &t->page, t->fetch, t->page_rows, env,
-                          &t->last, &go, err);
+  int rc = cq_pages_follow(&t->pages, &t->last, &go, err);
 
   if (rc) cq_error_prefix(err, "%s: ", t->sh->table->name);
-  if (rc == CQ_OK) rc = task_emit(t, env, err);
-  t->sh->decode->close(t->decoder);
-  t->decoder = NULL;
-  cq_fetch_stats(t->fetch, t->sh->stats);
-  cq_fetch_close(t->fetch);
-  t->fetch = NULL;
-  t->page_rows = 0;
+  if (rc == CQ_OK)
+    rc = task_emit(t, t->sh->decode->envelope(t->pages.decoder), err);
+  cq_pages_drop(&t->pages, t->sh->stats);
   /* With a cap these rows may be all that is needed: nothing ahead of them. */
   if (rc == CQ_OK && go && !t->old_seen && t->sh->o->cap >= 0)
     t->held = 1;
@@ -348,7 +341,7 @@ static int task_page(cq_task *t, cq_error *err) {
 static int task_last(cq_task *t, cq_error *err) {
   const cq_value *row;
 
-  if (task_pages(t)->by != CQ_PAGE_LAST || t->batch->nrow == 0) return CQ_OK;
+  if (t->pages.def->by != CQ_PAGE_LAST || t->batch->nrow == 0) return CQ_OK;
   row = cq_batch_row(t->batch, t->batch->nrow - 1);
   cq_arena_reset(&t->last_arena);
   return cq_value_copy(&t->last_arena, &row[t->sh->table->nslot], &t->last)
@@ -356,75 +349,22 @@ static int task_last(cq_task *t, cq_error *err) {
              : CQ_OK;
 }
 
-/* Pieces are laid together until the page is whole. */
-static int task_collect(cq_task *t, cq_block **piece, cq_error *err) {
-  size_t have = t->collected ? t->collected->len : 0;
-  size_t more = *piece ? (*piece)->len : 0;
-  cq_block *whole = cq_block_new(have + more + 64);
-
-  if (!whole) return cq_error_nomem(err);
-  if (have) memcpy(whole->data, t->collected->data, have);
-  if (more) memcpy(whole->data + have, (*piece)->data, more);
-  whole->len = have + more;
-  memset(whole->data + whole->len, 0, 64);
-  if (t->collected) cq_block_unref(t->collected);
-  if (*piece) cq_block_unref(*piece);
-  *piece = NULL;
-  t->collected = whole;
-  return CQ_OK;
-}
-
 static int task_data(cq_task *t, cq_error *err) {
-  cq_scan_shared *sh = t->sh;
-  cq_block *piece;
-  int first = !t->decoder, final, nothing, rc, before;
+  const cq_scan_shared *sh = t->sh;
+  const cq_program *program = t->job->get     ? sh->get_program
+                              : t->job->above ? sh->below_program
+                                              : sh->program;
+  int whole, rc = task_batch(t, err);
 
-  rc = cq_fetch_take(t->fetch, &piece, &final, err);
+  if (rc == CQ_OK)
+    rc = cq_pages_read(&t->pages, program, t->batch, &whole, err);
+  if (rc == CQ_OK) rc = task_last(t, err);
   if (rc) return rc;
-  if (!piece && !final) return CQ_BUSY;
-  if (sh->collect && !(final && !t->collected)) {
-    rc = task_collect(t, &piece, err);
-    if (rc) {
-      if (piece) cq_block_unref(piece);
-      return rc;
-    }
-    if (!final) return CQ_OK;
-    piece = t->collected;
-    t->collected = NULL;
-  }
-  if (sh->outer_program && final && piece && piece->len) {
-    rc = cq_inner_take(sh->table->request, sh->outer_program, &piece, err);
-    if (rc) {
-      cq_fetch_prefix(t->fetch, err);
-      return rc;
-    }
-  }
-  nothing = first && final && (!piece || piece->len == 0);
-  if (nothing) rc = cq_fetch_empty(t->fetch, sh->decode, err);
-  if (rc == CQ_OK) rc = task_batch(t, err);
-  if (rc == CQ_OK && !t->decoder)
-    rc = sh->decode->open(t->job->get     ? sh->get_program
-                          : t->job->above ? sh->below_program
-                                          : sh->program,
-                          &t->decoder, err);
-  if (rc) {
-    if (piece) cq_block_unref(piece);
-    return rc;
-  }
-  before = t->batch->nrow;
-  if (final && piece && first)
-    cq_page_body(task_pages(t), &t->page, piece->data, piece->len);
-  if (nothing && piece) cq_block_unref(piece);
-  if (!nothing) rc = sh->decode->feed(t->decoder, piece, final, t->batch, err);
-  if (rc) {
-    cq_fetch_refused(t->fetch, err);
-    return rc;
-  }
-  t->page_rows += t->batch->nrow - before;
-  rc = task_last(t, err);
-  if (rc) return rc;
-  if (final) return task_page(t, err);
-  return t->batch->nrow >= STREAM_ROWS ? task_emit(t, NULL, err) : CQ_OK;
+  if (whole) return task_page(t, err);
+  return t->batch->nrow >= STREAM_ROWS ||
+                 cq_batch_bytes(t->batch) >= STREAM_BYTES
+             ? task_emit(t, NULL, err)
+             : CQ_OK;
 }
 
 static int task_end(cq_task *t, cq_outcome o, const cq_error *why,
@@ -450,10 +390,8 @@ static int task_end(cq_task *t, cq_outcome o, const cq_error *why,
 static int task_skip(cq_task *t, cq_outcome o, cq_error *err) {
   cq_error why = {0, ""};
 
-  cq_fetch_fail(t->fetch, &why);
-  cq_fetch_stats(t->fetch, t->sh->stats);
-  cq_fetch_close(t->fetch);
-  t->fetch = NULL;
+  cq_fetch_fail(t->pages.fetch, &why);
+  cq_pages_drop(&t->pages, t->sh->stats);
   return task_end(t, o, &why, err);
 }
 
@@ -506,11 +444,11 @@ int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
     rc = task_send(t, err);
     if (rc) return rc;
   }
-  while (!t->done && t->fetch && t->nitem < ahead) {
-    cq_outcome o = cq_fetch_poll(t->fetch);
+  while (!t->done && t->pages.fetch && t->nitem < ahead) {
+    cq_outcome o = cq_fetch_poll(t->pages.fetch);
 
     if (o == CQ_F_BUSY) return CQ_OK;
-    if (o == CQ_F_ERROR) return cq_fetch_fail(t->fetch, err);
+    if (o == CQ_F_ERROR) return cq_fetch_fail(t->pages.fetch, err);
     if (o != CQ_F_DATA) return task_skip(t, o, err);
     rc = task_data(t, err);
     if (rc == CQ_BUSY) return CQ_OK;
@@ -536,7 +474,7 @@ int cq_task_take(cq_task *t, cq_batch **out, cq_below **below) {
 }
 
 void cq_task_stats(const cq_task *t, cq_scan_stats *add) {
-  if (t->fetch) cq_fetch_stats(t->fetch, add);
+  if (t->pages.fetch) cq_fetch_stats(t->pages.fetch, add);
 }
 
 const cq_job *cq_task_job(const cq_task *t) {
@@ -558,12 +496,8 @@ void cq_task_free(cq_task *t) {
     cq_free(it);
   }
   cq_run_job_close(t->running);
-  if (t->fetch) cq_fetch_stats(t->fetch, t->sh->stats);
-  cq_fetch_close(t->fetch);
-  if (t->decoder) t->sh->decode->close(t->decoder);
-  if (t->collected) cq_block_unref(t->collected);
+  cq_pages_clear(&t->pages, t->sh->stats);
   cq_batch_free(t->batch);
-  cq_page_clear(&t->page);
   cq_arena_clear(&t->last_arena);
   cq_job_free(t->job);
   cq_free(t);

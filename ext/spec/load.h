@@ -66,6 +66,9 @@ int load_link(own_table *t, const cq_table *parent, cq_error *err);
 int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
                  cq_request_def **out);
 int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out);
+/* Of a list whose records are no rows: not by the last of them. */
+int load_short_page(load *l, const cq_node *n, const char *object,
+                    cq_page_def *out);
 int load_errors(load *l, const cq_node *error, const cq_node *const *lists,
                 size_t nlist, const char *object, cq_errors_def *out);
 int load_limits(load *l, const cq_node *n, const char *object,

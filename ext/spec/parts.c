@@ -504,6 +504,15 @@ int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out) {
   return CQ_OK;
 }
 
+int load_short_page(load *l, const cq_node *n, const char *object,
+                    cq_page_def *out) {
+  int rc = load_page(l, n, object, out);
+
+  if (rc || out->by != CQ_PAGE_LAST) return rc;
+  return cq_tree_error(l->err, n,
+                       "%s: page: by: last is for a table's own list", object);
+}
+
 static int load_paths(load *l, const cq_node *n, cq_path ***out,
                       size_t *count) {
   size_t k = n && n->kind == CQ_N_LIST ? n->count : n && load_text(n) ? 1 : 0;

@@ -206,7 +206,8 @@ static int root_tree(load *l, const cq_node *n, const cq_node *base,
                           l->err)) ||
       (rc = load_request(l, merged, d->name, roots, &d->children)) ||
       (rc = load_path(l, cq_tree_get(x, "rows"), &d->child_rows)) ||
-      (rc = load_page(l, cq_tree_get(x, "page"), d->name, &d->child_page)))
+      (rc =
+           load_short_page(l, cq_tree_get(x, "page"), d->name, &d->child_page)))
     return rc;
   return load_template(l, cq_tree_get(x, "without"),
                        ROOT(CONFIG) | ROOT(CLIENT), &d->child_without);
@@ -244,7 +245,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
                             l->err)) ||
         (rc = load_request(l, merged, d->name, roots, &d->discover)) ||
         (rc = load_path(l, cq_tree_get(x, "rows"), &d->rows)) ||
-        (rc = load_page(l, cq_tree_get(x, "page"), d->name, &d->page)))
+        (rc = load_short_page(l, cq_tree_get(x, "page"), d->name, &d->page)))
       return rc;
   }
   x = cq_tree_get(n, "identify");

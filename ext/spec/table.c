@@ -311,7 +311,7 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
                           ROOT(ROW) | ROOT(RECORD) | ROOT(CONFIG) |
                               ROOT(CLIENT) | ROOT(PARENT),
                           &c->when)) ||
-      (rc = load_page(l, cq_tree_get(n, "page"), what, &c->page)) ||
+      (rc = load_short_page(l, cq_tree_get(n, "page"), what, &c->page)) ||
       (rc = load_limits(l, cq_tree_get(n, "limits"), what, &c->limits)))
     return rc;
   if (!c->request)

@@ -50,14 +50,16 @@ static void check(const cq_verdict *v) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const int status[] = {200, 400, 401, 403, 404, 429, 500, 503, 0, 302};
   fuzz_in in = fuzz_open(data, size);
-  int s = status[fuzz_byte(&in) % 10];
+  cq_answer a = {{status[fuzz_byte(&in) % 10], "", NULL, 0}, 0, NULL, 0, NULL};
   char *body = fuzz_text(in);
   cq_verdict v, w;
 
   load();
-  if (cq_classify(&errors, s, NULL, body, in.n, NULL, &v)) abort();
+  a.body = body;
+  a.nbody = in.n;
+  cq_classify(&errors, &a, &v);
   check(&v);
-  if (cq_classify_ok_body(&errors, NULL, body, in.n, &w)) check(&w);
+  if (cq_classify_good(&errors, &a, &w)) check(&w);
   free(body);
   return 0;
 }

@@ -942,7 +942,7 @@ static void test_auth_hides_keys_in_queries(void) {
   CHECK_INT(cq_http_submit(b.http, &r, &t, NULL), CQ_OK);
   cq_signer_unref(s);
   while (cq_transfer_state(t) == CQ_T_WAITING) cq_http_wait(b.http, 100);
-  CHECK_STR(cq_transfer_url(t), server_url("/q"));
+  CHECK_STR(cq_transfer_head(t).url, server_url("/q"));
   CHECK(strncmp(server.seen[0], "GET /q?k=secretkey HTTP", 23) == 0);
   cq_transfer_free(t);
   bed_close(&b);

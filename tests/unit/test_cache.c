@@ -9,6 +9,9 @@ enum { LIMIT = 4 << 20, ANSWERS = 20000 };
 
 /* Answers of many small units, whose texts are as large as their bodies. */
 static void fill_from(cq_cache *c, int from, int n, int live) {
+  static const char lines[] = "ETag\0\"0123456789abcdef-0123456789abcdef\"\0"
+                              "Last-Modified\0Sat, 01 Jan 2022 00:00:00 GMT";
+
   for (int i = from; i < from + n; i++) {
     char key[128], url[160];
     cq_cached v = {0};
@@ -19,9 +22,12 @@ static void fill_from(cq_cache *c, int from, int n, int live) {
     v.block = cq_block_new(200);
     CHECK(v.block != NULL);
     if (!v.block) return;
-    v.url = url;
-    v.etag = "\"0123456789abcdef-0123456789abcdef\"";
-    v.modified = "Sat, 01 Jan 2022 00:00:00 GMT";
+    v.head.status = 200;
+    v.head.url = url;
+    v.head.lines = lines;
+    v.head.nlines = sizeof lines;
+    v.etag = cq_head_get(&v.head, "etag");
+    v.modified = cq_head_get(&v.head, "last-modified");
     cq_cache_put(c, key, &v, live);
     cq_block_unref(v.block);
   }

@@ -32,6 +32,7 @@ int cq_login_send(cq_login *l, const char *method, const char *url,
 
 int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
   cq_tstate st = cq_transfer_state(l->t);
+  cq_head head = cq_transfer_head(l->t);
   int rc;
 
   *body = NULL;
@@ -41,12 +42,12 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
     cq_login_clear(l);
     return cq_error_set(err, CQ_TOOBIG, "auth: answer to a login is too long");
   }
-  *status = cq_transfer_status(l->t);
+  *status = head.status;
   if ((st == CQ_T_FAILED || *status == 429 || *status >= 500) &&
       cq_transfer_attempt(l->t) < (l->tries ? l->tries : CQ_MAX_LOGINS)) {
     int64_t ms =
         cq_backoff_ms(cq_transfer_attempt(l->t), LOGIN_BASE_MS, LOGIN_CAP_MS);
-    int64_t asked = cq_transfer_after_ms(l->t, "retry-after");
+    int64_t asked = cq_head_after_ms(&head, "retry-after");
 
     if (asked > ms && asked <= 60000) ms = asked;
     rc = cq_transfer_retry(l->t, ms, NULL, err);
@@ -56,7 +57,7 @@ int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err) {
   }
   /* A refusal may only mean that our clock is wrong. */
   if (st != CQ_T_FAILED && *status >= 400 && l->by_our_clock) {
-    int64_t off = cq_transfer_clock_off(l->t);
+    int64_t off = cq_http_clock_off(l->http, &head);
 
     l->by_our_clock = 0;
     if (off > CQ_CLOCK_US || off < -CQ_CLOCK_US) {

@@ -285,7 +285,11 @@ const char *cq_walk_row(cq_walk *w, const char *p, cq_batch *batch, int last) {
   int64_t warned = batch->warnings;
   int number = *p == '-' || (*p >= '0' && *p <= '9');
 
-  if (*p == 'n') return cq_js_word(&w->j, p, "null");
+  if (*p == 'n') {
+    p = cq_js_word(&w->j, p, "null");
+    batch->nulls += p != NULL;
+    return p;
+  }
   w->cells = cq_batch_add(batch);
   w->arena = &batch->arena;
   w->warnings = &batch->warnings;
