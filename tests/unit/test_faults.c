@@ -15,7 +15,7 @@
 
 int sqlite3_cq_init(sqlite3 *db, char **error, const void *api);
 
-enum { STRIDE = 13, FIRST = 150 };
+enum { STRIDE = 13, FIRST = 60 };
 
 static char folder[] = "/tmp/cq-faults-XXXXXX";
 static char csv[64], json[64], yml[64], xml[64];
