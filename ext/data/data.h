@@ -50,7 +50,8 @@ typedef enum cq_kind {
 typedef struct cq_value {
   uint8_t kind; /* cq_kind */
   uint8_t json; /* STR that is JSON text (object, array, or any json cell) */
-  uint16_t pad;
+  uint16_t whence; /* of a client's attribute, or an `each` value: a cq_whence;
+                    else 0 */
   uint32_t len; /* STR, BYTES */
   union {
     int64_t i;

@@ -47,12 +47,14 @@ int cq_client_fail(cq_arena *a, cq_client *c, const cq_error *e) {
   return c->error ? CQ_OK : CQ_NOMEM;
 }
 
-static int json_scalar(cq_arena *a, const json_t *j, cq_value *out) {
+static int json_scalar(cq_arena *a, const json_t *j, cq_whence by,
+                       cq_value *out) {
   char *text;
 
   if (json_is_string(j)) {
     text = cq_arena_strndup(a, json_string_value(j), json_string_length(j));
     *out = cq_value_str(text, json_string_length(j));
+    out->whence = (uint16_t)by;
     return text ? CQ_OK : CQ_NOMEM;
   }
   if (json_is_integer(j)) {
@@ -70,8 +72,9 @@ static int json_scalar(cq_arena *a, const json_t *j, cq_value *out) {
     text = dump ? cq_arena_strndup(a, dump, n) : NULL;
     free(dump);
     *out = cq_value_json(text, n);
-    return text ? CQ_OK : CQ_NOMEM;
+    if (!text) return CQ_NOMEM;
   }
+  out->whence = (uint16_t)by;
   return CQ_OK;
 }
 
@@ -93,7 +96,7 @@ static int client_member(const cq_dimension *d, const char *key,
 }
 
 int cq_client_configured(cq_arena *a, const cq_dimension *d,
-                         const cq_client *base, const json_t *j,
+                         const cq_client *base, const json_t *j, cq_whence by,
                          cq_client **out, cq_error *err) {
   size_t more = json_is_object(j) ? json_object_size(j) : 1;
   cq_client *c = cq_client_extend(a, base, more + d->nattr);
@@ -109,13 +112,14 @@ int cq_client_configured(cq_arena *a, const cq_dimension *d,
     return cq_error_set(err, CQ_ERROR, "%s: expected %s", d->name,
                         d->nextra ? "maps, as in [{...}]" : "words");
   if (!json_is_object(j))
-    return json_scalar(a, j, &v) || cq_client_set(a, c, d->name, &v) ? CQ_NOMEM
-                                                                     : CQ_OK;
+    return json_scalar(a, j, by, &v) || cq_client_set(a, c, d->name, &v)
+               ? CQ_NOMEM
+               : CQ_OK;
   json_object_foreach((json_t *)j, key, item) {
     char *name = cq_arena_strndup(a, key, strlen(key));
 
     if (client_member(d, key, err)) return CQ_ERROR;
-    if (!name || json_scalar(a, item, &v) ||
+    if (!name || json_scalar(a, item, by, &v) ||
         (v.kind != CQ_NULL && cq_client_set(a, c, name, &v)))
       return CQ_NOMEM;
   }

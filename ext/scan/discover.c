@@ -128,8 +128,7 @@ static int step_derive(step *st, cq_client *c, cq_error *err) {
     if (!st->dim->attr[i].value) continue;
     scope = client_scope(st->source, c);
     ctx = cq_scope_context(&scope);
-    rc = cq_template_eval(st->dim->attr[i].value, &ctx, CQ_PLACE_PLAIN, &tmp,
-                          &v, err);
+    rc = cq_template_whence(st->dim->attr[i].value, &ctx, &tmp, &v, err);
     if (rc == CQ_OK && v.kind != CQ_NULL &&
         cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &v))
       rc = cq_error_nomem(err);
@@ -146,10 +145,14 @@ static int step_record(step *st, const cq_client *base, const cq_value *row,
 
   *out = c;
   if (!c) return cq_error_nomem(err);
-  for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++)
-    if (row[i].kind != CQ_NULL &&
-        cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &row[i]))
+  for (size_t i = 0; i < st->dim->nattr && rc == CQ_OK; i++) {
+    cq_value v = row[i];
+
+    v.whence = CQ_BY_ANSWER;
+    if (v.kind != CQ_NULL &&
+        cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &v))
       rc = cq_error_nomem(err);
+  }
   return rc ? rc : step_derive(st, c, err);
 }
 
@@ -280,9 +283,10 @@ static int step_identified(void *user, asking *a, const cq_error *failure,
   return rc;
 }
 
-/* What a template gives for a client as a list; NULL where that is nothing. */
+/* What a template gives for a client as a list; NULL where that is nothing.
+ * by: who has named them, or NULL. */
 static int client_list(cq_source *s, const cq_client *c, const cq_template *t,
-                       json_t **out, cq_error *err) {
+                       json_t **out, cq_whence *by, cq_error *err) {
   cq_scope scope = client_scope(s, c);
   cq_context ctx = cq_scope_context(&scope);
   cq_value v = cq_value_null();
@@ -292,7 +296,8 @@ static int client_list(cq_source *s, const cq_client *c, const cq_template *t,
 
   *out = NULL;
   cq_arena_init(&tmp);
-  if (t) rc = cq_template_eval(t, &ctx, CQ_PLACE_PLAIN, &tmp, &v, err);
+  if (t) rc = cq_template_whence(t, &ctx, &tmp, &v, err);
+  if (by) *by = (cq_whence)v.whence;
   if (rc == CQ_OK && v.kind == CQ_STR && v.json)
     list = json_loadb(v.u.s, v.len, JSON_DECODE_ANY, NULL);
   else if (rc == CQ_OK && v.kind == CQ_STR && v.len)
@@ -312,8 +317,9 @@ static int client_list(cq_source *s, const cq_client *c, const cq_template *t,
 static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
                        cq_error *err) {
   json_t *list = NULL, *patterns = NULL, *item;
+  cq_whence by;
   size_t i;
-  int rc = client_list(st->source, base, st->dim->values, &list, err);
+  int rc = client_list(st->source, base, st->dim->values, &list, &by, err);
 
   if (rc) return rc;
   json_array_foreach(list, i, item) {
@@ -330,7 +336,8 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
       }
       continue;
     }
-    rc = cq_client_configured(&st->source->arena, st->dim, base, item, &c, err);
+    rc = cq_client_configured(&st->source->arena, st->dim, base, item, by, &c,
+                              err);
     if (rc) {
       if (rc == CQ_NOMEM) cq_error_nomem(err);
       goto done;
@@ -388,12 +395,13 @@ static int tree_without(const tree *t, const char *text) {
   return 0;
 }
 
-static int tree_add(tree *t, const asking *of, const char *text,
+static int tree_add(tree *t, const asking *of, const char *text, cq_whence by,
                     cq_error *err) {
   cq_value v = cq_value_text(text);
   cq_client *c;
   int is_new = 0;
 
+  v.whence = (uint16_t)by;
   if (!text || !*text || tree_without(t, text)) return CQ_OK;
   if (cq_set_add(&t->seen, cq_hash64(text, strlen(text), 0), &is_new))
     return cq_error_nomem(err);
@@ -425,7 +433,7 @@ static int tree_answered(void *user, asking *a, const cq_error *failure,
 
     if (v->kind != CQ_STR) continue;
     text = cq_strndup(v->u.s, v->len);
-    rc = text ? tree_add(t, a, text, err) : cq_error_nomem(err);
+    rc = text ? tree_add(t, a, text, CQ_BY_ANSWER, err) : cq_error_nomem(err);
     cq_free(text);
   }
   return rc;
@@ -461,8 +469,9 @@ static int tree_descend(tree *t, size_t first, cq_error *err) {
 static int tree_grow(tree *t, const asking *base, cq_error *err) {
   json_t *list = NULL, *item;
   size_t i, first = t->n;
+  cq_whence by;
   int rc = client_list(t->st->source, base->client, t->st->dim->each_values,
-                       &list, err);
+                       &list, &by, err);
 
   if (rc == CQ_OK && !list) {
     if (cq_grow(&t->asks, &t->cap, t->n, sizeof *t->asks))
@@ -473,9 +482,9 @@ static int tree_grow(tree *t, const asking *base, cq_error *err) {
   }
   if (rc == CQ_OK)
     rc = client_list(t->st->source, base->client, t->st->dim->child_without,
-                     &t->without, err);
+                     &t->without, NULL, err);
   json_array_foreach(list, i, item) {
-    if (rc == CQ_OK) rc = tree_add(t, base, json_string_value(item), err);
+    if (rc == CQ_OK) rc = tree_add(t, base, json_string_value(item), by, err);
   }
   json_decref(list);
   if (rc == CQ_OK && t->st->dim->children) rc = tree_descend(t, first, err);

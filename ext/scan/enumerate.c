@@ -224,6 +224,7 @@ static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
       if (text) one = cq_value_json(text, strlen(text));
     }
     (*out)[i] = one;
+    (*out)[i].whence = v->whence;
     if (json_is_array(item) || json_is_null(item)) rc = CQ_MISUSE;
   }
   if (rc == CQ_MISUSE)
@@ -267,8 +268,7 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
     cq_value *list = NULL;
     size_t nlist = 0, kept = 0;
 
-    rc = cq_template_eval(e->t->each[i].values, &c, CQ_PLACE_PLAIN, &g->arena,
-                          &v, err);
+    rc = cq_template_whence(e->t->each[i].values, &c, &g->arena, &v, err);
     if (rc == CQ_OK) rc = each_list(e, g, i, &v, &list, &nlist, err);
     if (rc) return rc;
     g->lists[i] = list;

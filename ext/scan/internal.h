@@ -96,7 +96,8 @@ typedef struct cq_built {
   size_t nbody;
   cq_header *headers;
   size_t nheader;
-  cq_tls tls; /* of the integration */
+  cq_tls tls;       /* of the integration */
+  cq_whence chosen; /* who has chosen the host */
 } cq_built;
 int cq_request_build(const cq_integration *in, const cq_request_def *r,
                      cq_scope *scope, const char *url, cq_built *out,
@@ -241,10 +242,10 @@ int cq_client_set(cq_arena *a, cq_client *c, const char *name,
                   const cq_value *v);
 int cq_client_fail(cq_arena *a, cq_client *c, const cq_error *e);
 /* One configured value: a scalar is the dimension's own attribute, a map is
- * several. */
+ * several; named by `by`. */
 int cq_client_configured(cq_arena *a, const cq_dimension *d,
                          const cq_client *base, const struct json_t *j,
-                         cq_client **out, cq_error *err);
+                         cq_whence by, cq_client **out, cq_error *err);
 /* _cq_client_id: the id attributes of the dimensions, joined by ':'. */
 int cq_client_name(cq_source *s, unsigned long long dims, cq_client *c,
                    cq_error *err);

@@ -143,6 +143,7 @@ done:
 static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
                        cq_built *out, cq_error *err) {
   cq_option_place place = r->nform || r->json ? CQ_OPTION_QUERY : CQ_OPTION_ALL;
+  cq_context c = cq_scope_context(s);
   cq_buf b;
   cq_value v;
   int rc = CQ_OK;
@@ -151,10 +152,11 @@ static int request_url(const cq_request_def *r, cq_scope *s, const char *url,
   if (url) {
     cq_buf_str(&b, url);
   } else {
-    rc = request_text(r->url, s, CQ_PLACE_PLAIN, &out->arena, &v, err);
+    rc = cq_template_address(r->url, &c, &out->arena, &v, err);
     if (rc == CQ_OK && v.kind == CQ_NULL)
       rc = request_lacks("url", r->url, s, err);
     if (rc) goto done;
+    out->chosen = (cq_whence)v.whence;
     while (r->path && v.len && v.u.s[v.len - 1] == '/') v.len--;
     cq_buf_add(&b, v.u.s, v.len);
     if (r->path) {
@@ -327,6 +329,55 @@ static int request_tls(const cq_integration *in, cq_scope *s, cq_built *out,
   return CQ_OK;
 }
 
+static int params_secret(const cq_param *p, size_t n, const cq_config *c) {
+  for (size_t i = 0; i < n; i++)
+    if (names_secret(p[i].value, c)) return 1;
+  return 0;
+}
+
+/* A row, an answer or the query has chosen the host: what is secret, or proves
+ * who we are, does not go there; nor does an answer choose a file. */
+static int request_foreign(const cq_integration *in, const cq_request_def *r,
+                           cq_scope *s, const cq_built *b, cq_error *err) {
+  const char *who = b->chosen == CQ_BY_QUERY ? "a query" : "an answer";
+  const char *host = strstr(b->shown, "://"), *scheme = NULL;
+  int n = host ? (int)(host + 3 - b->shown) + (int)strcspn(host + 3, "/?#")
+               : (int)strcspn(b->shown, "/?#");
+  size_t nref = 0;
+  cq_ref *const *refs = r->json ? cq_json_tpl_refs(r->json, &nref) : NULL;
+  int secret, rc = CQ_OK;
+
+  secret = b->tls.client_cert != NULL ||
+           (s->config && (names_secret(r->url, s->config) ||
+                          names_secret(r->path, s->config) ||
+                          names_secret(r->body, s->config) ||
+                          params_secret(r->query, r->nquery, s->config) ||
+                          params_secret(r->header, r->nheader, s->config) ||
+                          params_secret(r->form, r->nform, s->config)));
+  for (size_t i = 0; i < nref && s->config; i++)
+    secret |= refs[i]->root == CQ_R_CONFIG &&
+              cq_config_is_secret(s->config, refs[i]->name);
+  if (!secret) {
+    cq_auth_params params;
+    cq_arena a;
+
+    cq_arena_init(&a);
+    rc = cq_request_auth(in, r, s, &a, &scheme, &params, err);
+    cq_arena_wipe(&a);
+    if (rc) return rc;
+  }
+  if (secret || (scheme && strcmp(scheme, "none") != 0))
+    return cq_error_set(err, CQ_ERROR,
+                        "%.*s was chosen by %s, and credentials go only to the "
+                        "integration's own hosts\nhint: `auth: none` for what "
+                        "needs none",
+                        n, b->shown, who);
+  if (b->chosen == CQ_BY_ANSWER && strncmp(b->url, "file:", 5) == 0)
+    return cq_error_set(err, CQ_ERROR, "an answer may not choose a file: %.*s",
+                        n, b->shown);
+  return CQ_OK;
+}
+
 int cq_request_build(const cq_integration *in, const cq_request_def *r,
                      cq_scope *scope, const char *url, cq_built *out,
                      cq_error *err) {
@@ -340,6 +391,7 @@ int cq_request_build(const cq_integration *in, const cq_request_def *r,
   if (rc == CQ_OK) rc = request_shown(r, scope, url, out, err);
   if (rc == CQ_OK) rc = request_body(r, scope, out, &type, err);
   if (rc == CQ_OK) rc = request_tls(in, scope, out, err);
+  if (rc == CQ_OK && out->chosen) rc = request_foreign(in, r, scope, out, err);
   if (rc) goto done;
   out->headers =
       cq_arena_alloc(&out->arena, (r->nheader + 1) * sizeof *out->headers);
@@ -397,6 +449,15 @@ void cq_built_clear(cq_built *b) {
   memset(b, 0, sizeof *b);
 }
 
+/* Parameters that say where a login is made, or all requests go. */
+static int is_address(const char *param) {
+  static const char *const names[] = {"url", "endpoint_url", "sts_endpoint"};
+
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(param, names[i]) == 0) return 1;
+  return 0;
+}
+
 /* Evaluates an auth's parameters with the request's laid over them; *missing
  * counts those of the auth itself that have no value. */
 static int auth_params(const cq_auth_def *d, const cq_request_def *r,
@@ -415,8 +476,15 @@ static int auth_params(const cq_auth_def *d, const cq_request_def *r,
     const cq_param *p = i < d->nparam ? &d->param[i] : &r->auth[i - d->nparam];
     cq_value v;
     size_t at;
-    int rc = cq_template_eval(p->value, &c, CQ_PLACE_PLAIN, a, &v, err);
+    int rc = is_address(p->name)
+                 ? cq_template_address(p->value, &c, a, &v, err)
+                 : cq_template_eval(p->value, &c, CQ_PLACE_PLAIN, a, &v, err);
 
+    if (rc == CQ_OK && is_address(p->name) && v.whence)
+      rc = cq_error_set(err, CQ_ERROR,
+                        "auth: %s: only the configuration says "
+                        "where credentials go",
+                        p->name);
     if (rc) return rc;
     if (v.kind == CQ_NULL) {
       *missing += i < d->nparam;

@@ -124,6 +124,7 @@ static int client_named(selecting *e, const cq_client *c,
   }
   names[c->n] = e->t->columns[w->column].from;
   values[c->n] = *v;
+  values[c->n].whence = CQ_BY_QUERY;
   made->n = c->n + 1;
   made->names = names;
   made->values = values;

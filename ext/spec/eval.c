@@ -171,17 +171,12 @@ static int eval_expr(eval *x, const expr *e, cq_value *out) {
   return CQ_OK;
 }
 
-/* In a path the slashes of a value part its steps; what `urlencode` gave is one
- * step, and is not encoded again. */
-static void add_encoded(cq_buf *b, const expr *e, const cq_value *v,
-                        cq_place place) {
-  if (place == CQ_PLACE_PATH &&
-      !(e->kind == E_FILTER && strcmp(e->filter->name, "urlencode") == 0))
-    cq_percent_encode(b, v->u.s, v->len, "/:@!$&'()*+,;=");
-  else if (place == CQ_PLACE_QUERY)
-    cq_percent_encode(b, v->u.s, v->len, "");
-  else
-    cq_buf_add(b, v->u.s, v->len);
+int cq_expr_eval(const cq_context *c, cq_arena *a, const expr *e, cq_value *out,
+                 cq_error *err) {
+  eval x = {c, a, err};
+
+  *out = cq_value_null();
+  return eval_expr(&x, e, out);
 }
 
 /* Would the value, which may come from anybody's data, lead the request to
@@ -198,6 +193,24 @@ static int steps_away(const cq_value *v) {
     p += n + 1;
   }
   return 0;
+}
+
+/* In a path the slashes of a value part its steps; what `urlencode` gave is one
+ * step, and is not encoded again. */
+int cq_expr_encode(cq_buf *b, const expr *e, const cq_value *v, cq_place place,
+                   cq_error *err) {
+  if (place == CQ_PLACE_PATH && steps_away(v))
+    return cq_error_set(err, CQ_CONSTRAINT,
+                        "a value with . or .. as a step of a path: %.*s",
+                        (int)(v->len < 200 ? v->len : 200), v->u.s);
+  if (place == CQ_PLACE_PATH &&
+      !(e->kind == E_FILTER && strcmp(e->filter->name, "urlencode") == 0))
+    cq_percent_encode(b, v->u.s, v->len, "/:@!$&'()*+,;=");
+  else if (place == CQ_PLACE_QUERY)
+    cq_percent_encode(b, v->u.s, v->len, "");
+  else
+    cq_buf_add(b, v->u.s, v->len);
+  return CQ_OK;
 }
 
 int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
@@ -235,12 +248,8 @@ int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
     }
     if (cq_value_to_text(a, &v, &s))
       rc = cq_error_nomem(err);
-    else if (place == CQ_PLACE_PATH && steps_away(&s))
-      rc = cq_error_set(err, CQ_CONSTRAINT,
-                        "a value with . or .. as a step of a path: %.*s",
-                        (int)(s.len < 200 ? s.len : 200), s.u.s);
     else
-      add_encoded(&b, t->parts[i].e, &s, place);
+      rc = cq_expr_encode(&b, t->parts[i].e, &s, place, err);
   }
   text = rc || b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
   if (text) *out = cq_value_str(text, b.len);

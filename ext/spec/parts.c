@@ -396,6 +396,14 @@ static int load_inner(load *l, const cq_node *n, const char *object,
   return load_choice(l, n, what, decoders, 4, r->inner.decode, &i);
 }
 
+/* May credentials go with it? */
+static int load_sends_login(const load *l, const cq_request_def *r) {
+  if (r->auth_name && strcmp(r->auth_name, "none") == 0) return 0;
+  for (int i = 0; i < l->in->pub.nauth; i++)
+    if (strcmp(l->in->pub.auth[i].scheme, "none") != 0) return 1;
+  return 0;
+}
+
 int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
                  cq_request_def **out) {
   cq_request_def *r;
@@ -443,6 +451,15 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
                   load_bool(cq_tree_get(n, "safe"), 0);
   if (!r->url)
     return cq_tree_error(l->err, n, "%s: request: url is missing", object);
+  if (cq_template_chooses_host(r->url) && load_sends_login(l, r)) {
+    cq_tree_error(l->err, n,
+                  "%s: request: url: a row, an answer or the query would "
+                  "choose the host that credentials go to",
+                  object);
+    cq_error_hint(l->err, "let it be a label below a domain, as in "
+                          "https://{{ ... }}.example.com, or say auth: none");
+    return CQ_ERROR;
+  }
   *out = r;
   return CQ_OK;
 }

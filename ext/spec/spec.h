@@ -151,6 +151,25 @@ int cq_template_eval(const cq_template *t, const cq_context *c, cq_place place,
                      cq_arena *a, cq_value *out, cq_error *err);
 int cq_template_true(const cq_template *t, const cq_context *c, cq_arena *a,
                      int *out, cq_error *err);
+/* ---- address.c: who chooses where a request goes ----------------------- */
+typedef enum cq_whence {
+  CQ_BY_OWNER, /* the definition, the configuration, the environment */
+  CQ_BY_QUERY,
+  CQ_BY_ANSWER /* of a server */
+} cq_whence;
+/* As cq_template_eval with CQ_PLACE_PLAIN; out->whence: the least trusted of
+ * what the value is made of. */
+int cq_template_whence(const cq_template *t, const cq_context *c, cq_arena *a,
+                       cq_value *out, cq_error *err);
+/* The text of an address; out->whence: who has chosen its scheme, host and
+ * port.  What a query or an answer gives may be labels below a domain of the
+ * owner's, and is encoded behind the host; what is no label there is an
+ * error. */
+int cq_template_address(const cq_template *t, const cq_context *c, cq_arena *a,
+                        cq_value *out, cq_error *err);
+/* At load: is there surely a case in which a row, an answer or the query's
+ * WHERE chooses the host? */
+int cq_template_chooses_host(const cq_template *t);
 /* The names that it uses (mutable: the loader fills slot). */
 cq_ref *const *cq_template_refs(const cq_template *t, size_t *n);
 const char *cq_template_text(const cq_template *t);

@@ -1,4 +1,4 @@
-/* ext/spec/template.h: what template.c, eval.c and filters.c share. */
+/* ext/spec/template.h: what template.c, eval.c, address.c and filters*.c share. */
 #ifndef CQ_TEMPLATE_H
 #define CQ_TEMPLATE_H
 
@@ -50,6 +50,12 @@ struct cq_template {
   size_t nref;
   int constant;
 };
+
+/* eval.c: one expression; and a value's text, encoded for where it stands. */
+int cq_expr_eval(const cq_context *c, cq_arena *a, const expr *e, cq_value *out,
+                 cq_error *err);
+int cq_expr_encode(cq_buf *b, const expr *e, const cq_value *text,
+                   cq_place place, cq_error *err);
 
 /* in NULL is a legal input: filters say what they make of it. */
 #define CQ_FILTER_ARGS                                                         \
