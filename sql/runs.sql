@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS {s}.cq_syncs (
   updated TEXT NOT NULL,           -- a sign of life, at least every few seconds
   finished TEXT,
   message TEXT,
-  owner TEXT NOT NULL,             -- host:process:connection
+  owner TEXT NOT NULL,             -- host@boot/PID namespace:process:connection
   unsettled INTEGER NOT NULL,      -- 1 until its rows are published or removed
   PRIMARY KEY (sync_group_id, source_name)
 ) STRICT, WITHOUT ROWID;

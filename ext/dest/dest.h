@@ -254,12 +254,13 @@ int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
 void cq_dest_time(int64_t us, char *out);
 
 /* ---- owner.c: who is at work -------------------------------------------------- */
-/* host:process:caller-destination, malloc'ed: the same for each connection that
- * a caller opens for this destination, so that what it owned before is over. */
+/* host@boot/namespace:process:caller-destination, malloc'ed: the same for each
+ * connection that a caller opens for this destination, so that what it owned
+ * before is over. */
 char *cq_dest_owner(const cq_dest_def *d);
 /* The same, whatever a store has added behind another ':'. */
 int cq_dest_owner_same(const char *owner, const char *mine);
-/* Was it a process of this machine that is no more? */
+/* Was it a process that could be seen from here, and is no more? */
 int cq_dest_owner_gone(const char *owner, const char *mine);
 /* Is it still at work?  `updated` is its last sign of life, as cq writes times. */
 int cq_dest_owner_runs(const char *owner, const char *mine,

@@ -3,23 +3,63 @@
 #include "dest/dest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
   ALIVE_US = 600 * 1000 * 1000, /* a live process that says nothing so long */
-  ALIVE_ELSEWHERE_US = 120 * 1000 * 1000 /* one on another machine */
+  ALIVE_ELSEWHERE_US = 120 * 1000 * 1000 /* one elsewhere */
 };
 
-char *cq_dest_owner(const cq_dest_def *d) {
-  char host[256] = "";
+/* What the kernel says in a file, or as a link's target, of these characters
+ * alone: "" where it says nothing. */
+static void kernel_word(const char *path, int is_link, const char *these,
+                        char *out, size_t cap) {
+  char text[128] = "";
+  ssize_t n = -1;
+  size_t at = 0;
+
+  if (is_link) {
+    n = readlink(path, text, sizeof text - 1);
+  } else {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+      n = read(fd, text, sizeof text - 1);
+      close(fd);
+    }
+  }
+  for (ssize_t i = 0; i < n && at + 1 < cap; i++)
+    if (text[i] && strchr(these, text[i])) out[at++] = text[i];
+  out[at] = '\0';
+}
+
+/* A process id means something on one machine, until it is booted anew, and in
+ * one PID namespace: containers of one host name may each have their own.  So
+ * all of it is the place, host@boot/namespace.  Where the kernel does not say,
+ * the place ends with '?', and nobody there is known to be gone. */
+static void place(char *out, size_t cap) {
+  char host[256] = "", boot[48], space[48];
 
   gethostname(host, sizeof host - 1);
   for (char *p = host; *p; p++)
-    if (*p == ':') *p = '.';
-  return cq_mprintf("%s:%ld:%p-%08x", host, (long)getpid(), d->caller,
+    if (*p == ':' || *p == '@') *p = '.';
+  kernel_word("/proc/sys/kernel/random/boot_id", 0, "0123456789abcdef-", boot,
+              sizeof boot);
+  kernel_word("/proc/self/ns/pid", 1, "0123456789", space, sizeof space);
+  snprintf(out, cap, *boot && *space ? "%s@%s/%s" : "%s@%s/%s?", host, boot,
+           space);
+}
+
+char *cq_dest_owner(const cq_dest_def *d) {
+  char where[400];
+
+  place(where, sizeof where);
+  return cq_mprintf("%s:%ld:%p-%08x", where, (long)getpid(), d->caller,
                     (unsigned)cq_hash64(d->name, strlen(d->name), 0));
 }
 
@@ -37,24 +77,30 @@ int cq_dest_owner_same(const char *owner, const char *mine) {
   return who(owner) == n && memcmp(owner, mine, n) == 0;
 }
 
+/* Is the owner's process one that can be asked for from here?  Owners of before
+ * have the host's name alone for their place, which is no answer. */
+static int is_here(const char *owner, const char *mine) {
+  size_t n = strcspn(mine, ":");
+
+  return n > 0 && mine[n - 1] != '?' && memchr(mine, '@', n) &&
+         strncmp(owner, mine, n + 1) == 0;
+}
+
 int cq_dest_owner_gone(const char *owner, const char *mine) {
-  size_t host = strcspn(mine, ":");
   long pid;
 
-  if (strncmp(owner, mine, host + 1) != 0) return 0;
-  pid = strtol(owner + host + 1, NULL, 10);
+  if (!is_here(owner, mine)) return 0;
+  pid = strtol(owner + strcspn(owner, ":") + 1, NULL, 10);
   return pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH);
 }
 
 int cq_dest_owner_runs(const char *owner, const char *mine,
                        const char *updated) {
-  size_t host = strcspn(mine, ":");
   int64_t at = 0, age;
 
   if (cq_dest_owner_same(owner, mine) || cq_dest_owner_gone(owner, mine))
     return 0;
   if (cq_time_parse(updated, strlen(updated), &at)) return 0;
   age = cq_now_us() - at;
-  return age <
-         (strncmp(owner, mine, host + 1) == 0 ? ALIVE_US : ALIVE_ELSEWHERE_US);
+  return age < (is_here(owner, mine) ? ALIVE_US : ALIVE_ELSEWHERE_US);
 }
