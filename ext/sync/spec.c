@@ -173,6 +173,11 @@ static int spec_finish(const cq_sync_call *c, cq_spec *s, cq_error *err) {
         names[n++] = s->dests[d].name;
         found |= strcmp(s->dests[d].name, o->destinations.v[k]) == 0;
       }
+      for (size_t b = 0; b < k; b++)
+        if (strcmp(o->destinations.v[b], o->destinations.v[k]) == 0)
+          return cq_tree_error(err, o->destinations.at[k],
+                               "source %s: destination %s: named twice",
+                               o->name, o->destinations.v[k]);
       if (found) continue;
       near = cq_nearest(o->destinations.v[k], names, n);
       cq_tree_error(err, o->destinations.at[k],

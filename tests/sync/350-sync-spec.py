@@ -126,6 +126,8 @@ for name, spec, says in (
         ('unknown kind', 'kind: sauce\nspec: {name: x}', 'kind: unknown value: sauce\nhint: source'),
         ('no name', 'kind: source\nspec: {path: fleet, tables: [fleet_ships]}', 'source: name is missing'),
         ('two of a name', '\n---\n'.join(['kind: source\nspec: {name: x, path: fleet, tables: [fleet_ships]}'] * 2), 'a second one of that name'),
+        ('a destination twice', 'kind: source\nspec: {name: x, path: fleet, tables: [fleet_ships], destinations: [here, here]}\n---\n'
+         'kind: destination\nspec: {name: here, path: sqlite}', 'source x: destination here: named twice'),
         ('unknown destination', 'kind: source\nspec: {name: x, path: fleet, tables: [fleet_ships], destinations: [her]}\n---\n'
          'kind: destination\nspec: {name: here, path: sqlite}', 'unknown destination: her\nhint: here'),
         ('destination of another kind', 'kind: source\nspec: {name: x, path: fleet, tables: [fleet_ships], destinations: [d]}\n---\n'
