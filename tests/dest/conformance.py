@@ -399,6 +399,12 @@ class Suite:
                 t.is_('and by one that does not know it', (r['status'], len(self.ships())), ('success', 5))
         finally:
             os.environ['CQ_PATH'] = old
+        for first, then in ((m, n) for m in s.modes for n in s.modes if (m == 'append') != (n == 'append')):
+            s.fresh()
+            t.routes(SHIPS)
+            self.sync('fleet_ships', first)
+            r = self.sync('fleet_ships', then, ', migrate_mode: forced', '{"retry":"failed"}')
+            t.is_(f'{first}, then {then} forced, as a retry: rows that have gone are fetched again', (r['status'], len(self.ships())), ('success', 5))
 
     def at_once(self):
         """A second run of the source is refused, or waits; readers see one snapshot or the other."""

@@ -411,6 +411,8 @@ int duck_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
 
 /* ---- states, rows ------------------------------------------------------------------------- */
 
+/* What is published is what cq_units says: the journal also tells of rows that
+ * have gone with their table since. */
 int duck_states(cq_dest *base, const cq_dest_run *r, const char *table,
                 int (*each)(void *user, const char *client,
                             const cq_dest_state *s),
@@ -423,12 +425,12 @@ int duck_states(cq_dest *base, const cq_dest_run *r, const char *table,
       d, &q, err,
       "SELECT coalesce(u.client_id, j.client_id), coalesce(u.sync_group_id, "
       "0), coalesce(u.rows, 0), coalesce(u.cursor, ''), CASE WHEN j.client_id "
-      "IS NULL THEN 0 ELSE 1 END FROM (SELECT * FROM %I.cq_units WHERE "
-      "table_name = %L AND source_name = %L) AS u FULL JOIN (SELECT DISTINCT "
-      "client_id FROM %I.cq_sync_units WHERE table_name = %L AND source_name = "
-      "%L AND sync_group_id >= %n AND (published = 1 OR status = 'skipped')) "
-      "AS j ON j.client_id = u.client_id",
-      d->schema, table, r->source, d->schema, table, r->source, from);
+      "IS NOT NULL OR u.sync_group_id >= %n THEN 1 ELSE 0 END FROM (SELECT * "
+      "FROM %I.cq_units WHERE table_name = %L AND source_name = %L) AS u FULL "
+      "JOIN (SELECT DISTINCT client_id FROM %I.cq_sync_units WHERE table_name "
+      "= %L AND source_name = %L AND sync_group_id >= %n AND status = "
+      "'skipped') AS j ON j.client_id = u.client_id",
+      from, d->schema, table, r->source, d->schema, table, r->source, from);
 
   if (rc) return rc;
   cq_arena_init(&a);

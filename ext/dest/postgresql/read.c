@@ -14,6 +14,8 @@ typedef struct states {
   pg_result *found;
 } states;
 
+/* What is published is what cq_units says: the journal also tells of rows that
+ * have gone with their table since. */
 static int states_work(pg *d, void *user, cq_error *err) {
   states *s = user;
   const cq_dest_run *r = s->run;
@@ -23,12 +25,12 @@ static int states_work(pg *d, void *user, cq_error *err) {
         d, "cq_units", err,
         "SELECT coalesce(u.client_id, j.client_id), coalesce(u.sync_group_id, "
         "0), coalesce(u.rows, 0), coalesce(u.cursor, ''), (j.client_id IS NOT "
-        "NULL)::int FROM (SELECT * FROM %I.cq_units WHERE table_name = %L AND "
-        "source_name = %L) AS u FULL JOIN (SELECT DISTINCT client_id FROM "
-        "%I.cq_sync_units WHERE table_name = %L AND source_name = %L AND "
-        "sync_group_id >= %n AND (published = 1 OR status = 'skipped')) AS j "
-        "ON j.client_id = u.client_id",
-        d->schema, s->table, r->source, d->schema, s->table, r->source,
+        "NULL OR u.sync_group_id >= %n)::int FROM (SELECT * FROM %I.cq_units "
+        "WHERE table_name = %L AND source_name = %L) AS u FULL JOIN (SELECT "
+        "DISTINCT client_id FROM %I.cq_sync_units WHERE table_name = %L AND "
+        "source_name = %L AND sync_group_id >= %n AND status = 'skipped') AS "
+        "j ON j.client_id = u.client_id",
+        r->base, d->schema, s->table, r->source, d->schema, s->table, r->source,
         r->base);
   else
     s->found = pg_select(d, "cq_units", err,
