@@ -1,6 +1,7 @@
 # timeout: 120
 # skip-sanitized: libduckdb is not made for it
 # What only DuckDB has: its types, who else has the file open, migrations, and the page about it.
+import json
 import os
 import random
 import re
@@ -94,6 +95,14 @@ t.routes(SHIPS.replace('GET /oslo/ships?page=2\n', 'GET /oslo/ships?page=2\n  st
 r = sync('fleet_ships', 'append', dest=store.destination()[:-1] + ', batch_size: 1}')
 t.is_('a unit that fails leaves no rows', (r['status'], ducks.rows('SELECT _cq_client_id, count(*) FROM raw_fleet_ships GROUP BY 1'), ducks.rows('SELECT name FROM fleet_ships')),
       ('partial', [('rome', '1')], [('Argo',)]))
+
+# ---- a client may be called whatever it is ----
+store.fresh()
+odd = 'a\x1eb\x1f\'; DROP TABLE cq_syncs; --'
+t.routes(SHIPS + 'GET /**\n  status 400\n')
+r = t.sync(json.dumps({'source': 'fleet', 'tables': ['fleet_ships'], 'spec': {'ports': ['rome', odd]}, 'destination': {'kind': 'duckdb', 'path': 'there.duckdb', 'library': ducks.LIBRARY}}))
+t.is_('a client of an odd name fails alone', (r['status'], ducks.rows('SELECT name FROM fleet_ships'), ducks.rows('SELECT client_id FROM cq_sync_errors')),
+      ('partial', [('Argo',)], [(odd,)]))
 
 store.fresh()
 t.routes(SHIPS)

@@ -163,26 +163,35 @@ int duck_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
 
 /* ---- the journal -------------------------------------------------------------------- */
 
-#define NEXT "\036" /* between statements that wait */
+/* Statements that wait stand one after the other, behind each a NUL, which none
+ * of their texts can hold. */
+static void add_note(cq_buf *b, const char *fmt, ...) {
+  va_list ap;
+
+  va_start(ap, fmt);
+  cq_sql_v(b, fmt, ap);
+  va_end(ap);
+  cq_buf_byte(b, '\0');
+}
 
 static void add_table(cq_buf *b, const duck *d, const cq_dest_run *r,
                       const cq_dest_table *t) {
   const cq_counts *n = &t->n;
 
-  cq_sql(b,
-         "DELETE FROM %I.cq_sync_tables WHERE sync_group_id = %n AND "
-         "source_name = %L AND table_name = %L" NEXT,
-         d->schema, r->group, r->source, t->def->name);
-  cq_sql(b,
-         "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
-         "table_name, status, rows, inserted, updated, deleted, unchanged, "
-         "kept, errors, units, units_done, requests, retries, throttled_ms, "
-         "bytes, started, finished) VALUES (%n, %L, %L, %L, %n, %n, %n, %n, "
-         "%n, %n, %n, %n, %n, %n, %n, %n, %n, %t, %t)" NEXT,
-         d->schema, r->group, r->source, t->def->name, t->status, n->rows,
-         n->inserted, n->updated, n->deleted, n->unchanged, n->kept, n->errors,
-         n->units, n->units_done, n->requests, n->retries, n->throttled_ms,
-         n->bytes, t->started_us, t->finished_us);
+  add_note(b,
+           "DELETE FROM %I.cq_sync_tables WHERE sync_group_id = %n AND "
+           "source_name = %L AND table_name = %L",
+           d->schema, r->group, r->source, t->def->name);
+  add_note(b,
+           "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
+           "table_name, status, rows, inserted, updated, deleted, unchanged, "
+           "kept, errors, units, units_done, requests, retries, throttled_ms, "
+           "bytes, started, finished) VALUES (%n, %L, %L, %L, %n, %n, %n, %n, "
+           "%n, %n, %n, %n, %n, %n, %n, %n, %n, %t, %t)",
+           d->schema, r->group, r->source, t->def->name, t->status, n->rows,
+           n->inserted, n->updated, n->deleted, n->unchanged, n->kept,
+           n->errors, n->units, n->units_done, n->requests, n->retries,
+           n->throttled_ms, n->bytes, t->started_us, t->finished_us);
 }
 
 static void add_run(cq_buf *b, const duck *d, const cq_dest_run *r,
@@ -190,29 +199,24 @@ static void add_run(cq_buf *b, const duck *d, const cq_dest_run *r,
                     const char *message) {
   int64_t now = cq_now_us();
 
-  cq_sql(b,
-         "UPDATE %I.cq_syncs SET status = %L, tables = %d, units = %n, "
-         "units_done = %n, rows = %n, errors = %n, requests = %n, retries = "
-         "%n, throttled_ms = %n, bytes = %n, updated = %t, finished = %t, "
-         "message = %L WHERE sync_group_id = %n AND source_name = %L" NEXT,
-         d->schema, status, ntable, n->units, n->units_done, n->rows, n->errors,
-         n->requests, n->retries, n->throttled_ms, n->bytes, now,
-         strcmp(status, "running") != 0 ? now : (int64_t)0, message, r->group,
-         r->source);
+  add_note(b,
+           "UPDATE %I.cq_syncs SET status = %L, tables = %d, units = %n, "
+           "units_done = %n, rows = %n, errors = %n, requests = %n, retries = "
+           "%n, throttled_ms = %n, bytes = %n, updated = %t, finished = %t, "
+           "message = %L WHERE sync_group_id = %n AND source_name = %L",
+           d->schema, status, ntable, n->units, n->units_done, n->rows,
+           n->errors, n->requests, n->retries, n->throttled_ms, n->bytes, now,
+           strcmp(status, "running") != 0 ? now : (int64_t)0, message, r->group,
+           r->source);
 }
 
 /* Statement by statement, in the transaction that is open. */
-static int run_notes(duck *d, cq_buf *b, cq_error *err) {
+static int run_notes(duck *d, const cq_buf *b, cq_error *err) {
   int rc = b->rc ? cq_error_nomem(err) : CQ_OK;
 
-  for (char *p = b->data; rc == CQ_OK && p && *p;) {
-    size_t n = strcspn(p, NEXT);
-    int more = p[n] != 0;
-
-    p[n] = 0;
-    rc = duck_do(d, NULL, err, "%s", p);
-    p += n + (size_t)more;
-  }
+  for (size_t at = 0; rc == CQ_OK && at < b->len;
+       at += strlen(b->data + at) + 1)
+    rc = duck_do(d, NULL, err, "%s", b->data + at);
   return rc;
 }
 
@@ -241,33 +245,23 @@ int duck_put_table(cq_dest *base, const cq_dest_run *r, const cq_dest_table *t,
   return note(d, err);
 }
 
-/* A message cannot part statements. */
-static char *plain(const char *s, size_t n) {
-  char *out = cq_strndup(s, n);
-
-  for (char *p = out; p && *p; p++)
-    if (*p == NEXT[0]) *p = ' ';
-  return out;
-}
-
 int duck_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
                    const char *client, const char *kind, const char *message,
                    cq_error *err) {
   duck *d = (duck *)base;
   const char *at = strstr(message, "\nhint: ");
-  char *text = plain(message, at ? (size_t)(at - message) : strlen(message));
-  char *hint = at ? plain(at + 7, strlen(at + 7)) : NULL;
+  char *text =
+      cq_strndup(message, at ? (size_t)(at - message) : strlen(message));
 
-  if (text && (hint || !at))
-    cq_sql(&d->notes,
-           "INSERT INTO %I.cq_sync_errors VALUES (%n, %L, %L, %L, %L, %L, "
-           "%L, %t)" NEXT,
-           d->schema, r->group, r->source, table, client, kind, text, hint,
-           cq_now_us());
+  if (text)
+    add_note(&d->notes,
+             "INSERT INTO %I.cq_sync_errors VALUES (%n, %L, %L, %L, %L, %L, "
+             "%L, %t)",
+             d->schema, r->group, r->source, table, client, kind, text,
+             at ? at + 7 : NULL, cq_now_us());
   else
     d->notes.rc = CQ_NOMEM;
   cq_free(text);
-  cq_free(hint);
   return note(d, err);
 }
 
@@ -276,11 +270,8 @@ int duck_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
                  cq_error *err) {
   duck *d = (duck *)base;
   int over = strcmp(status, "running") != 0, rc;
-  char *text = message ? plain(message, strlen(message)) : NULL;
 
-  if (message && !text) return cq_error_nomem(err);
-  add_run(&d->notes, d, r, status, n, ntable, text);
-  cq_free(text);
+  add_run(&d->notes, d, r, status, n, ntable, message);
   if (!over) return note(d, err);
   for (duck_table *t = d->tables; t; t = t->next) duck_forget(t);
   d->ended_ms = 0;
@@ -370,15 +361,11 @@ int duck_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
                  int nt, const char *status, const cq_counts *n,
                  const char *message, cq_error *err) {
   duck *d = (duck *)base;
-  char *text = message ? plain(message, strlen(message)) : NULL;
   int rc = duck_commit(base, 1, err);
 
-  if (rc == CQ_OK && message && !text) rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = duck_begin_work(d, err);
-  if (rc == CQ_OK) rc = publish_work(d, r, t, nt, status, n, text, err);
-  rc = duck_end_work(d, rc, err);
-  cq_free(text);
-  return rc;
+  if (rc == CQ_OK) rc = publish_work(d, r, t, nt, status, n, message, err);
+  return duck_end_work(d, rc, err);
 }
 
 /* ---- CloudQuery's summary ---------------------------------------------------------------- */
