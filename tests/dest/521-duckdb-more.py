@@ -118,7 +118,20 @@ db.rows('CREATE VIEW theirs AS SELECT name, tons FROM fleet_ships')
 db.close()
 r = other.sync(spec('fleet_ships', 'append', ', migrate_mode: forced'))
 t.is_('forced changes it, under their views', (r['status'], ducks.rows('SELECT name FROM theirs WHERE tons = 47')), ('success', [('Gjoa',)]))
+for kind, wanted in (('real', [None, None, None, '1.5', None, None, '12.0']), ('integer', [None, None, None, None, None, None, '12'])):
+    store.fresh()
+    for name in ('text', kind):
+        with open('other.yml', 'w') as f:
+            f.write(open(FLEET).read().replace('name: text', f'name: {name}', 1))
+        t.routes('GET /oslo/ships?page=1\n  body [%s]\nGET /oslo/ships?page=2\n  body []\nGET /oslo/ships?page=3\n  body []\nGET /oslo/ships?page=4\n  body []\n'
+                 % ','.join('{"id":%d,"name":"%s"}' % x for x in enumerate(('1.2.3', '', '2024-01-05', '1.5', 'nan', 'inf', '12'))))
+        r = Sync('other.db').sync(spec('fleet_ships', 'append', ', migrate_mode: forced, spec: {ports: [oslo]}'))
+    t.is_(f'text to {kind}: as a whole, or not at all',
+          [v for v, in ducks.rows('SELECT name FROM raw_fleet_ships WHERE _cq_sync_group_id = (SELECT min(sync_group_id) FROM cq_syncs) ORDER BY id')], wanted)
 os.environ['CQ_PATH'] = old
+store.fresh()
+t.routes(SHIPS)
+sync('fleet_ships', 'append')
 t.has('another write mode: safe refuses', sync('fleet_ships', MODE), 'was synced with write_mode append')
 t.is_('forced', (sync('fleet_ships', MODE, ', migrate_mode: forced')['status'], ducks.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fleet_ships'")), ('success', [('1',)]))
 store.fresh()

@@ -75,6 +75,41 @@ for mode, table in (('append', 'raw_box_things'), ('overwrite-delete-stale', 'bo
                              "ORDER BY type DESC"):
         t.db.execute(f'DROP {kind} {name}')
 
+# a text becomes a number as a whole, or not at all
+def define_text(kind):
+    with open('box.yml', 'w', encoding='utf-8') as f:
+        f.write(ONE % (MOCK, 'id', 'id: integer, v: ' + kind))
+    t.one("SELECT cq_load('box.yml')")
+
+
+WORDS = ['1.2.3', '', '2024-01-05', '1.5', '-3e2', '12', '1e400', '0x10', '5-', 'e', '9007199254740993']
+t.routes('GET /things\n  body %s\n' % json.dumps([{'id': i, 'v': v} for i, v in enumerate(WORDS)]))
+for kind, wanted in (('real', [None, None, None, 1.5, -300.0, 12.0, None, None, None, None, 9007199254740992.0]),
+                     ('integer', [None, None, None, None, None, 12, None, None, None, None, 9007199254740993])):
+    define_text('text')
+    t.sync('{source: box, tables: [box_things]}')
+    define_text(kind)
+    r = t.sync('{source: box, tables: [box_things], migrate_mode: forced}')
+    old = min(g for g, in t.rows('SELECT DISTINCT _cq_sync_group_id FROM raw_box_things'))
+    t.is_(f'text to {kind}', t.rows('SELECT v FROM raw_box_things WHERE _cq_sync_group_id = ? ORDER BY id', old), [(v,) for v in wanted])
+    t.db.execute('DROP VIEW box_things')
+    t.db.execute('DROP TABLE raw_box_things')
+    t.db.execute('DELETE FROM cq_units')
+t.routes('GET /things\n  body [{"id":1,"name":"a","size":3},{"id":2,"name":"b","size":4}]\n')
+
+# a sync_group_id is part of the key, which is compared as a whole
+define()
+GROUPED = ', sync_group_id: "day-{{YEAR}}"'
+for name, first, then in (('set', '', GROUPED), ('removed', GROUPED, '')):
+    spec = '{source: box, tables: [box_things], write_mode: overwrite%s%s}'
+    t.is_(f'a sync_group_id is {name}: first', t.sync(spec % (first, ''))['status'], 'success')
+    t.has('safe says what is to change', json.dumps(t.sync(spec % (then, ''))), 'table box_things: has another key')
+    r = t.sync(spec % (then, ', migrate_mode: forced'))
+    t.is_('forced changes it', (r['status'], t.one('SELECT count(DISTINCT id) FROM box_things')), ('success', 2))
+    t.is_('and from then on nothing is to do', (t.sync(spec % (then, ''))['status'], json.loads(t.one('SELECT cq_migrate(?)', spec % (then, '')))), ('success', {'actions': []}))
+    t.db.execute('DROP TABLE box_things')
+    t.db.execute('DELETE FROM cq_units')
+
 # append <-> overwrite: the name is a view in one and a table in the other
 define()
 t.sync('{source: box, tables: [box_things]}')

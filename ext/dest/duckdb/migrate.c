@@ -121,6 +121,34 @@ static int create_table(duck *d, change *c, cq_error *err) {
   return rc;
 }
 
+/* A value is read as a whole, or becomes NULL.  A cast alone rounds what is no
+ * integer, and knows numbers that JSON has not. */
+static int retype(duck *d, const change *c, const char *name, const char *had,
+                  const char *want, cq_error *err) {
+  const char *how =
+      strcmp(want, "BIGINT") == 0 &&
+              (strcmp(had, "DOUBLE") == 0 || strcmp(had, "VARCHAR") == 0)
+          ? "CASE WHEN TRY_CAST(%I AS DOUBLE) = TRY_CAST(%I AS BIGINT) THEN "
+            "TRY_CAST(%I AS BIGINT) END"
+      : strcmp(want, "DOUBLE") == 0
+          ? "CASE WHEN isfinite(TRY_CAST(%I AS DOUBLE)) THEN TRY_CAST(%I AS "
+            "DOUBLE) END"
+          : "TRY_CAST(%I AS %s)";
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_sql(&b, "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING ", d->schema,
+         c->target, name, want);
+  if (strcmp(want, "BIGINT") == 0 || strcmp(want, "DOUBLE") == 0)
+    cq_sql(&b, how, name, name, name);
+  else
+    cq_sql(&b, how, name, want);
+  rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
+  cq_buf_clear(&b);
+  return rc;
+}
+
 static int alter(duck *d, change *c, const columns *old, cq_error *err) {
   int rc = CQ_OK;
   cq_buf facts;
@@ -151,10 +179,7 @@ static int alter(duck *d, change *c, const columns *old, cq_error *err) {
       rc = cq_dest_note(c->actions, err, "table %s: add column %s %s",
                         c->target, name, want);
     if (rc || c->dry) continue;
-    rc = had ? duck_do(d, NULL, err,
-                       "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING "
-                       "TRY_CAST(%I AS %s)",
-                       d->schema, c->target, name, want, name, want)
+    rc = had ? retype(d, c, name, had, want, err)
              : duck_do(d, NULL, err, "ALTER TABLE %I.%I ADD COLUMN %I %s",
                        d->schema, c->target, name, want);
   }

@@ -293,7 +293,8 @@ static void kept_clear(kept *k) {
   cq_free(k->sql);
 }
 
-/* How a value of another type is read into `type`; NULL where it does not fit. */
+/* How a value of another type is read into `type`: all of it, or NULL where it
+ * does not fit.  A CAST alone takes what a text begins with for a number. */
 static void add_converted(cq_buf *b, const char *name, const char *type) {
   cq_buf n;
 
@@ -311,10 +312,11 @@ static void add_converted(cq_buf *b, const char *name, const char *type) {
                   n.data, n.data, n.data, n.data, n.data, n.data);
   } else {
     cq_buf_printf(b,
-                  "CASE WHEN typeof(%s) IN ('integer', 'real') OR "
-                  "trim(CAST(%s AS TEXT), '0123456789.+-eE') = '' THEN "
-                  "CAST(%s AS REAL) END",
-                  n.data, n.data, n.data);
+                  "CASE WHEN typeof(%s) IN ('integer', 'real') THEN CAST(%s AS "
+                  "REAL) WHEN json_valid(CAST(%s AS TEXT)) THEN CASE WHEN "
+                  "json_type(CAST(%s AS TEXT)) IN ('integer', 'real') AND "
+                  "abs(CAST(%s AS REAL)) < 9e999 THEN CAST(%s AS REAL) END END",
+                  n.data, n.data, n.data, n.data, n.data, n.data);
   }
   cq_buf_clear(&n);
 }
