@@ -23,7 +23,8 @@ SQLITE_EXTENSION_INIT3
 
 typedef struct present {  /* what is in the database under a name */
   int exists, view, ours; /* ours: has our columns, or our mark */
-  int keyed;              /* _cq_id is (part of) the primary key */
+  int nkey;               /* columns of its primary key, and which of them: */
+  int id_in_key, group_in_key;
   size_t n, cap;
   char **names, **types;
 } present;
@@ -80,7 +81,11 @@ static int present_read(cq_lite *d, const char *name, present *p,
     }
     p->names[p->n] = cq_strdup(column);
     p->types[p->n] = cq_strdup(lite_text(s, 1));
-    if (strcmp(column, "_cq_id") == 0 && sqlite3_column_int(s, 2)) p->keyed = 1;
+    if (sqlite3_column_int(s, 2)) {
+      p->nkey++;
+      p->id_in_key |= strcmp(column, "_cq_id") == 0;
+      p->group_in_key |= strcmp(column, "_cq_sync_group_id") == 0;
+    }
     p->n++;
     if (!p->names[p->n - 1] || !p->types[p->n - 1]) {
       rc = SQLITE_NOMEM;
@@ -388,6 +393,13 @@ static int refuse(cq_error *err, const cq_lite *d, const char *table,
   return CQ_MISUSE;
 }
 
+static int key_fits(const cq_lite *d, const present *p, int keyed) {
+  int group = keyed && d->group_in_key;
+
+  if (!keyed) return !p->id_in_key;
+  return p->nkey == 1 + group && p->id_in_key && p->group_in_key == group;
+}
+
 /* Brings an existing table to the definition: CQ_ROW where it must be rebuilt. */
 static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
                  const present *old, int keyed, int dry, cq_buf *actions,
@@ -395,7 +407,7 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
   char fact[512];
   int rc = CQ_OK, clash = 0;
 
-  if (old->keyed != keyed) {
+  if (!key_fits(d, old, keyed)) {
     if (!d->forced) return refuse(err, d, name, "has another key");
     clash = 1;
   }
