@@ -113,6 +113,7 @@ typedef struct cq_dest_unit {
                        stays as it was; or NULL */
   void *own;        /* the destination's, from its first write to its end; what
                        never ends is freed with the table */
+  int64_t start;    /* likewise: where its rows are */
 } cq_dest_unit;
 
 typedef struct cq_dest_state {

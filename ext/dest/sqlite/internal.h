@@ -97,6 +97,8 @@ void lite_leave(cq_lite *d, sqlite3_stmt *s);
 void lite_forget(lite_handle *h);
 /* Another connection is in the way: waits a little, and tells whether to try
  * again.  *since is 0 first. */
+int lite_wait(const lite_handle *h, int64_t *since);
+/* The same, of what h's last call has returned. */
 int lite_again(const lite_handle *h, int rc, int64_t *since);
 
 /* ---- session.c ---- */

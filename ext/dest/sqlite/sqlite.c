@@ -10,16 +10,28 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
+/* Where the file is that a path or a file: URI names, malloc'ed; NULL: nowhere
+ * yet. */
+static char *lite_real(const char *path) {
+  char *real;
+  cq_buf b;
+
+  if (strncmp(path, "file:", 5) != 0) return realpath(path, NULL);
+  path += 5;
+  if (strncmp(path, "//", 2) == 0) path += 2 + strcspn(path + 2, "/");
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  cq_percent_decode(&b, path, strcspn(path, "?#"));
+  real = b.data && !b.rc ? realpath(b.data, NULL) : NULL;
+  cq_buf_clear(&b);
+  return real;
+}
+
 /* The schema of the host's connection whose file this is, or NULL: a second
  * connection to it would wait for the first for ever. */
 static char *lite_attached(sqlite3 *db, const char *path) {
   sqlite3_stmt *s = NULL;
-  int uri = strncmp(path, "file:", 5) == 0;
-  char *plain =
-      uri ? cq_strndup(path + 5, strcspn(path + 5, "?#")) : cq_strdup(path);
-  char *real = plain ? realpath(plain, NULL) : NULL, *found = NULL;
+  char *real = lite_real(path), *found = NULL;
 
-  cq_free(plain);
   if (real &&
       sqlite3_prepare_v2(db, "SELECT name, file FROM pragma_database_list", -1,
                          &s, NULL) == SQLITE_OK)
@@ -41,7 +53,7 @@ static int lite_same_file(const cq_lite *peer, const char *path) {
   const char *theirs =
       peer->h->own ? sqlite3_db_filename(peer->h->db, "main") : NULL;
   char *a = theirs && *theirs ? realpath(theirs, NULL) : NULL;
-  char *b = a ? realpath(path, NULL) : NULL;
+  char *b = a ? lite_real(path) : NULL;
   int same = a && b && strcmp(a, b) == 0;
 
   free(a);
@@ -87,12 +99,12 @@ static int lite_join(cq_lite *d, cq_error *err) {
 }
 
 /* Of a connection that is ours; on the host's, waiting is the host's choice, or
- * lite_again's. */
+ * lite_again's.  Not called where waiting is of no use. */
 static int lite_busy(void *handle, int count) {
   lite_handle *h = handle;
 
   if (count == 0) h->busy_since = 0;
-  return lite_again(h, SQLITE_BUSY, &h->busy_since);
+  return lite_wait(h, &h->busy_since);
 }
 
 static int lite_connect(cq_lite *d, const cq_dest_def *def, int make,
@@ -204,6 +216,8 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
   if (rc == CQ_OK && make) rc = lite_begin(d, err);
   if (rc == CQ_OK && make) rc = lite_script(d, "sql/runs.sql", err);
   if (rc == CQ_OK && make) lite_stopper(d);
+  /* Nobody waits for it while other sources are fetched. */
+  if (rc == CQ_OK && make) rc = lite_commit(d, 1, err);
   if (rc) {
     lite_close(&d->base);
     return rc;

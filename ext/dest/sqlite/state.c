@@ -180,16 +180,11 @@ static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
   return rc;
 }
 
-int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
-  cq_lite *d = (cq_lite *)base;
+static int claim(cq_lite *d, cq_dest_run *r, cq_error *err) {
   char now[40];
   int64_t cut = 0;
-  int rc;
+  int rc = CQ_OK;
 
-  d->losses = d->h->losses; /* of runs before it */
-  rc = lite_begin(d, err);
-  if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_claim");
-  if (rc) return rc;
   if (r->resume)
     rc = lite_int(d, &cut, err,
                   "SELECT count(*) FROM \"%w\".cq_syncs WHERE source_name = %Q "
@@ -214,9 +209,26 @@ int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
                    d->base.name, cq_write_mode_name(d->base.mode),
                    r->sync_group, r->retry && r->base ? "retry" : "full",
                    r->time, now, now, d->owner);
-  if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_claim");
-  lite_exec(d, NULL, "RELEASE cq_claim");
-  return rc ? rc : lite_commit(d, 1, err);
+  return rc;
+}
+
+/* However it ends, the transaction is over: whose claim is refused keeps nobody
+ * from writing while other destinations go on. */
+int lite_run_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
+  cq_lite *d = (cq_lite *)base;
+  int rc, last;
+
+  d->losses = d->h->losses; /* of runs before it */
+  rc = lite_begin(d, err);
+  if (rc) return rc;
+  rc = lite_exec(d, err, "SAVEPOINT cq_claim");
+  if (rc == CQ_OK) {
+    rc = claim(d, r, err);
+    if (rc) lite_exec(d, NULL, "ROLLBACK TO cq_claim");
+    lite_exec(d, NULL, "RELEASE cq_claim");
+  }
+  last = lite_commit(d, 1, rc ? NULL : err);
+  return rc ? rc : last;
 }
 
 /* ---- state ------------------------------------------------------------------- */

@@ -41,7 +41,9 @@ int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
   } else {
     cq_error_set(why, rc, "destination %s: %s: %s", d->base.name, what,
                  sqlite3_errmsg(d->h->db));
-    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+    if (sqlite3_extended_errcode(d->h->db) == SQLITE_BUSY_SNAPSHOT)
+      cq_error_hint(why, "call it from a SELECT that reads no table");
+    else if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
       cq_error_hint(why, "another statement or process holds the database; "
                          "end it and sync again");
   }
@@ -49,14 +51,21 @@ int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
   return rc;
 }
 
-int lite_again(const lite_handle *h, int rc, int64_t *since) {
-  if ((rc & 0xff) != SQLITE_BUSY) return 0;
+int lite_wait(const lite_handle *h, int64_t *since) {
   if (!*since) *since = cq_mono_ms();
   if (cq_mono_ms() - *since >= BUSY_MS ||
       (h->interrupted && h->interrupted(h->user)))
     return 0;
   sqlite3_sleep(BUSY_LOOK_MS);
   return 1;
+}
+
+/* A statement of the host's that reads what has changed since keeps us from
+ * writing until it ends, which it does after us. */
+int lite_again(const lite_handle *h, int rc, int64_t *since) {
+  return (rc & 0xff) == SQLITE_BUSY &&
+         sqlite3_extended_errcode(h->db) != SQLITE_BUSY_SNAPSHOT &&
+         lite_wait(h, since);
 }
 
 /* Within a transaction to wait could be for ever: the other may wait for us. */

@@ -164,6 +164,17 @@ int lite_insert(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u, lite_feed *f,
   return rc;
 }
 
+/* Before its first row: none of the unit's is at or below that.  Where the
+ * greatest rowid is in use, SQLite takes whichever is free. */
+static int find_start(cq_lite *d, cq_dest_unit *u, cq_error *err) {
+  int rc =
+      lite_int(d, &u->start, err, "SELECT max(rowid) FROM \"%w\".\"raw_%w\"",
+               d->schema, u->table->def->name);
+
+  if (u->start == INT64_MAX) u->start = INT64_MIN;
+  return rc;
+}
+
 int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err) {
   cq_lite *d = (cq_lite *)base;
@@ -175,6 +186,7 @@ int lite_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   } else {
     rc = lite_begin(d, err);
     if (rc == CQ_OK) rc = table_open(d, u->table, err);
+    if (rc == CQ_OK && !u->rows) rc = find_start(d, u, err);
     if (rc) return rc;
     memset(&feed, 0, sizeof feed);
     feed.table = u->table;
@@ -261,16 +273,17 @@ static int carry_over(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
   return rc;
 }
 
-/* What a unit that failed or was skipped has written goes; what it had before
- * stays, and is counted. */
+/* What a unit that failed or was skipped has written goes, looked for from where
+ * it began; what it had before stays, and is counted. */
 static int drop_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
                      cq_error *err) {
-  if (staged(d) || !u->table->own) return CQ_OK;
+  if (staged(d) || !u->rows || !u->table->own) return CQ_OK;
   return lite_exec(d, err,
                    "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id = "
-                   "%lld AND _cq_source_name = %Q AND _cq_client_id = %Q",
+                   "%lld AND rowid > %lld AND _cq_source_name = %Q AND "
+                   "_cq_client_id = %Q",
                    d->schema, u->table->def->name, (long long)r->group,
-                   r->source, u->client);
+                   (long long)u->start, r->source, u->client);
 }
 
 static int unit_end(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
