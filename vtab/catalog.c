@@ -177,7 +177,7 @@ static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
   int rc = cq_registry_table(c->registry, name, &t, err);
 
   if (rc) return rc;
-  row[T_INCREMENTAL] = cq_value_int(t->cursor.column >= 0);
+  row[T_INCREMENTAL] = cq_value_int(cq_table_incremental(t));
   row[T_PAID] = cq_value_int(t->paid != 0);
   row[T_GENERATED] = cq_value_int(t->generated != 0);
   cq_buf_init(&b, CQ_MAX_TEMPLATE);

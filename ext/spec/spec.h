@@ -569,6 +569,13 @@ struct cq_table {
   int generated;           /* matched by no glob of a sync, but where asked */
   const char *permissions; /* JSON list, or NULL */
 };
+/* Does a run bring only what has changed?  Below such a table, too: it asks only
+ * below the parents that it is told of. */
+static inline int cq_table_incremental(const cq_table *t) {
+  while (t->cursor.column < 0 && t->parent.table && t->parent.table != t)
+    t = t->parent.table;
+  return t->cursor.column >= 0;
+}
 
 typedef struct cq_config_def {
   const char *name;

@@ -101,14 +101,15 @@ typedef struct cq_plan_table {
   int parent; /* index in the plan, -1 = none or itself */
   int depth;
   const cq_client *const *clients;
-  size_t nclient, at;  /* next client to make a unit of */
-  unsigned char *done; /* per client: 0, or a cq_unit_end */
-  unsigned char *left; /* per client: a cq_left */
-  size_t ended;        /* units that are over */
-  int listed;          /* clients are known */
-  int paid;            /* costs money */
-  int omitted;         /* left out: that, or retired, or below such a table */
-  cq_counts open;      /* of units under way, as of the last look */
+  size_t nclient, at;   /* next client to make a unit of */
+  unsigned char *done;  /* per client: 0, or a cq_unit_end */
+  unsigned char *left;  /* per client: a cq_left */
+  const char **cursors; /* of an incremental one, per client: as published */
+  size_t ended;         /* units that are over */
+  int listed;           /* clients are known */
+  int paid;             /* costs money */
+  int omitted;          /* left out: that, or retired, or below such a table */
+  cq_counts open;       /* of units under way, as of the last look */
 } cq_plan_table;
 typedef struct cq_plan {
   cq_arena arena;
@@ -232,6 +233,9 @@ int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
  * unit is over already, for whatever reason. */
 int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err);
 /* The unit is over: in the plan, in each destination's journal. */
+/* Of a table below an incremental one: the cursor of the parent's unit, which is
+ * its own too; or NULL. */
+const char *cq_unit_parent_cursor(const cq_unit *u);
 int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
                  cq_error *err);
 /* The same, with a note of that kind that tells why. */

@@ -241,6 +241,13 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   t->clients = kept;
   t->done = cq_arena_alloc(&p->arena, t->nclient + 1);
   t->left = cq_arena_alloc(&p->arena, t->nclient + 1);
+  if (cq_table_incremental(t->table)) {
+    size_t bytes = (t->nclient + 1) * sizeof *t->cursors;
+
+    t->cursors = cq_arena_alloc(&p->arena, bytes);
+    if (!t->cursors) return cq_error_nomem(err);
+    memset(t->cursors, 0, bytes);
+  }
   if (!t->done || !t->left) return cq_error_nomem(err);
   memset(t->done, 0, t->nclient + 1);
   memset(t->left, 0, t->nclient + 1);

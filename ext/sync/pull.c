@@ -151,7 +151,7 @@ static int may_lose(const cq_unit *u) {
 
   for (size_t d = 0; d < u->source->ndest; d++)
     yes |= u->live[d] && u->source->dests[d].dest->mode != CQ_MODE_OVERWRITE;
-  return yes && u->had && cq_unit_plan(u)->table->cursor.column < 0;
+  return yes && u->had && !cq_table_incremental(cq_unit_plan(u)->table);
 }
 
 /* What may not be read is missing.  With nothing else to show, or where it
@@ -221,7 +221,14 @@ static int unit_done(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   /* One cursor for several requests stays where one of them got nothing. */
   if ((st->denied || st->skipped_client) && cursor && cursor[0] != '{')
     cursor = u->cursor;
-  if (cq_unit_plan(u)->table->cursor.column >= 0 && cursor) {
+  if (cq_unit_plan(u)->table->cursor.column < 0) {
+    /* Below an incremental table: it has all below what that has. */
+    cursor = st->denied || st->skipped_client || u->left != CQ_LEFT_NOTHING
+                 ? u->cursor
+                 : cq_unit_parent_cursor(u);
+    return cq_unit_over(r, u, CQ_END_OK, cursor, err);
+  }
+  if (cursor) {
     capped = cap_cursor(r, cursor);
     if (!capped) return cq_error_nomem(err);
   }

@@ -78,6 +78,12 @@ int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
   if (rc) return rc;
   r->rows_open -= u->rows;
   t->done[u->client] = (unsigned char)how;
+  if (how == CQ_END_DONE) cursor = u->cursor;
+  if (t->cursors && cursor) {
+    t->cursors[u->client] =
+        cq_arena_strndup(&u->source->plan.arena, cursor, strlen(cursor));
+    if (!t->cursors[u->client]) return cq_error_nomem(err);
+  }
   t->ended++;
   r->n.units_done++;
   r->n.failed += how == CQ_END_FAILED;
@@ -130,22 +136,39 @@ int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
   return CQ_OK;
 }
 
+/* The unit's client in its parent table; that one's nclient where it has none. */
+static size_t parent_client(const cq_unit *u) {
+  const cq_plan_table *p = &u->source->plan.tables[cq_unit_plan(u)->parent];
+  size_t i = u->client;
+
+  if (i >= p->nclient || strcmp(p->clients[i]->id, u->client_id) != 0)
+    for (i = 0; i < p->nclient; i++)
+      if (strcmp(p->clients[i]->id, u->client_id) == 0) break;
+  return i;
+}
+
 /* How the parent's unit of the same client ended; -1 = there is none.  *left:
  * what it could not read. */
 static int parent_end(const cq_unit *u, cq_left *left) {
   const cq_plan_table *t = cq_unit_plan(u), *p;
-  size_t i = u->client;
+  size_t i;
 
   *left = CQ_LEFT_NOTHING;
   if (t->parent < 0) return -1;
   p = &u->source->plan.tables[t->parent];
   if (!p->listed) return CQ_END_FAILED;
-  if (i >= p->nclient || strcmp(p->clients[i]->id, u->client_id) != 0)
-    for (i = 0; i < p->nclient; i++)
-      if (strcmp(p->clients[i]->id, u->client_id) == 0) break;
+  i = parent_client(u);
   if (i == p->nclient) return CQ_END_FAILED;
   *left = (cq_left)p->left[i];
   return p->done[i];
+}
+
+const char *cq_unit_parent_cursor(const cq_unit *u) {
+  const cq_plan_table *t = cq_unit_plan(u), *p;
+
+  if (t->parent < 0) return NULL;
+  p = &u->source->plan.tables[t->parent];
+  return p->cursors ? p->cursors[parent_client(u)] : NULL;
 }
 
 /* The older of two cursors: what lies between is then fetched again for the
@@ -173,6 +196,38 @@ static int older_cursor(char **have, char *next, int first) {
     *have = NULL;
   }
   cq_free(next);
+  return CQ_OK;
+}
+
+/* Is the table below that one, and keeps its cursor? */
+static int is_below(const cq_plan *p, int table, int top) {
+  while (table != top && p->tables[table].parent >= 0 &&
+         p->tables[table].table->cursor.column < 0)
+    table = p->tables[table].parent;
+  return table == top;
+}
+
+/* A unit below an incremental one that failed, or is new, lacks what is below
+ * parents that were fetched before: they are fetched once more. */
+static int cursors_below(cq_unit *u, size_t dest, const cq_run_dest *o,
+                         cq_error *err) {
+  const cq_plan *p = &u->source->plan;
+
+  for (int k = u->table + 1; k < p->n; k++) {
+    cq_dest_state st;
+    int rc;
+
+    if (!is_below(p, k, u->table) || !cq_run_takes(u->source, dest, k))
+      continue;
+    rc = o->dest->ops->state(o->dest, &o->run, p->tables[k].table->name,
+                             u->client_id, &st, err);
+    if (rc) return rc;
+    if (st.cursor && !*st.cursor) {
+      cq_free(st.cursor);
+      st.cursor = NULL;
+    }
+    older_cursor(&u->cursor, st.cursor, 0);
+  }
   return CQ_OK;
 }
 
@@ -204,6 +259,11 @@ static int unit_state(cq_run *r, cq_unit *u, int *done, cq_error *err) {
     }
     older_cursor(&u->cursor, st.cursor, first);
     first = 0;
+    if (cq_unit_plan(u)->table->cursor.column >= 0 &&
+        cursors_below(u, d, o, &why)) {
+      rc = cq_run_dest_failed(r, s, d, u->table, u->client_id, &why);
+      if (rc) *err = why;
+    }
   }
   *done = all && !first && (r->spec.retry || r->spec.resume);
   return rc;
@@ -293,7 +353,7 @@ int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
   o.clients = &t->clients[u->client];
   o.nclient = 1;
   o.cap = -1;
-  o.cursor_from = u->cursor;
+  o.cursor_from = t->table->cursor.column >= 0 ? u->cursor : NULL;
   rc = up >= 0 ? unit_parents(u, up, &u->parents, &have, &why) : CQ_OK;
   if (rc == CQ_OK && up >= 0 && !have)
     rc = cq_error_set(&why, CQ_ERROR,

@@ -115,6 +115,27 @@ GET /owners/dogs
 GET /owners/*
   body []
 '''
+BELOW = '''
+  fleet_log_parts:
+    parent: fleet_log
+    request: {path: "/{{ client.port }}/log/{{ parent.id }}/parts"}
+    rows: "[*]"
+    key: [log_id, id]
+    columns:
+      log_id: {type: integer, from: parent.id}
+      id: integer
+      name: text
+  fleet_log_bolts:
+    parent: fleet_log_parts
+    request: {path: "/{{ client.port }}/log/{{ parent.log_id }}/parts/{{ parent.id }}/bolts"}
+    rows: "[*]"
+    key: [log_id, part_id, id]
+    columns:
+      log_id: {type: integer, from: parent.log_id}
+      part_id: {type: integer, from: parent.id}
+      id: integer
+      name: text
+'''
 
 
 class Suite:
@@ -265,6 +286,32 @@ class Suite:
             t.routes('GET /oslo/log?since=2024-01-04T00:00:00Z\n  body []\nGET /rome/log\n  body []\n')
             r = self.sync('fleet_log', mode)
             t.is_('and goes on from there', (r['status'], len(self.read('fleet_log', 'id'))), ('success', 4))
+
+    def below(self):
+        """Below an incremental table: each run asks below the parents that it was told of, and the others' rows stay."""
+        t, s = self.t, self.s
+        with open('below.yml', 'w') as f:
+            f.write(open(FLEET).read().replace('  fleet_secrets:\n', BELOW + '  fleet_secrets:\n'))
+        was, os.environ['CQ_PATH'] = os.environ['CQ_PATH'], os.path.abspath('below.yml')
+        d = Sync('below.db')
+        os.environ['CQ_PATH'] = was
+        def log(since, *ids, more=''):
+            rows = ','.join('{"id":%d,"at":"2024-01-0%dT00:00:00Z"}' % (i, i) for i in ids)
+            d.routes(f'GET /oslo/log{since}\n  body [{rows}]\nGET /rome/log\n  body []\n' + more + ''.join(
+                f'GET /oslo/log/{i}/parts\n  body [{{"id":1,"name":"p{i}"}}]\nGET /oslo/log/{i}/parts/1/bolts\n  body [{{"id":1,"name":"b{i}"}}]\n' for i in ids))
+            return d.sync(self.spec('fleet_log_bolts', mode))
+        def seen(*tables):
+            return [[n for n, in self.read('fleet_log_' + x, 'name')] for x in tables or ('parts', 'bolts')]
+        for mode in s.modes[:1] + s.modes[2:]:
+            s.fresh()
+            t.is_(f'{mode}: below an incremental table', (log('?!since', 1, 2)['status'], seen()), ('success', [['p1', 'p2'], ['b1', 'b2']]))
+            t.is_('what is below older parents stays', (log('?since=2024-01-02T00:00:00Z', 3)['status'], seen()), ('success', [['p1', 'p2', 'p3'], ['b1', 'b2', 'b3']]))
+            t.is_('where none is new, too', (log('?since=2024-01-03T00:00:00Z')['status'], seen()), ('success', [['p1', 'p2', 'p3'], ['b1', 'b2', 'b3']]))
+            r = log('?since=2024-01-03T00:00:00Z', 4, more='GET /oslo/log/4/parts/1/bolts\n  status 400\n')
+            t.is_('one fails', (r['status'], seen('bolts')), ('partial', [['b1', 'b2', 'b3']]))
+            r = log('?since=2024-01-03T00:00:00Z', 4, 5)
+            t.is_('its parents are asked for again', (r['status'], seen()), ('success', [[f'{c}{i}' for i in range(1, 6)] for c in 'pb']))
+            t.is_('once', (log('?since=2024-01-05T00:00:00Z')['status'], [len(x) for x in seen()]), ('success', [5, 5]))
 
     def sources(self):
         """Two sources of one table, of the same clients, in one run: each has its own rows, cursors and units."""
@@ -542,7 +589,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'below', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'test')
 
 
 def run(store, parts=PARTS):
