@@ -4,7 +4,8 @@
  * postgresql.c  its spec, open and close
  * secret.c      the password in a connection string
  * library.c     libpq, opened at run time
- * link.c        a connection: made, waited for, lost and made again
+ * attempt.c     a connection is made, on a thread of its own
+ * link.c        a connection: waited for, lost and made again
  * statement.c   SQL with its values in it, results, errors
  * transact.c    transactions that are repeated when they may be
  * table.c       names; tables of the run: rows and units that wait
@@ -133,10 +134,12 @@ typedef struct pg_table {
   cq_error why;
 } pg_table;
 
+typedef struct pg_attempt pg_attempt; /* attempt.c */
 typedef struct pg {
   cq_dest base;
   pg_lib lib;
-  pg_conn *conn; /* NULL: none */
+  pg_conn *conn;       /* NULL: none */
+  pg_attempt *attempt; /* one that libpq does not return from; or NULL */
   pg_options options;
   char *connection;
   char *schema; /* its name */
@@ -162,6 +165,13 @@ typedef struct pg {
 /* ---- secret.c ---- */
 /* Tells cq_dest_secret of the passwords in a URI or in key = value pairs. */
 int pg_secrets(cq_arena *a, cq_dest_def *d, const char *connection);
+
+/* ---- attempt.c ---- */
+/* Within ms: d->conn (NULL: no memory) and PG_POLL_OK or PG_POLL_FAILED in
+ * *state; else CQ_INTERRUPT or CQ_IOERR. */
+int pg_attempt_make(pg *d, int64_t ms, int *state, cq_error *err);
+/* Nobody waits for it any more. */
+void pg_attempt_leave(pg *d);
 
 /* ---- link.c ---- */
 /* Makes a connection where there is none; `patient`: keeps trying, since there

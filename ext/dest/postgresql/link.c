@@ -1,5 +1,5 @@
-/* ext/dest/postgresql/link.c: the connection: made without blocking, waited for
- * with an eye on interrupts, and made again where it was lost.
+/* ext/dest/postgresql/link.c: the connection: waited for with an eye on
+ * interrupts, and made again where it was lost.
  *
  * What the connection before was still doing is ended first; the run that it
  * claimed is taken along by the next transaction, if it is ours still. */
@@ -111,37 +111,14 @@ static int connect_fail(pg *d, const char *said, cq_error *err) {
 }
 
 static int handshake(pg *d, cq_error *err) {
-  /* A dead peer is noticed; what the user says comes later, and counts. */
-  static const char *const keys[] = {
-      "keepalives_idle",           "keepalives_interval",
-      "keepalives_count",          "tcp_user_timeout",
-      "fallback_application_name", "dbname",
-      "client_encoding",           NULL};
-  const char *values[] = {"30", "10",          "3",    "60000",
-                          "cq", d->connection, "UTF8", NULL};
-  int64_t ms, until;
-  int rc = read_timeout(d, &ms, err), state = PG_POLL_WRITE;
+  int64_t ms;
+  int rc = read_timeout(d, &ms, err), state = PG_POLL_FAILED;
 
+  if (rc == CQ_OK) rc = pg_attempt_make(d, ms, &state, err);
   if (rc) return rc;
-  until = cq_mono_ms() + ms;
-  d->conn = d->lib.PQconnectStartParams(keys, values, 1);
   if (!d->conn) return cq_error_nomem(err);
-  if (d->lib.PQstatus(d->conn) == 1) /* CONNECTION_BAD */
+  if (state == PG_POLL_FAILED)
     return connect_fail(d, d->lib.PQerrorMessage(d->conn), err);
-  while (state != PG_POLL_OK) {
-    int64_t left = until - cq_mono_ms();
-
-    if (left <= 0)
-      return cq_error_set(err, CQ_IOERR,
-                          "destination %s: no connection within %lld s",
-                          d->base.name, (long long)ms / 1000);
-    rc = pg_wait(d, state == PG_POLL_READ ? 1 : 2, left, err);
-    if (rc == CQ_IOERR && cq_mono_ms() >= until) continue;
-    if (rc) return rc;
-    state = d->lib.PQconnectPoll(d->conn);
-    if (state == PG_POLL_FAILED)
-      return connect_fail(d, d->lib.PQerrorMessage(d->conn), err);
-  }
   d->lib.PQsetnonblocking(d->conn, 1);
   d->lib.PQsetNoticeReceiver(d->conn, be_quiet, NULL);
   if (d->lib.PQserverVersion(d->conn) < OLDEST_SERVER)

@@ -71,6 +71,7 @@ static void pg_close(cq_dest *base) {
     t->table->own = NULL;
     pg_table_free(t);
   }
+  pg_attempt_leave(d);
   pg_disconnect(d);
   pg_lib_close(&d->lib);
   cq_buf_clear(&d->notes);
