@@ -42,7 +42,7 @@ CORE_OBJ = $(SRC:%.c=$(BUILD)/core/%.o) $(BUILD)/core/gen/embedded.o
 TEST_OBJ = $(SRC:%.c=$(BUILD)/test/%.o) $(BUILD)/test/gen/embedded.o
 
 .PHONY: all help install clean deps demo demo-run tests check check-run check-hosts \
-        check-hosts-run asan \
+        check-hosts-run check-s3 check-s3-run asan \
         ubsan tsan valgrind valgrind-run fuzz fuzz-run fuzz-pack bench bench-run bench-instructions \
         soak soak-run coverage docs format lint lint-run \
         lint-format lint-clang lint-cppcheck lint-shell FORCE
@@ -202,6 +202,16 @@ check:
 check-run: all tests $(HOSTS) $(NODE)/.done $(CHDB)/.done $(STORES)/.done $(VENV)/.done $(VENV)/github/.done
 	$(SAN_ENV) CQ_NODE=$(NODE) CQ_CHDB=$(CHDB) CQ_STORES=$(STORES) tests/run --build $(BUILD) --venv $(VENV) $(TESTS)
 
+#: make check-s3   the destination s3 once more, with a server that checks what S3 does
+check-s3:
+	tools/deps.sh build check
+	$(MAKE) check-s3-run
+check-s3-run: all tests $(VENV)/.done $(BUILD)/versitygw/.done
+	tests/run --build $(BUILD) --venv $(VENV) --under dest/s3 $(TESTS)
+$(BUILD)/versitygw/.done: tools/versitygw.sh tools/go.sh
+	PYTHON=$(PYTHON) tools/versitygw.sh $(@D)
+	touch $@
+
 #: make check-hosts   cq inside Go, Rust, Java, Perl, Tcl, PHP, Ruby and Datasette
 check-hosts:
 	tools/deps.sh build check hosts
@@ -211,7 +221,7 @@ check-hosts-run: all tests $(VENV)/.done $(BUILD)/hosts/more/.done
 	  --under hosts/more $(TESTS)
 MORE = tests/hosts/more
 $(BUILD)/hosts/more/.done: $(wildcard $(MORE)/*/*) $(MORE)/rust/src/main.rs \
-                           $(MORE)/install.sh $(MORE)/requirements.txt
+                           tools/go.sh $(MORE)/install.sh $(MORE)/requirements.txt
 	PYTHON=$(PYTHON) $(MORE)/install.sh $(@D)
 	touch $@
 
@@ -272,8 +282,8 @@ bench:
 bench-instructions:
 	tools/deps.sh build bench
 	$(MAKE) bench-run BENCH="--instructions $(BENCH)"
-bench-run: all $(FLOORS) $(addprefix $(BUILD)/bench/,load first took empty.so names/cq.so)
-	bench/run.py --build $(BUILD) $(BENCH)
+bench-run: all $(FLOORS) $(addprefix $(BUILD)/bench/,load first took empty.so names/cq.so) $(VENV)/.done $(STORES)/.done
+	$(VENV)/bin/python bench/run.py --build $(BUILD) --venv $(VENV) --stores $(STORES) $(BENCH)
 BENCH_CFLAGS = -D_DEFAULT_SOURCE $(CFLAGS) -Wall -Wextra $(if $(WERROR),-Werror)
 $(addprefix $(BUILD)/bench/,load first took): $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)

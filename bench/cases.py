@@ -227,9 +227,9 @@ CASES = (
 )
 
 
-def write_pages(folder, cases, first_row):
-    """The page files that these cases, and the timing of a first row, need, below `folder`."""
-    wanted = {'bench_items': FIRST_PAGES * pages.PER_PAGE} if first_row else {}
+def write_pages(folder, cases, first_row, items=0):
+    """The page files that these cases, the timing of a first row, and so many items more, need, below `folder`."""
+    wanted = {'bench_items': max(items, FIRST_PAGES * pages.PER_PAGE)} if first_row or items else {}
     for c in cases:
         for t in c.tables:
             rows = c.parents if c.parents and t is c.tables[0] else c.rows

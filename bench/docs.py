@@ -35,6 +35,14 @@ what stands around its tables and the lines of that one.
 '''
 
 
+STORES = '''A sync of the same rows into each store, beside that store's own bulk loader, which gets them ready in a file
+(`bench/stores.py`; `make bench BENCH="--case into-postgresql"`). The sync's process also fetches and reads the pages: what that takes alone,
+in a live query, stands beside it, and the rest is writing. "Server" is the CPU of the server, as a multiple of what it takes for
+the loader. ClickHouse is Debian's 18.16, PostgreSQL writes without fsync, S3 is SeaweedFS; all on this machine, so that they share
+its cores with cq. DuckDB is a library in the process itself, and its memory is not cq's.
+'''
+
+
 def table(headings, rows):
     lines = ['| ' + ' | '.join(headings) + ' |', '|' + '---|' * len(headings)]
     return '\n'.join(lines + ['| ' + ' | '.join(row) + ' |' for row in rows]) + '\n'
@@ -71,6 +79,10 @@ def names(found):
     return NAMES + '\n' + table(['', '', 'budget', 'holds'], [list(row) for row in report.names_rows(found['names'])])
 
 
+def stores(found):
+    return STORES + '\n' + table(report.STORES, [report.stores_row(s) for s in found['stores']])
+
+
 def write(path, found):
     """Replaces or appends the sections whose figures were found."""
     text = path.read_text(encoding='utf-8')
@@ -79,6 +91,8 @@ def write(path, found):
         sections.append(('Memory', memory))
     if 'start' in found:
         sections.append(('Start', start))
+    if found.get('stores'):
+        sections.append(('Destinations', stores))
     if 'names' in found:
         sections.append(('Many tables', names))
     for heading, make in sections:

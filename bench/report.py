@@ -87,6 +87,32 @@ COLUMNS = (  # heading, width, how to show a row's cell; None: no such figure
 )
 
 
+STORES = ('into', 'rows', 'loader', 'cq CPU us/row', 'of it reading', 'loader CPU us/row', 'writing x loader', 'server x', 'cq rows/s',
+          'loader rows/s', 'cq MiB', 'holds', 'loader MiB')
+
+
+def stores_row(s):
+    """A store's figures, in the order of STORES."""
+    n, cq, floor = s['rows'], s['cq'], s['floor']
+    writing = max(cq['cpu'] - s['reading'], 0)
+    server = cq['server'] / floor['server'] if floor.get('server') else None
+    return [s['store'], number(n, 0), s['loader'], number(cq['cpu'] / n * 1e6, 2), number(s['reading'] / n * 1e6, 2),
+            number(floor['cpu'] / n * 1e6, 2), number(writing / floor['cpu'], 2), number(server, 2), number(n / cq['wall'], 0),
+            number(n / floor['wall'], 0), number(cq['peak'] / 2 ** 20, 1), holds(cq['peak'] / 2 ** 20, PEAK_BUDGET),
+            number(floor['peak'] / 2 ** 20, 1)]
+
+
+STORES_WIDTHS = (14, 11, 40, 15, 15, 19, 18, 10, 12, 15, 8, 7, 12)
+
+
+def stores_head():
+    return ''.join(f'{h:>{w}}' for h, w in zip(STORES, STORES_WIDTHS))
+
+
+def stores_text(s):
+    return ''.join(f'{c:>{w}}' for c, w in zip(stores_row(s), STORES_WIDTHS))
+
+
 def number(value, digits):
     return '' if value is None else f'{value:,.{digits}f}'
 

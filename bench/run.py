@@ -12,7 +12,8 @@ the kernel's; they do not depend on what else the machine does.
 
 cases.py lists cases and programs, report.py prints, docs.py writes
 docs/performance.md. The case "start" is what .load takes, and the first row;
-"names" is cq with 3,000 tables more (names.py).
+"names" is cq with 3,000 tables more (names.py); "into-postgresql" and its like
+are syncs into other stores, beside their own bulk loaders (stores.py).
 """
 import argparse
 import json
@@ -31,6 +32,7 @@ import measure
 import names
 import report
 import server
+import stores
 
 
 class Bench:
@@ -43,9 +45,9 @@ class Bench:
         self.server = None
         self.seeds = {}
 
-    def start(self, chosen, first_row):
+    def start(self, chosen, first_row, rows=0):
         (self.folder / 'pages').mkdir()
-        cases.write_pages(self.folder / 'pages', chosen, first_row)
+        cases.write_pages(self.folder / 'pages', chosen, first_row, rows)
         self.server = server.Server(self.folder, etag='on')
         self.env = {'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'TMPDIR': str(self.folder), 'TZ': 'UTC',
                     'LANG': 'C.UTF-8', 'CQ_PATH': cases.write_definitions(self.folder), 'BENCH_URL': self.server.url}
@@ -170,9 +172,10 @@ class Bench:
 
 
 def choose(args):
-    """The cases, and whether starting, and many names, are measured."""
+    """The cases, whether starting, and many names, are measured, and which stores."""
     start = not args.instructions and (not args.case or 'start' in args.case)
     many = not args.instructions and (not args.case or 'names' in args.case)
+    into = [] if args.instructions else [s for name, s in stores.NAMES.items() if not args.case or any(n in name for n in args.case)]
     chosen = [c for c in cases.CASES if any(n in c.name for n in args.case)] if args.case else \
         [c for c in cases.CASES if args.full or not c.full]
     if args.instructions and chosen and not any(c.instructions for c in chosen):
@@ -181,20 +184,21 @@ def choose(args):
     if args.instructions:
         chosen = [c for c in chosen if c.instructions]
     unknown = [n for n in args.program if n not in cases.PROGRAMS]
-    if not (chosen or start or many) or unknown:
-        sys.exit(f'bench: no such case or program; cases: start names {" ".join(c.name for c in cases.CASES)}; '
+    if not (chosen or start or many or into) or unknown:
+        sys.exit(f'bench: no such case or program; cases: start names {" ".join([c.name for c in cases.CASES] + list(stores.NAMES))}; '
                  f'programs: {" ".join(cases.PROGRAMS)}')
-    return chosen, start, many
+    return chosen, start, many, into
 
 
 def measure_all(args):
-    chosen, start, many = choose(args)
+    chosen, start, many, into = choose(args)
+    sizes = [n for n in stores.SIZES if args.rows in (0, n) and (args.full or args.rows or n < 1_000_000)]
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.build, args.keep)
     found = {'machine': report.machine(), 'cases': []}
     try:
-        bench.start(chosen, start)
+        bench.start(chosen, start, max(sizes) if into else 0)
         if start:
             found['start'] = bench.start_times()
             print(report.start_text(found['start']), flush=True)
@@ -215,6 +219,10 @@ def measure_all(args):
                     figures[name]['instructions_per_row'] = per_row
             found['cases'].append(report.result(case, programs, figures))
             print(report.text(found['cases'][-1]) + f'measured in {time.monotonic() - since:.0f} s\n', flush=True)
+        if into:
+            print(report.stores_head(), flush=True)
+            found['stores'] = stores.measure_all(into, sizes, bench.build, args.venv or args.build / 'venv', args.stores or args.build / 'stores',
+                                                 bench.folder, bench.env, lambda one: print(report.stores_text(one), flush=True))
     finally:
         bench.stop()
     return found
@@ -223,6 +231,9 @@ def measure_all(args):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--build', type=Path, default=Path('build'))
+    ap.add_argument('--venv', type=Path, help="where the stores' Python packages are (BUILD/venv)")
+    ap.add_argument('--stores', type=Path, help='where libduckdb is (BUILD/stores)')
+    ap.add_argument('--rows', type=int, default=0, choices=(0,) + stores.SIZES, help='into stores: so many alone')
     ap.add_argument('--case', action='append', default=[], help='cases whose names hold this')
     ap.add_argument('--program', action='append', default=[], help='this program and the floor')
     ap.add_argument('--rounds', type=int, help='instead of each case\'s own number')

@@ -12,7 +12,7 @@ demo='sqlite3 python3 python3-venv ca-certificates'
 check="$demo curl diffutils openssl procps g++ locales postgresql-15|postgresql
   libpq5 pgbouncer clickhouse-server swift-proxy swift-account swift-container
   swift-object"
-bench="$check nginx libnginx-mod-http-echo libsimdjson-dev
+bench="$check nginx libnginx-mod-http-echo libsimdjson-dev clickhouse-client
   valgrind"
 fuzz='clang libclang-rt-dev|libclang-rt-14-dev'
 hosts='perl libdbd-sqlite3-perl tcl libsqlite3-tcl php-cli php-sqlite3 ruby
