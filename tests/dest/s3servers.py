@@ -122,6 +122,30 @@ class Seaweed:
         self.stop()
 
 
+class Versity(Seaweed):
+    """versitygw over a folder, which needs a file system with extended attributes: for `make check-s3`."""
+
+    def __init__(self, folder='versity'):
+        self.dir, self.port = os.path.abspath(folder), ports(1)
+        self.url = f'http://127.0.0.1:{self.port}'
+        for name in ('data', 'iam'):
+            os.makedirs(f'{self.dir}/{name}', exist_ok=True)
+        self.start()
+
+    def try_start(self):
+        self.proc = subprocess.Popen([os.environ['CQ_VERSITYGW'], '--port', f'127.0.0.1:{self.port}', '--access', KEY, '--secret', SECRET, '--region',
+                                      'us-east-1', '--iam-dir', self.dir + '/iam', 'posix', self.dir + '/data'],
+                                     stdout=open(self.dir + '/log', 'ab'), stderr=subprocess.STDOUT)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and self.proc.poll() is None:
+            try:
+                self.boto().list_buckets()
+                return True
+            except Exception:
+                time.sleep(0.1)
+        return False
+
+
 class Swift:
     """OpenStack Swift with its S3 interface, of Debian's packages: checks region, clock and hashes, too; knows no conditions."""
     KEY, SECRET = 'test:tester', 'testing-not-for-logs'

