@@ -88,6 +88,10 @@ typedef struct duck_table {
   const cq_dest_run *run;
   char *stage;          /* name of the temporary table; NULL: not made yet */
   int64_t nrows, bytes; /* in it */
+  /* Rows of one unit, beyond that number, of which it is not known yet which
+   * values their columns will not hold. */
+  cq_dest_unit *uncounted;
+  int64_t uncounted_after, nuncounted;
   duck_unit *ended, **last;
   size_t nended;
   cq_counts n;
@@ -145,6 +149,9 @@ void duck_counts_out(const duck_table *t);
 int duck_poll(cq_dest *d, cq_dest_event *out);
 void duck_table_free(duck_table *t);
 void duck_forget(duck_table *t); /* units that wait */
+/* Values of rows that nobody has looked at yet which their columns will not
+ * hold: their unit is told. */
+int duck_count_odd(duck *d, duck_table *t, cq_error *err);
 
 /* ---- settle.c ---- */
 /* Of each table; one that is refused fails alone, and is polled. */

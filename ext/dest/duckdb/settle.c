@@ -336,6 +336,7 @@ static void fail_table(duck *d, duck_table *t, const cq_error *why) {
   cq_free(t->stage);
   t->stage = NULL;
   t->nrows = t->bytes = 0;
+  t->uncounted = NULL;
   duck_forget(t);
 }
 
@@ -347,7 +348,8 @@ int duck_flush(duck *d, cq_error *err) {
     cq_error why = {0, ""};
 
     if (!t->nended && (duck_merges(d) || !t->nrows || t->failed)) continue;
-    rc = flush_table(d, t, &why);
+    rc = duck_count_odd(d, t, &why);
+    if (rc == CQ_OK) rc = flush_table(d, t, &why);
     if (rc && whole(rc) && err) *err = why;
     if (!rc || whole(rc)) continue;
     fail_table(d, t, &why);

@@ -11,6 +11,7 @@
 enum {
   STAGE_BYTES = 8 << 20, /* of all tables: then what has ended is made whole */
   STAGE_UNITS = 2000,
+  ODD_ROWS = 5000, /* looked at by one statement */
   NOTE_MS = 1000
 };
 
@@ -225,14 +226,17 @@ static int append_rows(duck *d, duck_table *t, cq_dest_unit *u,
   return rc;
 }
 
-/* Values of these rows that their columns will not hold are counted now, while
- * the unit can be told. */
-static int count_odd(duck *d, duck_table *t, cq_dest_unit *u, int64_t after,
-                     cq_error *err) {
+/* Values that their columns will not hold are counted while the unit can be
+ * told: of many rows at once, since a statement costs as much as some thousand
+ * rows. */
+int duck_count_odd(duck *d, duck_table *t, cq_error *err) {
+  cq_dest_unit *u = t->uncounted;
   duck_result r;
   cq_buf b;
   int any = 0, rc = CQ_OK;
 
+  t->uncounted = NULL;
+  if (!u) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_buf_str(&b, "SELECT 1");
   for (int i = CQ_META; i < cq_dest_width(t->table); i++) {
@@ -247,7 +251,7 @@ static int count_odd(duck *d, duck_table *t, cq_dest_unit *u, int64_t after,
     add_cast(&b, t->table, i);
     cq_sql(&b, ") IS NULL THEN CAST(%I AS VARCHAR) END)", name);
   }
-  cq_sql(&b, " FROM temp.%I WHERE _cq_row > %n", t->stage, after);
+  cq_sql(&b, " FROM temp.%I WHERE _cq_row > %n", t->stage, t->uncounted_after);
   if (b.rc)
     rc = cq_error_nomem(err);
   else if (any)
@@ -310,6 +314,7 @@ int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   int rc = table_of(d, r, u->table, &t, err);
 
   if (rc == CQ_OK) rc = failure(t, err);
+  if (rc == CQ_OK && t->uncounted != u) rc = duck_count_odd(d, t, err);
   if (rc) return rc;
   if (d->lib.appender_create_ext(d->c, "temp", "main", t->stage, &app))
     rc = duck_fail(d, app ? d->lib.appender_error(app) : "", err);
@@ -321,7 +326,13 @@ int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
     return rc;
   }
   t->nrows += rows->batch->nrow;
-  rc = count_odd(d, t, u, after, err);
+  if (!t->uncounted) {
+    t->uncounted = u;
+    t->uncounted_after = after;
+    t->nuncounted = 0;
+  }
+  t->nuncounted += rows->batch->nrow;
+  if (t->nuncounted >= ODD_ROWS) rc = duck_count_odd(d, t, err);
   return rc ? rc : flush_if_full(d, t, err);
 }
 
@@ -337,6 +348,8 @@ int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
 
   rc = table_of(d, r, u->table, &t, err);
   if (rc || t->failed) return rc;
+  if (t->uncounted == u) rc = duck_count_odd(d, t, err);
+  if (rc) return rc;
   x = cq_calloc(1, sizeof *x);
   if (!x) return cq_error_nomem(err);
   x->client = cq_strdup(u->client);
