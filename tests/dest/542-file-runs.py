@@ -119,6 +119,43 @@ os.rename(claim + '.new', claim)
 t.has('of another machine now', p.communicate()[0], 'another run of it has begun')
 t.is_('what was there is there', objects.manifests('out'), was)
 
+# ---- one file of several cannot be finished: the run fails, and the next goes on with what was whole
+NOTES = 'GET /*/notes\n  body [{"text":"n"}]\n'
+for what in ('fleet_ships', 'fleet_notes'):
+    for retry in (None, '{"retry":"failed"}'):
+        fresh()
+        os.mkdir('out')
+        with open('out/' + what, 'w') as f:
+            f.write('in the way')
+        both = spec(', format: json', 'fleet_ships, fleet_notes', 'out/{{TABLE}}/{{UUID}}.{{FORMAT}}')
+        t.routes(SHIPS + NOTES)
+        r = t.sync(both)
+        t.is_(f'something is in the way of {what}', (r['status'], 'out/' + what in str(r)), ('failed', True))
+        os.unlink('out/' + what)
+        r = t.sync(both, retry)
+        t.is_(f'out of the way, {"a retry" if retry else "the next run"} succeeds', (r['status'], r.get('errors'), len(objects.Reader('json').rows('out', 'fleet_ships', ['id'])),
+                                                                       len(objects.Reader('json').rows('out', 'fleet_notes', ['text']))), ('success', [], 5, 2))
+        t.is_('and nothing else is left', (len(files()), [x for x in own() if 'journal' in x or x.startswith('tmp')]), (2, []))
+
+# a journal that tells of a unit and not of its file, as some are: the unit is not whole, and no run fails of it
+fresh()
+t.routes(SHIPS)
+group = t.sync(spec())['sync_group_id'] + 1
+claim = objects.load('out/_cq/sources/fleet.json')
+os.makedirs(f'out/_cq/snapshots/fleet/{group}')
+for n, line in enumerate(({'table_name': 'fleet_ships', 'begin': 'out/fleet_ships/x.parquet'},
+                          {'table_name': 'fleet_ships', 'client_id': 'oslo', 'status': 'ok', 'rows': 4, 'cursor': '', 'files': ['out/fleet_ships/x.parquet']})):
+    with open(f'out/_cq/snapshots/fleet/{group}/journal-{n + 1:06d}.ndjson', 'w') as f:
+        json.dump(line, f)
+with open('out/_cq/sources/fleet.json', 'w') as f:
+    json.dump({**claim, 'pending': [group]}, f)
+r = t.sync(spec(), '{"retry":"failed"}')
+t.is_('a unit whose file was not finished', (r['status'], r.get('errors'), len(ships()), [x for x in own() if str(group) in x]), ('success', [], 5, []))
+for text, why in (('[]', 'no object'), ('{"a":', '')):
+    with open('out/_cq/sources/fleet.json', 'w') as f:
+        f.write(text)
+    t.has(f"what is not cq's is told: {text}", t.sync(spec()), "_cq/sources/fleet.json: not cq's: " + why)
+
 # ---- a large unit has files of its own, which go with it
 fresh()
 BIG = rows_of('oslo', 60, 'b', 200000)

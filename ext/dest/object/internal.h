@@ -49,6 +49,7 @@ typedef struct obj_file {
   int units;    /* that have rows in it */
   int finished; /* durable, and seen */
   int gone;     /* of a unit that failed */
+  int told;     /* a segment of the journal says that it is finished */
   char sha[65];
 } obj_file;
 
@@ -106,8 +107,10 @@ struct obj_table {
   size_t ndone, capdone, journalled;
   obj_out *shared;
   obj_unit *units;
-  int over; /* all its units are */
-  int told; /* the journal knows its columns */
+  int over;      /* all its units are */
+  int described; /* the journal knows its columns */
+  cq_error why;  /* why it has failed while another table was written */
+  int why_told;  /* by poll */
 };
 
 struct obj_run {

@@ -53,29 +53,78 @@ static json_t *done_line(const obj_table *t, const obj_done *k) {
   return NULL;
 }
 
-static int journal_units(obj_dest *d, obj_run *run, cq_buf *b, cq_error *err) {
-  int n = 0, rc;
+static int is_due(const obj_table *t, const obj_done *k) {
+  return !k->journalled && is_durable(t, k);
+}
 
-  for (obj_table *t = run->tables; t; t = t->next) {
-    for (size_t i = t->journalled; i < t->ndone; i++) {
-      obj_done *k = &t->done[i];
+static void add_begun(const obj_out *o, cq_buf *b) {
+  obj_add_line(b, json_pack("{ss ss}", "table_name", o->table->name, "begin",
+                            o->table->files[o->file].key));
+}
 
-      if (k->journalled || !is_durable(t, k)) continue;
-      if (!t->told) {
-        obj_add_line(b,
-                     json_pack("{ss sO sb}", "table_name", t->name, "columns",
-                               t->columns, "incremental", t->incremental));
-        t->told = 1;
-      }
-      obj_add_line(b, done_line(t, k));
-      k->journalled = 1;
+/* Finished, and no segment says so yet: also where what followed went wrong. */
+static int is_news(const obj_file *f) {
+  return f->finished && !f->gone && !f->told;
+}
+
+static void add_files(const obj_table *t, cq_buf *b) {
+  for (size_t i = t->told; i < t->nfile; i++) {
+    const obj_file *f = &t->files[i];
+
+    if (is_news(f))
+      obj_add_line(b, json_pack("{ss ss sI sI si ss}", "table_name", t->name,
+                                "file", f->key, "rows", (json_int_t)f->rows,
+                                "bytes", (json_int_t)f->bytes, "units",
+                                f->units, "sha256", f->sha));
+  }
+}
+
+static void add_units(const obj_table *t, cq_buf *b) {
+  int described = t->described;
+
+  for (size_t i = t->journalled; i < t->ndone; i++) {
+    if (!is_due(t, &t->done[i])) continue;
+    if (!described)
+      obj_add_line(b, json_pack("{ss sO sb}", "table_name", t->name, "columns",
+                                t->columns, "incremental", t->incremental));
+    described = 1;
+    obj_add_line(b, done_line(t, &t->done[i]));
+  }
+}
+
+/* What was added is in the journal now; how many units that are. */
+static int mark_told(obj_table *t) {
+  int n = 0;
+
+  for (size_t i = t->told; i < t->nfile; i++)
+    t->files[i].told |= is_news(&t->files[i]);
+  while (t->told < t->nfile &&
+         (t->files[t->told].told || t->files[t->told].gone))
+    t->told++;
+  for (size_t i = t->journalled; i < t->ndone; i++)
+    if (is_due(t, &t->done[i])) {
+      t->done[i].journalled = t->described = 1;
       n++;
     }
-    while (t->journalled < t->ndone && t->done[t->journalled].journalled)
-      t->journalled++;
+  while (t->journalled < t->ndone && t->done[t->journalled].journalled)
+    t->journalled++;
+  return n;
+}
+
+/* Files that are finished, and units whose files all are. */
+static int journal_whole(obj_dest *d, obj_run *run, cq_error *err) {
+  cq_buf b;
+  int rc;
+
+  cq_buf_init(&b, OBJ_SMALL_MAX);
+  for (const obj_table *t = run->tables; t; t = t->next) {
+    add_files(t, &b);
+    add_units(t, &b);
   }
-  rc = put_segment(d, run, b, err);
-  if (rc == CQ_OK) run->unwritten -= n;
+  rc = put_segment(d, run, &b, err);
+  for (obj_table *t = run->tables; t && rc == CQ_OK; t = t->next)
+    run->unwritten -= mark_told(t);
+  cq_buf_clear(&b);
   run->journal_ms = cq_mono_ms();
   return rc;
 }
@@ -116,40 +165,27 @@ static int seal_due(obj_dest *d, obj_run *run, int force, cq_error *err) {
   return rc;
 }
 
-static int finish_sealed(obj_dest *d, obj_run *run, int *any, cq_error *err) {
+static int finish_sealed(obj_dest *d, obj_run *run, cq_error *err) {
   cq_buf b;
   int rc;
 
   cq_buf_init(&b, OBJ_SMALL_MAX);
-  for (obj_out *o = run->outs; o; o = o->next)
-    if (o->sealed)
-      obj_add_line(&b, json_pack("{ss ss}", "table_name", o->table->name,
-                                 "begin", o->table->files[o->file].key));
-  *any = b.len > 0;
+  for (const obj_out *o = run->outs; o; o = o->next)
+    if (o->sealed) add_begun(o, &b);
   rc = put_segment(d, run, &b, err);
-  cq_buf_reset(&b);
+  cq_buf_clear(&b);
   for (obj_out *o = run->outs, *next; o && rc == CQ_OK; o = next) {
-    obj_table *t = o->table;
-    const obj_file *f = &t->files[o->file];
-
     next = o->next;
     if (!o->sealed) continue;
     rc = obj_out_finish(d, o, err);
     if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
-    if (rc) break;
-    obj_add_line(&b, json_pack("{ss ss sI sI si ss}", "table_name", t->name,
-                               "file", f->key, "rows", (json_int_t)f->rows,
-                               "bytes", (json_int_t)f->bytes, "units", f->units,
-                               "sha256", f->sha));
   }
-  if (rc == CQ_OK) rc = journal_units(d, run, &b, err);
-  cq_buf_clear(&b);
-  return rc;
+  return rc ? rc : journal_whole(d, run, err);
 }
 
 int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err) {
   int64_t now = cq_mono_ms();
-  int any = 0, sealed = 0, rc;
+  int sealed = 0, rc;
 
   if (run->ended) return CQ_OK;
   if (!force && !d->full && now - run->committed_ms < LOOK_MS) return CQ_OK;
@@ -157,17 +193,12 @@ int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err) {
   rc = obj_claim_beat(d, run, err);
   if (rc == CQ_OK) rc = seal_due(d, run, force, err);
   for (const obj_out *o = run->outs; o; o = o->next) sealed |= o->sealed;
-  if (rc == CQ_OK && sealed) rc = finish_sealed(d, run, &any, err);
   d->full = 0;
-  if (rc == CQ_OK && !any && run->unwritten &&
-      (force || now - run->journal_ms >= d->o.gather.ms)) {
-    cq_buf b;
-
-    cq_buf_init(&b, OBJ_SMALL_MAX);
-    rc = journal_units(d, run, &b, err);
-    cq_buf_clear(&b);
-  }
-  return rc;
+  if (rc) return rc;
+  if (sealed) return finish_sealed(d, run, err);
+  if (run->unwritten && (force || now - run->journal_ms >= d->o.gather.ms))
+    return journal_whole(d, run, err);
+  return CQ_OK;
 }
 
 void obj_abandon(obj_dest *d, obj_run *run) {

@@ -67,10 +67,10 @@ int obj_get_json(obj_dest *d, const char *key, json_t **out, cq_object_tag tag,
   if (rc == CQ_OK) {
     *out = json_loadb(b.data ? b.data : "", b.len, JSON_REJECT_DUPLICATES, &at);
     if (!*out || !json_is_object(*out)) {
-      json_decref(*out);
-      *out = NULL;
       rc = cq_error_set(err, CQ_ERROR, "%s%s: not cq's: %s", d->store->root,
                         key, *out ? "no object" : at.text);
+      json_decref(*out);
+      *out = NULL;
     }
   } else if (rc == CQ_NOTFOUND) {
     if (tag) tag[0] = '\0';

@@ -11,6 +11,20 @@ static obj_file *file_named(obj_table *t, const char *key) {
   return NULL;
 }
 
+/* A unit is whole where all its files are. */
+static int is_whole(obj_table *t, const json_t *files) {
+  json_t *f;
+  size_t i;
+
+  json_array_foreach((json_t *)(uintptr_t)files, i, f) {
+    const char *key = json_string_value(f);
+    const obj_file *at = key ? file_named(t, key) : NULL;
+
+    if (!at || !at->finished) return 0;
+  }
+  return 1;
+}
+
 static int read_done(obj_table *t, const json_t *line) {
   const json_t *files = json_object_get(line, "files");
   const char *client = obj_text(line, "client_id");
@@ -20,6 +34,7 @@ static int read_done(obj_table *t, const json_t *line) {
   json_t *f;
   size_t i;
 
+  if (!is_whole(t, files)) return CQ_OK;
   if (cq_grow(&t->done, &t->capdone, t->ndone, sizeof *t->done))
     return CQ_NOMEM;
   k = &t->done[t->ndone];
@@ -36,13 +51,8 @@ static int read_done(obj_table *t, const json_t *line) {
   if (!k->client || !k->files || (cursor && *cursor && !k->cursor) ||
       (keep && !k->keep))
     return CQ_NOMEM;
-  json_array_foreach((json_t *)(uintptr_t)files, i, f) {
-    const char *key = json_string_value(f);
-    const obj_file *at = key ? file_named(t, key) : NULL;
-
-    if (!at || !at->finished) return CQ_ERROR;
-    k->files[k->nfile++] = (size_t)(at - t->files);
-  }
+  json_array_foreach((json_t *)(uintptr_t)files, i, f) k->files[k->nfile++] =
+      (size_t)(file_named(t, json_string_value(f)) - t->files);
   return CQ_OK;
 }
 
