@@ -156,6 +156,12 @@ for kind in ('parquet', 'json', 'csv'):
         t.is_('with all columns', (got.num_rows, got.num_columns), (0, 6 + 1 + len(TYPES)))
         t.is_('DuckDB: 0 rows', objects.Reader().db.execute(f"SELECT count(*) FROM '{files('empty')[0]}'").fetchone(), (0,))
 
+for form, kind, magic in (('format: json', 'gzip', b'\x1f\x8b'), ('format: csv, format_spec: {skip_header: true}', 'gzip', b'\x1f\x8b'), ('format: json', 'zstd', b'\x28\xb5\x2f\xfd')):
+    r = sync('empty', f'{form}, compression: {kind}, write_empty_objects_for_empty_tables: true')
+    one = files('empty')
+    t.is_(f'{form}, {kind}: without rows it is a file of its kind', (r['status'], len(one), open(one[0], 'rb').read()[:len(magic)], pyarrow.input_stream(one[0], compression=kind).read()),
+          ('success', 1, magic, b''))
+
 # ---- wide, many, huge
 dump('wide', [{'id': k, **{f'c{i}': FULL[i % 13] if TYPES[i % 13] != 'blob' else 'AA' for i in range(WIDE) if (i + k) % 3}} for k in range(20)])
 r = sync('wide', 'format: parquet')

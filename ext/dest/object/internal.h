@@ -102,7 +102,7 @@ struct obj_table {
   int failed, complete;     /* set when it is published */
   struct obj_state *before; /* what was published, where it was asked for */
   obj_file *files;
-  size_t nfile, capfile;
+  size_t nfile, capfile, told; /* of told files: so many from the first */
   obj_done *done;
   size_t ndone, capdone, journalled;
   obj_out *shared;
@@ -215,8 +215,13 @@ size_t obj_out_memory(const obj_out *o);
 int64_t obj_out_bytes(const obj_out *o);
 /* Has it come to what makes a file full? */
 int obj_out_full(const obj_dest *d, const obj_out *o);
-/* Memory is short: the largest hand on what they keep. */
-int obj_out_shrink(obj_dest *d, obj_run *run, cq_error *err);
+/* Memory is short: the largest hand on what they keep, while rows of `now` are
+ * written. */
+int obj_out_shrink(obj_dest *d, obj_table *now, cq_error *err);
+/* What went wrong with a table while rows of `now` were written: another's fails
+ * that one alone, and CQ_OK is returned; what the store as a whole has goes on
+ * to the caller. */
+int obj_blame(obj_table *t, const obj_table *now, int rc, cq_error *err);
 
 /* ---- unit.c ---- */
 void obj_units_free(obj_dest *d, obj_table *t);

@@ -334,6 +334,20 @@ int cq_object_commit(cq_dest *base, int force, cq_error *err) {
   return rc;
 }
 
+/* Tables that failed while another was written, or none. */
+int cq_object_poll(cq_dest *base, cq_dest_event *out) {
+  for (obj_run *run = obj_of(base)->runs; run; run = run->next)
+    for (obj_table *t = run->tables; t; t = t->next)
+      if (t->why.code && !t->why_told && t->t) {
+        memset(out, 0, sizeof *out);
+        out->table = t->t;
+        out->why = t->why;
+        t->why_told = 1;
+        return CQ_ROW;
+      }
+  return CQ_DONE;
+}
+
 /* ---- small things -------------------------------------------------------------------- */
 
 int cq_object_test(cq_dest *base, cq_error *err) {

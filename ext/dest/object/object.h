@@ -135,6 +135,7 @@ int cq_object_put_error(cq_dest *d, const cq_dest_run *r, const char *table,
 int cq_object_put_run(cq_dest *d, const cq_dest_run *r, const char *status,
                       const cq_counts *n, int ntable, const char *message,
                       cq_error *err);
+int cq_object_poll(cq_dest *d, cq_dest_event *out);
 int cq_object_test(cq_dest *d, cq_error *err);
 int cq_object_commit(cq_dest *d, int force, cq_error *err);
 int cq_object_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
@@ -153,8 +154,9 @@ int cq_object_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
   .migrate = cq_object_migrate, .states = cq_object_states,                    \
   .write = cq_object_write, .end = cq_object_end, .drop = cq_object_drop,      \
   .put_table = cq_object_put_table, .put_error = cq_object_put_error,          \
-  .put_run = cq_object_put_run, .test = cq_object_test,                        \
-  .commit = cq_object_commit, .publish = cq_object_publish,                    \
-  .summary = cq_object_summary, .prune = cq_object_prune
+  .put_run = cq_object_put_run, .poll = cq_object_poll,                        \
+  .test = cq_object_test, .commit = cq_object_commit,                          \
+  .publish = cq_object_publish, .summary = cq_object_summary,                  \
+  .prune = cq_object_prune
 
 #endif

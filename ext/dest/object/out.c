@@ -24,12 +24,15 @@ int obj_out_full(const obj_dest *d, const obj_out *o) {
          obj_out_bytes(o) >= d->o.gather.bytes;
 }
 
+/* Nobody writes into it any more. */
 static void unlink_out(obj_out *o) {
   obj_out **at = &o->table->run->outs;
 
   while (*at && *at != o) at = &(*at)->next;
   if (*at) *at = o->next;
   if (o->table->shared == o) o->table->shared = NULL;
+  for (obj_unit *x = o->table->units; x; x = x->next)
+    if (x->out == o) x->out = NULL;
 }
 
 static void free_out(obj_out *o) {
@@ -52,15 +55,16 @@ static int begin(obj_dest *d, obj_out *o, cq_error *err) {
   return rc;
 }
 
-/* What is encoded goes to the object. */
-static int hand_on(obj_dest *d, obj_out *o, cq_error *err) {
+/* What is encoded goes to the object.  Of nothing at all a file that is squeezed
+ * has a frame, too: no reader takes 0 bytes for one. */
+static int hand_on(obj_dest *d, obj_out *o, int last, cq_error *err) {
   obj_file *f = &o->table->files[o->file];
   const char *p = o->out.data;
   size_t n = o->out.len;
   cq_buf small;
   int rc = CQ_OK;
 
-  if (!n) return CQ_OK;
+  if (!n && !(last && !f->bytes && d->o.compression != CQ_PLAIN)) return CQ_OK;
   cq_buf_init(&small, SIZE_MAX / 4);
   if (d->o.compression != CQ_PLAIN) {
     rc = obj_squeeze(&d->squeezer, d->o.compression, p, n, &small, err);
@@ -85,7 +89,7 @@ static int hand_on(obj_dest *d, obj_out *o, cq_error *err) {
 static int pass_on(void *user, cq_buf *out, cq_error *err) {
   obj_out *o = user;
 
-  return out->len >= OBJ_HAND_ON ? hand_on(o->dest, o, err) : CQ_OK;
+  return out->len >= OBJ_HAND_ON ? hand_on(o->dest, o, 0, err) : CQ_OK;
 }
 
 int obj_out_open(obj_dest *d, obj_table *t, int own, obj_out **out,
@@ -144,7 +148,7 @@ int obj_out_rows(obj_dest *d, obj_out *o, cq_dest_unit *u,
   if (rc == CQ_OK) {
     o->table->files[o->file].rows += rows->batch->nrow;
     d->grown += o->out.len + o->e->kept - before;
-    if (o->out.len >= OBJ_HAND_ON) rc = hand_on(d, o, err);
+    if (o->out.len >= OBJ_HAND_ON) rc = hand_on(d, o, 0, err);
   }
   if (rc) o->bad = 1;
   return rc;
@@ -161,7 +165,7 @@ int obj_out_seal(obj_dest *d, obj_out *o, cq_error *err) {
                         f->key);
   o->bad = 1;
   rc = o->e->ops->end(o->e, &o->out, err);
-  if (rc == CQ_OK) rc = hand_on(d, o, err);
+  if (rc == CQ_OK) rc = hand_on(d, o, 1, err);
   if (rc == CQ_OK) rc = begin(d, o, err); /* of nothing, too */
   if (rc) return rc;
   if (EVP_DigestFinal_ex(o->sum, sum, NULL) != 1) return cq_error_nomem(err);
@@ -199,9 +203,34 @@ void obj_out_abort(obj_dest *d, obj_out *o) {
   free_out(o);
 }
 
+int obj_blame(obj_table *t, const obj_table *now, int rc, cq_error *err) {
+  switch (rc) {
+  case CQ_OK:
+  case CQ_IOERR:
+  case CQ_FULL:
+  case CQ_READONLY:
+  case CQ_AUTH:
+  case CQ_BUSY:
+  case CQ_INTERRUPT:
+  case CQ_NOMEM:
+    return rc;
+  }
+  if (t == now) return rc;
+  if (!t->why.code) cq_error_set(&t->why, rc, "%s", err ? err->text : "");
+  cq_error_clear(err);
+  return CQ_OK;
+}
+
+/* The encoder hands on what it keeps. */
+static int flush(obj_dest *d, obj_out *o, cq_error *err) {
+  int rc = o->e->ops->flush ? o->e->ops->flush(o->e, &o->out, err) : CQ_OK;
+
+  return rc ? rc : hand_on(d, o, 0, err);
+}
+
 /* The largest by what they hold: their encoders hand on what they keep; where
  * the object itself holds it, it is to be finished. */
-int obj_out_shrink(obj_dest *d, obj_run *run, cq_error *err) {
+int obj_out_shrink(obj_dest *d, obj_table *now, cq_error *err) {
   int rc = CQ_OK;
 
   d->grown = 0;
@@ -209,7 +238,7 @@ int obj_out_shrink(obj_dest *d, obj_run *run, cq_error *err) {
     obj_out *most = NULL;
     size_t sum = 0, best = 0;
 
-    for (obj_out *o = run->outs; o; o = o->next) {
+    for (obj_out *o = now->run->outs; o; o = o->next) {
       size_t mine = (o->e ? o->e->kept : 0) + o->out.len;
 
       sum += obj_out_memory(o);
@@ -223,10 +252,13 @@ int obj_out_shrink(obj_dest *d, obj_run *run, cq_error *err) {
       d->full = 1; /* it is with the objects: they are finished */
       return CQ_OK;
     }
-    if (most->e->ops->flush) rc = most->e->ops->flush(most->e, &most->out, err);
-    if (rc == CQ_OK) rc = hand_on(d, most, err);
-    if (rc) most->bad = 1;
-    cq_buf_clear(&most->out);
+    rc = flush(d, most, err);
+    if (rc) {
+      rc = obj_blame(most->table, now, rc, err);
+      obj_out_abort(d, most);
+    } else {
+      cq_buf_clear(&most->out);
+    }
   }
   return rc;
 }

@@ -327,7 +327,7 @@ int cq_object_publish(cq_dest *base, const cq_dest_run *r,
     obj_table *x = obj_table_of(d, r, t[i]);
 
     if (!x) return cq_error_nomem(err);
-    x->failed = t[i]->failed;
+    x->failed = t[i]->failed || x->why.code;
     x->complete = t[i]->complete;
   }
   if (rc == CQ_OK) rc = write_empty(d, run, err);

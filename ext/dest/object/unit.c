@@ -100,27 +100,33 @@ static int spread(obj_dest *d, obj_table *t, obj_unit *x, cq_error *err) {
   return rc;
 }
 
-static int make_room(obj_dest *d, obj_run *run, cq_error *err) {
+static int make_room(obj_dest *d, const obj_table *now, cq_error *err) {
   int rc = CQ_OK;
 
   while (rc == CQ_OK && d->waiting > OBJ_WAITING) {
     obj_table *of = NULL;
     obj_unit *most = NULL;
 
-    for (obj_table *t = run->tables; t; t = t->next)
+    for (obj_table *t = now->run->tables; t; t = t->next)
       for (obj_unit *x = t->units; x; x = x->next)
         if (x->npack && (!most || x->bytes > most->bytes)) {
           most = x;
           of = t;
         }
     if (!most) break;
-    rc = spread(d, of, most, err);
+    rc = obj_blame(of, now, spread(d, of, most, err), err);
   }
   return rc;
 }
 
-static int look_at_memory(obj_dest *d, obj_run *run, cq_error *err) {
-  return d->grown > (1 << 20) ? obj_out_shrink(d, run, err) : CQ_OK;
+static int look_at_memory(obj_dest *d, obj_table *t, cq_error *err) {
+  return d->grown > (1 << 20) ? obj_out_shrink(d, t, err) : CQ_OK;
+}
+
+/* It has failed while another was written. */
+static int has_failed(const obj_table *t, cq_error *err) {
+  if (t->why.code && err) *err = t->why;
+  return t->why.code;
 }
 
 int cq_object_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
@@ -132,6 +138,7 @@ int cq_object_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   int rc = CQ_OK;
 
   if (!x) return cq_error_nomem(err);
+  if (has_failed(t, err)) return t->why.code;
   p = rows->pack && *rows->pack
           ? cq_pack_ref(*rows->pack)
           : cq_pack_new(rows->batch, rows->ids, rows->parents);
@@ -148,8 +155,8 @@ int cq_object_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
     d->waiting += p->bytes;
     if (x->bytes > OBJ_BIG_UNIT) rc = spread(d, t, x, err);
   }
-  if (rc == CQ_OK) rc = make_room(d, t->run, err);
-  return rc ? rc : look_at_memory(d, t->run, err);
+  if (rc == CQ_OK) rc = make_room(d, t, err);
+  return rc ? rc : look_at_memory(d, t, err);
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
@@ -236,7 +243,10 @@ int cq_object_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   int ok = strcmp(status, "ok") == 0, rc = CQ_OK;
 
   if (!t) return cq_error_nomem(err);
-  if (ok && x && x->nfile) {
+  if (ok) rc = has_failed(t, err);
+  if (rc) {
+    /* All its files go. */
+  } else if (ok && x && x->nfile) {
     if (x->out) rc = obj_out_seal(d, x->out, err);
     x->out = NULL;
   } else if (ok && x) {
@@ -258,5 +268,5 @@ int cq_object_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   } else {
     u->table->n.kept += rows_before(d, t, u->client);
   }
-  return look_at_memory(d, t->run, err);
+  return look_at_memory(d, t, err);
 }
