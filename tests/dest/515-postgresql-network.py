@@ -75,6 +75,40 @@ for mode in ('transaction', 'session'):
             time.sleep(0.05)
     said = why(sync(f'postgresql://postgres@127.0.0.1:{port}/postgres'))
     t.is_(f'PgBouncer, pool_mode {mode}: refused in words', ('a pooler stands before the server' in said, "the server's own host and port" in said) if 'pooler' in said else said, (True, True))
+    pooled = '{source: fleet, tables: [fleet_ships], spec: {ports: [oslo]}, destination: {kind: postgresql, pooler: session, connection_string: "postgresql://postgres@127.0.0.1:%d/postgres"}}' % port
+    if mode == 'transaction':
+        # said to be of sessions, and is not: another client gets the connection, and keeps it
+        t.routes('GET /oslo/ships?page=1\n  delay 2500\n  body [{"id":1,"name":"Fram"}]\n')
+        other = subprocess.Popen(f'sleep 1; psql -X -q -h 127.0.0.1 -p {port} -U postgres -d postgres -c "SELECT pg_sleep(6)"', shell=True, env=pg.env, stdout=subprocess.DEVNULL)
+        r = t.sync(pooled)
+        t.is_('one that is none is found out', (r['status'], 'has given another connection to this session' in str(r), 'pool_mode = session' in str(r)), ('failed', True, True))
+        other.wait(20)
+    else:
+        pg.psql('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+        t.routes('GET /oslo/ships?page=1\n  body [{"id":1,"name":"Fram"}]\n')
+        for mode in ('append', 'overwrite-delete-stale'):
+            r = t.sync(pooled[:-1] + f', write_mode: {mode}, migrate_mode: forced}}')
+            t.is_(f'pooler: session, {mode}', (r['status'], pg.rows('SELECT name FROM fleet_ships')), ('success', [('Fram',)]))
+        # a run whose process is gone: its connection lives on in the pool, with others
+        t.routes('GET /oslo/ships?page=1\n  delay 20000\n  body []\n')
+        code = 'import sys; sys.path.insert(0, %r)\nfrom synctest import Sync\nSync("child.db").sync(sys.argv[1])\n' % (os.environ['CQ_ROOT'] + '/tests/sync')
+        child = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', code, pooled[:-1] + ', write_mode: overwrite}'])
+        until = time.monotonic() + 20
+        while not pg.rows("SELECT owner FROM cq_syncs WHERE status = 'running'") and time.monotonic() < until:
+            time.sleep(0.05)
+        owner = pg.one("SELECT owner FROM cq_syncs WHERE status = 'running'")
+        pid, start, token = owner.split(':')[-1].split('/')
+        t.is_('it is known by a token', pg.one(f"SELECT application_name FROM pg_stat_activity WHERE pid = {pid}"), 'cq ' + token)
+        child.kill()
+        child.wait()
+        other = subprocess.Popen(f'psql -X -q -h 127.0.0.1 -p {port} -U postgres -d postgres -c "SELECT pg_sleep(8)"', shell=True, env=pg.env, stdout=subprocess.PIPE)
+        until = time.monotonic() + 20
+        while pg.one(f"SELECT application_name FROM pg_stat_activity WHERE pid = {pid}") != 'psql' and time.monotonic() < until:
+            time.sleep(0.05)
+        t.routes('GET /oslo/ships?page=1\n  body [{"id":2,"name":"Gjoa"}]\n')
+        r = t.sync(pooled[:-1] + ', write_mode: overwrite}')
+        t.is_('the next takes it over, whoever has its connection', (r['status'], pg.rows('SELECT status FROM cq_syncs ORDER BY sync_group_id')[-2:]), ('success', [('interrupted',), ('success',)]))
+        t.is_('and leaves him alone', (pg.one(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND application_name = 'psql'"), other.wait(20)), (1, 0))
     p.terminate()
     p.wait(20)
 pg.stop()

@@ -2,6 +2,7 @@
  * tested: over HTTP, from 18.16 to today's servers. */
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "dest/clickhouse/internal.h"
 
@@ -11,6 +12,7 @@ static void ch_close(cq_dest *base) {
   ch_tables_free(d);
   while (d->held) ch_let_go(d, NULL);
   ch_stage_close(d);
+  ZSTD_freeCCtx(d->zstd);
   ch_journal_close(d);
   ch_disconnect(d);
   cq_free(d->base.name);

@@ -90,9 +90,10 @@ typedef struct ch {
   int over; /* the last word of a run is to be told */
   /* write.c */
   ch_table *first;
-  ch_stage *stage;  /* or NULL */
-  size_t gathered;  /* bytes, over all tables */
-  int64_t quiet_ms; /* when rows were last added */
+  ch_stage *stage;          /* or NULL */
+  struct ZSTD_CCtx_s *zstd; /* of its Parquet files; or NULL */
+  size_t gathered;          /* bytes, over all tables */
+  int64_t quiet_ms;         /* when rows were last added */
 } ch;
 
 static inline ch *ch_of(cq_dest *d) {

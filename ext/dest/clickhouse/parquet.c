@@ -24,7 +24,8 @@ static int open_file(ch *d, ch_table *x, cq_error *err) {
   cq_encode_options o = {.run = x->run,
                          .table = x->table,
                          .format = d->o->parquet,
-                         .row = &x->row};
+                         .row = &x->row,
+                         .zstd = &d->zstd};
 
   return x->rows_of ? CQ_OK
                     : cq_encode_parquet.open(&o, &x->body, &x->rows_of, err);

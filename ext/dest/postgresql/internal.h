@@ -92,6 +92,7 @@ typedef struct pg_options {
   int64_t retries;     /* of a transaction that met another */
   int indexes;         /* create_performance_indexes */
   int64_t patience_ms; /* reconnect_timeout */
+  int pooled;          /* pooler: session */
 } pg_options;
 
 /* A unit from its first row, or its end, until it is in the journal. */
@@ -145,8 +146,9 @@ typedef struct pg {
   char *schema; /* its name */
   int forced, group_in_key;
   char *who;        /* cq_dest_owner */
-  char *owner;      /* who:backend/its start */
-  char backend[64]; /* the last two */
+  char *owner;      /* who:backend/its start, and behind a pooler /token */
+  char backend[64]; /* the last ones */
+  char token[20];   /* of the session, where a pooler stands before; or "" */
   char state[6]; /* SQLSTATE of the last error; "" where the server said none */
   char column[64], constraint[64]; /* that it named */
   int lost;  /* the connection broke under the last call */
@@ -182,8 +184,17 @@ void pg_disconnect(pg *d);
  * CQ_IOERR when the time is over. */
 int pg_wait(pg *d, int events, int64_t ms, cq_error *err);
 int pg_sleep(pg *d, int64_t ms, cq_error *err);
-/* Ends another connection, "pid/start", and waits until it has gone. */
+/* A connection as pg.backend tells it, in pg_stat_activity. */
+typedef struct pg_backend {
+  int pid;
+  int64_t start;
+  char token[20];
+} pg_backend;
+int pg_backend_read(const char *text, pg_backend *out); /* 1: it is one */
+/* Ends another connection, and waits until it has gone. */
 int pg_end_backend(pg *d, const char *which, cq_error *err);
+/* Behind a pooler, within a transaction: is it the session that was made? */
+int pg_same_session(pg *d, cq_error *err);
 
 /* ---- statement.c ---- */
 /* Statements that are sent as one; `into` gets what each counts: rows changed,

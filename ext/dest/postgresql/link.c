@@ -130,18 +130,47 @@ static int handshake(pg *d, cq_error *err) {
   return CQ_OK;
 }
 
-/* A pooler lends its servers' connections to one after the other: settings would
- * be lost on the way, a run that was killed would seem at work, and what ends a
- * connection that was lost would hit whoever has it by now. */
-static int is_direct(pg *d, cq_error *err) {
+/* A pooler lends its servers' connections to one after the other.  Where each
+ * transaction may get another, settings would be lost on the way.  Where it is
+ * lent for a session (pooler: session), it goes on when the session is over, with
+ * another: so the session has a token of its own, by which it is known, too.  In
+ * application_name the pooler takes it away with the session. */
+static int take_token(pg *d, cq_error *err) {
+  d->token[0] = 0;
   if (atoi(d->backend) == d->lib.PQbackendPID(d->conn)) return CQ_OK;
-  cq_error_set(err, CQ_MISUSE,
-               "destination %s: a pooler stands before the server, such as "
-               "PgBouncer, and cq needs a connection of its own",
+  if (!d->options.pooled) {
+    cq_error_set(err, CQ_MISUSE,
+                 "destination %s: a pooler stands before the server, such as "
+                 "PgBouncer",
+                 d->base.name);
+    cq_error_hint(err, "name the server's own host and port in "
+                       "connection_string; or, where its pool_mode is session, "
+                       "pooler: session");
+    return CQ_MISUSE;
+  }
+  snprintf(d->token, sizeof d->token, "%016llx",
+           (unsigned long long)cq_random());
+  return pg_do(d, "settings", err,
+               "SET application_name = 'cq %s'; SET cq.session = %L", d->token,
+               d->token);
+}
+
+int pg_same_session(pg *d, cq_error *err) {
+  int64_t same = 0;
+  int rc;
+
+  if (!d->token[0]) return CQ_OK;
+  rc = pg_one(d, &same, "pg_stat_activity", err,
+              "SELECT count(*) WHERE pg_backend_pid() = %d AND "
+              "current_setting('cq.session', true) = %L",
+              atoi(d->backend), d->token);
+  if (rc || same) return rc;
+  cq_error_set(err, CQ_IOERR,
+               "destination %s: the pooler before the server has given another "
+               "connection to this session",
                d->base.name);
-  cq_error_hint(err, "name the server's own host and port in "
-                     "connection_string");
-  return CQ_MISUSE;
+  cq_error_hint(err, "pooler: session wants pool_mode = session");
+  return CQ_IOERR;
 }
 
 /* Settings, and who we are to the server. */
@@ -162,21 +191,36 @@ static int greet(pg *d, cq_error *err) {
   snprintf(d->backend, sizeof d->backend, "%s",
            pg_rows(d, r) > 0 ? pg_text(d, r, 0, 0) : "0/0");
   pg_done(d, r);
-  rc = is_direct(d, err);
+  rc = take_token(d, err);
   if (rc) return rc;
+  if (d->token[0]) {
+    size_t n = strlen(d->backend);
+
+    snprintf(d->backend + n, sizeof d->backend - n, "/%s", d->token);
+  }
   cq_free(d->owner);
   d->owner = cq_mprintf("%s:%s", d->who, d->backend);
   return d->owner ? CQ_OK : cq_error_nomem(err);
+}
+
+int pg_backend_read(const char *text, pg_backend *out) {
+  long long start = 0;
+
+  memset(out, 0, sizeof *out);
+  if (!text || sscanf(text, "%d/%lld/%19s", &out->pid, &start, out->token) < 2)
+    return 0;
+  out->start = start;
+  return out->pid > 0;
 }
 
 /* What the connection before has left running would be in our way, and could
  * still commit: it is ended. */
 int pg_end_backend(pg *d, const char *old, cq_error *err) {
   int64_t until = cq_mono_ms() + OLD_MS, n = 1;
-  long long start = 0;
-  int pid = 0, rc;
+  pg_backend b;
+  int rc;
 
-  if (sscanf(old, "%d/%lld", &pid, &start) != 2 || pid <= 0) return CQ_OK;
+  if (!pg_backend_read(old, &b)) return CQ_OK;
   for (;;) {
     /* Within a transaction it is shown as it was at the first look. */
     rc = pg_do(d, "pg_stat_activity", err, "SELECT pg_stat_clear_snapshot()");
@@ -186,14 +230,14 @@ int pg_end_backend(pg *d, const char *old, cq_error *err) {
                 "WHERE pid = %d AND pid <> pg_backend_pid() AND usename = "
                 "current_user AND "
                 "floor(extract(epoch FROM backend_start) * 1000000)::bigint = "
-                "%n",
-                pid, (int64_t)start);
+                "%n AND (%L = '' OR application_name = 'cq %s')",
+                b.pid, b.start, b.token, b.token);
     if (rc || n == 0) return rc;
     if (cq_mono_ms() > until)
       return cq_error_set(err, CQ_IOERR,
                           "destination %s: the connection that was lost is "
                           "still at work: backend %d",
-                          d->base.name, pid);
+                          d->base.name, b.pid);
     rc = pg_sleep(d, LOOK_MS, err);
     if (rc) return rc;
   }

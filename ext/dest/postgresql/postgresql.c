@@ -11,6 +11,7 @@ enum { RETRIES = 10, PATIENCE_MS = 60000, MOST_MS = 3600000 };
 static int spec_values(const cq_node *map, pg_options *o, cq_error *err) {
   static const char *const levels[] = {"error", "warn",  "info",
                                        "debug", "trace", "none"};
+  static const char *const poolers[] = {"none", "session"};
   int unused = 0;
   int rc = cq_tree_text(map, "connection_string", &o->connection, err);
 
@@ -25,15 +26,19 @@ static int spec_values(const cq_node *map, pg_options *o, cq_error *err) {
   if (rc == CQ_OK)
     rc = cq_dest_duration(map, "reconnect_timeout", MOST_MS, &o->patience_ms,
                           err);
+  if (rc == CQ_OK)
+    rc = cq_tree_choice(map, "pooler", poolers, 2, &o->pooled, err);
   return rc ? rc : cq_dest_gather_spec(map, &o->gather, err);
 }
 
 static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
                    cq_error *err) {
   static const char *const known[] = {
-      "connection_string", "schema",        "batch_size",
-      "batch_size_bytes",  "batch_timeout", "create_performance_indexes",
-      "retry_on_deadlock", "pgx_log_level", "reconnect_timeout"};
+      "connection_string", "schema",
+      "batch_size",        "batch_size_bytes",
+      "batch_timeout",     "create_performance_indexes",
+      "retry_on_deadlock", "pgx_log_level",
+      "reconnect_timeout", "pooler"};
   pg_options *o = cq_arena_alloc(a, sizeof *o);
   int rc;
 
@@ -191,7 +196,8 @@ const cq_dest_ops cq_dest_postgresql = {
         "missing\",\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"100 "
         "MB; memory stays at some MB whatever it says\",\"batch_timeout\":\"5 "
         "s\",\"create_performance_indexes\":\"false\",\"retry_on_deadlock\":"
-        "\"10\",\"reconnect_timeout\":\"60 s\",\"pgx_log_level\":\"accepted, "
+        "\"10\",\"reconnect_timeout\":\"60 s\",\"pooler\":\"none; "
+        "session\",\"pgx_log_level\":\"accepted, "
         "not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","
                     "\"overwrite\",\"overwrite-delete-stale\",\"views\"]",

@@ -141,19 +141,18 @@ static int settle(pg *d, int64_t group, const char *source, int keep,
 /* How does its connection do: 0 = there is none, 1 = idle, 2 = at work. */
 static int connection_of(pg *d, const char *owner, int64_t *out,
                          cq_error *err) {
-  const char *backend = strrchr(owner, ':');
-  long long start = 0;
-  int pid = 0;
+  const char *at = strrchr(owner, ':');
+  pg_backend b;
 
   *out = 0;
-  if (!backend || sscanf(backend + 1, "%d/%lld", &pid, &start) != 2)
-    return CQ_OK;
+  if (!at || !pg_backend_read(at + 1, &b)) return CQ_OK;
   return pg_one(d, out, "pg_stat_activity", err,
                 "SELECT CASE WHEN state = 'active' THEN 2 ELSE 1 END FROM "
                 "pg_stat_activity WHERE pid = %d AND pid <> pg_backend_pid() "
                 "AND (backend_start IS NULL OR floor(extract(epoch FROM "
-                "backend_start) * 1000000)::bigint = %n)",
-                pid, (int64_t)start);
+                "backend_start) * 1000000)::bigint = %n) AND (%L = '' OR "
+                "application_name IS NULL OR application_name = 'cq %s')",
+                b.pid, b.start, b.token, b.token);
 }
 
 static int still_runs(pg *d, const char *owner, int64_t silent_ms, int *out,

@@ -101,12 +101,14 @@ static int once(pg *d, pg_kind kind, pg_work work, void *user, int64_t *fate,
 
   *fate = 0;
   d->state[0] = 0;
-  if (kind == PG_READ) return work(d, user, err);
-  rc = begin(d, kind, &xid, err);
+  if (kind == PG_READ && !d->token[0]) return work(d, user, err);
+  rc = kind == PG_READ ? pg_do(d, "BEGIN", err, "BEGIN READ ONLY")
+                       : begin(d, kind, &xid, err);
+  if (rc == CQ_OK) rc = pg_same_session(d, err);
   if (rc == CQ_OK) rc = work(d, user, err);
   if (rc == CQ_OK) {
     rc = pg_do(d, "COMMIT", err, "COMMIT");
-    if (rc && (d->lost || rc == CQ_INTERRUPT)) *fate = xid;
+    if (rc && kind != PG_READ && (d->lost || rc == CQ_INTERRUPT)) *fate = xid;
   } else if (rc != CQ_INTERRUPT && !d->lost) {
     char state[sizeof d->state];
 
