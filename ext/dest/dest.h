@@ -321,6 +321,24 @@ void cq_sql_in_schema(cq_buf *out, const char *text, const char *schema);
 int cq_dest_note(cq_buf *actions, cq_error *err, const char *fmt, ...)
     CQ_PRINTF(3, 4);
 
+/* Appends a condition on rows `c` of cq_units: they are of clients that the run
+ * of the table, which was whole, no longer has.  A client whose own clients could
+ * not be found out stands in the journal by a shorter name: those below it are
+ * kept. */
+void cq_sql_gone_clients(cq_buf *out, const char *schema, const char *table,
+                         const cq_dest_run *r);
+
+/* ---- found.c: the columns that a store's table has ------------------------------ */
+typedef struct cq_dest_found {
+  size_t n, cap;
+  char **names, **types; /* as the store tells them, in order */
+} cq_dest_found;
+int cq_dest_found_add(cq_dest_found *f, const char *name, const char *type);
+void cq_dest_found_clear(cq_dest_found *f);
+/* NULL: it has none of that name; some stores do not tell case apart. */
+const char *cq_dest_found_type(const cq_dest_found *f, const char *name,
+                               int any_case);
+
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */
 int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out, cq_error *err);

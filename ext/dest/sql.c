@@ -121,3 +121,17 @@ int cq_dest_note(cq_buf *actions, cq_error *err, const char *fmt, ...) {
   cq_free(text);
   return actions->rc ? cq_error_nomem(err) : CQ_OK;
 }
+
+void cq_sql_gone_clients(cq_buf *out, const char *schema, const char *table,
+                         const cq_dest_run *r) {
+  cq_sql(out,
+         "c.table_name = %L AND c.source_name = %L AND NOT EXISTS (SELECT 1 "
+         "FROM %I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name "
+         "= %L AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "
+         "EXISTS (SELECT 1 FROM %I.cq_sync_units AS f WHERE f.table_name = %L "
+         "AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
+         "'failed' AND substr(c.client_id, 1, length(f.client_id) + 1) = "
+         "f.client_id || ':')",
+         table, r->source, schema, table, r->source, r->group, schema, table,
+         r->source, r->group);
+}

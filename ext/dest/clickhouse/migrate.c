@@ -20,43 +20,23 @@
 typedef struct present { /* what is there under a name */
   int exists, view;
   char *sql; /* of a view */
-  size_t n, cap;
-  char **names, **types;
+  cq_dest_found has;
 } present;
 
 static void present_clear(present *p) {
-  for (size_t i = 0; i < p->n; i++) {
-    cq_free(p->names[i]);
-    cq_free(p->types[i]);
-  }
-  cq_free(p->names);
-  cq_free(p->types);
+  cq_dest_found_clear(&p->has);
   cq_free(p->sql);
   memset(p, 0, sizeof *p);
 }
 
 static const char *present_type(const present *p, const char *name) {
-  for (size_t i = 0; i < p->n; i++)
-    if (strcmp(p->names[i], name) == 0) return p->types[i];
-  return NULL;
+  return cq_dest_found_type(&p->has, name, 0);
 }
 
 typedef struct presents {
   const char *names[2];
   present *p[2];
 } presents;
-
-static int add_column(present *p, const char *name, const char *type) {
-  size_t cap = p->cap;
-
-  if (cq_grow(&p->names, &cap, p->n, sizeof *p->names) ||
-      cq_grow(&p->types, &p->cap, p->n, sizeof *p->types))
-    return CQ_NOMEM;
-  p->names[p->n] = cq_strdup(name);
-  p->types[p->n] = cq_strdup(type);
-  p->n++;
-  return p->names[p->n - 1] && p->types[p->n - 1] ? CQ_OK : CQ_NOMEM;
-}
 
 /* Table, what it is (1) or a column (0), engine or name, SQL or type. */
 static int on_present(void *user, char **cell, int n) {
@@ -67,7 +47,7 @@ static int on_present(void *user, char **cell, int n) {
     present *p = s->p[i];
 
     if (!s->names[i] || strcmp(s->names[i], cell[0]) != 0) continue;
-    if (*cell[1] == '0') return add_column(p, cell[2], cell[3]);
+    if (*cell[1] == '0') return cq_dest_found_add(&p->has, cell[2], cell[3]);
     p->exists = 1;
     p->view = strstr(cell[2], "View") != NULL;
     p->sql = cq_strdup(cell[3]);
@@ -157,9 +137,9 @@ static int create_table(ch *d, const cq_dest_table *t, const char *name,
     ch_type(d, t, i, &b);
     cq_buf_str(&b, ",\n");
   }
-  for (size_t i = 0; old && i < old->n; i++)
-    if (!known(t, old->names[i]))
-      ch_format(d, &b, "  %w %s,\n", old->names[i], old->types[i]);
+  for (size_t i = 0; old && i < old->has.n; i++)
+    if (!known(t, old->has.names[i]))
+      ch_format(d, &b, "  %w %s,\n", old->has.names[i], old->has.types[i]);
   cq_buf_str(&b, "  `_cq_row` UInt64\n) ENGINE = ");
   ch_engine(d, 0, &b);
   if (partition) cq_buf_printf(&b, " PARTITION BY %s", partition);
@@ -281,19 +261,19 @@ static int rebuild(ch *d, const cq_dest_table *t, const char *raw,
   if (rc == CQ_OK) rc = drop(d, fresh, err);
   if (rc == CQ_OK) rc = drop(d, aside, err);
   if (rc == CQ_OK) rc = create_table(d, t, fresh, old, err);
-  for (size_t i = 0; i < old->n && rc == CQ_OK; i++) {
-    int k = index_of(t, old->names[i]);
+  for (size_t i = 0; i < old->has.n && rc == CQ_OK; i++) {
+    int k = index_of(t, old->has.names[i]);
 
     if (!first) {
       cq_buf_str(&into, ", ");
       cq_buf_str(&from, ", ");
     }
     first = 0;
-    ch_add_name(&into, old->names[i]);
-    if (k >= 0 && !holds(d, t, k, old->types[i]))
-      add_converted(d, &from, old->names[i], t, k);
+    ch_add_name(&into, old->has.names[i]);
+    if (k >= 0 && !holds(d, t, k, old->has.types[i]))
+      add_converted(d, &from, old->has.names[i], t, k);
     else
-      ch_add_name(&from, old->names[i]);
+      ch_add_name(&from, old->has.names[i]);
   }
   if (rc == CQ_OK && !(into.rc || from.rc)) {
     ch_format(d, &b, "INSERT INTO %t (%s) SELECT %s FROM %t", fresh, into.data,
@@ -382,8 +362,9 @@ static void add_shown(const ch *d, const cq_dest_table *t, const present *have,
                       cq_buf *b) {
   ch_format(d, b, " AS SELECT ");
   ch_add_columns(b, t, 0);
-  for (size_t i = 0; i < have->n; i++)
-    if (!known(t, have->names[i])) ch_format(d, b, ", %w", have->names[i]);
+  for (size_t i = 0; i < have->has.n; i++)
+    if (!known(t, have->has.names[i]))
+      ch_format(d, b, ", %w", have->has.names[i]);
 }
 
 static void add_view(const ch *d, const cq_dest_table *t, const char *name,
@@ -492,11 +473,11 @@ static int view_shows(const ch *d, const cq_dest_table *t, const present *v,
 
   if (!at || at[strlen(mark)] == ' ') return 0;
   if (ch_has(d, CH_HAS_ORDER) && !strstr(v->sql, ROWS)) return 0;
-  for (size_t i = 0; i < have->n; i++) {
-    const char *type = present_type(v, have->names[i]);
+  for (size_t i = 0; i < have->has.n; i++) {
+    const char *type = present_type(v, have->has.names[i]);
 
-    if (strcmp(have->names[i], "_cq_row") == 0) continue;
-    if (!type || strcmp(type, have->types[i]) != 0) return 0;
+    if (strcmp(have->has.names[i], "_cq_row") == 0) continue;
+    if (!type || strcmp(type, have->has.types[i]) != 0) return 0;
   }
   return 1;
 }

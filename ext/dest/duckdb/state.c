@@ -285,8 +285,6 @@ int duck_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
 
 /* ---- publish -------------------------------------------------------------------------- */
 
-/* Clients that a whole run of the table no longer has.  A client whose own
- * clients could not be found out stands there by a shorter name. */
 static int forget_clients(duck *d, const cq_dest_run *r, cq_dest_table *t,
                           cq_error *err) {
   const char *name = t->def->name;
@@ -294,15 +292,7 @@ static int forget_clients(duck *d, const cq_dest_run *r, cq_dest_table *t,
   int rc = CQ_OK;
 
   cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
-  cq_sql(&gone,
-         "table_name = %L AND source_name = %L AND NOT EXISTS (SELECT 1 FROM "
-         "%I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name = "
-         "%L AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "
-         "EXISTS (SELECT 1 FROM %I.cq_sync_units AS f WHERE f.table_name = "
-         "%L AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
-         "'failed' AND starts_with(c.client_id, f.client_id || ':'))",
-         name, r->source, d->schema, name, r->source, r->group, d->schema, name,
-         r->source, r->group);
+  cq_sql_gone_clients(&gone, d->schema, name, r);
   if (gone.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE)
     rc = duck_do(d, &t->n.deleted, err,

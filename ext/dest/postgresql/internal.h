@@ -348,8 +348,7 @@ typedef struct pg_present { /* what is in the schema under a name */
   int newest;               /* a view of the newest row of each key */
   char *key;                /* columns of the primary key: "a,b", or "" */
   char *constraint;         /* its name, or "" */
-  size_t n, cap;
-  char **names, **types;
+  cq_dest_found has;
 } pg_present;
 int pg_present_read(pg *d, const char *name, pg_present *p, cq_error *err);
 void pg_present_clear(pg_present *p);

@@ -118,14 +118,14 @@ static void view_columns(cq_buf *b, const pg_present *view,
   int any = 0;
 
   *more = 0;
-  for (size_t i = 0; i < view->n; i++)
-    cq_sql(b, "%sr.%I", any++ ? ", " : "", view->names[i]);
-  for (size_t i = 0; i < table->n; i++) {
-    if (pg_present_type(view, table->names[i]) ||
-        strcmp(table->names[i], "_cq_row") == 0)
+  for (size_t i = 0; i < view->has.n; i++)
+    cq_sql(b, "%sr.%I", any++ ? ", " : "", view->has.names[i]);
+  for (size_t i = 0; i < table->has.n; i++) {
+    if (pg_present_type(view, table->has.names[i]) ||
+        strcmp(table->has.names[i], "_cq_row") == 0)
       continue;
     *more = 1;
-    cq_sql(b, "%sr.%I", any++ ? ", " : "", table->names[i]);
+    cq_sql(b, "%sr.%I", any++ ? ", " : "", table->has.names[i]);
   }
 }
 

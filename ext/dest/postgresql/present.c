@@ -4,21 +4,14 @@
 #include <string.h>
 
 void pg_present_clear(pg_present *p) {
-  for (size_t i = 0; i < p->n; i++) {
-    cq_free(p->names[i]);
-    cq_free(p->types[i]);
-  }
-  cq_free(p->names);
-  cq_free(p->types);
+  cq_dest_found_clear(&p->has);
   cq_free(p->key);
   cq_free(p->constraint);
   memset(p, 0, sizeof *p);
 }
 
 const char *pg_present_type(const pg_present *p, const char *name) {
-  for (size_t i = 0; i < p->n; i++)
-    if (strcmp(p->names[i], name) == 0) return p->types[i];
-  return NULL;
+  return cq_dest_found_type(&p->has, name, 0);
 }
 
 static int read_columns(pg *d, const char *name, pg_present *p, cq_error *err) {
@@ -27,21 +20,12 @@ static int read_columns(pg *d, const char *name, pg_present *p, cq_error *err) {
                            "FROM pg_attribute WHERE attrelid = %n AND attnum > "
                            "0 AND NOT attisdropped ORDER BY attnum",
                            p->oid);
-  size_t cap = 0;
   int rc = CQ_OK;
 
   if (!r) return err->code;
-  for (int i = 0; i < pg_rows(d, r) && rc == CQ_OK; i++) {
-    if (cq_grow(&p->names, &cap, p->n, sizeof *p->names) ||
-        cq_grow(&p->types, &p->cap, p->n, sizeof *p->types)) {
+  for (int i = 0; i < pg_rows(d, r) && rc == CQ_OK; i++)
+    if (cq_dest_found_add(&p->has, pg_text(d, r, i, 0), pg_text(d, r, i, 1)))
       rc = cq_error_nomem(err);
-      break;
-    }
-    p->names[p->n] = cq_strdup(pg_text(d, r, i, 0));
-    p->types[p->n] = cq_strdup(pg_text(d, r, i, 1));
-    p->n++;
-    if (!p->names[p->n - 1] || !p->types[p->n - 1]) rc = cq_error_nomem(err);
-  }
   pg_done(d, r);
   return rc;
 }

@@ -276,8 +276,6 @@ static int table_failed(const cq_dest_table *t) {
   return t->failed || (own && own->failed);
 }
 
-/* Clients that a whole run of the table no longer has.  A client whose own
- * clients could not be found out stands there by a shorter name. */
 static void add_forget(pg_batch *b, const pg *d, const cq_dest_run *r,
                        const cq_dest_table *t, int64_t *deleted) {
   const char *name = t->def->name;
@@ -285,16 +283,7 @@ static void add_forget(pg_batch *b, const pg *d, const cq_dest_run *r,
   cq_buf gone;
 
   cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
-  cq_sql(&gone,
-         "table_name = %L AND source_name = %L AND NOT EXISTS (SELECT FROM "
-         "%I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name = %L "
-         "AND u.sync_group_id = %n AND u.client_id = c.client_id) AND NOT "
-         "EXISTS (SELECT FROM %I.cq_sync_units AS f WHERE f.table_name = %L "
-         "AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
-         "'failed' AND substr(c.client_id, 1, length(f.client_id) + 1) = "
-         "f.client_id || ':')",
-         name, r->source, d->schema, name, r->source, r->group, d->schema, name,
-         r->source, r->group);
+  cq_sql_gone_clients(&gone, d->schema, name, r);
   if (gone.rc) {
     b->sql.rc = gone.rc;
   } else {

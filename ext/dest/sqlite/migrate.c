@@ -25,30 +25,21 @@ typedef struct present {  /* what is in the database under a name */
   int exists, view, ours; /* ours: has our columns, or our mark */
   int nkey;               /* columns of its primary key, and which of them: */
   int id_in_key, group_in_key;
-  size_t n, cap;
-  char **names, **types;
+  cq_dest_found has;
 } present;
 
 static void present_clear(present *p) {
-  for (size_t i = 0; i < p->n; i++) {
-    cq_free(p->names[i]);
-    cq_free(p->types[i]);
-  }
-  cq_free(p->names);
-  cq_free(p->types);
+  cq_dest_found_clear(&p->has);
   memset(p, 0, sizeof *p);
 }
 
 static const char *present_type(const present *p, const char *name) {
-  for (size_t i = 0; i < p->n; i++)
-    if (cq_str_ieq(p->names[i], name)) return p->types[i];
-  return NULL;
+  return cq_dest_found_type(&p->has, name, 1);
 }
 
 static int present_read(cq_lite *d, const char *name, present *p,
                         cq_error *err) {
   sqlite3_stmt *s;
-  size_t cap = 0;
   int rc;
 
   memset(p, 0, sizeof *p);
@@ -74,22 +65,14 @@ static int present_read(cq_lite *d, const char *name, present *p,
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     const char *column = lite_text(s, 0);
 
-    if (cq_grow(&p->names, &cap, p->n, sizeof *p->names) ||
-        cq_grow(&p->types, &p->cap, p->n, sizeof *p->types)) {
+    if (cq_dest_found_add(&p->has, column, lite_text(s, 1))) {
       rc = SQLITE_NOMEM;
       break;
     }
-    p->names[p->n] = cq_strdup(column);
-    p->types[p->n] = cq_strdup(lite_text(s, 1));
     if (sqlite3_column_int(s, 2)) {
       p->nkey++;
       p->id_in_key |= strcmp(column, "_cq_id") == 0;
       p->group_in_key |= strcmp(column, "_cq_sync_group_id") == 0;
-    }
-    p->n++;
-    if (!p->names[p->n - 1] || !p->types[p->n - 1]) {
-      rc = SQLITE_NOMEM;
-      break;
     }
   }
   sqlite3_finalize(s);
@@ -142,20 +125,20 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
     cq_buf_printf(&b, " %s", cq_type_sql(c->type));
   }
   /* Columns of before stay, with the types that STRICT knows. */
-  for (size_t i = 0; old && i < old->n; i++) {
+  for (size_t i = 0; old && i < old->has.n; i++) {
     int known = 0;
 
     for (int k = 0; k < CQ_META; k++)
-      known |= cq_str_ieq(old->names[i], cq_dest_metas[k].name);
+      known |= cq_str_ieq(old->has.names[i], cq_dest_metas[k].name);
     for (int k = 0; k < t->ncol && !known; k++)
-      known = cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name);
+      known = cq_str_ieq(old->has.names[i], t->def->columns[t->cols[k]].name);
     if (known) continue;
     cq_buf_str(&b, ",\n  ");
-    lite_add_name(&b, old->names[i]);
-    cq_buf_str(&b, cq_str_ieq(old->types[i], "INTEGER") ? " INTEGER"
-                   : cq_str_ieq(old->types[i], "REAL")  ? " REAL"
-                   : cq_str_ieq(old->types[i], "BLOB")  ? " BLOB"
-                                                        : " TEXT");
+    lite_add_name(&b, old->has.names[i]);
+    cq_buf_str(&b, cq_str_ieq(old->has.types[i], "INTEGER") ? " INTEGER"
+                   : cq_str_ieq(old->has.types[i], "REAL")  ? " REAL"
+                   : cq_str_ieq(old->has.types[i], "BLOB")  ? " BLOB"
+                                                            : " TEXT");
   }
   if (keyed)
     cq_buf_str(&b, d->group_in_key
@@ -195,16 +178,16 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   lite_add_columns(&b, t, 0);
-  for (size_t i = 0; i < have->n; i++) {
+  for (size_t i = 0; i < have->has.n; i++) {
     int known = 0;
 
     for (int k = 0; k < CQ_META; k++)
-      known |= cq_str_ieq(have->names[i], cq_dest_metas[k].name);
+      known |= cq_str_ieq(have->has.names[i], cq_dest_metas[k].name);
     for (int k = 0; k < t->ncol && !known; k++)
-      known = cq_str_ieq(have->names[i], t->def->columns[t->cols[k]].name);
+      known = cq_str_ieq(have->has.names[i], t->def->columns[t->cols[k]].name);
     if (known) continue;
     cq_buf_str(&b, ", ");
-    lite_add_name(&b, have->names[i]);
+    lite_add_name(&b, have->has.names[i]);
   }
   if (b.rc)
     rc = cq_error_nomem(err);
@@ -336,25 +319,25 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
   cq_buf_init(&into, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
   if (rc) goto done;
-  for (size_t i = 0; i < old->n; i++) {
+  for (size_t i = 0; i < old->has.n; i++) {
     const char *type = NULL;
 
     for (int k = 0; k < CQ_META; k++)
-      if (cq_str_ieq(old->names[i], cq_dest_metas[k].name))
+      if (cq_str_ieq(old->has.names[i], cq_dest_metas[k].name))
         type = cq_type_sql(cq_dest_metas[k].type);
     for (int k = 0; k < t->ncol && !type; k++)
-      if (cq_str_ieq(old->names[i], t->def->columns[t->cols[k]].name))
+      if (cq_str_ieq(old->has.names[i], t->def->columns[t->cols[k]].name))
         type = cq_type_sql(t->def->columns[t->cols[k]].type);
     if (!first) {
       cq_buf_str(&into, ", ");
       cq_buf_str(&from, ", ");
     }
     first = 0;
-    lite_add_name(&into, old->names[i]);
-    if (type && !cq_str_ieq(type, old->types[i]))
-      add_converted(&from, old->names[i], type);
+    lite_add_name(&into, old->has.names[i]);
+    if (type && !cq_str_ieq(type, old->has.types[i]))
+      add_converted(&from, old->has.names[i], type);
     else
-      lite_add_name(&from, old->names[i]);
+      lite_add_name(&from, old->has.names[i]);
   }
   if (into.rc || from.rc) {
     rc = cq_error_nomem(err);
@@ -492,7 +475,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
                   "sqlite_schema WHERE name = %Q COLLATE NOCASE",
                   d->schema, name);
   if (rc == CQ_OK && exists &&
-      (hidden || shown != (int64_t)now.n || newest != t->incremental)) {
+      (hidden || shown != (int64_t)now.has.n || newest != t->incremental)) {
     rc = kept_read(d, name, &k, err);
     if (rc == CQ_OK)
       rc = lite_ddl(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
