@@ -83,6 +83,8 @@ enum {
   CQ_MAX_XML_DEPTH = 256,
   CQ_MAX_XML_NAMES = 64 << 10, /* different names in one answer */
   CQ_MAX_XML_TEXT = 4 << 20,   /* bytes of a document in a value */
+  CQ_MAX_YAML_TEXT = 1 << 20,  /* the same of YAML */
+  CQ_MAX_REGEX_TEXT = 8 << 10, /* of a text that a pattern is looked for in */
   CQ_MAX_CSV_CELLS = 1000000,  /* of one line */
   /* a list */
   CQ_MAX_PAGES = 1000000,

@@ -1,4 +1,5 @@
 /* ext/spec/filters.c: the fixed list of small pure functions of templates. */
+#define _GNU_SOURCE 1 /* memmem */
 #include <jansson.h>
 #include <regex.h>
 #include <stdio.h>
@@ -47,6 +48,19 @@ static int give_json(cq_arena *a, json_t *j, cq_value *out, cq_error *err) {
   return rc;
 }
 
+/* Takes `item`; NULL is no memory. */
+static int list_put(json_t *list, json_t *item) {
+  return json_array_append_new(list, item) ? CQ_NOMEM : CQ_OK;
+}
+
+/* Takes `j`, which was to be made: not there, or cut short, is no memory. */
+static int give_list(cq_arena *a, json_t *j, int rc, cq_value *out,
+                     cq_error *err) {
+  if (j && !rc) return give_json(a, j, out, err);
+  json_decref(j);
+  return cq_error_nomem(err);
+}
+
 static json_t *as_json(const cq_value *v) {
   switch (v->kind) {
   case CQ_STR:
@@ -63,6 +77,13 @@ static json_t *as_json(const cq_value *v) {
 
 static int text_of(cq_arena *a, const cq_value *v, cq_value *t, cq_error *err) {
   return cq_value_to_text(a, v, t) ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* Why a buffer could not be filled. */
+static int bad_buf(const cq_buf *b, const char *filter, cq_error *err) {
+  return b->rc == CQ_NOMEM
+             ? cq_error_nomem(err)
+             : cq_error_set(err, b->rc, "%s: a text that is too long", filter);
 }
 
 static int f_default(ARGS) {
@@ -119,6 +140,7 @@ static int f_trim(ARGS) {
 static int f_split(ARGS) {
   json_t *list;
   const char *s, *end;
+  int rc = CQ_OK;
 
   UNUSED;
   *out = cq_value_null();
@@ -126,16 +148,19 @@ static int f_split(ARGS) {
     return CQ_OK;
   list = json_array();
   for (s = in->u.s, end = s + in->len; s <= end;) {
-    const char *at = s;
+    const char *at = memmem(s, (size_t)(end - s), args[0].u.s, args[0].len);
 
-    while (at + args[0].len <= end && memcmp(at, args[0].u.s, args[0].len) != 0)
-      at++;
-    if (at + args[0].len > end) at = end;
-    json_array_append_new(list, json_stringn(s, (size_t)(at - s)));
-    if (at == end) break;
+    size_t n = (size_t)((at ? at : end) - s);
+
+    /* What is no UTF-8 has no place in JSON. */
+    if (cq_utf8_check(s, n) == n && list_put(list, json_stringn(s, n))) {
+      rc = CQ_NOMEM;
+      break;
+    }
+    if (!at) break;
     s = at + args[0].len;
   }
-  return give_json(a, list, out, err);
+  return give_list(a, list, rc, out, err);
 }
 
 static int f_join(ARGS) {
@@ -193,18 +218,22 @@ static int f_last(ARGS) {
 }
 
 static int members(ARGS, int values) {
-  json_t *o = as_json(in), *list = json_array(), *v;
+  json_t *o = as_json(in), *list, *v;
   const char *k;
+  int rc = CQ_OK;
 
   UNUSED;
-  json_object_foreach(o, k, v)
-      json_array_append_new(list, values ? json_incref(v) : json_string(k));
+  *out = cq_value_null();
   if (!json_is_object(o)) {
-    json_decref(list);
-    list = NULL;
+    json_decref(o);
+    return CQ_OK;
+  }
+  list = json_array();
+  json_object_foreach(o, k, v) {
+    if (list_put(list, values ? json_incref(v) : json_string(k))) rc = CQ_NOMEM;
   }
   json_decref(o);
-  return give_json(a, list, out, err);
+  return give_list(a, list, rc, out, err);
 }
 static int f_keys(ARGS) {
   return members(in, args, narg, a, out, err, 0);
@@ -226,6 +255,7 @@ static int f_to_map(ARGS) {
   json_t *list = as_json(in), *map, *item;
   size_t i;
   char k[128], v[128];
+  int rc = CQ_OK;
 
   UNUSED;
   *out = cq_value_null();
@@ -239,17 +269,19 @@ static int f_to_map(ARGS) {
   json_array_foreach(list, i, item) {
     json_t *key = json_object_get(item, k), *value = json_object_get(item, v);
 
-    if (json_is_string(key))
-      json_object_set_new(map, json_string_value(key),
-                          value ? json_incref(value) : json_null());
+    if (json_is_string(key) &&
+        json_object_set_new(map, json_string_value(key),
+                            value ? json_incref(value) : json_null()))
+      rc = CQ_NOMEM;
   }
   json_decref(list);
-  return give_json(a, map, out, err);
+  return give_list(a, map, rc, out, err);
 }
 
 /* concat(lists...): one list of all; what is no list is one element. */
 static int f_concat(ARGS) {
   json_t *all = json_array();
+  int rc = CQ_OK;
 
   UNUSED;
   for (size_t i = 0; i <= narg; i++) {
@@ -257,18 +289,19 @@ static int f_concat(ARGS) {
     json_t *j = v->kind == CQ_NULL ? NULL : as_json(v);
 
     if (json_is_array(j)) {
-      json_array_extend(all, j);
+      if (json_array_extend(all, j)) rc = CQ_NOMEM;
       json_decref(j);
-    } else if (j) {
-      json_array_append_new(all, j);
+    } else if (j && list_put(all, j)) {
+      rc = CQ_NOMEM;
     }
   }
-  return give_json(a, all, out, err);
+  return give_list(a, all, rc, out, err);
 }
 
 /* objects(key, ...): each element as an object that has it under these keys. */
 static int f_objects(ARGS) {
   json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *all, *item;
+  int rc = CQ_OK;
   size_t i;
 
   UNUSED;
@@ -286,12 +319,13 @@ static int f_objects(ARGS) {
                       ? cq_arena_strndup(a, args[k].u.s, args[k].len)
                       : NULL;
 
-      if (key) json_object_set(o, key, item);
+      if (args[k].kind == CQ_STR && (!key || json_object_set(o, key, item)))
+        rc = CQ_NOMEM;
     }
-    json_array_append_new(all, o);
+    if (list_put(all, o)) rc = CQ_NOMEM;
   }
   json_decref(list);
-  return give_json(a, all, out, err);
+  return give_list(a, all, rc, out, err);
 }
 
 /* find(key, value): the first object of a list whose member is this text. */
@@ -337,6 +371,7 @@ static int f_get(ARGS) {
   *out = cq_value_null();
   if (key) m = json_incref(json_object_get(o, key));
   json_decref(o);
+  if (args[0].kind == CQ_STR && !key) return cq_error_nomem(err);
   return m ? give_json(a, m, out, err) : CQ_OK;
 }
 
@@ -373,20 +408,27 @@ static int f_from_json(ARGS) {
 static int f_from_yaml(ARGS) {
   cq_arena tmp;
   cq_node *n;
+  cq_error why = {0, ""};
   cq_buf b;
-  char *name = NULL;
-  int rc = CQ_OK;
+  int rc;
 
   UNUSED;
   *out = cq_value_null();
   if (in->kind != CQ_STR) return CQ_OK;
+  if (in->len > CQ_MAX_YAML_TEXT)
+    return cq_error_set(err, CQ_TOOBIG,
+                        "from_yaml: a text of more than %d bytes",
+                        CQ_MAX_YAML_TEXT);
   cq_arena_init(&tmp);
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  name = cq_arena_strndup(&tmp, in->u.s, in->len);
-  /* What is not YAML has no JSON form: NULL. */
-  if (name && cq_tree_parse(&tmp, "text", name, in->len, &n, NULL) == CQ_OK) {
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  rc = cq_tree_parse(&tmp, "text", in->u.s, in->len, &n, &why);
+  if (rc == CQ_OK) {
     cq_tree_json(n, &b);
-    rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 1, out, err);
+    rc = b.rc ? bad_buf(&b, "from_yaml", err)
+              : give(a, b.data, b.len, 1, out, err);
+  } else {
+    /* What is not YAML has no JSON form: NULL. */
+    rc = rc == CQ_NOMEM ? cq_error_nomem(err) : CQ_OK;
   }
   cq_buf_clear(&b);
   cq_arena_clear(&tmp);
@@ -526,9 +568,11 @@ static int f_format(ARGS) {
     }
     i++;
     if (next < narg) {
-      if (args[next].kind == CQ_NULL || text_of(a, &args[next], &t, err)) {
+      rc =
+          args[next].kind == CQ_NULL ? CQ_OK : text_of(a, &args[next], &t, err);
+      if (args[next].kind == CQ_NULL || rc) {
         cq_buf_clear(&b);
-        return CQ_OK;
+        return rc;
       }
       cq_buf_add(&b, t.u.s, t.len);
       next++;
@@ -549,14 +593,13 @@ static int f_replace(ARGS) {
       args[1].kind != CQ_STR)
     return CQ_OK;
   cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
-  for (size_t i = 0; i < in->len;)
-    if (i + args[0].len <= in->len &&
-        memcmp(in->u.s + i, args[0].u.s, args[0].len) == 0) {
-      cq_buf_add(&b, args[1].u.s, args[1].len);
-      i += args[0].len;
-    } else {
-      cq_buf_byte(&b, in->u.s[i++]);
-    }
+  for (const char *s = in->u.s, *end = s + in->len, *at; s < end;
+       s = at + args[0].len) {
+    at = memmem(s, (size_t)(end - s), args[0].u.s, args[0].len);
+    cq_buf_add(&b, s, (size_t)((at ? at : end) - s));
+    if (!at) break;
+    cq_buf_add(&b, args[1].u.s, args[1].len);
+  }
   rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
   cq_buf_clear(&b);
   return rc;
@@ -567,17 +610,25 @@ static int f_regex(ARGS) {
   regmatch_t m[10];
   char *s, *p;
   size_t g = narg > 1 && args[1].kind == CQ_INT ? (size_t)args[1].u.i : 1;
-  int rc = CQ_OK;
+  int rc = CQ_OK, found;
 
   UNUSED;
   *out = cq_value_null();
   if (in->kind != CQ_STR || args[0].kind != CQ_STR || g > 9) return CQ_OK;
+  /* The C library's search takes the square of a text that it tries at each
+   * place, and nobody can interrupt it. */
+  if (in->len > CQ_MAX_REGEX_TEXT)
+    return cq_error_set(err, CQ_TOOBIG, "regex: a text of more than %d bytes",
+                        CQ_MAX_REGEX_TEXT);
   s = cq_arena_strndup(a, in->u.s, in->len);
   p = cq_arena_strndup(a, args[0].u.s, args[0].len);
   if (!s || !p) return cq_error_nomem(err);
-  if (regcomp(&re, p, REG_EXTENDED))
-    return cq_error_set(err, CQ_ERROR, "regex: not a pattern: %s", p);
-  if (regexec(&re, s, 10, m, 0) == 0 && m[g].rm_so >= 0)
+  found = regcomp(&re, p, REG_EXTENDED);
+  if (found == REG_ESPACE) return cq_error_nomem(err);
+  if (found) return cq_error_set(err, CQ_ERROR, "regex: not a pattern: %s", p);
+  found = regexec(&re, s, 10, m, 0);
+  if (found == REG_ESPACE) rc = cq_error_nomem(err);
+  if (found == 0 && m[g].rm_so >= 0)
     rc =
         give(a, s + m[g].rm_so, (size_t)(m[g].rm_eo - m[g].rm_so), 0, out, err);
   regfree(&re);
@@ -631,15 +682,14 @@ static int f_contains(ARGS) {
   json_t *j, *item;
   size_t i;
   cq_value t;
+  int rc = CQ_OK;
 
   UNUSED;
   *out = cq_value_int(0);
-  if (in->kind != CQ_STR || args[0].kind == CQ_NULL ||
-      text_of(a, &args[0], &t, err))
-    return CQ_OK;
+  if (in->kind != CQ_STR || args[0].kind == CQ_NULL) return CQ_OK;
+  if (text_of(a, &args[0], &t, err)) return CQ_NOMEM;
   if (!in->json) {
-    for (i = 0; i + t.len <= in->len; i++)
-      if (memcmp(in->u.s + i, t.u.s, t.len) == 0) *out = cq_value_int(1);
+    *out = cq_value_int(memmem(in->u.s, in->len, t.u.s, t.len) != NULL);
     return CQ_OK;
   }
   j = as_json(in);
@@ -654,10 +704,11 @@ static int f_contains(ARGS) {
   if (json_is_object(j)) {
     char *key = cq_arena_strndup(a, t.u.s, t.len);
 
+    if (!key) rc = cq_error_nomem(err);
     *out = cq_value_int(key && json_object_get(j, key) != NULL);
   }
   json_decref(j);
-  return CQ_OK;
+  return rc;
 }
 
 /* without([names]): an object less these keys; NULL where none is left. */

@@ -45,6 +45,7 @@ typedef struct load {
     size_t n, cap;
   } slots;
   int call; /* whose record `detail` is; -1 */
+  int shape_depth;
   cq_error *err;
 } load;
 

@@ -25,6 +25,17 @@ static int shape_fail(load *l, const cq_node *at, const char *s) {
   return cq_tree_error(l->err, at, "shape: cannot read \"%.80s\"", s);
 }
 
+/* Lists of lists are no deeper than a text may be.  Names lead to names, each
+ * once, so that a chain of them is longer than anything is deep. */
+enum { NAMES_DEEP = 16 };
+
+static int shape_deeper(load *l, const cq_node *at, int by) {
+  l->shape_depth += by;
+  return l->shape_depth > CQ_MAX_SPEC_DEPTH * NAMES_DEEP
+             ? cq_tree_error(l->err, at, "shape: nested too deep")
+             : CQ_OK;
+}
+
 /* The words between brackets, at most three. */
 static int shape_words(load *l, const char **s, const char *words[3]) {
   int n = 0;
@@ -88,11 +99,18 @@ static int shape_named(load *l, const cq_node *at, const char *name,
   s->next = l->in->shapes;
   l->in->shapes = s;
   *out = &s->shape;
-  if (n->kind == CQ_N_MAP) return shape_object(l, n, &s->shape);
+  if (shape_deeper(l, at, 1)) return CQ_ERROR;
+  if (n->kind == CQ_N_MAP) {
+    int deep = shape_object(l, n, &s->shape);
+
+    l->shape_depth--;
+    return deep;
+  }
   const char *text = load_text(n);
   const cq_shape *made;
   int rc = text ? shape_type(l, n, &text, &made)
                 : cq_tree_error(l->err, n, "shape %s: expected a type", name);
+  l->shape_depth--;
   if (rc == CQ_OK) s->shape = *made;
   return rc;
 }
@@ -103,6 +121,7 @@ static int shape_type(load *l, const cq_node *at, const char **p,
   size_t n = strcspn(s, " (");
   cq_shape *made = shape_new(l);
   char name[128];
+  int rc;
 
   if (!made) return cq_error_nomem(l->err);
   if (n == 0 || n >= sizeof name) return shape_fail(l, at, s);
@@ -122,7 +141,10 @@ static int shape_type(load *l, const cq_node *at, const char **p,
       made->wire_value = words[2] ? words[2] : "value";
     }
     *p = s;
-    return shape_type(l, at, p, &made->item);
+    if (shape_deeper(l, at, NAMES_DEEP)) return CQ_ERROR;
+    rc = shape_type(l, at, p, &made->item);
+    l->shape_depth -= NAMES_DEEP;
+    return rc;
   }
   *p = s;
   made->kind = CQ_SH_SCALAR;

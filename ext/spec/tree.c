@@ -93,14 +93,50 @@ typedef struct items {
   const char **k;
   int *lines;
   size_t n, cap, kcap, lcap; /* a line below 0: merged in */
+  uint32_t *at;              /* of a map with many keys: index + 1 by hash */
+  size_t nat;
 } items;
+
+enum { MANY_KEYS = 16 }; /* from here on they are found by hash */
+
+static void items_clear(items *it) {
+  cq_free(it->v);
+  cq_free(it->k);
+  cq_free(it->lines);
+  cq_free(it->at);
+  memset(it, 0, sizeof *it);
+}
+
+static uint32_t *items_slot(const items *it, const char *key) {
+  size_t i = cq_hash64(key, strlen(key), 0) & (it->nat - 1);
+
+  while (it->at[i] && strcmp(it->k[it->at[i] - 1], key) != 0)
+    i = (i + 1) & (it->nat - 1);
+  return &it->at[i];
+}
+
+/* Twice as many places, or those that there are, for one key more. */
+static int items_index(items *it) {
+  size_t wide = it->nat ? it->nat * 2 : MANY_KEYS * 4;
+  uint32_t *old = it->at;
+
+  if (it->n < MANY_KEYS || (it->nat && it->n * 2 < it->nat)) return CQ_OK;
+  it->at = cq_calloc(wide, sizeof *it->at);
+  cq_free(old);
+  it->nat = it->at ? wide : 0;
+  for (size_t i = 0; i < it->n && it->at; i++)
+    *items_slot(it, it->k[i]) = (uint32_t)i + 1;
+  return it->at ? CQ_OK : CQ_NOMEM;
+}
 
 static int items_add(loader *l, items *it, const char *key, int line,
                      cq_node *v) {
   if (cq_grow(&it->v, &it->cap, it->n, sizeof *it->v) ||
       cq_grow(&it->k, &it->kcap, it->n, sizeof *it->k) ||
-      cq_grow(&it->lines, &it->lcap, it->n, sizeof *it->lines))
+      cq_grow(&it->lines, &it->lcap, it->n, sizeof *it->lines) ||
+      (key && items_index(it)))
     return cq_error_nomem(l->err);
+  if (key && it->nat) *items_slot(it, key) = (uint32_t)it->n + 1;
   it->v[it->n] = v;
   it->k[it->n] = key;
   it->lines[it->n++] = line;
@@ -125,16 +161,17 @@ static int items_take(loader *l, items *it, cq_node *n, int map) {
     }
   }
   n->count = it->n;
-  cq_free(it->v);
-  cq_free(it->k);
-  cq_free(it->lines);
-  memset(it, 0, sizeof *it);
+  items_clear(it);
   return rc;
 }
 
 static size_t items_find(const items *it, const char *key) {
   size_t i;
 
+  if (it->nat) {
+    i = *items_slot(it, key);
+    return i ? i - 1 : it->n;
+  }
   for (i = 0; i < it->n && strcmp(it->k[i], key) != 0; i++)
     ;
   return i;
@@ -197,9 +234,7 @@ static int tree_map(loader *l, cq_node *n) {
   for (size_t i = 0; i < it.n; i++)
     if (it.lines[i] < 0) it.lines[i] = -it.lines[i];
   if (rc) {
-    cq_free(it.v);
-    cq_free(it.k);
-    cq_free(it.lines);
+    items_clear(&it);
     return rc;
   }
   return items_take(l, &it, n, 1);
@@ -224,9 +259,7 @@ static int tree_list(loader *l, cq_node *n) {
     if (rc == CQ_OK) rc = items_add(l, &it, NULL, 0, v);
   }
   if (rc) {
-    cq_free(it.v);
-    cq_free(it.k);
-    cq_free(it.lines);
+    items_clear(&it);
     return rc;
   }
   return items_take(l, &it, n, 0);

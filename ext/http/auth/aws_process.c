@@ -5,6 +5,7 @@
  * it holds is never interpreted.  Its output is read as it comes, bounded in
  * size and time, while everything else goes on; what it writes to stderr is
  * for the user, as with AWS's own tools. */
+#define _GNU_SOURCE 1 /* pipe2 */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -84,9 +85,8 @@ static int process_spawn(process *p, char *const *words) {
   sigset_t none, defaults;
   int fd[2], rc;
 
-  if (pipe(fd)) return errno;
-  fcntl(fd[0], F_SETFD, FD_CLOEXEC);
-  fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+  /* At once: the host may fork on another thread in between. */
+  if (pipe2(fd, O_CLOEXEC)) return errno;
   fcntl(fd[0], F_SETFL, O_NONBLOCK);
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
