@@ -19,6 +19,7 @@ typedef struct rows_cursor {
   sqlite3_vtab_cursor base; /* must be first */
   cq_batch *batch;
   int row;
+  int nth; /* of the rows with this value in the filter's column */
 } rows_cursor;
 
 static int rows_connect(sqlite3 *db, void *aux, int argc,
@@ -99,16 +100,11 @@ static int rows_filter(sqlite3_vtab_cursor *base, int num, const char *idx,
   if (argc > 0 && sqlite3_value_type(argv[0]) == SQLITE_TEXT)
     only = (const char *)sqlite3_value_text(argv[0]);
   cq_batch_free(c->batch);
-  c->row = 0;
+  c->row = c->nth = 0;
   c->batch = cq_batch_new(v->fixed->ncol);
   if (!c->batch) return SQLITE_NOMEM;
   rc = v->fixed->fill(v->ctx, (uint64_t)num, only, c->batch, &err);
   return rc ? cq_vtab_error(base->pVtab, &err) : SQLITE_OK;
-}
-
-static int rows_next(sqlite3_vtab_cursor *base) {
-  ((rows_cursor *)base)->row++;
-  return SQLITE_OK;
 }
 
 static int rows_eof(sqlite3_vtab_cursor *base) {
@@ -124,9 +120,35 @@ static int rows_column(sqlite3_vtab_cursor *base, sqlite3_context *x, int i) {
   return SQLITE_OK;
 }
 
-/* The rows come in the same order each time. */
+/* The value by which `only` picks rows: those with one value are made together,
+ * in the same order each time.  NULL: nothing picks. */
+static const cq_value *rows_name(const rows_cursor *c, int row) {
+  const rows_vtab *v = (const rows_vtab *)c->base.pVtab;
+
+  return v->fixed->filter < 0 || row >= c->batch->nrow
+             ? NULL
+             : &cq_batch_row(c->batch, row)[v->fixed->filter];
+}
+
+static int rows_next(sqlite3_vtab_cursor *base) {
+  rows_cursor *c = (rows_cursor *)base;
+  const cq_value *was = rows_name(c, c->row), *is = rows_name(c, c->row + 1);
+
+  c->row++;
+  c->nth = was && is && !cq_value_same(was, is) ? 0 : c->nth + 1;
+  return SQLITE_OK;
+}
+
+/* The same row has the same number whatever was asked for: the arms of an OR
+ * are told apart by it. */
 static int rows_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
-  *out = ((rows_cursor *)base)->row + 1;
+  const rows_cursor *c = (rows_cursor *)base;
+  const cq_value *name = rows_name(c, c->row);
+
+  *out =
+      name && name->kind == CQ_STR
+          ? (sqlite3_int64)cq_hash64(name->u.s, name->len, (uint64_t)c->nth + 1)
+          : c->row + 1;
   return SQLITE_OK;
 }
 

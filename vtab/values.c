@@ -173,7 +173,8 @@ static int scan_op(const cq_table *t, int column, cq_push_op as) {
   unsigned where = c->where;
 
   if (c->source == CQ_FROM_PARENT && t->parent.table && t->parent.table != t &&
-      c->parent_column >= 0 && !where)
+      c->parent_column >= 0 && !where &&
+      t->parent.table->columns[c->parent_column].type == c->type)
     return scan_op(t->parent.table, c->parent_column, as);
   switch (as) {
   case CQ_P_EQ:
@@ -249,23 +250,30 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
   return CQ_OK;
 }
 
-/* What makes up a row's rowid: its key, where the list alone brings that; else
- * all that the query reads, since a parent's column or one of a call may cost
- * requests that the query does not need. */
-static int key_is_cheap(const cq_table *t) {
-  for (size_t i = 0; i < t->nkey; i++) {
-    const cq_column *c = &t->columns[t->key[i]];
+/* Does the list alone bring it, without a parent's answer or a call's? */
+static int is_cheap(const cq_column *c) {
+  return c->call < 0 &&
+         (c->source == CQ_FROM_PATH || c->source == CQ_FROM_CLIENT ||
+          c->source == CQ_FROM_EACH);
+}
 
-    if (c->call >= 0 ||
-        (c->source != CQ_FROM_PATH && c->source != CQ_FROM_CLIENT &&
-         c->source != CQ_FROM_EACH))
-      return 0;
-  }
+static int key_is_cheap(const cq_table *t) {
+  for (size_t i = 0; i < t->nkey; i++)
+    if (!is_cheap(&t->columns[t->key[i]])) return 0;
   return t->nkey > 0;
 }
 
 static int is_used(uint64_t used, int column) {
   return used >> (column < 63 ? column : 63) & 1;
+}
+
+/* What makes up a row's rowid: its key, where that is cheap, and with it the
+ * columns that the arms of an OR are asked for by, since an API may not keep
+ * the key; else all that the query reads. */
+static int is_identity(const cq_table *t, uint64_t used, int keyed, int i) {
+  const cq_column *c = &t->columns[i];
+
+  return keyed ? c->key || (c->where && is_cheap(c)) : is_used(used, i);
 }
 
 unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
@@ -274,7 +282,7 @@ unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
   int keyed = key_is_cheap(t);
 
   for (int i = 0; w && i < t->ncol; i++)
-    w[i] = is_used(used, i) || (keyed && t->columns[i].key);
+    w[i] = is_used(used, i) || is_identity(t, used, keyed, i);
   return w;
 }
 
@@ -296,7 +304,6 @@ uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
     named |= t->columns[t->key[i]].source == CQ_FROM_CLIENT;
   h = named ? 0 : cq_hash64(client, strlen(client), 0);
   for (int i = 0; i < t->ncol; i++)
-    if (keyed ? t->columns[i].key : is_used(used, i))
-      h = identity_add(h, &row[i]);
+    if (is_identity(t, used, keyed, i)) h = identity_add(h, &row[i]);
   return h;
 }

@@ -281,7 +281,7 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
 
         if (col->source == CQ_FROM_EACH &&
             strcmp(col->from, e->t->each[i].name) == 0)
-          ok &= cq_constraint_allows(&e->o->constraints[w], &one);
+          ok &= cq_constraint_allows(&e->o->constraints[w], col, &one);
       }
       if (ok) list[kept++] = one;
     }

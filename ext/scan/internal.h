@@ -323,9 +323,10 @@ void cq_need_clear(cq_need *n);
  * with cq_free, clients that the query's values make are in `own`. */
 int cq_clients_select(const cq_scan_options *o, cq_arena *own,
                       const cq_client ***out, size_t *n, cq_error *err);
-/* Could SQL's = hold?  Only a clear no is a no. */
-int cq_may_equal(const cq_value *a, const cq_value *b);
-int cq_constraint_allows(const cq_constraint *c, const cq_value *v);
+/* Could a row meet it whose column `c` is made of `raw`, as it came?  Only a
+ * clear no is a no. */
+int cq_constraint_allows(const cq_constraint *w, const cq_column *c,
+                         const cq_value *raw);
 const cq_value *cq_client_value(const cq_client *c, const char *name);
 
 /* ---- parents.c: the parent's rows that lead to requests ------------------ */

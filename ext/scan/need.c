@@ -138,20 +138,6 @@ static void need_late(const cq_table *t, cq_need *out) {
   }
 }
 
-/* Columns that only the parent's condition names are marked 2: a parent row
- * that is given by constraints does without them. */
-static void need_when(const cq_table *t, cq_need *out) {
-  size_t n;
-  cq_ref *const *refs;
-
-  if (!t->parent.when || !out->parent) return;
-  refs = cq_template_refs(t->parent.when, &n);
-  for (size_t i = 0; i < n; i++)
-    if (refs[i]->root == CQ_R_PARENT && refs[i]->slot >= 0 &&
-        !out->parent[refs[i]->slot])
-      out->parent[refs[i]->slot] = 2;
-}
-
 int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
                     cq_need *out, cq_error *err) {
   const cq_table *parent = t->parent.table;
@@ -198,7 +184,8 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
     if (!live && t->cursor.column >= 0 && parent->columns[i].key)
       out->parent[i] = 1;
   }
-  need_when(t, out);
+  /* Its condition, too, holds or not for a row that constraints give. */
+  need_template(t, t->parent.when, out, &changed);
   if (need_order(t, out, err)) {
     cq_need_clear(out);
     return err && err->code ? err->code : CQ_ERROR;

@@ -27,7 +27,10 @@ struct cq_parents {
   cq_set seen; /* `distinct` values */
 };
 
-/* Constraints on columns that come from the parent, as the parent sees them. */
+/* Constraints on columns that come from the parent, as the parent sees them:
+ * where both have one type, since a value that was converted is another; and
+ * where one row stands for all with its `distinct` value, on that alone, so that
+ * it is the same one whatever is asked for. */
 static int parents_up(cq_parents *p, cq_error *err) {
   p->up = cq_calloc(p->o->nconstraint + 1, sizeof *p->up);
   p->up_wanted = cq_calloc((size_t)p->table->ncol + 1, 1);
@@ -37,6 +40,9 @@ static int parents_up(cq_parents *p, cq_error *err) {
     const cq_column *c = &p->t->columns[w->column];
 
     if (c->source != CQ_FROM_PARENT || c->parent_column < 0) continue;
+    if (c->type != p->table->columns[c->parent_column].type) continue;
+    if (p->t->parent.distinct && strcmp(p->t->parent.distinct, c->from) != 0)
+      continue;
     p->up[p->nup] = *w;
     p->up[p->nup++].column = c->parent_column;
   }
@@ -59,7 +65,11 @@ static int given_clients(cq_parents *p) {
                                 ? cq_client_value(p->clients[k], c->from)
                                 : NULL;
 
-        if (v && row[i].kind != CQ_NULL) fits = cq_may_equal(v, &row[i]);
+        if (v && row[i].kind != CQ_NULL) {
+          cq_constraint w = {i, CQ_W_EQ, 1, &row[i], 0};
+
+          fits = cq_constraint_allows(&w, c, v);
+        }
       }
       if (!fits) continue;
       p->given_client[r] = p->clients[k];
@@ -80,8 +90,7 @@ static int parents_given(cq_parents *p, cq_error *err) {
   for (int i = 0; i < p->table->ncol; i++) {
     size_t k;
 
-    if (p->need->parent[i] != 1) /* 2: only `when` asks for it */
-      continue;
+    if (!p->need->parent[i]) continue;
     for (k = 0; k < p->t->parent.ngiven &&
                 strcmp(p->t->parent.given[k], p->table->columns[i].name) != 0;
          k++)
@@ -196,7 +205,21 @@ static int first_of(cq_parents *p, const cq_client *client, const cq_value *v,
                     is_first);
 }
 
-/* Does this parent row lead to requests? */
+/* Could the rows below this parent row meet the query's constraints? */
+static int parent_allowed(const cq_parents *p, const cq_value *row) {
+  for (size_t i = 0; i < p->o->nconstraint; i++) {
+    const cq_constraint *w = &p->o->constraints[i];
+    const cq_column *c = &p->t->columns[w->column];
+
+    if (c->source == CQ_FROM_PARENT && c->parent_column >= 0 &&
+        !cq_constraint_allows(w, c, &row[c->parent_column]))
+      return 0;
+  }
+  return 1;
+}
+
+/* Does this parent row lead to requests?  Which row stands for those with its
+ * `distinct` value is settled before the query's constraints are. */
 static int parent_wanted(cq_parents *p, const cq_value *row,
                          const cq_client *client, int *yes, cq_error *err) {
   cq_scope s;
@@ -205,8 +228,7 @@ static int parent_wanted(cq_parents *p, const cq_value *row,
   int rc;
 
   *yes = 0;
-  for (size_t i = 0; i < p->nup; i++)
-    if (!cq_constraint_allows(&p->up[i], &row[p->up[i].column])) return CQ_OK;
+  if (!p->t->parent.distinct && !parent_allowed(p, row)) return CQ_OK;
   *yes = 1;
   memset(&s, 0, sizeof s);
   s.config = p->o->source->config;
@@ -225,6 +247,8 @@ static int parent_wanted(cq_parents *p, const cq_value *row,
     if (strcmp(p->table->columns[i].name, p->t->parent.distinct) == 0 &&
         first_of(p, client, &row[i], yes))
       return cq_error_nomem(err);
+  if (p->t->parent.distinct && *yes && rc == CQ_OK)
+    *yes = parent_allowed(p, row);
   return rc;
 }
 

@@ -14,7 +14,7 @@ typedef struct selecting {
 } selecting;
 
 /* Could SQL's = hold?  Only a clear no is a no. */
-int cq_may_equal(const cq_value *a, const cq_value *b) {
+static int may_equal(const cq_value *a, const cq_value *b) {
   if (a->kind == CQ_NULL || b->kind == CQ_NULL)
     return a->kind == b->kind ? 0 : b->kind != CQ_NULL;
   if (a->kind == CQ_STR && b->kind == CQ_STR)
@@ -23,11 +23,19 @@ int cq_may_equal(const cq_value *a, const cq_value *b) {
   return 1;
 }
 
-int cq_constraint_allows(const cq_constraint *c, const cq_value *v) {
-  if (c->op != CQ_W_EQ && c->op != CQ_W_IN) return 1;
-  for (size_t i = 0; i < c->n; i++)
-    if (cq_may_equal(v, &c->values[i])) return 1;
-  return 0;
+int cq_constraint_allows(const cq_constraint *w, const cq_column *c,
+                         const cq_value *raw) {
+  cq_value cell;
+  cq_arena tmp;
+  int lossy = 0, yes = 0;
+
+  if ((w->op != CQ_W_EQ && w->op != CQ_W_IN) || raw->kind == CQ_NULL) return 1;
+  cq_arena_init(&tmp);
+  if (cq_value_convert(&tmp, raw, c->type, c->format, &cell, &lossy)) yes = 1;
+  for (size_t i = 0; i < w->n && !yes; i++)
+    yes = may_equal(&cell, &w->values[i]);
+  cq_arena_clear(&tmp);
+  return yes;
 }
 
 const cq_value *cq_client_value(const cq_client *c, const char *name) {
@@ -86,7 +94,7 @@ static int client_allowed(const selecting *e, const cq_client *c) {
                             ? cq_client_value(c, col->from)
                             : NULL;
 
-    if (v && !cq_constraint_allows(w, v)) return 0;
+    if (v && !cq_constraint_allows(w, col, v)) return 0;
   }
   return client_only(e->t, c);
 }
