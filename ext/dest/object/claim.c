@@ -38,27 +38,6 @@ static int put_claim(obj_dest *d, obj_run *run, const char *state,
   return rc;
 }
 
-/* Settles what is pending, oldest first; what is settled is pending no more. */
-static int settle_pending(obj_dest *d, obj_run *run, int keep, cq_error *err) {
-  size_t n = json_array_size(run->pending);
-  int any = 0, rc = CQ_OK;
-
-  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
-    int64_t group = json_integer_value(json_array_get(run->pending, i));
-
-    if (group == run->r->group) continue;
-    rc = obj_settle(d, run, group, keep, err);
-    if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
-    any = 1;
-  }
-  if (rc || !any) return rc;
-  json_array_clear(run->pending);
-  if (json_array_append_new(run->pending,
-                            json_integer((json_int_t)run->r->group)))
-    return cq_error_nomem(err);
-  return put_claim(d, run, "running", run->claim_tag, err);
-}
-
 int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
   char *key = obj_key(d, "_cq/sources/%s.json", run->name);
   json_t *was = NULL, *left;
@@ -97,12 +76,7 @@ int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
                         r->source, d->base.name);
   if (rc) return rc;
   run->claimed = 1;
-  /* What is there is nobody's any more, also of one that was killed before it
-   * had claimed anything. */
-  rc = d->store->ops->tidy(d->store, run->scratch, err);
-  if (rc == CQ_OK) rc = settle_pending(d, run, r->retry, err);
-  if (rc) obj_claim_end(d, run, 0, NULL);
-  return rc;
+  return CQ_OK;
 }
 
 int obj_claim_beat(obj_dest *d, obj_run *run, cq_error *err) {

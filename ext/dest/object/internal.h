@@ -1,18 +1,21 @@
 /* ext/dest/object/internal.h: what the files of dest/object/ share; a store
  * (file/, s3/) includes object.h only.
  *
- * spec.c      keys, and where a file goes
- * object.c    open, close, and what is only handed on
- * out.c       a file that is being written: encoded, squeezed, summed
- * unit.c      a unit's rows: wait for its end, or have files of their own
- * claim.c     one run of a source at a time; runs that were cut off
- * journal.c   which files and units of a run are whole; the run tables
- * state.c     which run's rows of a unit are current, and in which files
- * publish.c   the manifest and the pointer to it
- * settle.c    a run that was cut off
- * retain.c    what nobody needs any more
+ * Each uses only those before it:
+ *
  * lines.c     small objects as JSON and NDJSON
+ * spec.c      keys, and where a file goes
  * squeeze.c   gzip and zstd, piece by piece
+ * out.c       a file that is being written: encoded, squeezed, summed
+ * state.c     which run's rows of a unit are current, and in which files
+ * run.c       a run and its tables, in memory
+ * claim.c     one run of a source at a time
+ * unit.c      a unit's rows: wait for its end, or have files of their own
+ * journal.c   which files and units of a run are whole; the run tables
+ * retain.c    what nobody needs any more
+ * manifest.c  the manifest and the pointer to it
+ * settle.c    a run that was cut off
+ * object.c    the destination: opened, begun, published, closed
  *
  * Under the prefix of the path there is, beside the tables' files:
  *   _cq/sources/S.json     whose run is under way
@@ -174,6 +177,38 @@ static inline int64_t obj_int(const json_t *j, const char *key) {
   return json_integer_value(json_object_get(j, key));
 }
 
+/* ---- lines.c ---- */
+/* folder/what; prefix and folder are the destination's and the run's. */
+char *obj_key(const obj_dest *d, const char *fmt, ...) CQ_PRINTF(2, 3);
+/* Each line of an NDJSON object; of all objects whose keys begin so, in their
+ * order.  None: CQ_OK. */
+int obj_lines(obj_dest *d, const char *key,
+              int (*each)(void *user, const json_t *line), void *user,
+              cq_error *err);
+int obj_lines_below(obj_dest *d, const char *prefix,
+                    int (*each)(void *user, const json_t *line), void *user,
+                    cq_error *err);
+/* Removes the keys below a folder for which `which` says so (NULL: all). */
+int obj_remove_below(obj_dest *d, const char *prefix,
+                     int (*which)(void *user, const char *key), void *user,
+                     cq_error *err);
+/* Sorted; freed by obj_keys_free. */
+typedef struct obj_keys {
+  char **v;
+  size_t n, cap;
+} obj_keys;
+int obj_keys_list(obj_dest *d, const char *prefix, obj_keys *out,
+                  cq_error *err);
+void obj_keys_free(obj_keys *k);
+/* A line of the journal of what is no row: as NDJSON. */
+int obj_add_line(cq_buf *b, json_t *line);
+int obj_put_json(obj_dest *d, const char *key, const json_t *j,
+                 const char *only, cq_object_tag tag, cq_error *err);
+/* NULL and CQ_OK where there is none. */
+int obj_get_json(obj_dest *d, const char *key, json_t **out, cq_object_tag tag,
+                 cq_error *err);
+int obj_put_text(obj_dest *d, const char *key, const cq_buf *b, cq_error *err);
+
 /* ---- spec.c ---- */
 /* The key of a new file of the table; unlike any before in this run. */
 char *obj_file_key(const obj_dest *d, const obj_table *t);
@@ -181,18 +216,8 @@ char *obj_file_key(const obj_dest *d, const obj_table *t);
 int obj_is_below(const char *path);
 /* The name of a source in keys. */
 char *obj_name(const char *source);
-
-/* ---- object.c ---- */
-obj_run *obj_run_of(obj_dest *d, const cq_dest_run *r);
-obj_table *obj_table_of(obj_dest *d, const cq_dest_run *r, cq_dest_table *t);
-obj_table *obj_table_new(obj_run *run, const char *name);
-/* folder/what; prefix and folder are the destination's and the run's. */
-char *obj_key(const obj_dest *d, const char *fmt, ...) CQ_PRINTF(2, 3);
-int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
-                cq_error *err);
-void obj_run_free(obj_dest *d, obj_run *run);
-/* What cq_syncs is to say of it. */
-int obj_run_say(obj_run *run, const char *status, const char *message);
+/* A path as the manifest has it: without the prefix. */
+const char *obj_relative(const obj_dest *d, const char *key);
 
 /* ---- squeeze.c ---- */
 /* Appends n bytes to out as one gzip member or zstd frame; a file is a row of
@@ -222,56 +247,6 @@ int obj_out_shrink(obj_dest *d, obj_table *now, cq_error *err);
  * that one alone, and CQ_OK is returned; what the store as a whole has goes on
  * to the caller. */
 int obj_blame(obj_table *t, const obj_table *now, int rc, cq_error *err);
-
-/* ---- unit.c ---- */
-void obj_units_free(obj_dest *d, obj_table *t);
-
-/* ---- claim.c ---- */
-int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err);
-/* A sign of life; CQ_BUSY where somebody else has taken the source over. */
-int obj_claim_beat(obj_dest *d, obj_run *run, cq_error *err);
-/* The same, at once: is it still ours? */
-int obj_claim_hold(obj_dest *d, obj_run *run, cq_error *err);
-/* The run is over; `settled`: nothing of it is left to be looked after. */
-int obj_claim_end(obj_dest *d, obj_run *run, int settled, cq_error *err);
-
-/* ---- journal.c ---- */
-/* Writes what is whole: seals (all, with `force`; else what is due), makes
- * files durable, and journals them and their units. */
-int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err);
-/* Ends what is open without keeping it: units that are under way, files. */
-void obj_abandon(obj_dest *d, obj_run *run);
-/* The run tables as they are now. */
-int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err);
-int obj_errors_write(obj_dest *d, obj_run *run, cq_error *err);
-/* Each line of an NDJSON object; of all objects whose keys begin so, in their
- * order.  None: CQ_OK. */
-int obj_lines(obj_dest *d, const char *key,
-              int (*each)(void *user, const json_t *line), void *user,
-              cq_error *err);
-int obj_lines_below(obj_dest *d, const char *prefix,
-                    int (*each)(void *user, const json_t *line), void *user,
-                    cq_error *err);
-/* Removes the keys below a folder for which `which` says so (NULL: all). */
-int obj_remove_below(obj_dest *d, const char *prefix,
-                     int (*which)(void *user, const char *key), void *user,
-                     cq_error *err);
-/* Sorted; freed by obj_keys_free. */
-typedef struct obj_keys {
-  char **v;
-  size_t n, cap;
-} obj_keys;
-int obj_keys_list(obj_dest *d, const char *prefix, obj_keys *out,
-                  cq_error *err);
-void obj_keys_free(obj_keys *k);
-/* A line of the journal of what is no row: as NDJSON. */
-int obj_add_line(cq_buf *b, json_t *line);
-int obj_put_json(obj_dest *d, const char *key, const json_t *j,
-                 const char *only, cq_object_tag tag, cq_error *err);
-/* NULL and CQ_OK where there is none. */
-int obj_get_json(obj_dest *d, const char *key, json_t **out, cq_object_tag tag,
-                 cq_error *err);
-int obj_put_text(obj_dest *d, const char *key, const cq_buf *b, cq_error *err);
 
 /* ---- state.c ---- */
 typedef struct obj_ref { /* a unit's rows in a file */
@@ -308,19 +283,38 @@ int obj_state_write(obj_dest *d, obj_state *s, const char *key,
 /* The table's entry in a manifest, borrowed; NULL: none. */
 json_t *obj_entry(const json_t *manifest, const char *table);
 
-/* ---- publish.c ---- */
-/* The snapshot with the run's units in it, and then the pointer to it. */
-int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
-                     cq_error *err);
-/* A path as the manifest has it: without the prefix. */
-const char *obj_relative(const obj_dest *d, const char *key);
+/* ---- run.c ---- */
+obj_run *obj_run_of(obj_dest *d, const cq_dest_run *r);
+obj_table *obj_table_of(obj_dest *d, const cq_dest_run *r, cq_dest_table *t);
+obj_table *obj_table_new(obj_run *run, const char *name);
+int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
+                cq_error *err);
+void obj_run_free(obj_dest *d, obj_run *run);
+/* What cq_syncs is to say of it. */
+int obj_run_say(obj_run *run, const char *status, const char *message);
+/* Ends what is open without keeping it: units that are under way, files. */
+void obj_abandon(obj_dest *d, obj_run *run);
 json_t *obj_columns(const cq_dest_table *t);
+void obj_unit_drop_packs(obj_dest *d, obj_unit *x);
+void obj_unit_free(obj_dest *d, obj_table *t, obj_unit *x);
+void obj_units_free(obj_dest *d, obj_table *t);
 
-/* ---- settle.c ---- */
-/* A run that is over in another process: publishes its whole units where
- * `keep`, then removes what nobody points at. */
-int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
-               cq_error *err);
+/* ---- claim.c ---- */
+int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err);
+/* A sign of life; CQ_BUSY where somebody else has taken the source over. */
+int obj_claim_beat(obj_dest *d, obj_run *run, cq_error *err);
+/* The same, at once: is it still ours? */
+int obj_claim_hold(obj_dest *d, obj_run *run, cq_error *err);
+/* The run is over; `settled`: nothing of it is left to be looked after. */
+int obj_claim_end(obj_dest *d, obj_run *run, int settled, cq_error *err);
+
+/* ---- journal.c ---- */
+/* Writes what is whole: seals (all, with `force`; else what is due), makes
+ * files durable, and journals them and their units. */
+int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err);
+/* The run tables as they are now. */
+int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err);
+int obj_errors_write(obj_dest *d, obj_run *run, cq_error *err);
 
 /* ---- retain.c ---- */
 /* Files of the run that the latest snapshot does not name. */
@@ -329,5 +323,16 @@ int obj_remove_journal(obj_dest *d, const obj_run *run, cq_error *err);
 /* Removes all but the newest `keep` snapshots of a source. */
 int obj_retain(obj_dest *d, const char *name, int64_t keep, int64_t *snapshots,
                int64_t *files, cq_error *err);
+
+/* ---- manifest.c ---- */
+/* The snapshot with the run's units in it, and then the pointer to it. */
+int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
+                     cq_error *err);
+
+/* ---- settle.c ---- */
+/* A run that is over in another process: publishes its whole units where
+ * `keep`, then removes what nobody points at. */
+int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
+               cq_error *err);
 
 #endif

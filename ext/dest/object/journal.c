@@ -201,11 +201,6 @@ int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err) {
   return CQ_OK;
 }
 
-void obj_abandon(obj_dest *d, obj_run *run) {
-  for (obj_table *t = run->tables; t; t = t->next) obj_units_free(d, t);
-  while (run->outs) obj_out_abort(d, run->outs);
-}
-
 /* ---- the run tables --------------------------------------------------------------- */
 
 static json_t *time_json(int64_t us) {

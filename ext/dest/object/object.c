@@ -9,138 +9,6 @@
 #include <zstd.h>
 #include <unistd.h>
 
-/* ---- runs and tables ------------------------------------------------------------- */
-
-obj_run *obj_run_of(obj_dest *d, const cq_dest_run *r) {
-  for (obj_run *run = d->runs; run; run = run->next)
-    if (run->r == r) return run;
-  return NULL;
-}
-
-/* group is not the run's where another's is settled. */
-int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
-                cq_error *err) {
-  obj_run *run = cq_calloc(1, sizeof *run);
-
-  *out = NULL;
-  if (!run) return cq_error_nomem(err);
-  cq_buf_init(&run->errors, OBJ_SMALL_MAX);
-  run->nprefix = strlen(d->o.prefix);
-  run->own = *r;
-  run->own.group = group;
-  run->own.base = 0;
-  run->r = group == r->group ? r : &run->own;
-  run->name = obj_name(r->source);
-  run->told = run->name
-                  ? obj_key(d, "_cq/runs/%s/%lld/", run->name, (long long)group)
-                  : NULL;
-  run->folder = run->name ? obj_key(d, "_cq/snapshots/%s/%lld/", run->name,
-                                    (long long)group)
-                          : NULL;
-  run->scratch = run->name ? obj_key(d, "_cq/tmp/%s/", run->name) : NULL;
-  run->beat_ms = run->committed_ms = run->journal_ms = cq_mono_ms();
-  run->unsettled = 1;
-  if (!run->told || !run->folder || !run->scratch ||
-      obj_run_say(run, "running", NULL)) {
-    obj_run_free(d, run);
-    return cq_error_nomem(err);
-  }
-  *out = run;
-  return CQ_OK;
-}
-
-/* The message may have been cut within a character. */
-int obj_run_say(obj_run *run, const char *status, const char *message) {
-  char *s = cq_strdup(status), *m = message ? cq_strdup(message) : NULL;
-
-  if (!s || (message && !m)) {
-    cq_free(s);
-    cq_free(m);
-    return CQ_NOMEM;
-  }
-  if (m) m[cq_utf8_check(m, strlen(m))] = '\0';
-  cq_free(run->status);
-  cq_free(run->message);
-  run->status = s;
-  run->message = m;
-  return CQ_OK;
-}
-
-static void table_free(obj_dest *d, obj_table *t) {
-  obj_units_free(d, t);
-  for (size_t i = 0; i < t->nfile; i++) cq_free(t->files[i].key);
-  for (size_t i = 0; i < t->ndone; i++) {
-    cq_free(t->done[i].client);
-    cq_free(t->done[i].cursor);
-    cq_free(t->done[i].keep);
-    cq_free(t->done[i].files);
-  }
-  if (t->before) obj_state_clear(t->before);
-  cq_free(t->before);
-  cq_free(t->files);
-  cq_free(t->done);
-  cq_free(t->name);
-  json_decref(t->columns);
-  if (t->t) t->t->own = NULL;
-  cq_free(t);
-}
-
-void obj_run_free(obj_dest *d, obj_run *run) {
-  obj_abandon(d, run);
-  while (run->tables) {
-    obj_table *t = run->tables;
-
-    run->tables = t->next;
-    table_free(d, t);
-  }
-  json_decref(run->latest);
-  json_decref(run->pending);
-  cq_buf_clear(&run->errors);
-  cq_free(run->time);
-  cq_free(run->name);
-  cq_free(run->folder);
-  cq_free(run->told);
-  cq_free(run->scratch);
-  cq_free(run->status);
-  cq_free(run->message);
-  cq_free(run);
-}
-
-/* By name; made where it is not there. */
-obj_table *obj_table_new(obj_run *run, const char *name) {
-  obj_table **at = &run->tables;
-  obj_table *t;
-
-  for (; *at; at = &(*at)->next)
-    if (strcmp((*at)->name, name) == 0) return *at;
-  t = cq_calloc(1, sizeof *t);
-  if (!t) return NULL;
-  t->name = cq_strdup(name);
-  if (!t->name) {
-    cq_free(t);
-    return NULL;
-  }
-  t->run = run;
-  *at = t;
-  return t;
-}
-
-obj_table *obj_table_of(obj_dest *d, const cq_dest_run *r, cq_dest_table *t) {
-  obj_run *run;
-  obj_table *x = t->own;
-
-  if (x) return x;
-  run = obj_run_of(d, r);
-  x = run ? obj_table_new(run, t->def->name) : NULL;
-  if (!x) return NULL;
-  if (!x->columns) x->columns = obj_columns(t);
-  if (!x->columns) return NULL;
-  x->t = t;
-  x->incremental = t->incremental;
-  t->own = x;
-  return x;
-}
-
 /* ---- open, close ------------------------------------------------------------------ */
 
 int cq_object_open(const cq_dest_ops *ops, const cq_dest_def *d,
@@ -215,6 +83,27 @@ int cq_object_last_group(cq_dest *base, int64_t *out, cq_error *err) {
   return rc;
 }
 
+/* Settles what is pending, oldest first; what is settled is pending no more. */
+static int settle_pending(obj_dest *d, obj_run *run, int keep, cq_error *err) {
+  size_t n = json_array_size(run->pending);
+  int any = 0, rc = CQ_OK;
+
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
+    int64_t group = json_integer_value(json_array_get(run->pending, i));
+
+    if (group == run->r->group) continue;
+    rc = obj_settle(d, run, group, keep, err);
+    if (rc == CQ_OK) rc = obj_claim_beat(d, run, err);
+    any = 1;
+  }
+  if (rc || !any) return rc;
+  json_array_clear(run->pending);
+  if (json_array_append_new(run->pending,
+                            json_integer((json_int_t)run->r->group)))
+    return cq_error_nomem(err);
+  return obj_claim_hold(d, run, err);
+}
+
 int cq_object_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   obj_dest *d = obj_of(base);
   char *latest = NULL;
@@ -223,6 +112,10 @@ int cq_object_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
 
   if (rc) return rc;
   rc = obj_claim(d, run, r, err);
+  /* What is there is nobody's any more, also of one that was killed before it
+   * had claimed anything. */
+  if (rc == CQ_OK) rc = d->store->ops->tidy(d->store, run->scratch, err);
+  if (rc == CQ_OK) rc = settle_pending(d, run, r->retry, err);
   if (rc == CQ_OK) {
     latest = obj_key(d, "_cq/latest/%s.json", run->name);
     rc = latest ? obj_get_json(d, latest, &run->latest, run->latest_tag, err)
@@ -332,6 +225,63 @@ int cq_object_commit(cq_dest *base, int force, cq_error *err) {
   for (obj_run *run = d->runs; run && rc == CQ_OK; run = run->next)
     rc = obj_commit(d, run, force, err);
   return rc;
+}
+
+/* ---- publish --------------------------------------------------------------------- */
+
+/* Where it is asked for, a table without rows has a file without rows. */
+static int write_empty(obj_dest *d, obj_run *run, cq_error *err) {
+  int rc = CQ_OK;
+
+  for (obj_table *t = run->tables; t && rc == CQ_OK; t = t->next) {
+    int any = 0;
+
+    if (!d->o.write_empty || t->failed || !t->complete) continue;
+    for (size_t i = 0; i < t->nfile; i++) any |= !t->files[i].gone;
+    if (!any) rc = obj_out_open(d, t, 0, &t->shared, err);
+  }
+  return rc;
+}
+
+/* The snapshot stands: what is left to do is told to the next run where it
+ * cannot be done now. */
+static void clean_up(obj_dest *d, obj_run *run, cq_error *unsaid) {
+  int rc = obj_tables_write(d, run, unsaid);
+
+  if (rc == CQ_OK) rc = obj_remove_unused(d, run, NULL);
+  if (rc == CQ_OK) rc = obj_remove_journal(d, run, NULL);
+  if (rc == CQ_OK && d->o.keep)
+    rc = obj_retain(d, run->name, d->o.keep, NULL, NULL, NULL);
+  obj_claim_end(d, run, rc == CQ_OK, NULL);
+}
+
+int cq_object_publish(cq_dest *base, const cq_dest_run *r,
+                      cq_dest_table *const *t, int nt, const char *status,
+                      const cq_counts *n, const char *message, cq_error *err) {
+  obj_dest *d = obj_of(base);
+  obj_run *run = obj_run_of(d, r);
+  int rc = run ? CQ_OK : cq_error_set(err, CQ_MISUSE, "no run is under way");
+
+  for (int i = 0; i < nt && rc == CQ_OK; i++) {
+    obj_table *x = obj_table_of(d, r, t[i]);
+
+    if (!x) return cq_error_nomem(err);
+    x->failed = t[i]->failed || x->why.code;
+    x->complete = t[i]->complete;
+  }
+  if (rc == CQ_OK) rc = write_empty(d, run, err);
+  if (rc == CQ_OK) rc = obj_commit(d, run, 1, err);
+  if (rc == CQ_OK) rc = obj_put_manifest(d, run, status, err);
+  if (rc) return rc;
+  run->n = *n;
+  run->ntable = nt;
+  run->finished_us = cq_now_us();
+  run->unsettled = 0;
+  rc = obj_run_say(run, status, message);
+  obj_abandon(d, run);
+  run->ended = 1;
+  clean_up(d, run, err);
+  return rc ? cq_error_nomem(err) : CQ_OK;
 }
 
 /* Tables that failed while another was written, or none. */

@@ -165,6 +165,11 @@ int obj_is_below(const char *path) {
 
 /* ---- keys --------------------------------------------------------------------- */
 
+/* A path as the manifest has it: without the prefix. */
+const char *obj_relative(const obj_dest *d, const char *key) {
+  return key + strlen(d->o.prefix);
+}
+
 char *obj_name(const char *source) {
   cq_buf b;
 

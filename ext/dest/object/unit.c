@@ -22,32 +22,6 @@ static obj_unit *unit_of(obj_table *t, cq_dest_unit *u) {
   return x;
 }
 
-static void drop_packs(obj_dest *d, obj_unit *x) {
-  for (size_t i = 0; i < x->npack; i++) cq_pack_unref(x->packs[i]);
-  cq_free(x->packs);
-  x->packs = NULL;
-  x->npack = x->cappack = 0;
-  d->waiting -= x->bytes;
-  x->bytes = 0;
-}
-
-static void unit_free(obj_dest *d, obj_table *t, obj_unit *x) {
-  obj_unit **at = &t->units;
-
-  while (*at && *at != x) at = &(*at)->next;
-  if (*at) *at = x->next;
-  drop_packs(d, x);
-  cq_free(x->files);
-  cq_free(x);
-}
-
-void obj_units_free(obj_dest *d, obj_table *t) {
-  while (t->units) {
-    t->units->unit->own = NULL;
-    unit_free(d, t, t->units);
-  }
-}
-
 static int add_file(obj_unit *x, size_t file, cq_error *err) {
   if (cq_grow(&x->files, &x->capfile, x->nfile, sizeof *x->files))
     return cq_error_nomem(err);
@@ -96,7 +70,7 @@ static int spread(obj_dest *d, obj_table *t, obj_unit *x, cq_error *err) {
 
   for (size_t i = 0; i < x->npack && rc == CQ_OK; i++)
     rc = put_pack(d, t, x, 1, x->packs[i], err);
-  drop_packs(d, x);
+  obj_unit_drop_packs(d, x);
   return rc;
 }
 
@@ -167,7 +141,7 @@ static int share(obj_dest *d, obj_table *t, obj_unit *x, cq_error *err) {
 
   for (size_t i = 0; i < x->npack && rc == CQ_OK; i++)
     rc = put_pack(d, t, x, 0, x->packs[i], err);
-  drop_packs(d, x);
+  obj_unit_drop_packs(d, x);
   return rc;
 }
 
@@ -254,12 +228,12 @@ int cq_object_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   }
   if (rc == CQ_OK) rc = remember(d, t, x, u, status, cursor, err);
   if ((rc || !ok) && x) {
-    drop_packs(d, x);
+    obj_unit_drop_packs(d, x);
     /* A file that is shared has other units' rows: with an error here the
      * table fails, and all its files go. */
     if (!ok) forsake(d, t, x);
   }
-  if (x) unit_free(d, t, x);
+  if (x) obj_unit_free(d, t, x);
   u->own = NULL;
   if (rc) return rc;
   if (ok) {

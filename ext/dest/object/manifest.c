@@ -1,31 +1,12 @@
-/* ext/dest/object/publish.c: a run's rows become current: a manifest of the whole
- * snapshot, and then, in one step, the pointer that readers read.  What nobody
- * points at any more is removed after it. */
+/* ext/dest/object/manifest.c: a run's rows become current: a manifest of the
+ * whole snapshot, and then, in one step, the pointer that readers read. */
 #include "dest/object/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-json_t *obj_columns(const cq_dest_table *t) {
-  json_t *out = json_array();
-
-  for (int i = 0; i < cq_dest_width(t) && out; i++)
-    if (json_array_append_new(
-            out, json_pack("{ss ss}", "name", cq_dest_column(t, i), "type",
-                           cq_type_name(cq_dest_type(t, i))))) {
-      json_decref(out);
-      out = NULL;
-    }
-  return out;
-}
-
 /* ---- one table --------------------------------------------------------------------- */
-
-/* A path as the manifest has it: without the prefix. */
-const char *obj_relative(const obj_dest *d, const char *key) {
-  return key + strlen(d->o.prefix);
-}
 
 /* Files whose columns are not the table's any more say which they have. */
 static int name_columns(json_t *files, const json_t *was, const json_t *now) {
@@ -289,58 +270,3 @@ int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
 }
 
 /* ---- publish ---------------------------------------------------------------------------- */
-
-/* Where it is asked for, a table without rows has a file without rows. */
-static int write_empty(obj_dest *d, obj_run *run, cq_error *err) {
-  int rc = CQ_OK;
-
-  for (obj_table *t = run->tables; t && rc == CQ_OK; t = t->next) {
-    int any = 0;
-
-    if (!d->o.write_empty || t->failed || !t->complete) continue;
-    for (size_t i = 0; i < t->nfile; i++) any |= !t->files[i].gone;
-    if (!any) rc = obj_out_open(d, t, 0, &t->shared, err);
-  }
-  return rc;
-}
-
-/* The snapshot stands: what is left to do is told to the next run where it
- * cannot be done now. */
-static void clean_up(obj_dest *d, obj_run *run, cq_error *unsaid) {
-  int rc = obj_tables_write(d, run, unsaid);
-
-  if (rc == CQ_OK) rc = obj_remove_unused(d, run, NULL);
-  if (rc == CQ_OK) rc = obj_remove_journal(d, run, NULL);
-  if (rc == CQ_OK && d->o.keep)
-    rc = obj_retain(d, run->name, d->o.keep, NULL, NULL, NULL);
-  obj_claim_end(d, run, rc == CQ_OK, NULL);
-}
-
-int cq_object_publish(cq_dest *base, const cq_dest_run *r,
-                      cq_dest_table *const *t, int nt, const char *status,
-                      const cq_counts *n, const char *message, cq_error *err) {
-  obj_dest *d = obj_of(base);
-  obj_run *run = obj_run_of(d, r);
-  int rc = run ? CQ_OK : cq_error_set(err, CQ_MISUSE, "no run is under way");
-
-  for (int i = 0; i < nt && rc == CQ_OK; i++) {
-    obj_table *x = obj_table_of(d, r, t[i]);
-
-    if (!x) return cq_error_nomem(err);
-    x->failed = t[i]->failed || x->why.code;
-    x->complete = t[i]->complete;
-  }
-  if (rc == CQ_OK) rc = write_empty(d, run, err);
-  if (rc == CQ_OK) rc = obj_commit(d, run, 1, err);
-  if (rc == CQ_OK) rc = obj_put_manifest(d, run, status, err);
-  if (rc) return rc;
-  run->n = *n;
-  run->ntable = nt;
-  run->finished_us = cq_now_us();
-  run->unsettled = 0;
-  rc = obj_run_say(run, status, message);
-  obj_abandon(d, run);
-  run->ended = 1;
-  clean_up(d, run, err);
-  return rc ? cq_error_nomem(err) : CQ_OK;
-}
