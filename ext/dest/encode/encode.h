@@ -58,8 +58,9 @@ const cq_encode_ops *const *cq_encode_kinds(size_t *n);
 
 /* ---- cell.c: what a cell of a type holds ------------------------------------ */
 /* Whether the value is one of its column's type: an integer within int64, a
- * time that is one.  All formats agree on it, so that a column has one type
- * for whoever reads it; what is none is NULL there, and counted. */
+ * time that is one.  The formats of files agree on it, so that a column has one
+ * type for whoever reads it; what is none is NULL there, and counted.  RowBinary
+ * and COPY take whole reals for integers and UUIDs in upper case, besides. */
 int cq_cell_fits(int type, const cq_value *v);
 /* Of values that fit. */
 int64_t cq_cell_micros(const cq_value *v);          /* timestamp, since 1970 */

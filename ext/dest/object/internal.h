@@ -188,10 +188,8 @@ int obj_lines(obj_dest *d, const char *key,
 int obj_lines_below(obj_dest *d, const char *prefix,
                     int (*each)(void *user, const json_t *line), void *user,
                     cq_error *err);
-/* Removes the keys below a folder for which `which` says so (NULL: all). */
-int obj_remove_below(obj_dest *d, const char *prefix,
-                     int (*which)(void *user, const char *key), void *user,
-                     cq_error *err);
+/* Removes all keys that begin so. */
+int obj_remove_below(obj_dest *d, const char *prefix, cq_error *err);
 /* Sorted; freed by obj_keys_free. */
 typedef struct obj_keys {
   char **v;
@@ -236,8 +234,6 @@ int obj_out_seal(obj_dest *d, obj_out *o, cq_error *err);
 /* Makes a sealed one durable, and frees it. */
 int obj_out_finish(obj_dest *d, obj_out *o, cq_error *err);
 void obj_out_abort(obj_dest *d, obj_out *o);
-size_t obj_out_memory(const obj_out *o);
-int64_t obj_out_bytes(const obj_out *o);
 /* Has it come to what makes a file full? */
 int obj_out_full(const obj_dest *d, const obj_out *o);
 /* Memory is short: the largest hand on what they keep, while rows of `now` are
@@ -314,7 +310,6 @@ int obj_claim_end(obj_dest *d, obj_run *run, int settled, cq_error *err);
 int obj_commit(obj_dest *d, obj_run *run, int force, cq_error *err);
 /* The run tables as they are now. */
 int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err);
-int obj_errors_write(obj_dest *d, obj_run *run, cq_error *err);
 
 /* ---- retain.c ---- */
 /* Files of the run that the latest snapshot does not name. */

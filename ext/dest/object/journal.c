@@ -264,6 +264,22 @@ static json_t *table_line(const obj_run *run, const obj_table *t) {
       "finished", time_json(t->t->finished_us));
 }
 
+static int errors_write(obj_dest *d, obj_run *run, cq_error *err) {
+  char *key;
+  int rc;
+
+  if (!run->errors.len) return CQ_OK;
+  key = cq_mprintf("%scq_sync_errors-%06d.ndjson", run->told,
+                   run->errors_segment + 1);
+  rc = key ? obj_put_text(d, key, &run->errors, err) : cq_error_nomem(err);
+  cq_free(key);
+  if (rc == CQ_OK && run->errors.len > ERRORS_BYTES) {
+    run->errors_segment++;
+    cq_buf_reset(&run->errors);
+  }
+  return rc;
+}
+
 int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err) {
   char *key = cq_mprintf("%scq_syncs.ndjson", run->told);
   cq_buf b;
@@ -282,23 +298,7 @@ int obj_tables_write(obj_dest *d, obj_run *run, cq_error *err) {
     cq_free(key);
   }
   cq_buf_clear(&b);
-  return rc ? rc : obj_errors_write(d, run, err);
-}
-
-int obj_errors_write(obj_dest *d, obj_run *run, cq_error *err) {
-  char *key;
-  int rc;
-
-  if (!run->errors.len) return CQ_OK;
-  key = cq_mprintf("%scq_sync_errors-%06d.ndjson", run->told,
-                   run->errors_segment + 1);
-  rc = key ? obj_put_text(d, key, &run->errors, err) : cq_error_nomem(err);
-  cq_free(key);
-  if (rc == CQ_OK && run->errors.len > ERRORS_BYTES) {
-    run->errors_segment++;
-    cq_buf_reset(&run->errors);
-  }
-  return rc;
+  return rc ? rc : errors_write(d, run, err);
 }
 
 int cq_object_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
@@ -331,5 +331,5 @@ int cq_object_put_error(cq_dest *base, const cq_dest_run *r, const char *table,
   }
   cq_buf_printf(b, ",\"at\":\"%s\"}\n", now);
   if (run->errors.rc) return cq_error_nomem(err);
-  return run->errors.len > ERRORS_BYTES ? obj_errors_write(d, run, err) : CQ_OK;
+  return run->errors.len > ERRORS_BYTES ? errors_write(d, run, err) : CQ_OK;
 }

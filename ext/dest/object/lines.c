@@ -166,24 +166,13 @@ int obj_lines_below(obj_dest *d, const char *prefix,
   return rc;
 }
 
-int obj_remove_below(obj_dest *d, const char *prefix,
-                     int (*which)(void *user, const char *key), void *user,
-                     cq_error *err) {
+int obj_remove_below(obj_dest *d, const char *prefix, cq_error *err) {
   obj_keys keys;
-  size_t n = 0;
   int rc = obj_keys_list(d, prefix, &keys, err);
 
-  if (rc) return rc;
-  for (size_t i = 0; i < keys.n; i++) {
-    if (which && !which(user, keys.v[i])) {
-      cq_free(keys.v[i]);
-      continue;
-    }
-    keys.v[n++] = keys.v[i];
-  }
-  keys.n = n;
-  if (n)
-    rc = d->store->ops->remove(d->store, (const char *const *)keys.v, n, err);
+  if (rc == CQ_OK && keys.n)
+    rc = d->store->ops->remove(d->store, (const char *const *)keys.v, keys.n,
+                               err);
   obj_keys_free(&keys);
   return rc;
 }

@@ -9,11 +9,11 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-size_t obj_out_memory(const obj_out *o) {
+static size_t memory_of(const obj_out *o) {
   return (o->e ? o->e->kept : 0) + o->out.cap + (o->to ? o->to->held : 0);
 }
 
-int64_t obj_out_bytes(const obj_out *o) {
+static int64_t bytes_of(const obj_out *o) {
   return o->table->files[o->file].bytes + (int64_t)o->out.len +
          (int64_t)(o->e ? o->e->kept : 0);
 }
@@ -21,7 +21,7 @@ int64_t obj_out_bytes(const obj_out *o) {
 int obj_out_full(const obj_dest *d, const obj_out *o) {
   if (d->o.no_rotate) return 0;
   return o->table->files[o->file].rows >= d->o.gather.rows ||
-         obj_out_bytes(o) >= d->o.gather.bytes;
+         bytes_of(o) >= d->o.gather.bytes;
 }
 
 /* Nobody writes into it any more. */
@@ -241,7 +241,7 @@ int obj_out_shrink(obj_dest *d, obj_table *now, cq_error *err) {
     for (obj_out *o = now->run->outs; o; o = o->next) {
       size_t mine = (o->e ? o->e->kept : 0) + o->out.len;
 
-      sum += obj_out_memory(o);
+      sum += memory_of(o);
       if (mine > best) {
         best = mine;
         most = o;

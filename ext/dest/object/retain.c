@@ -56,8 +56,7 @@ int obj_remove_unused(obj_dest *d, obj_run *run, cq_error *err) {
 
 int obj_remove_journal(obj_dest *d, const obj_run *run, cq_error *err) {
   char *key = cq_mprintf("%sjournal-", run->folder);
-  int rc =
-      key ? obj_remove_below(d, key, NULL, NULL, err) : cq_error_nomem(err);
+  int rc = key ? obj_remove_below(d, key, err) : cq_error_nomem(err);
 
   cq_free(key);
   return rc;

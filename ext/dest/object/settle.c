@@ -104,7 +104,6 @@ static int read_line(void *user, const json_t *line) {
 
 /* What the run tables say of it. */
 typedef struct words {
-  obj_run *run;
   const char *status; /* it is over now: how */
   cq_buf *out;
 } words;
@@ -150,7 +149,7 @@ static int change_table(obj_dest *d, obj_run *run, const char *name,
                         const char *status, cq_error *err) {
   char *key = cq_mprintf("%s%s", run->told, name);
   cq_buf b;
-  words w = {run, status, &b};
+  words w = {status, &b};
   int rc;
 
   cq_buf_init(&b, OBJ_SMALL_MAX);
@@ -208,7 +207,7 @@ int obj_settle(obj_dest *d, obj_run *run, int64_t group, int keep,
   if (rc == CQ_OK) rc = change_table(d, old, "cq_sync_tables.ndjson", "", err);
   if (rc == CQ_OK)
     rc = published ? obj_remove_journal(d, old, err)
-                   : obj_remove_below(d, old->folder, NULL, NULL, err);
+                   : obj_remove_below(d, old->folder, err);
   obj_run_free(d, old);
   return rc;
 }

@@ -174,7 +174,7 @@ static int64_t rows_before(obj_dest *d, obj_table *t, const char *client) {
   return u && u->group ? u->rows : 0;
 }
 
-static int remember(obj_dest *d, obj_table *t, obj_unit *x, cq_dest_unit *u,
+static int remember(obj_table *t, obj_unit *x, cq_dest_unit *u,
                     const char *status, const char *cursor, cq_error *err) {
   obj_done *k;
   int ok = strcmp(status, "ok") == 0;
@@ -204,7 +204,6 @@ static int remember(obj_dest *d, obj_table *t, obj_unit *x, cq_dest_unit *u,
   }
   t->ndone++;
   t->run->unwritten++;
-  (void)d;
   return CQ_OK;
 }
 
@@ -226,7 +225,7 @@ int cq_object_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   } else if (ok && x) {
     rc = share(d, t, x, err);
   }
-  if (rc == CQ_OK) rc = remember(d, t, x, u, status, cursor, err);
+  if (rc == CQ_OK) rc = remember(t, x, u, status, cursor, err);
   if ((rc || !ok) && x) {
     obj_unit_drop_packs(d, x);
     /* A file that is shared has other units' rows: with an error here the

@@ -184,10 +184,6 @@ void cq_s3_close(cq_s3 *s) {
   cq_free(s);
 }
 
-void cq_s3_redact(cq_s3 *s, char *text) {
-  cq_auths_redact(s->auths, text);
-}
-
 /* ---- waiting ---------------------------------------------------------------------- */
 
 int s3_stopped(const cq_s3 *s) {
@@ -460,7 +456,7 @@ int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
       cq_error_clear(&why);
       rc = s3_refusal(s, q, a, &why);
     }
-    cq_s3_redact(s, why.text);
+    cq_auths_redact(s->auths, why.text);
     if (!passing || tries >= s->o.max_retries) {
       if (passing && tries)
         cq_error_hint(&why,

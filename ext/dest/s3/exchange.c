@@ -19,7 +19,7 @@ void s3_answer_init(s3_answer *a, size_t max) {
   a->length = -1;
 }
 
-void s3_answer_reset(s3_answer *a) {
+static void answer_reset(s3_answer *a) {
   cq_buf body = a->body;
 
   cq_buf_reset(&body);
@@ -56,7 +56,7 @@ static size_t on_head(char *p, size_t size, size_t count, void *user) {
   char number[32];
 
   if (n > 5 && memcmp(p, "HTTP/", 5) == 0) { /* of several, the last counts */
-    s3_answer_reset(a);
+    answer_reset(a);
     return n;
   }
   if (head_is(p, n, "etag", a->etag, sizeof a->etag) ||
@@ -178,7 +178,7 @@ int s3_exchange(cq_s3 *s, const s3_request *q, const char *url,
   long status = 0, connects = 0;
 
   *passing = 0;
-  s3_answer_reset(a);
+  answer_reset(a);
   options(s, q, url, headers, &x);
   if (curl_multi_add_handle(s->multi, s->easy)) return cq_error_nomem(err);
   added = 1;

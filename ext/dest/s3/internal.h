@@ -72,7 +72,6 @@ typedef struct s3_answer {
 } s3_answer;
 void s3_answer_init(s3_answer *a, size_t max);
 void s3_answer_clear(s3_answer *a);
-void s3_answer_reset(s3_answer *a); /* for the next try */
 
 void s3_header(s3_request *q, const char *name, const char *value);
 

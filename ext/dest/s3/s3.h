@@ -89,7 +89,4 @@ int cq_s3_upload_free(cq_s3_upload *u);
 /* Gives up all uploads of this key, as a killed process leaves them. */
 int cq_s3_upload_sweep(cq_s3 *s, const char *key, cq_error *err);
 
-/* No text with credentials in it; for messages of the caller's own. */
-void cq_s3_redact(cq_s3 *s, char *text);
-
 #endif

@@ -19,9 +19,8 @@
 /* ---- shelf.c ---- */
 /* Rows by whom they belong to, for the tables below theirs. */
 typedef struct cq_shelf_item {
-  uint64_t client; /* hash */
-  int64_t at;      /* in the spool */
-  int32_t next;    /* of the same client, -1 = the last */
+  int64_t at;   /* in the spool */
+  int32_t next; /* of the same client, -1 = the last */
 } cq_shelf_item;
 typedef struct cq_shelf {
   cq_shelf_item *items;
@@ -33,8 +32,8 @@ typedef struct cq_shelf {
 void cq_shelf_clear(cq_shelf *h);
 int cq_shelf_put(cq_shelf *h, cq_spool *s, const char *client, const cq_pack *p,
                  cq_error *err);
-/* Its rows, in the order in which they came. */
-/* Where `own` the shelf is the reader's, and freed with it. */
+/* A client's rows, in the order in which they came.  Where `own` the shelf is
+ * the reader's, and freed with it. */
 int cq_shelf_rows(cq_shelf *h, int own, cq_spool *s, const char *client,
                   cq_rows *out, cq_error *err);
 

@@ -65,7 +65,6 @@ int cq_shelf_put(cq_shelf *h, cq_spool *s, const char *client, const cq_pack *p,
   rc = cq_spool_put(s, p, &at, err);
   if (rc) return rc;
   i = slot_of(h, who);
-  h->items[h->n].client = who;
   h->items[h->n].at = at;
   h->items[h->n].next = -1;
   if (h->first[i] < 0) {
