@@ -57,6 +57,7 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
                           cq_batch *batch, int first, int call, cq_arena *tmp,
                           cq_error *err) {
   const cq_table *t = sh->table;
+  const cq_env *env = sh->o->env;
   cq_context ctx = cq_scope_context(scope);
   int rc = CQ_OK;
 
@@ -70,6 +71,11 @@ static int columns_values(const cq_scan_shared *sh, cq_scope *scope,
       cq_value raw;
 
       if (c->source != CQ_FROM_VALUE && cells[i].kind != CQ_NULL) continue;
+      /* A filter may be at work for long over each of many long texts. */
+      if (row % 8 == 0 && env->interrupted && env->interrupted(env->user)) {
+        rc = cq_error_set(err, CQ_INTERRUPT, "interrupted");
+        break;
+      }
       scope->rows = &cells;
       scope->nrow = 1;
       rc = cq_template_eval(c->value, &ctx, CQ_PLACE_PLAIN, tmp, &raw, err);

@@ -62,6 +62,22 @@ static void aws_signer_free(cq_signer *s) {
 static const cq_signer_ops aws_signer_ops = {"aws_sigv4", aws_sign,
                                              aws_signer_free};
 
+cq_signer *cq_aws_signer_new(const cq_aws_keys *k, const char *region,
+                             const char *service) {
+  aws_signer *s = cq_calloc(1, sizeof *s);
+
+  if (!s) return NULL;
+  s->base.ops = &aws_signer_ops;
+  s->base.refs = 1;
+  s->region = cq_strdup(region);
+  s->service = cq_strdup(service);
+  if (s->region && s->service &&
+      cq_aws_keys_set(&s->keys, k->access, k->secret, k->session, 0) == CQ_OK)
+    return &s->base;
+  aws_signer_free(&s->base);
+  return NULL;
+}
+
 /* ---- the identity ------------------------------------------------------- */
 
 static void aws_close(cq_identity *id) {
@@ -149,7 +165,6 @@ static int aws_signer_of(cq_identity *id, const cq_auth_params *p,
   aws_identity *a = (aws_identity *)id;
   const cq_aws_keys *k = cq_aws_source_keys(a->source);
   const char *service, *region;
-  aws_signer *s = NULL;
   cq_arena arena;
   int rc;
 
@@ -163,22 +178,8 @@ static int aws_signer_of(cq_identity *id, const cq_auth_params *p,
     rc = cq_error_set(err, CQ_MISUSE, "auth aws_sigv4: is not logged in");
     goto done;
   }
-  s = cq_calloc(1, sizeof *s);
-  if (!s) {
-    rc = cq_error_nomem(err);
-    goto done;
-  }
-  s->base.ops = &aws_signer_ops;
-  s->base.refs = 1;
-  s->region = cq_strdup(region);
-  s->service = cq_strdup(service);
-  if (!s->region || !s->service ||
-      cq_aws_keys_set(&s->keys, k->access, k->secret, k->session, 0)) {
-    aws_signer_free(&s->base);
-    rc = cq_error_nomem(err);
-    goto done;
-  }
-  *out = &s->base;
+  *out = cq_aws_signer_new(k, region, service);
+  if (!*out) rc = cq_error_nomem(err);
 done:
   cq_arena_clear(&arena);
   return rc;

@@ -8,52 +8,6 @@
 #include "http/auth/internal.h"
 #include "http/internal.h"
 
-/* ---- the signer of one request by fixed keys ---------------------------- */
-
-typedef struct aws_sts_signer {
-  cq_signer base;
-  cq_aws_keys keys;
-  char *region;
-} aws_sts_signer;
-
-static int sts_sign(const cq_signer *s, const char *method, const char *url,
-                    const cq_header *headers, size_t nheader, const char *body,
-                    size_t nbody, int64_t now_us, cq_buf *out_headers,
-                    cq_buf *out_url, cq_error *err) {
-  const aws_sts_signer *a = (const aws_sts_signer *)s;
-  cq_sigv4 c = {a->keys.access, a->keys.secret, a->keys.session,
-                a->region,      "sts",          1};
-
-  (void)out_url;
-  return cq_sigv4_sign(&c, method, url, headers, nheader, body, nbody, now_us,
-                       out_headers, NULL, err);
-}
-
-static void sts_free(cq_signer *s) {
-  aws_sts_signer *a = (aws_sts_signer *)s;
-
-  cq_aws_keys_clear(&a->keys);
-  cq_free(a->region);
-  cq_free(a);
-}
-
-static const cq_signer_ops sts_ops = {"sts", sts_sign, sts_free};
-
-static cq_signer *sts_signer(const cq_aws_keys *k, const char *region) {
-  aws_sts_signer *a = cq_calloc(1, sizeof *a);
-
-  if (!a) return NULL;
-  a->base.ops = &sts_ops;
-  a->base.refs = 1;
-  a->region = cq_strdup(region);
-  if (!a->region ||
-      cq_aws_keys_set(&a->keys, k->access, k->secret, k->session, 0)) {
-    sts_free(&a->base);
-    return NULL;
-  }
-  return &a->base;
-}
-
 /* ---- the requests -------------------------------------------------------- */
 
 static void sts_field(cq_buf *b, const char *name, const char *value) {
@@ -107,7 +61,7 @@ static int role_begin(cq_aws_source *s, cq_error *err) {
             arg[CQ_ROLE_NAME] ? arg[CQ_ROLE_NAME] : "cq");
   sts_field(&body, "ExternalId", arg[CQ_ROLE_EXTERNAL]);
   sts_field(&body, "DurationSeconds", arg[CQ_ROLE_SECONDS]);
-  signer = sts_signer(cq_aws_source_keys(s->over), region);
+  signer = cq_aws_signer_new(cq_aws_source_keys(s->over), region, "sts");
   rc = signer ? sts_send(s, &body, region, signer, err) : cq_error_nomem(err);
 done:
   cq_signer_unref(signer);

@@ -126,6 +126,9 @@ typedef struct cq_aws_keys {
 int cq_aws_keys_set(cq_aws_keys *k, const char *access, const char *secret,
                     const char *session, int64_t expires_us);
 void cq_aws_keys_clear(cq_aws_keys *k);
+/* Signs one request by copies of these keys; NULL: out of memory. */
+cq_signer *cq_aws_signer_new(const cq_aws_keys *k, const char *region,
+                             const char *service);
 
 /* Where keys come from, and what there is to say of it. */
 typedef enum cq_aws_kind {

@@ -35,16 +35,7 @@ typedef struct csv_decoder {
 static int csv_compile(const cq_program_def *def, cq_program **out,
                        cq_error *err) {
   *out = NULL;
-  if (def->rows->nstep)
-    return cq_error_set(err, CQ_ERROR,
-                        "csv: rows \"%.100s\": must be \".\", since each line "
-                        "is a record",
-                        def->rows->text);
-  if (def->nenvelope)
-    return cq_error_set(err, CQ_ERROR,
-                        "csv: path \"%.100s\": there is nothing around the "
-                        "records",
-                        def->envelope[0].path->text);
+  if (cq_program_lines(def, "csv", err)) return CQ_ERROR;
   for (int i = 0; i < def->nfield; i++) {
     const cq_path *p = def->fields[i].path;
 

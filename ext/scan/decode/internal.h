@@ -206,6 +206,9 @@ struct cq_program {
   cq_picks record, env;
   int whole; /* the envelope looks into the rows: the answer is collected */
 };
+/* Of a kind whose lines are the records: nothing is around them. */
+int cq_program_lines(const cq_program_def *def, const char *kind,
+                     cq_error *err);
 int cq_program_make(const cq_decode_ops *ops, const cq_program_def *def,
                     cq_program **out, cq_error *err);
 void cq_program_drop(cq_program *p);

@@ -12,16 +12,7 @@ typedef struct ndjson_decoder {
 static int ndjson_compile(const cq_program_def *def, cq_program **out,
                           cq_error *err) {
   *out = NULL;
-  if (def->rows->nstep)
-    return cq_error_set(err, CQ_ERROR,
-                        "ndjson: rows \"%.100s\": must be \".\", since each "
-                        "line is a record",
-                        def->rows->text);
-  if (def->nenvelope)
-    return cq_error_set(err, CQ_ERROR,
-                        "ndjson: path \"%.100s\": there is nothing around the "
-                        "records",
-                        def->envelope[0].path->text);
+  if (cq_program_lines(def, "ndjson", err)) return CQ_ERROR;
   return cq_program_make(&cq_decode_ndjson, def, out, err);
 }
 

@@ -256,6 +256,21 @@ static int program_overlaps(const cq_step *rows, int nrows, const cq_path *p) {
   return 1;
 }
 
+int cq_program_lines(const cq_program_def *def, const char *kind,
+                     cq_error *err) {
+  if (def->rows->nstep)
+    return cq_error_set(err, CQ_ERROR,
+                        "%s: rows \"%.100s\": must be \".\", since each line "
+                        "is a record",
+                        kind, def->rows->text);
+  if (def->nenvelope)
+    return cq_error_set(err, CQ_ERROR,
+                        "%s: path \"%.100s\": there is nothing around the "
+                        "records",
+                        kind, def->envelope[0].path->text);
+  return CQ_OK;
+}
+
 int cq_program_make(const cq_decode_ops *ops, const cq_program_def *def,
                     cq_program **out, cq_error *err) {
   cq_program *p = cq_calloc(1, sizeof *p);
