@@ -210,7 +210,7 @@ static int add_expr(address *x, const expr *e);
 static int add_format(address *x, const expr *e) {
   cq_whence by;
   cq_value in;
-  size_t next = 0, from = 0;
+  size_t next = 0, from = 0, which = 0, n;
   int rc = whence_expr(x->c, x->a, e->a, &in, &by, x->err);
 
   if (rc) return rc;
@@ -218,11 +218,12 @@ static int add_format(address *x, const expr *e) {
   for (size_t i = 0; i + 1 < in.len && !x->missing && rc == CQ_OK; i++) {
     cq_value text = cq_value_str(in.u.s + from, i - from);
 
-    if (in.u.s[i] != '{' || in.u.s[i + 1] != '}') continue;
+    n = cq_format_place(in.u.s + i, in.len - i, &next, &which);
+    if (n == 0) continue;
     rc = add_piece(x, e->a, &text, by);
-    if (rc == CQ_OK && next < e->narg) rc = add_expr(x, e->args[next++]);
-    from = i + 2;
-    i++;
+    if (rc == CQ_OK && which < e->narg) rc = add_expr(x, e->args[which]);
+    from = i + n;
+    i += n - 1;
   }
   if (rc == CQ_OK && !x->missing) {
     cq_value text = cq_value_str(in.u.s + from, in.len - from);
@@ -364,7 +365,7 @@ static int sure_ours(const expr *e) {
 }
 
 static void sure_expr(sure *s, const expr *e) {
-  size_t next = 0, from = 0;
+  size_t next = 0, from = 0, which = 0, n;
   cq_value in;
 
   if (e->kind == E_LITERAL && e->literal.kind == CQ_STR) {
@@ -379,11 +380,12 @@ static void sure_expr(sure *s, const expr *e) {
              e->a->kind == E_LITERAL && e->a->literal.kind == CQ_STR) {
     in = e->a->literal;
     for (size_t i = 0; i + 1 < in.len; i++) {
-      if (in.u.s[i] != '{' || in.u.s[i + 1] != '}') continue;
+      n = cq_format_place(in.u.s + i, in.len - i, &next, &which);
+      if (n == 0) continue;
       sure_text(s, in.u.s + from, i - from);
-      if (next < e->narg) sure_expr(s, e->args[next++]);
-      from = i + 2;
-      i++;
+      if (which < e->narg) sure_expr(s, e->args[which]);
+      from = i + n;
+      i += n - 1;
     }
     sure_text(s, in.u.s + from, in.len - from);
   } else {

@@ -360,18 +360,23 @@ static int f_find(ARGS) {
   return found ? give_json(a, found, out, err) : CQ_OK;
 }
 
-/* get(key): a member of an object. */
+/* get(key, ...): the first of these members that is there. */
 static int f_get(ARGS) {
   json_t *o = in->kind == CQ_NULL ? NULL : as_json(in), *m = NULL;
-  char *key = args[0].kind == CQ_STR
-                  ? cq_arena_strndup(a, args[0].u.s, args[0].len)
-                  : NULL;
 
-  UNUSED;
   *out = cq_value_null();
-  if (key) m = json_incref(json_object_get(o, key));
+  for (size_t i = 0; o && i < narg && !m; i++) {
+    char *key = args[i].kind == CQ_STR
+                    ? cq_arena_strndup(a, args[i].u.s, args[i].len)
+                    : NULL;
+
+    if (args[i].kind == CQ_STR && !key) {
+      json_decref(o);
+      return cq_error_nomem(err);
+    }
+    if (key) m = json_incref(json_object_get(o, key));
+  }
   json_decref(o);
-  if (args[0].kind == CQ_STR && !key) return cq_error_nomem(err);
   return m ? give_json(a, m, out, err) : CQ_OK;
 }
 
@@ -551,9 +556,19 @@ static int f_file_url(ARGS) {
 
 /* 'text {} text' | format(a, b): each {} is the next argument, the first is
  * the input's own place where the format is the argument. */
+size_t cq_format_place(const char *s, size_t n, size_t *next, size_t *which) {
+  if (n >= 2 && s[0] == '{' && s[1] == '}') {
+    *which = (*next)++;
+    return 2;
+  }
+  if (n < 3 || s[0] != '{' || s[1] < '1' || s[1] > '9' || s[2] != '}') return 0;
+  *which = (size_t)(s[1] - '1');
+  return 3;
+}
+
 static int f_format(ARGS) {
   cq_buf b;
-  size_t next = 0;
+  size_t next = 0, which = 0, n;
   int rc;
   cq_value t;
 
@@ -561,21 +576,19 @@ static int f_format(ARGS) {
   *out = cq_value_null();
   if (in->kind != CQ_STR) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
-  for (size_t i = 0; i < in->len; i++) {
-    if (in->u.s[i] != '{' || i + 1 >= in->len || in->u.s[i + 1] != '}') {
+  for (size_t i = 0; i < in->len; i += n) {
+    n = cq_format_place(in->u.s + i, in->len - i, &next, &which);
+    if (n == 0) {
       cq_buf_byte(&b, in->u.s[i]);
-      continue;
-    }
-    i++;
-    if (next < narg) {
-      rc =
-          args[next].kind == CQ_NULL ? CQ_OK : text_of(a, &args[next], &t, err);
-      if (args[next].kind == CQ_NULL || rc) {
+      n = 1;
+    } else if (which < narg) {
+      rc = args[which].kind == CQ_NULL ? CQ_OK
+                                       : text_of(a, &args[which], &t, err);
+      if (args[which].kind == CQ_NULL || rc) {
         cq_buf_clear(&b);
         return rc;
       }
       cq_buf_add(&b, t.u.s, t.len);
-      next++;
     }
   }
   rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
@@ -755,7 +768,7 @@ static const cq_filter filters[] = {
     {"last", 0, 0, f_last},           {"keys", 0, 0, f_keys},
     {"values", 0, 0, f_values},       {"to_map", 0, 2, f_to_map},
     {"concat", 1, 16, f_concat},      {"objects", 1, 16, f_objects},
-    {"find", 2, 2, f_find},           {"get", 1, 1, f_get},
+    {"find", 2, 2, f_find},           {"get", 1, 16, f_get},
     {"json", 0, 0, f_json},           {"from_json", 0, 0, f_from_json},
     {"from_yaml", 0, 0, f_from_yaml}, {"from_xml", 0, 0, f_from_xml},
     {"hash", 0, 0, f_hash},           {"base64", 0, 0, f_base64},

@@ -69,7 +69,8 @@ static const char *const auth_words[AUTH_SCHEMES][AUTH_WORDS] = {
     {"access_key_id", "secret_access_key", "session_token", "profile",
      "role_arn", "role_session_name", "external_id", "duration_seconds",
      "source_role_arn", "source_role_session_name", "source_external_id",
-     "sts_endpoint", "sts_region", "endpoint_url", "service", "region",
+     "sts_endpoint", "sts_region", "use_fips_endpoint",
+     "use_dualstack_endpoint", "endpoint_url", "service", "region",
      "service_id"},
     {"app_id", "private_key", "installation_id", "org", "url"}};
 

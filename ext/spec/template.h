@@ -57,6 +57,10 @@ int cq_expr_eval(const cq_context *c, cq_arena *a, const expr *e, cq_value *out,
 int cq_expr_encode(cq_buf *b, const expr *e, const cq_value *text,
                    cq_place place, cq_error *err);
 
+/* filters.c: a place of `format` at s, {} or {2}: how long it is, 0 = none;
+ * which of the values stands there, of which *next is the one for {}. */
+size_t cq_format_place(const char *s, size_t n, size_t *next, size_t *which);
+
 /* in NULL is a legal input: filters say what they make of it. */
 #define CQ_FILTER_ARGS                                                         \
   const cq_value *in, const cq_value *args, size_t narg, cq_arena *a,          \

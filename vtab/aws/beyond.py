@@ -10,7 +10,6 @@ generate.py makes of them vtab/aws/more-<model>.yml, all marked `generated: true
 4. Its records can be told apart: an ARN, an id or a name of their own is the key (with account, region and the parent's key).
 5. It is no catalogue and no report: see NOISE. What AWS offers, allows, prices, recommends, measures or logs is the same for
    everyone, or a question of its own.
-6. Its service's hosts follow a rule that one template can say.
 """
 import re
 

@@ -1,8 +1,9 @@
 """Where AWS's services are, from botocore's endpoint data: partitions, hosts by
 their rule sets (FIPS and dual stack included), and regions that do not have a
-service. generate.py asks for each service's presets; run alone, this writes the
+service. generate.py asks for each service's Places; run alone, this writes the
 data into aws.yml, between the two lines that say so."""
 import collections
+import json
 import os
 import re
 
@@ -38,6 +39,11 @@ def data():
                 prefixes[re.fullmatch('(.*)-[a-z]+-[0-9]+', r)[1]] = part
     lines.append('  prefixes: {%s}                    # of regions; any other is of aws' %
                  ', '.join(f'{k}: {v}' for k, v in sorted(prefixes.items())))
+    lines.append('  hosts:                              # of what is asked before any table')
+    home = {p['id']: p['outputs']['implicitGlobalRegion'] for p in PARTITIONS['partitions']}
+    for model in ('sts', 'organizations', 'ec2'):
+        urls = {at: {r: u for r, u in of.items() if model != 'organizations' or r == home[at[1]]} for at, of in resolve(model).items()}
+        lines.append(f'    {model}: {{%s}}' % ', '.join(f'{k}: "{v}"' for k, v in table(urls, usual(model)).items()))
     return '\n'.join(lines) + '\n'
 
 
@@ -61,37 +67,62 @@ def resolve(model):
     return out
 
 
-def usual(host, variant, partition, region, outputs):
-    """What the preset `regional` makes of a host."""
-    fips, dual = variant.split()
-    return 'https://%s%s.%s.%s' % (host, '-fips' if fips == 'fips' and partition != 'aws-us-gov' else '', region,
-                                   outputs['dualStackDnsSuffix' if dual == 'dual' else 'dnsSuffix'])
+SUFFIXES = {p['id']: {v: p['outputs']['dualStackDnsSuffix' if v.endswith('dual') else 'dnsSuffix'] for v in VARIANTS.values()}
+            for p in PARTITIONS['partitions']}
+# The places of a pattern, as `format` counts them: the region, the domain, the partition's own domain.
+REGION, SUFFIX, DNS = '{1}', '{2}', '{3}'
 
 
-def pattern(urls, outputs, variant):
-    """One text for all regions of a partition, with {} for the region and {} for the suffix, or None."""
-    made = set()
-    suffix = outputs['dualStackDnsSuffix' if variant.endswith('dual') else 'dnsSuffix']
-    for region, url in urls.items():
-        text = url.replace('.' + region + '.', '.{0}.')
-        made.add(text[:-len(suffix)] + '{1}' if text.endswith('.' + suffix) else text)
-    return made.pop() if len(made) == 1 else None
+def pattern(url, variant, partition, region):
+    """A URL with REGION, and SUFFIX for the partition's domain: DNS where it is not the one of the variant."""
+    text = url.replace(f'.{region}.', f'.{REGION}.')
+    for mark, suffix in ((SUFFIX, SUFFIXES[partition][variant]), (DNS, SUFFIXES[partition]['usual single'])):
+        if text.endswith('.' + suffix):
+            return text[:-len(suffix)] + mark
+    return text
 
 
-def regional(service, urls):
-    """The preset of a service with hosts in regions, and what it is by the rules where that is another."""
-    outputs = {p['id']: p['outputs'] for p in PARTITIONS['partitions']}
-    odd = {}
+def commonest(texts):
+    return collections.Counter(texts).most_common(1)[0][0]
+
+
+def usual(host):
+    """What the preset `regional` makes of a host, as a table of hosts."""
+    out = {v: f"https://{host}{'-fips' if v.startswith('fips') else ''}.{REGION}.{SUFFIX}" for v in VARIANTS.values()}
+    out.update({f'{v} aws-us-gov': out[v.replace('fips', 'usual')] for v in out if v.startswith('fips')})
+    return out
+
+
+def table(urls, otherwise):
+    """{variant: pattern} of what most partitions have; {variant partition:} and {variant region:} of those with another."""
+    made, found = {}, {}
     for (variant, partition), of in urls.items():
-        if any(url != usual(service.host, variant, partition, r, outputs[partition]) for r, url in of.items()):
-            text = pattern(of, outputs[partition], variant)
-            # By region where the partition has no one rule.
-            if text:
-                odd[variant, partition] = text
-            else:
-                odd.update({(variant, r): pattern({r: url}, outputs[partition], variant) for r, url in of.items()
-                            if url != usual(service.host, variant, partition, r, outputs[partition])})
-    return odd
+        found.setdefault(variant, {})[partition] = {r: pattern(url, variant, partition, r) for r, url in of.items()}
+    for variant in VARIANTS.values():
+        of = found.get(variant, {})
+        # The big partition's rule, where it has one, is the rule.
+        most = {p: commonest(t.values()) for p, t in of.items()}
+        rule = made[variant] = most.get('aws') or (commonest(most.values()) if most else otherwise[variant])
+        for partition, texts in of.items():
+            own = most[partition]
+            if own != rule:
+                made[f'{variant} {partition}'] = own
+            made.update({f'{variant} {r}': t for r, t in texts.items() if t != own})
+        # Where its rules know no such host.
+        made.update({f'{variant} {p}': otherwise[f'{variant} {p}'] for p in SUFFIXES if p not in of and
+                     otherwise.get(f'{variant} {p}', rule) != rule})
+    return made
+
+
+def expression(hosts, region, before):
+    """The URL of a request to that region (an expression), for the client's partition and variant; before: (what stands before
+    the host's name, a value in it or None)."""
+    text, value = before or ('', None)
+    named = json.dumps({k: v.replace('https://', 'https://' + text.replace('{}', '{4}')) for k, v in hosts.items()}, separators=(',', ':'))
+    values = [region, 'client.dns_suffix', "data.partitions | get(client.partition) | get('dns_suffix')"] + ([value] if value else [])
+    values = values[:max(int(n) for n in re.findall(r'\{(\d)\}', named))]
+    return "%s | from_json | get('{} {} {}' | format(client.fips, client.dual, %s), '{} {} {}' | format(client.fips, client.dual, " \
+        "client.partition), '{} {}' | format(client.fips, client.dual)) | format(%s)" % (quoted(named), region, ', '.join(values))
 
 
 def case(key, choices, otherwise):
@@ -106,69 +137,74 @@ def case(key, choices, otherwise):
     return out
 
 
-def host_expression(service, odd):
-    """{{ }} text: the usual host, but for the odd ones."""
-    base = "'https://%s{}.{}.{}' | format('-fips' if client.fips == 'fips' and client.partition != 'aws-us-gov' else '', client.region, " \
-           "client.dns_suffix)" % service.host
-    if not odd:
-        return None
-    variants = collections.defaultdict(dict)
-    for (variant, where), text in odd.items():
-        variants[variant][where] = text
-    out = base
-    for variant, places in variants.items():
-        fips, dual = variant.split()
-        texts = collections.Counter(places.values())
-        parts = []
-        for text, _ in texts.most_common():
-            where = sorted(w for w, t in places.items() if t == text)
-            names = ', '.join(quoted(w) for w in where)
-            of = 'client.region' if all(re.search('[0-9]$', w) for w in where) else 'client.partition'
-            call = quoted(text.replace('{0}', '{}').replace('{1}', '{}'))
-            values = [v for mark, v in (('{0}', 'client.region'), ('{1}', 'client.dns_suffix')) if mark in text]
-            call += f' | format({", ".join(values)})' if values else ''
-            parts.append((f'{of} in [{names}]', f'({call})'))
-        for condition, call in parts:
-            out = f"({call} if client.fips == '{fips}' and client.dual == '{dual}' and {condition} else {out})"
-    return '{{ %s }}' % out
-
-
-def global_preset(service, urls):
-    """One host and one region in each partition; {} for its suffix where it has that of its variant."""
-    hosts, signing = {}, {}
+def one_region(service, urls):
+    """Of a service with one endpoint in each partition: (table of hosts, {partition: region it is signed for})."""
+    hosts, signing = collections.defaultdict(dict), {}
     for partition, p in OLD.items():
         entry = p['services'].get(service.host, {})
         end = entry.get('endpoints', {}).get(entry.get('partitionEndpoint'))
         if end:
-            hosts['usual single', partition] = 'https://' + end['hostname']
             signing[partition] = end['credentialScope']['region']
+            hosts['usual single', partition][signing[partition]] = 'https://' + end['hostname']
     if 'aws' not in signing:                    # one region's endpoint serves all
-        region = service.overlay['global'] if isinstance(service.overlay['global'], str) else 'us-east-1'
-        signing['aws'] = region
-        hosts['usual single', 'aws'] = f'https://{service.host}.{region}.amazonaws.com'
+        signing['aws'] = service.overlay['global'] if isinstance(service.overlay['global'], str) else 'us-east-1'
+        hosts['usual single', 'aws'][signing['aws']] = f'https://{service.host}.{signing["aws"]}.amazonaws.com'
     first = {p['id']: p['outputs']['implicitGlobalRegion'] for p in PARTITIONS['partitions']}
     for (variant, partition), of in urls.items():
-        if partition not in signing:
-            continue
-        url = of.get(signing[partition]) or of.get(first[partition])
-        if url:
-            hosts[variant, partition] = url
-    by = collections.defaultdict(dict)
-    for (variant, partition), url in hosts.items():
-        by[variant][partition] = url
-    expressions = {}
-    for variant, of in by.items():
-        common = of.get('aws') or next(iter(of.values()))
-        expressions[variant] = case('client.partition', {k: v for k, v in of.items() if v != common}, quoted(common)) \
-            if any(v != common for v in of.values()) else quoted(common)
-    text = expressions['usual single']
-    for variant, e in expressions.items():
-        if variant != 'usual single' and e != expressions['usual single']:
-            fips, dual = variant.split()
-            text = f"(({e}) if client.fips == '{fips}' and client.dual == '{dual}' else ({text}))"
-    others = {k: v for k, v in signing.items() if v != signing['aws']}
-    region = case('client.partition', others, quoted(signing['aws'])) if others else quoted(signing['aws'])
-    return {'url': '{{ %s }}' % text, 'region': '{{ config.custom_endpoint_signing_region or (%s) }}' % region}
+        region = signing.get(partition)
+        if region and (of.get(region) or of.get(first[partition])):
+            hosts[variant, partition] = {region: of.get(region) or of[first[partition]]}
+    return hosts, signing
+
+
+class Places:
+    """Where a service is: what the presets say, and URLs of requests that go to a region of their own."""
+
+    def __init__(self, service):
+        o = service.overlay
+        try:
+            urls = resolve(o['model'])
+        except BotoCoreError:
+            urls = {}
+        self.common = {'service': service.signing, 'id': service.model.metadata.get('serviceId', service.signing).lower()}
+        self.plain, self.host, self.region = usual(service.host), service.host, 'client.region'
+        if o.get('global'):
+            urls, signing = one_region(service, urls)
+            others = {k: v for k, v in signing.items() if v != signing['aws']}
+            self.region = case('client.partition', others, quoted(signing['aws'])) if others else quoted(signing['aws'])
+            # A variant's host may be in another region, for which it is signed then.
+            for (variant, partition), of in urls.items():
+                r = next((r for r in next(iter(of.values())).split('.') if (partition, r) in {(p, r) for p, r, _ in regions()}), None)
+                if r and partition in signing and r != signing[partition]:
+                    fips, dual = variant.split()
+                    self.region = f"{quoted(r)} if client.fips == '{fips}' and client.dual == '{dual}' and client.partition == " \
+                        f"'{partition}' else ({self.region})"
+            first = next(iter(urls['usual single', 'aws'].items()))
+            plain = pattern(first[1], 'usual single', 'aws', first[0])
+            self.hosts = table(urls, {v: plain for v in VARIANTS.values()})
+        else:
+            away = absent(service)
+            if away:
+                self.common['absent'] = ', '.join(quoted(r) for r in away)
+            self.hosts = table(urls, self.plain)
+        self.at = self.region if o.get('global') else o.get('in_region')      # where all of its requests go
+
+    def url(self, region=None, before=None):
+        region = region or self.at or self.region
+        region = region if re.fullmatch(r"[\w.]+|'[\w-]+'", region) else f'({region})'
+        return '{{ %s }}' % expression(self.hosts, region, before)
+
+    @staticmethod
+    def auth_region(region):
+        return '{{ config.custom_endpoint_signing_region or %s }}' % (region if re.fullmatch(r"[\w.]+|'[\w-]+'", region) else f'({region})')
+
+    def presets(self):
+        """`use` of a service file."""
+        if self.at:
+            return {'global': {'url': self.url(), 'region': self.auth_region(self.at), **self.common}}
+        if self.hosts == self.plain:
+            return {'regional': {'host': self.host, **self.common}}
+        return {'regional-by-rule': {'url': self.url(), **self.common}}
 
 
 def absent(service):
@@ -179,24 +215,6 @@ def absent(service):
         if entry and entry.get('endpoints') and not entry.get('partitionEndpoint'):
             out += sorted(set(p['regions']) - set(entry['endpoints']))
     return out
-
-
-def presets(service):
-    """`use` of a service file: where the service is."""
-    o = service.overlay
-    service_id = service.model.metadata.get('serviceId', service.signing).lower()
-    common = {'service': service.signing, 'id': service_id}
-    try:
-        urls = resolve(o['model'])
-    except BotoCoreError:
-        urls = {}
-    if o.get('global'):
-        return {'global': {**global_preset(service, urls), **common}}
-    text = host_expression(service, regional(service, urls))
-    away = absent(service)
-    if away:
-        common['absent'] = ', '.join(quoted(r) for r in away)
-    return {'regional-by-rule': {'url': text, **common}} if text else {'regional': {'host': service.host, **common}}
 
 
 def write(path):

@@ -89,7 +89,7 @@ def plain_name(member):
 # ---- models ----------------------------------------------------------------
 class Service:
     def __init__(self, loader, overlay):
-        self.overlay = overlay
+        self.loader, self.overlay = loader, overlay
         self.model = ServiceModel(loader.load_service_model(overlay['model'], 'service-2'), overlay['model'])
         self.pages = {}
         try:
@@ -106,6 +106,13 @@ class Service:
         self.inputs = {}     # the same of those that options use
         self.done = set()
         self.same = {}
+        self.where = None
+
+    @property
+    def places(self):
+        if self.where is None:
+            self.where = endpoints.Places(self)
+        return self.where
 
     def wire(self, shape, name):
         """The name of a structure's member in an answer."""
@@ -504,7 +511,7 @@ class Table:
         if 'job' in o:
             out['job'] = self.job(o['job'])
         params = {**self.given(o.get('params')), **params}
-        out['request'] = s.request(op, params, self.placed(o))
+        out['request'] = s.request(op, params, self.placed(o, op, params))
         options = s.options(op, params, out['request'], o.get('cursor'))
         out['rows'] = '.' if o['rows'] == '/' else rows
         if 'csv' in o:                                    # base64 in one member, a CSV file in that
@@ -580,13 +587,18 @@ class Table:
             return '{{ record.%s }}' % self.s.member_path(self.list_shape, value[5:])[0]
         return value
 
-    def placed(self, o):
-        """What the overlay says of a request, and the region that it goes to where that is another than the client's."""
-        more, region = dict(o.get('request') or {}), o.get('in_region')
+    def placed(self, o, op, params):
+        """What the overlay says of a request, and where it goes, where that is not where the service's others go."""
+        more, region, places = dict(o.get('request') or {}), o.get('in_region'), self.s.places
+        before = (op.endpoint or {}).get('hostPrefix')
+        if before:                         # 'api.', '{AccountId}.'
+            told = re.findall(r'\{(\w+)\}', before)
+            value = re.fullmatch(r'\{\{ (.*) \}\}', params[told[0]])[1] if told else None
+            before = re.sub(r'\{\w+\}', '{}', before), value
+        if region or before:
+            more['url'] = places.url(region, before)
         if region:
-            host = o.get('host') or self.s.host
-            more['url'] = "{{ config.custom_endpoint_url or ('https://%s.{}.{}' | format(%s, client.dns_suffix)) }}" % (host, region)
-            more['auth'] = {'region': '{{ config.custom_endpoint_signing_region or (%s) }}' % region}
+            more['auth'] = {'region': places.auth_region(region)}
         return more
 
     def errors(self, o):
@@ -598,7 +610,8 @@ class Table:
         """What is asked for each record, until no new one comes."""
         op = self.operation(o['operation'])
         page, params = self.s.page(op, o)
-        out = {'request': self.s.request(op, {**self.given(o.get('params')), **params}, self.placed(o)), 'rows': self.s.walk(op, o['rows'])[0]}
+        params = {**self.given(o.get('params')), **params}
+        out = {'request': self.s.request(op, params, self.placed(o, op, params)), 'rows': self.s.walk(op, o['rows'])[0]}
         if page:
             out['page'] = page
         return out
@@ -675,14 +688,19 @@ class Table:
 
     def call(self, name, c):
         if 'raw' in c:                     # another service's: as it stands
-            made = {k: v for k, v in c.items() if k != 'raw'}
-            return {**made, 'request': {'operation': c['raw'].partition(':')[2], **c['request']}}
+            made = {k: v for k, v in c.items() if k not in ('raw', 'global')}
+            model, _, name = c['raw'].partition(':')
+            other = endpoints.Places(Service(self.s.loader, {'model': model, 'global': c.get('global')}))
+            return {**made, 'request': {'operation': name, **c['request'], 'url': other.url(),
+                                        'auth': {'service': other.common['service'], 'service_id': other.common['id'],
+                                                 'region': other.auth_region(other.region)}}}
         op = self.operation(c['operation'])
         page, params = self.s.page(op, c) if 'rows' in c and not c.get('batch') else (None, {})
         if page:
             page.pop('min_size', None)
-        where = {k: v for k, v in self.o.items() if k in ('in_region', 'host')}
-        call = {'request': self.s.request(op, {**self.given(c.get('params') or {}), **params}, self.placed({**where, **c}))}
+        where = {k: v for k, v in self.o.items() if k == 'in_region'}
+        params = {**self.given(c.get('params') or {}), **params}
+        call = {'request': self.s.request(op, params, self.placed({**where, **c}, op, params))}
         if 'when' in c:
             call['when'] = c['when']
         path, shape = self.s.walk(op, c.get('rows') or c.get('record') or '.')
@@ -880,8 +898,7 @@ class Table:
 
     def fixed_region(self):
         if self.s.overlay.get('global'):
-            region = endpoints.presets(self.s)['global']['region']
-            return '{{ %s }}' % re.fullmatch(r'\{\{ config\.custom_endpoint_signing_region or \((.*)\) \}\}', region)[1]
+            return '{{ %s }}' % self.s.places.region
         return '{{ %s }}' % HOME if self.once() else None
 
     def hole(self, name):
@@ -965,7 +982,7 @@ class Table:
 
 
 # ---- YAML ------------------------------------------------------------------
-PLAIN = re.compile(r'[A-Za-z_./<>$][^\n:#{}\[\],&*!|>\'"%@`]*')
+PLAIN = re.compile(r'[A-Za-z_./<>$][^\n:#{}\[\],&*!|>\'"%@`?]*')
 WORDS = {'true', 'false', 'yes', 'no', 'on', 'off', 'null', '~', '.', 'y', 'n'}
 
 
@@ -1071,7 +1088,7 @@ def service_file(loader, overlay, columns):
     if 'retired' in overlay:
         return retired_file(overlay, columns)
     s = Service(loader, overlay)
-    use = overlay['use'] if 'use' in overlay else endpoints.presets(s)
+    use = s.places.presets()
     args = {}
     if s.protocol in ('ec2', 'query'):
         args = {'version': s.model.metadata['apiVersion']}
@@ -1119,9 +1136,6 @@ def load_columns():
     return out
 
 
-MOST_HOSTS = 15      # what one template can choose between; a few services have a host per region and variant
-
-
 def beyond(loader, seen, every, columns, out):
     """The lists that no overlay names: see beyond.py."""
     from beyond import Beyond
@@ -1131,12 +1145,12 @@ def beyond(loader, seen, every, columns, out):
         first = overlays[0][0] if overlays else {}
         names = [t for _, tables in overlays for t in tables]
         overlay = {'model': model, 'service': first.get('service', model), 'file': f'more-{model}', 'tables': {},
-                   'title': first.get('title', ''), **{k: first[k] for k in ('global', 'protocol', 'use', 'iam', 'defaults', 'page_min') if k in first}}
+                   'title': first.get('title', ''), **{k: first[k] for k in ('global', 'protocol', 'in_region', 'iam', 'defaults', 'page_min') if k in first}}
         try:
             s = Service(loader, overlay)
         except (IndexError, Fault):
             continue                      # speaks none of our protocols
-        if s.protocol not in PROTOCOLS or overlay.get('use') == {} and overlay.get('defaults'):
+        if s.protocol not in PROTOCOLS:
             continue
         words = [t.split('_')[1] for t in names]
         word = max(set(words), key=words.count) if words else re.sub(r'[^a-z0-9]', '', model)
@@ -1144,8 +1158,6 @@ def beyond(loader, seen, every, columns, out):
         end = entry.get('endpoints', {}).get(entry.get('partitionEndpoint'), {})
         if not first and entry.get('isRegionalized') is False and 'credentialScope' in end:
             overlay['global'] = True
-        if str(endpoints.presets(s)).count(' if ') > MOST_HOSTS:
-            continue
         if not overlay['title']:
             meta = s.model.metadata
             overlay['title'] = capital(re.sub(r'^(AWS|Amazon) ', '', meta.get('serviceAbbreviation') or meta['serviceFullName']))

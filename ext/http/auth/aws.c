@@ -118,6 +118,20 @@ static int aws_facts(aws_identity *a, const cq_auth_params *p,
   return CQ_OK;
 }
 
+/* What the configuration says, else the profile: true or false. */
+static int aws_choice(const cq_auth_params *p, const char *name,
+                      const char *profile) {
+  for (size_t i = 0; i < p->n; i++) {
+    const cq_value *v = &p->values[i];
+
+    if (strcmp(p->names[i], name) != 0) continue;
+    if (v->kind == CQ_INT) return v->u.i != 0;
+    if (v->kind == CQ_STR && v->len)
+      return v->len == 4 && cq_str_ieqn(v->u.s, "true", 4);
+  }
+  return cq_aws_truth(profile, 0);
+}
+
 static int aws_open(cq_auths *store, const cq_auth_params *p, cq_identity **out,
                     cq_error *err) {
   aws_identity *a = cq_calloc(1, sizeof *a);
@@ -139,9 +153,11 @@ static int aws_open(cq_auths *store, const cq_auth_params *p, cq_identity **out,
     if (region) a->region = cq_arena_strndup(&a->arena, region, strlen(region));
     rc = region && !a->region
              ? cq_error_nomem(err)
-             : cq_aws_source_get(store, &plan,
-                                 endpoint ? endpoint : plan.sts_endpoint,
-                                 a->region, &a->source, err);
+             : cq_aws_source_get(
+                   store, &plan, endpoint ? endpoint : plan.sts_endpoint,
+                   a->region, aws_choice(p, "use_fips_endpoint", plan.fips),
+                   aws_choice(p, "use_dualstack_endpoint", plan.dual),
+                   &a->source, err);
   }
   if (rc == CQ_OK) rc = aws_facts(a, p, &plan, err);
   cq_aws_plan_clear(&plan);
@@ -224,17 +240,33 @@ static const char *aws_fact(cq_identity *id, const char *name) {
   return NULL;
 }
 
-static const char *const aws_params[] = {
-    "access_key_id",      "secret_access_key",
-    "session_token",      "profile",
-    "role_arn",           "role_session_name",
-    "external_id",        "duration_seconds",
-    "source_role_arn",    "source_role_session_name",
-    "source_external_id", "sts_endpoint",
-    "sts_region",         "endpoint_url"};
+static const char *const aws_params[] = {"access_key_id",
+                                         "secret_access_key",
+                                         "session_token",
+                                         "profile",
+                                         "role_arn",
+                                         "role_session_name",
+                                         "external_id",
+                                         "duration_seconds",
+                                         "source_role_arn",
+                                         "source_role_session_name",
+                                         "source_external_id",
+                                         "sts_endpoint",
+                                         "sts_region",
+                                         "use_fips_endpoint",
+                                         "use_dualstack_endpoint",
+                                         "endpoint_url"};
 static const char *const aws_per_request[] = {"service", "region",
                                               "service_id"};
-const cq_auth_ops cq_auth_aws_sigv4 = {
-    "aws_sigv4", aws_params, 14,        aws_per_request,
-    3,           aws_open,   aws_ready, aws_signer_of,
-    aws_refused, aws_close,  aws_place, aws_fact};
+const cq_auth_ops cq_auth_aws_sigv4 = {"aws_sigv4",
+                                       aws_params,
+                                       sizeof aws_params / sizeof *aws_params,
+                                       aws_per_request,
+                                       3,
+                                       aws_open,
+                                       aws_ready,
+                                       aws_signer_of,
+                                       aws_refused,
+                                       aws_close,
+                                       aws_place,
+                                       aws_fact};

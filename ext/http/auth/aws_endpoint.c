@@ -8,15 +8,21 @@
 /* What is known by a region's or an ARN's beginning alone; the integration
  * has the rest from AWS's endpoint data. */
 static const struct {
-  const char *partition, *prefix, *suffix, *home;
+  const char *partition, *prefix, *suffix, *dual, *home;
 } partitions[] = {
-    {"aws-cn", "cn-", "amazonaws.com.cn", "cn-north-1"},
-    {"aws-us-gov", "us-gov-", "amazonaws.com", "us-gov-west-1"},
-    {"aws-iso", "us-iso-", "c2s.ic.gov", "us-iso-east-1"},
-    {"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "us-isob-east-1"},
-    {"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "eu-isoe-west-1"},
-    {"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "us-isof-south-1"},
-    {"aws-eusc", "eusc-", "amazonaws.eu", "eusc-de-east-1"},
+    {"aws", "", "amazonaws.com", "api.aws", "us-east-1"},
+    {"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn",
+     "cn-north-1"},
+    {"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1"},
+    {"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1"},
+    {"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud",
+     "us-isob-east-1"},
+    {"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk",
+     "eu-isoe-west-1"},
+    {"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov",
+     "us-isof-south-1"},
+    {"aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu",
+     "eusc-de-east-1"},
 };
 enum { NPARTITION = sizeof partitions / sizeof *partitions };
 
@@ -27,18 +33,32 @@ int cq_aws_region_check(const char *region, cq_error *err) {
   return CQ_OK;
 }
 
-const char *cq_aws_suffix(const char *region) {
-  for (int i = 0; i < NPARTITION; i++)
+static int partition_of(const char *region) {
+  for (int i = 1; i < NPARTITION; i++)
     if (strncmp(region, partitions[i].prefix, strlen(partitions[i].prefix)) ==
         0)
-      return partitions[i].suffix;
-  return "amazonaws.com";
+      return i;
+  return 0;
+}
+
+const char *cq_aws_suffix(const char *region) {
+  return partitions[partition_of(region)].suffix;
+}
+
+char *cq_aws_sts_url(const char *region, int fips, int dual) {
+  int i = partition_of(region);
+  /* GovCloud's usual hosts are such already. */
+  int own = fips && strcmp(partitions[i].partition, "aws-us-gov") != 0;
+
+  return cq_mprintf("https://sts%s.%s.%s/",
+                    own || (fips && dual) ? "-fips" : "", region,
+                    dual ? partitions[i].dual : partitions[i].suffix);
 }
 
 const char *cq_aws_home(const char *arn, const char *region) {
   const char *home = "us-east-1", *prefix = NULL;
 
-  for (int i = 0; i < NPARTITION; i++) {
+  for (int i = 1; i < NPARTITION; i++) {
     size_t n = strlen(partitions[i].partition);
 
     if (strncmp(arn, "arn:", 4) != 0 ||

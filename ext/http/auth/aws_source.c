@@ -150,9 +150,9 @@ static void source_close(cq_identity *id) {
 }
 
 static const char *const source_params[] = {
-    "kind", "from", "over", "endpoint", "region", "ca_file", "0",
-    "1",    "2",    "3",    "4",        "5",      "6"};
-enum { SOURCE_ARGS = 6, SOURCE_PARAMS = SOURCE_ARGS + CQ_AWS_ARGS };
+    "kind", "from", "over", "endpoint", "region", "ca_file", "fips", "dual",
+    "0",    "1",    "2",    "3",        "4",      "5",       "6"};
+enum { SOURCE_ARGS = 8, SOURCE_PARAMS = SOURCE_ARGS + CQ_AWS_ARGS };
 
 static int source_open(cq_auths *store, const cq_auth_params *p,
                        cq_identity **out, cq_error *err) {
@@ -172,6 +172,8 @@ static int source_open(cq_auths *store, const cq_auth_params *p,
   s->region = v[4];
   s->login.http = cq_auths_http(store);
   s->login.ca_file = v[5];
+  s->fips = v[6] != NULL;
+  s->dual = v[7] != NULL;
   for (int i = 0; i < CQ_AWS_ARGS; i++) s->step.arg[i] = v[SOURCE_ARGS + i];
   s->how = kinds[s->step.kind];
   if (v[2]) {
@@ -197,8 +199,8 @@ done:
 }
 
 int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
-                      const char *sts_endpoint, const char *region,
-                      cq_identity **out, cq_error *err) {
+                      const char *sts_endpoint, const char *region, int fips,
+                      int dual, cq_identity **out, cq_error *err) {
   cq_identity *id = NULL;
 
   for (int i = 0; i < p->nstep; i++) {
@@ -214,6 +216,8 @@ int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
     v[3] = sts ? sts_endpoint : NULL;
     v[4] = sts ? region : NULL;
     v[5] = p->ca_file;
+    v[6] = sts && fips ? "1" : NULL;
+    v[7] = sts && dual ? "1" : NULL;
     memcpy(v + SOURCE_ARGS, step->arg, sizeof step->arg);
     for (int k = 0; k < SOURCE_PARAMS; k++)
       values[k] = v[k] ? cq_value_text(v[k]) : cq_value_null();

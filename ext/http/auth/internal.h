@@ -114,6 +114,8 @@ const char *cq_aws_place(const cq_aws_places *p, const char *service);
 int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile);
 /* The domain of a region's partition. */
 const char *cq_aws_suffix(const char *region);
+/* Where STS is asked; to be freed.  NULL = no memory. */
+char *cq_aws_sts_url(const char *region, int fips, int dual);
 /* The region, if it is of the ARN's partition, else that partition's first. */
 const char *cq_aws_home(const char *arn, const char *region);
 
@@ -194,6 +196,7 @@ struct cq_aws_source {
   cq_identity *over; /* ROLE: whose keys assume it */
   cq_arena arena;
   const char *endpoint, *region; /* of STS */
+  int fips, dual;                /* which of its hosts */
   const char *profile;
   cq_aws_keys keys;      /* access NULL = none */
   int64_t got_us;        /* when keys were fetched */
@@ -208,8 +211,8 @@ struct cq_aws_source {
 extern const cq_auth_ops cq_auth_aws_source;
 /* The source of the plan's last step; those before come with it. */
 int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
-                      const char *sts_endpoint, const char *region,
-                      cq_identity **out, cq_error *err);
+                      const char *sts_endpoint, const char *region, int fips,
+                      int dual, cq_identity **out, cq_error *err);
 const cq_aws_keys *cq_aws_source_keys(const cq_identity *id);
 extern const cq_aws_source_ops cq_aws_by_role, cq_aws_by_web, cq_aws_by_process,
     cq_aws_by_sso, cq_aws_by_container, cq_aws_by_imds;
