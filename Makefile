@@ -313,12 +313,13 @@ $(BUILD)/bench/empty.so: bench/empty.c
 #: make soak       sync and query for SOAK (300) seconds: nothing may grow; and
 #:                 200,000 random statements on each SQLite (CQ_STATEMENTS, CQ_SEED);
 #:                 1,200 killed syncs (CQ_KILLS) and CQ_FAULTS (50, or all) of each kind of
-#:                 failing disk and memory; and each fuzz target RUNS (10000000) times: hours
+#:                 failing disk and memory; 100 killed syncs into each store, and 1 GB of
+#:                 rows; and each fuzz target RUNS (10000000) times: hours
 soak:
 	tools/deps.sh build check fuzz
 	$(MAKE) soak-run
 	$(MAKE) fuzz-run RUNS=$(or $(RUNS),10000000) SECONDS=0
-soak-run: all tests $(VENV)/.done
+soak-run: all tests $(VENV)/.done $(CHDB)/.done $(STORES)/.done
 	tests/soak.py --build $(BUILD) --seconds $(or $(SOAK),300)
 	for d in sqlite3 apsw; do \
 	  $(VENV)/bin/python tests/sql/differential.py --build $(BUILD) --driver $$d \
@@ -326,6 +327,9 @@ soak-run: all tests $(VENV)/.done
 	done
 	CQ_FAULTS=$(or $(CQ_FAULTS),50) CQ_KILLS=$(or $(CQ_KILLS),1200) tests/run --build $(BUILD) --venv $(VENV) \
 	  fault/072 fault/080 fault/090 sync/380 unit/test_faults
+	CQ_KILLS=100 CQ_PARTS=killed tests/run --build $(BUILD) --venv $(VENV) \
+	  dest/500 dest/510 dest/520 dest/530 dest/540 dest/550
+	CQ_FLOOD=340 tests/run --build $(BUILD) --venv $(VENV) dest/595
 
 #: make docs       write docs/tables/ from the definitions
 docs: all

@@ -14,8 +14,9 @@
 #include "dest/clickhouse/internal.h"
 
 enum {
-  GATHERED = 16 << 20, /* over all tables */
-  BATCH = 64 << 20     /* one row may be large */
+  GATHERED = 10 << 20, /* over all tables */
+  BATCH = 64 << 20,    /* one row may be large */
+  KEPT = 64 << 10      /* of a table whose batch was sent */
 };
 
 /* ---- tables ---------------------------------------------------------------------- */
@@ -112,18 +113,35 @@ static int rows_there(ch *d, const ch_table *x, int64_t *out, cq_error *err) {
   return rc;
 }
 
-/* What it has gathered counts, as it is now. */
-static void weigh(ch *d, ch_table *x) {
-  size_t now = x->body.len - x->head + (x->rows_of ? x->rows_of->kept : 0);
+/* Bytes that are to be sent. */
+static int64_t batch_bytes(const ch_table *x) {
+  return (int64_t)(x->body.len - x->head + (x->rows_of ? x->rows_of->kept : 0));
+}
 
+/* What it takes counts, as it is now. */
+static void weigh(ch *d, ch_table *x) {
+  size_t now = batch_bytes(x) ? x->body.cap : 0;
+
+  if (x->rows_of) now += x->rows_of->kept;
   d->gathered += now - x->weight;
   x->weight = now;
 }
 
+/* Many tables may be under way: none keeps a batch's memory for its next. */
 static void batch_reset(ch *d, ch_table *x) {
   ch_parquet_drop(x);
   x->body.len = x->head;
   x->body.data[x->head] = 0;
+  if (x->body.cap > KEPT) {
+    cq_buf head;
+
+    cq_buf_init(&head, x->body.max);
+    cq_buf_add(&head, x->body.data, x->head);
+    if (head.rc == CQ_OK) {
+      cq_buf_clear(&x->body);
+      x->body = head;
+    }
+  }
   weigh(d, x);
   x->rows = 0;
   x->npiece = 0;
@@ -377,8 +395,7 @@ static int make_room(ch *d, cq_error *err) {
 }
 
 static int is_full(const ch *d, const ch_table *x) {
-  return x->rows >= d->o->gather.rows ||
-         (int64_t)x->weight >= d->o->gather.bytes;
+  return x->rows >= d->o->gather.rows || batch_bytes(x) >= d->o->gather.bytes;
 }
 
 /* A file cannot be cut: rows of a unit that fails are sent, and removed. */

@@ -102,7 +102,8 @@ static int send_part(s3_object *o, cq_error *err) {
 
   if (rc == CQ_OK)
     rc = cq_s3_upload_part(o->up, o->part.data, o->part.len, err);
-  if (rc == CQ_OK) cq_buf_reset(&o->part);
+  /* Many may be under way: none keeps a part's memory between two. */
+  if (rc == CQ_OK) cq_buf_clear(&o->part);
   return plain_code(rc, err);
 }
 
@@ -124,7 +125,7 @@ static int object_write(cq_object *base, const void *p, size_t n,
     from += some;
     n -= some;
   }
-  base->held = o->part.len;
+  base->held = o->part.cap;
   return rc;
 }
 
