@@ -290,7 +290,7 @@ void obj_run_free(obj_dest *d, obj_run *run);
 int obj_run_say(obj_run *run, const char *status, const char *message);
 /* Ends what is open without keeping it: units that are under way, files. */
 void obj_abandon(obj_dest *d, obj_run *run);
-json_t *obj_columns(const cq_dest_table *t);
+
 void obj_unit_drop_packs(obj_dest *d, obj_unit *x);
 void obj_unit_free(obj_dest *d, obj_table *t, obj_unit *x);
 void obj_units_free(obj_dest *d, obj_table *t);

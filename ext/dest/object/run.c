@@ -39,7 +39,7 @@ void obj_abandon(obj_dest *d, obj_run *run) {
 
 /* ---- tables ------------------------------------------------------------------ */
 
-json_t *obj_columns(const cq_dest_table *t) {
+static json_t *columns_of(const cq_dest_table *t) {
   json_t *out = json_array();
 
   for (int i = 0; i < cq_dest_width(t) && out; i++)
@@ -176,7 +176,7 @@ obj_table *obj_table_of(obj_dest *d, const cq_dest_run *r, cq_dest_table *t) {
   run = obj_run_of(d, r);
   x = run ? obj_table_new(run, t->def->name) : NULL;
   if (!x) return NULL;
-  if (!x->columns) x->columns = obj_columns(t);
+  if (!x->columns) x->columns = columns_of(t);
   if (!x->columns) return NULL;
   x->t = t;
   x->incremental = t->incremental;
