@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS {s}.raw_cq_units {c} (
 ;
 CREATE VIEW IF NOT EXISTS {s}.cq_syncs {c} AS SELECT
   sync_group_id, source_name, integration, destination_name, write_mode, sync_group, kind,
-  if(unsettled = 1 AND status IN ('success', 'partial'), 'running', status) AS status,
+  if(unsettled IN (1, 3) AND status IN ('success', 'partial'), 'running', status) AS status,
   sync_time, tables, units, units_done, rows, errors, requests, retries, throttled_ms, bytes,
   started, updated, finished, message, owner, unsettled
 FROM (SELECT * FROM {s}.raw_cq_syncs FINAL) WHERE gone = 0

@@ -120,6 +120,7 @@ static int remove_all_rows(ch *d, int64_t group, const char *source,
 /* Nothing of it is published any more by itself. */
 static int take(ch *d, int64_t group, const char *source, cq_error *err) {
   char *ids = ch_insert_ids(group, source);
+  cq_error why = {0, ""};
   int rc =
       ids ? ch_exec(
                 d, err,
@@ -136,7 +137,14 @@ static int take(ch *d, int64_t group, const char *source, cq_error *err) {
                 (long long)group, source, CH_OPEN)
           : cq_error_nomem(err);
 
-  if (rc == CQ_OK) rc = ch_insert_wait(d, ids, err);
+  if (rc == CQ_OK && ch_insert_wait(d, ids, &why)) {
+    /* Who may not look at processes goes on: what is left of the run's
+     * statements finds that it is taken, or adds rows that nothing points at. */
+    if (why.code != CQ_READONLY) {
+      rc = why.code;
+      *err = why;
+    }
+  }
   cq_free(ids);
   return rc;
 }
