@@ -282,10 +282,10 @@ bench:
 bench-instructions:
 	tools/deps.sh build bench
 	$(MAKE) bench-run BENCH="--instructions $(BENCH)"
-bench-run: all $(FLOORS) $(addprefix $(BUILD)/bench/,load first took empty.so names/cq.so) $(VENV)/.done $(STORES)/.done
+bench-run: all $(FLOORS) $(addprefix $(BUILD)/bench/,load first took cloud empty.so names/cq.so) $(VENV)/.done $(STORES)/.done
 	$(VENV)/bin/python bench/run.py --build $(BUILD) --venv $(VENV) --stores $(STORES) $(BENCH)
 BENCH_CFLAGS = -D_DEFAULT_SOURCE $(CFLAGS) -Wall -Wextra $(if $(WERROR),-Werror)
-$(addprefix $(BUILD)/bench/,load first took): $(BUILD)/bench/%: bench/%.c
+$(addprefix $(BUILD)/bench/,load first took cloud): $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(BENCH_CFLAGS) -o $@ $< $$(pkg-config --cflags --libs libcurl sqlite3)
 $(BUILD)/bench/%.o: bench/%.c bench/floor.h

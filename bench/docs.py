@@ -83,6 +83,22 @@ def stores(found):
     return STORES + '\n' + table(report.STORES, [report.stores_row(s) for s in found['stores']])
 
 
+ACCOUNTS = '''An organization of {accounts:,} AWS accounts, {regions} regions, {tables} tables: {units:,} units, by a server that costs little
+(`bench/cloud.c`). Each table is one request for each account and region; two regions of {regions} have two rows of ten of the tables, all
+else is empty. The accounts are listed and each one's role is assumed, as for `org`.
+```
+make bench BENCH="--case accounts"          # 200 accounts, 10 tables
+make bench BENCH="--case accounts --full"   # 2,000 accounts, 100 tables
+```
+'''
+
+
+def organization(found):
+    f = found['accounts']
+    return ACCOUNTS.format(**{k: f[k] for k in ('accounts', 'regions', 'tables', 'units')}) + '\n' + \
+        table(['', '', 'budget', 'holds'], [list(row) for row in report.accounts_rows(f)])
+
+
 def write(path, found):
     """Replaces or appends the sections whose figures were found."""
     text = path.read_text(encoding='utf-8')
@@ -95,6 +111,8 @@ def write(path, found):
         sections.append(('Destinations', stores))
     if 'names' in found:
         sections.append(('Many tables', names))
+    if 'accounts' in found:
+        sections.append(('Many accounts', organization))
     for heading, make in sections:
         body = f'## {heading}\n{make(found).rstrip()}\n'
         text, n = re.subn(rf'^## {heading}\n(?:(?!## ).*\n)*', lambda m: body + '\n', text, flags=re.M)

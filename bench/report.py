@@ -6,6 +6,7 @@ from pathlib import Path
 
 LOAD_BUDGET = FIRST_BUDGET = 5  # ms more than an empty extension, than the first page
 PEAK_BUDGET = 64                # MiB
+PLAN_BUDGET = 10                # s, an organization's
 USE_BUDGET = 20                 # ms, the first use of a table
 SIZE_BUDGET = 8                 # MB, cq.so
 
@@ -60,6 +61,29 @@ def names_rows(s):
         peak = s[key]['peak'] / 2 ** 20
         rows.append((what, f'{s[key]["cpu"]:.2f} s CPU, {peak:.0f} MiB', f'{PEAK_BUDGET} MiB', holds(peak, PEAK_BUDGET)))
     return rows
+
+
+def accounts_rows(s):
+    """What an organization costs, as rows of a table: what, figure, budget, whether it holds."""
+    needed = s['needed']
+    rows = [(f'`cq_plan` of {s["accounts"]:,} named accounts', f'{s["plan"]["cpu"]:.2f} s CPU, {s["plan"]["peak"] / 2 ** 20:.0f} MiB',
+             f'{PEAK_BUDGET} MiB', holds(s['plan']['peak'] / 2 ** 20, PEAK_BUDGET)),
+            ('until the first table is asked: accounts listed, roles assumed, units counted', f'{s["sync"]["first"]:.1f} s',
+             f'{PLAN_BUDGET} s', holds(s['sync']['first'], PLAN_BUDGET))]
+    for key, what in (('sync', 'append'), ('overwrite', 'overwrite-delete-stale')):
+        took, peak = s[key], s[key]['peak'] / 2 ** 20
+        asked = took['list'] + took['assume'] + took['identity'] + took['tables']
+        rows.append((f'a first sync, {what}', f'{took["cpu"]:.1f} s CPU, {took["cpu"] / s["units"] * 1e6:.0f} us/unit, {peak:.0f} MiB',
+                     f'{PEAK_BUDGET} MiB', holds(peak, PEAK_BUDGET)))
+        rows.append(('its requests', f'{asked:,}', f'{needed:,}', holds(asked, needed)))
+    r = s['resume']
+    rows.append((f'killed after {r["before"]:,} units, the resumed run asks for the rest: of the others again', f'{r["twice"]:,}', '', ''))
+    return rows
+
+
+def accounts_text(s):
+    return (f'accounts: {s["accounts"]:,} accounts x {s["regions"]} regions x {s["tables"]} tables of AWS: {s["units"]:,} units\n' +
+            ''.join(f'  {w}\n{"":52}{f:>34}{b:>12} {h}\n' for w, f, b, h in accounts_rows(s)))
 
 
 def names_text(s):

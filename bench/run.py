@@ -12,8 +12,10 @@ the kernel's; they do not depend on what else the machine does.
 
 cases.py lists cases and programs, report.py prints, docs.py writes
 docs/performance.md. The case "start" is what .load takes, and the first row;
-"names" is cq with 3,000 tables more (names.py); "into-postgresql" and its like
-are syncs into other stores, beside their own bulk loaders (stores.py).
+"names" is cq with 3,000 tables more (names.py); "accounts" an organization of
+AWS accounts, 200 of them, or with --full 2,000 (accounts.py);
+"into-postgresql" and its like are syncs into other stores, beside their own
+bulk loaders (stores.py).
 """
 import argparse
 import json
@@ -26,6 +28,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import accounts
 import cases
 import docs
 import measure
@@ -172,9 +175,10 @@ class Bench:
 
 
 def choose(args):
-    """The cases, whether starting, and many names, are measured, and which stores."""
+    """The cases, and which of the others: starting, many names, many accounts, and which stores."""
     start = not args.instructions and (not args.case or 'start' in args.case)
     many = not args.instructions and (not args.case or 'names' in args.case)
+    org = not args.instructions and (not args.case or 'accounts' in args.case)
     into = [] if args.instructions else [s for name, s in stores.NAMES.items() if not args.case or any(n in name for n in args.case)]
     chosen = [c for c in cases.CASES if any(n in c.name for n in args.case)] if args.case else \
         [c for c in cases.CASES if args.full or not c.full]
@@ -184,14 +188,14 @@ def choose(args):
     if args.instructions:
         chosen = [c for c in chosen if c.instructions]
     unknown = [n for n in args.program if n not in cases.PROGRAMS]
-    if not (chosen or start or many or into) or unknown:
-        sys.exit(f'bench: no such case or program; cases: start names {" ".join([c.name for c in cases.CASES] + list(stores.NAMES))}; '
-                 f'programs: {" ".join(cases.PROGRAMS)}')
-    return chosen, start, many, into
+    if not (chosen or start or many or org or into) or unknown:
+        sys.exit('bench: no such case or program; cases: start names accounts '
+                 f'{" ".join([c.name for c in cases.CASES] + list(stores.NAMES))}; programs: {" ".join(cases.PROGRAMS)}')
+    return chosen, start, many, org, into
 
 
 def measure_all(args):
-    chosen, start, many, into = choose(args)
+    chosen, start, many, org, into = choose(args)
     sizes = [n for n in stores.SIZES if args.rows in (0, n) and (args.full or args.rows or n < 1_000_000)]
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
@@ -205,6 +209,9 @@ def measure_all(args):
         if many:
             found['names'] = bench.names_times()
             print(report.names_text(found['names']), flush=True)
+        if org:
+            found['accounts'] = accounts.measure_case(bench.build, bench.folder, args.full)
+            print(report.accounts_text(found['accounts']), flush=True)
         for case in chosen:
             programs = [cases.PROGRAMS[n] for n in case.programs if not args.program or n in args.program + [case.base]]
             figures = {p.name: {} for p in programs}

@@ -266,11 +266,12 @@ static int filter_same_kinds(cq_source *source, const cq_table *t,
     if (c->source != CQ_FROM_CLIENT || !c->from) continue;
     rc = cq_source_clients(source, t, &clients, &n, err);
     if (rc) return rc;
-    for (size_t k = 0; k < n; k++)
-      for (size_t j = 0; j < clients[k]->n; j++)
-        for (size_t v = 0; v < b->c[i].n; v++)
-          *same &= strcmp(clients[k]->names[j], c->from) != 0 ||
-                   clients[k]->values[j].kind == b->c[i].values[v].kind;
+    for (size_t k = 0; k < n; k++) {
+      const cq_value *of = cq_client_value(clients[k], c->from);
+
+      for (size_t v = 0; of && v < b->c[i].n; v++)
+        *same &= of->kind == b->c[i].values[v].kind;
+    }
   }
   return CQ_OK;
 }

@@ -86,7 +86,8 @@ cq_io *cq_http_io(cq_http *h) {
      * and its sockets are the parent's: all of it is left alone (the memory
      * too, which transfers of the parent still point into). */
     h->io = io_new(h);
-    for (cq_limiter *l = h->limiters; l; l = l->next) l->active = 0;
+    for (size_t i = 0; i < h->caplimiter; i++)
+      for (cq_limiter *l = h->limiters[i]; l; l = l->next) l->active = 0;
   }
   return h->io;
 }
@@ -177,13 +178,15 @@ static void io_free(cq_io *io) {
 void cq_http_free(cq_http *h) {
   if (!h) return;
   if (h->io && cq_io_here(h->io)) io_free(h->io);
-  while (h->limiters) {
-    cq_limiter *l = h->limiters;
+  for (size_t i = 0; i < h->caplimiter; i++)
+    while (h->limiters[i]) {
+      cq_limiter *l = h->limiters[i];
 
-    h->limiters = l->next;
-    cq_free(l->key);
-    cq_free(l);
-  }
+      h->limiters[i] = l->next;
+      cq_free(l->key);
+      cq_free(l);
+    }
+  cq_free(h->limiters);
   cq_free((char *)h->o.tls.ca_file);
   cq_free((char *)h->o.tls.client_cert);
   cq_free((char *)h->o.tls.client_key);

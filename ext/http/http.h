@@ -156,10 +156,13 @@ int64_t cq_http_clock_get(cq_http *h);
 int64_t cq_http_clock_off(cq_http *h, const cq_head *answer);
 
 /* ---- limits ------------------------------------------------------------ */
-/* Same key -> same limiter for the connection's life.  rate per second (0 =
- * none), burst, concurrency (0 = 10). */
+/* Same key -> same limiter, as long as somebody refers to it or it has been
+ * slowed.  rate per second (0 = none), burst, concurrency (0 = 10).  *out is
+ * the caller's reference. */
 int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
                     int concurrency, cq_limiter **out, cq_error *err);
+cq_limiter *cq_limiter_ref(cq_limiter *l);
+void cq_limiter_unref(cq_limiter *l);
 /* A throttling answer: halves rate and concurrency, no start before
  * `until_ms` (monotonic; 0 = none); recovers slowly with successes. */
 void cq_limiter_throttled(cq_http *h, cq_limiter *l, int64_t until_ms);

@@ -92,11 +92,13 @@ struct cq_transfer {
 };
 
 struct cq_limiter {
-  cq_limiter *next;
+  cq_limiter *next; /* of the same place */
   char *key;
-  double rate, burst, concurrency;       /* as configured */
-  double now_rate, now_concurrency;      /* [L] as adapted */
-  double tokens;                         /* [L] */
+  int refs;                         /* atomic: who may still count against it */
+  int64_t asked_ms;                 /* caller's: last asked for */
+  double rate, burst, concurrency;  /* as configured */
+  double now_rate, now_concurrency; /* [L] as adapted */
+  double tokens;                    /* [L] */
   int64_t refilled_ms, until_ms, cut_ms; /* [L] */
   int active;                            /* [L] */
 };
@@ -140,7 +142,9 @@ struct cq_http {
   cq_http_options o; /* strings owned */
   int64_t clock_us;  /* atomic: servers' clocks are ahead by so much */
   cq_io *io;
-  cq_limiter *limiters; /* list grows on the caller's thread, [L] */
+  cq_limiter **limiters; /* by hash; changed on the caller's thread, under the
+                            lock where one is freed */
+  size_t nlimiter, caplimiter;
 };
 
 /* http.c: the io of this process (after a fork, a fresh one), or NULL. */

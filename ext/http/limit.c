@@ -8,40 +8,10 @@
 
 enum {
   LIMIT_CONCURRENCY = 10,
-  LIMIT_CUT_MS = 1000 /* answers to one burst count as one: a cut a second */
+  LIMIT_CUT_MS = 1000,   /* answers to one burst count as one: a cut a second */
+  LIMIT_FEW = 1024,      /* so many are kept, used or not */
+  LIMIT_IDLE_MS = 600000 /* what throttling has taught is worth so long */
 };
-
-int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
-                    int concurrency, cq_limiter **out, cq_error *err) {
-  cq_io *io = cq_http_io(h);
-  cq_limiter *l;
-
-  *out = NULL;
-  if (!io) return cq_error_nomem(err);
-  /* The list is changed here only, so reading it needs no lock. */
-  for (l = h->limiters; l; l = l->next)
-    if (strcmp(l->key, key) == 0) {
-      *out = l;
-      return CQ_OK;
-    }
-  l = cq_calloc(1, sizeof *l);
-  if (!l || !(l->key = cq_strdup(key))) {
-    cq_free(l);
-    return cq_error_nomem(err);
-  }
-  l->rate = rate > 0 ? rate : 0;
-  l->burst = burst >= 1 ? burst : (l->rate > 1 ? l->rate : 1);
-  l->concurrency = concurrency > 0 ? concurrency : LIMIT_CONCURRENCY;
-  l->now_rate = l->rate;
-  l->now_concurrency = l->concurrency;
-  l->tokens = l->burst;
-  l->refilled_ms = cq_mono_ms();
-  l->cut_ms = -LIMIT_CUT_MS;
-  l->next = h->limiters;
-  h->limiters = l;
-  *out = l;
-  return CQ_OK;
-}
 
 static void limit_refill(cq_limiter *l, int64_t now) {
   double add;
@@ -50,6 +20,110 @@ static void limit_refill(cq_limiter *l, int64_t now) {
   add = (double)(now - l->refilled_ms) * l->now_rate / 1000.0;
   l->tokens = l->tokens + add > l->burst ? l->burst : l->tokens + add;
   l->refilled_ms = now;
+}
+
+/* With the lock held: is it as new, or has been of no use for long? */
+static int limit_idle(cq_limiter *l, int64_t now) {
+  if (l->active || __atomic_load_n(&l->refs, __ATOMIC_ACQUIRE)) return 0;
+  limit_refill(l, now);
+  if (l->until_ms > now) return 0;
+  if (now - l->asked_ms > LIMIT_IDLE_MS) return 1;
+  return l->now_rate >= l->rate && l->now_concurrency >= l->concurrency &&
+         (l->rate <= 0 || l->tokens >= l->burst);
+}
+
+static cq_limiter **limit_place(const cq_http *h, const char *key) {
+  cq_limiter **at =
+      &h->limiters[cq_hash64(key, strlen(key), 0) & (h->caplimiter - 1)];
+
+  while (*at && strcmp((*at)->key, key) != 0) at = &(*at)->next;
+  return at;
+}
+
+/* Twice the places, for those that are still of use: there is one for each
+ * account, region and service that is asked, a million in large organizations,
+ * of which a few are asked at a time. */
+static int limit_make_room(cq_http *h, cq_io *io) {
+  cq_limiter **old = h->limiters, **made, *all = NULL;
+  size_t n = h->caplimiter, kept = 0, cap = LIMIT_FEW;
+  int64_t now = cq_mono_ms();
+
+  if (h->nlimiter < h->caplimiter) return CQ_OK;
+  pthread_mutex_lock(&io->lock);
+  for (size_t i = 0; i < n; i++)
+    while (old[i]) {
+      cq_limiter *l = old[i];
+
+      old[i] = l->next;
+      if (limit_idle(l, now)) {
+        cq_free(l->key);
+        cq_free(l);
+        continue;
+      }
+      l->next = all;
+      all = l;
+      kept++;
+    }
+  pthread_mutex_unlock(&io->lock);
+  while (cap < 2 * kept) cap *= 2;
+  made = cap == n ? old : cq_calloc(cap, sizeof *made);
+  if (made && made != old) {
+    cq_free(old);
+    h->limiters = made;
+    h->caplimiter = cap;
+  }
+  h->nlimiter = kept;
+  while (all) {
+    cq_limiter *l = all, **at;
+
+    all = l->next;
+    at = &h->limiters[cq_hash64(l->key, strlen(l->key), 0) &
+                      (h->caplimiter - 1)];
+    l->next = *at;
+    *at = l;
+  }
+  return h->limiters ? CQ_OK : CQ_NOMEM;
+}
+
+int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
+                    int concurrency, cq_limiter **out, cq_error *err) {
+  cq_io *io = cq_http_io(h);
+  cq_limiter *l, **at;
+
+  *out = NULL;
+  /* The table is changed here only, so reading it needs no lock. */
+  if (!io || limit_make_room(h, io)) return cq_error_nomem(err);
+  at = limit_place(h, key);
+  l = *at;
+  if (!l) {
+    l = cq_calloc(1, sizeof *l);
+    if (!l || !(l->key = cq_strdup(key))) {
+      cq_free(l);
+      return cq_error_nomem(err);
+    }
+    l->rate = rate > 0 ? rate : 0;
+    l->burst = burst >= 1 ? burst : (l->rate > 1 ? l->rate : 1);
+    l->concurrency = concurrency > 0 ? concurrency : LIMIT_CONCURRENCY;
+    l->now_rate = l->rate;
+    l->now_concurrency = l->concurrency;
+    l->tokens = l->burst;
+    l->refilled_ms = cq_mono_ms();
+    l->cut_ms = -LIMIT_CUT_MS;
+    *at = l;
+    h->nlimiter++;
+  }
+  l->asked_ms = cq_mono_ms();
+  *out = cq_limiter_ref(l);
+  return CQ_OK;
+}
+
+cq_limiter *cq_limiter_ref(cq_limiter *l) {
+  if (l) __atomic_add_fetch(&l->refs, 1, __ATOMIC_ACQ_REL);
+  return l;
+}
+
+void cq_limiter_unref(cq_limiter *l) {
+  if (l) __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL);
 }
 
 int cq_limiters_pass(cq_transfer *t, int64_t now, int64_t *when,

@@ -66,6 +66,7 @@ void cq_transfer_forget(cq_io *io, cq_transfer *t) {
 }
 
 static void transfer_destroy(cq_transfer *t) {
+  for (int i = 0; i < t->nlimiter; i++) cq_limiter_unref(t->limiters[i]);
   cq_signer_unref(t->signer);
   cq_buf_clear(&t->head);
   cq_free_secret(t->url); /* keys travel in queries, headers and bodies */
@@ -179,7 +180,8 @@ static int transfer_copy(cq_transfer *t, const cq_http_request *r,
     if (*p < 'A' || *p > 'Z')
       return cq_error_set(err, CQ_MISUSE, "request: bad method: %.20s",
                           t->method);
-  memcpy(t->limiters, r->limiters, sizeof t->limiters);
+  for (int i = 0; i < r->nlimiter; i++)
+    t->limiters[i] = cq_limiter_ref(r->limiters[i]);
   t->nlimiter = r->nlimiter;
   t->allow_file = r->allow_file;
   t->follow = r->follow;

@@ -14,17 +14,16 @@ int cq_growing_add(cq_growing *g, cq_client *c, cq_error *err) {
 
 cq_client *cq_client_extend(cq_arena *a, const cq_client *base, size_t more) {
   cq_client *c = cq_arena_alloc(a, sizeof *c);
-  const char **names = cq_arena_alloc(a, (base->n + more + 1) * sizeof *names);
-  cq_value *values = cq_arena_alloc(a, (base->n + more + 1) * sizeof *values);
+  const char **names = cq_arena_alloc(a, (more + 1) * sizeof *names);
+  cq_value *values = cq_arena_alloc(a, (more + 1) * sizeof *values);
 
   if (!c || !names || !values) return NULL;
   *c = *base;
-  for (size_t i = 0; i < base->n; i++) {
-    names[i] = base->names[i];
-    values[i] = base->values[i];
-  }
+  c->over = base->n ? base : base->over;
+  c->n = 0;
   c->names = names;
   c->values = values;
+  c->logins = NULL; /* more attributes may make it another's */
   return c;
 }
 
@@ -39,6 +38,32 @@ int cq_client_set(cq_arena *a, cq_client *c, const char *name,
     c->n++;
   }
   return cq_value_copy(a, v, (cq_value *)&c->values[i]);
+}
+
+const cq_value *cq_client_value(const cq_client *c, const char *name) {
+  for (; c; c = c->over)
+    for (size_t i = 0; i < c->n; i++)
+      if (strcmp(c->names[i], name) == 0) return &c->values[i];
+  return NULL;
+}
+
+/* Those below first; what is there again further up is there once. */
+static int client_at(const cq_client *c, size_t *k, const char **name) {
+  if (c->over && client_at(c->over, k, name)) return 1;
+  for (size_t i = 0; i < c->n; i++) {
+    *name = c->names[i];
+    if (cq_client_value(c->over, *name)) continue;
+    if (*k == 0) return 1;
+    --*k;
+  }
+  return 0;
+}
+
+int cq_client_at(const cq_client *c, size_t k, const char **name,
+                 const cq_value **value) {
+  if (!c || !client_at(c, &k, name)) return 0;
+  *value = cq_client_value(c, *name);
+  return 1;
 }
 
 int cq_client_fail(cq_arena *a, cq_client *c, const cq_error *e) {
@@ -135,16 +160,15 @@ int cq_client_name(cq_source *s, unsigned long long dims, cq_client *c,
     const cq_dimension *d = &s->in->dims[k];
     const char *id = d->id ? d->id : d->name;
 
-    for (size_t i = 0; (dims >> k & 1) && i < c->n; i++)
-      if (strcmp(c->names[i], id) == 0 && c->values[i].kind != CQ_NULL) {
-        cq_value v;
+    const cq_value *has = dims >> k & 1 ? cq_client_value(c, id) : NULL;
+    cq_value v;
 
-        if (b.len) cq_buf_byte(&b, ':');
-        if (cq_value_to_text(&s->arena, &c->values[i], &v))
-          b.rc = CQ_NOMEM;
-        else
-          cq_buf_add(&b, v.u.s, v.len);
-      }
+    if (!has || has->kind == CQ_NULL) continue;
+    if (b.len) cq_buf_byte(&b, ':');
+    if (cq_value_to_text(&s->arena, has, &v))
+      b.rc = CQ_NOMEM;
+    else
+      cq_buf_add(&b, v.u.s, v.len);
   }
   if (!b.len) cq_buf_str(&b, s->in->name);
   c->id = b.rc ? NULL : cq_arena_strndup(&s->arena, b.data, b.len);

@@ -167,17 +167,15 @@ static int step_keep(step *st, cq_client *c, const json_t *patterns, int *keep,
   if (patterns) {
     const char *id = st->dim->id ? st->dim->id : st->dim->name;
 
-    *keep = 0;
-    for (size_t i = 0; i < c->n; i++) {
-      char text[256];
-      size_t k;
-      json_t *p;
+    const cq_value *v = cq_client_value(c, id);
+    char text[256];
+    size_t k;
+    json_t *p;
 
-      if (strcmp(c->names[i], id) != 0 || c->values[i].kind != CQ_STR ||
-          c->values[i].len >= sizeof text)
-        continue;
-      memcpy(text, c->values[i].u.s, c->values[i].len);
-      text[c->values[i].len] = 0;
+    *keep = 0;
+    if (v && v->kind == CQ_STR && v->len < sizeof text) {
+      memcpy(text, v->u.s, v->len);
+      text[v->len] = 0;
       json_array_foreach((json_t *)patterns, k, p) {
         if (!json_is_string(p) || !cq_glob(json_string_value(p), text))
           continue;
@@ -261,7 +259,7 @@ static int step_identified(void *user, asking *a, const cq_error *failure,
                            cq_error *err) {
   step *st = user;
   const cq_batch *rows;
-  cq_client *c;
+  cq_client *c, *was;
   int rc;
 
   if (failure)
@@ -278,7 +276,11 @@ static int step_identified(void *user, asking *a, const cq_error *failure,
                ? cq_error_nomem(err)
                : CQ_OK;
   }
-  rc = step_record(st, a->client, cq_batch_row(rows, 0), &c, err);
+  /* It is the same client, over what it was. */
+  was = cq_arena_alloc(&st->source->arena, sizeof *was);
+  if (!was) return cq_error_nomem(err);
+  *was = *a->client;
+  rc = step_record(st, was, cq_batch_row(rows, 0), &c, err);
   if (rc == CQ_OK) *a->client = *c;
   return rc;
 }

@@ -54,18 +54,35 @@ struct cq_fetch {
   int64_t requests, retries, bytes, throttled_ms;
 };
 
-static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
-  const char *scheme;
-  int rc = cq_request_auth(f->def.source->in, f->def.request, s,
-                           &f->built.arena, &scheme, &f->params, err);
-
-  if (rc || !scheme) return rc;
-  /* Per-request parameters must outlive the scope: copy them all. */
+/* Per-request parameters must outlive the scope: they are copied. */
+static int fetch_params(cq_fetch *f, cq_error *err) {
   for (size_t i = 0; i < f->params.n; i++)
     if (cq_value_copy(&f->built.arena, &f->params.values[i],
                       (cq_value *)&f->params.values[i]))
       return cq_error_nomem(err);
-  return cq_auths_get(f->def.env->auths, scheme, &f->params, &f->identity, err);
+  return CQ_OK;
+}
+
+static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
+  const cq_request_def *r = f->def.request;
+  cq_identity **kept = cq_request_logins(f->def.source->in, r, s->client);
+  const char *scheme;
+  int rc;
+
+  if (!kept || !*kept || !cq_request_same_login(r, *kept, NULL)) {
+    rc = cq_request_auth(f->def.source->in, r, s, &f->built.arena, &scheme,
+                         &f->params, err);
+    if (rc || !scheme) return rc;
+    rc = cq_auths_get(f->def.env->auths, scheme, &f->params, &f->identity, err);
+    if (rc) return rc;
+    if (!cq_request_same_login(r, f->identity, &f->params))
+      return fetch_params(f, err);
+    if (kept) *kept = f->identity;
+  } else {
+    f->identity = *kept;
+  }
+  rc = cq_request_own_auth(r, s, &f->built.arena, &f->params, err);
+  return rc ? rc : fetch_params(f, err);
 }
 
 static int fetch_cache_key(cq_fetch *f, cq_error *err) {
@@ -145,6 +162,7 @@ static void fetch_free(cq_fetch *f) {
 
   fetch_unlist(f);
   cq_transfer_free(f->transfer);
+  cq_limiter_unref(f->limits.limiter);
   if (f->held) cq_block_unref(f->held);
   cq_block_unref(f->cached.block);
   cq_free_secret(f->cache_key);

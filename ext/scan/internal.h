@@ -109,6 +109,18 @@ int cq_built_place(cq_built *b, const char *base, cq_error *err);
 int cq_request_auth(const cq_integration *in, const cq_request_def *r,
                     cq_scope *scope, cq_arena *a, const char **scheme,
                     cq_auth_params *out, cq_error *err);
+/* Where the identity of the client's requests that name the same auth is kept,
+ * or NULL. */
+cq_identity **cq_request_logins(const cq_integration *in,
+                                const cq_request_def *r, const cq_client *c);
+/* Does what asks depend on configuration and client alone, and what is asked
+ * for on the request's own `auth`?  `all`: the parameters of both, or NULL
+ * where that identity has passed before. */
+int cq_request_same_login(const cq_request_def *r, const cq_identity *id,
+                          const cq_auth_params *all);
+/* What the request's own `auth` says. */
+int cq_request_own_auth(const cq_request_def *r, cq_scope *scope, cq_arena *a,
+                        cq_auth_params *out, cq_error *err);
 
 /* ---- limits.c ----------------------------------------------------------- */
 typedef struct cq_limits {
@@ -327,7 +339,9 @@ int cq_clients_select(const cq_scan_options *o, cq_arena *own,
  * clear no is a no. */
 int cq_constraint_allows(const cq_constraint *w, const cq_column *c,
                          const cq_value *raw);
-const cq_value *cq_client_value(const cq_client *c, const char *name);
+/* Attribute number k, those of the clients below it first.  Bool. */
+int cq_client_at(const cq_client *c, size_t k, const char **name,
+                 const cq_value **value);
 
 /* ---- parents.c: the parent's rows that lead to requests ------------------ */
 typedef struct cq_parents cq_parents;

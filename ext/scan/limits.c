@@ -32,10 +32,9 @@ static void limits_key(const cq_fetch_def *d, const char *url,
       cq_buf_add(key, host, nhost);
     else if (strcmp(l->scope[i], "operation") == 0)
       cq_buf_str(key, d->request->operation ? d->request->operation : "");
-    for (size_t k = 0; s->client && k < s->client->n; k++)
-      if (strcmp(s->client->names[k], l->scope[i]) == 0 &&
-          s->client->values[k].kind == CQ_STR)
-        cq_buf_add(key, s->client->values[k].u.s, s->client->values[k].len);
+    const cq_value *of = cq_client_value(s->client, l->scope[i]);
+
+    if (of && of->kind == CQ_STR) cq_buf_add(key, of->u.s, of->len);
   }
 }
 

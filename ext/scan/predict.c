@@ -55,6 +55,8 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   const cq_table *t = o->table;
   cq_page_state page;
   cq_scope s;
+  const cq_value *v;
+  const char *name;
   cq_built b;
   int rc;
 
@@ -89,9 +91,8 @@ static int job_hash(const cq_scan_options *o, const cq_job *j, int64_t now_us,
   *h = cq_hash64(b.body ? b.body : "", b.nbody, *h);
   /* Behind one endpoint the client decides what is signed for; before it is
    * identified its id is not known. */
-  for (size_t i = 0; j->client && i < j->client->n; i++)
-    if (j->client->values[i].kind == CQ_STR)
-      *h = cq_hash64(j->client->values[i].u.s, j->client->values[i].len, *h);
+  for (size_t i = 0; cq_client_at(j->client, i, &name, &v); i++)
+    if (v->kind == CQ_STR) *h = cq_hash64(v->u.s, v->len, *h);
   cq_built_clear(&b);
   return CQ_OK;
 }
@@ -361,7 +362,7 @@ static int predict_forms(const cq_scan_options *o, const forms *f,
 }
 
 int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
-  static const cq_client nobody = {"", 0, NULL, NULL, 0, NULL};
+  static const cq_client nobody = {.id = ""};
   const cq_client *const one[] = {&nobody};
   const cq_table *t = o->table, *parent = t->parent.table;
   cq_scan_options self = *o; /* with the clients that can be had */

@@ -37,16 +37,14 @@ static int client_value(const cq_preview *p, const cq_ref *ref, cq_arena *a,
   const cq_value *one = NULL;
   size_t have = 0, same = 0;
 
-  for (size_t i = 0; i < p->nclient; i++)
-    for (size_t k = 0; k < p->clients[i]->n; k++) {
-      const cq_value *v = &p->clients[i]->values[k];
+  for (size_t i = 0; i < p->nclient; i++) {
+    const cq_value *v = cq_client_value(p->clients[i], ref->name);
 
-      if (strcmp(p->clients[i]->names[k], ref->name) != 0) continue;
-      if (v->kind == CQ_NULL) continue;
-      if (!one) one = v;
-      have++;
-      same += (size_t)cq_value_same(one, v);
-    }
+    if (!v || v->kind == CQ_NULL) continue;
+    if (!one) one = v;
+    have++;
+    same += (size_t)cq_value_same(one, v);
+  }
   if (have && have == p->nclient && same == have) {
     *out = *one;
     return CQ_OK;

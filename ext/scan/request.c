@@ -501,6 +501,43 @@ static int auth_params(const cq_auth_def *d, const cq_request_def *r,
   return CQ_OK;
 }
 
+cq_identity **cq_request_logins(const cq_integration *in,
+                                const cq_request_def *r, const cq_client *c) {
+  if (!c || !c->logins) return NULL;
+  if (!r->auth_name) return &c->logins[0];
+  for (int i = 0; i < in->nauth; i++)
+    if (in->auth[i].name && strcmp(in->auth[i].name, r->auth_name) == 0)
+      return &c->logins[i + 1];
+  return NULL;
+}
+
+static int per_request(const cq_identity *id, const char *name) {
+  for (size_t i = 0; i < id->ops->nper; i++)
+    if (strcmp(id->ops->per_request[i], name) == 0) return 1;
+  return 0;
+}
+
+int cq_request_same_login(const cq_request_def *r, const cq_identity *id,
+                          const cq_auth_params *all) {
+  for (size_t i = 0; i < r->nauth; i++)
+    if (!per_request(id, r->auth[i].name)) return 0;
+  for (size_t i = 0; all && i < all->n; i++) {
+    size_t k = 0;
+
+    while (k < r->nauth && strcmp(r->auth[k].name, all->names[i]) != 0) k++;
+    if (k == r->nauth && per_request(id, all->names[i])) return 0;
+  }
+  return 1;
+}
+
+int cq_request_own_auth(const cq_request_def *r, cq_scope *scope, cq_arena *a,
+                        cq_auth_params *out, cq_error *err) {
+  static const cq_auth_def none;
+  int missing;
+
+  return auth_params(&none, r, scope, a, out, &missing, err);
+}
+
 int cq_request_auth(const cq_integration *in, const cq_request_def *r,
                     cq_scope *scope, cq_arena *a, const char **scheme,
                     cq_auth_params *out, cq_error *err) {

@@ -40,13 +40,20 @@ int cq_source_check(cq_source *s, const cq_table *const *t, size_t n,
 /* A client: one value of the multiplex. */
 typedef struct cq_client {
   const char *id; /* _cq_client_id */
+  /* Its attributes: these, and those of `over` that are not among them.
+   * Thousands of clients differ in one or two: see cq_client_value. */
   size_t n;
-  const char *const *names; /* attributes */
+  const char *const *names;
   const cq_value *values;
+  const struct cq_client *over; /* or NULL */
+  /* Whose keys its requests are signed with, as found so far, by the number of
+   * the integration's auth and [0] where a request names none; NULL: not kept. */
+  struct cq_identity **logins;
   /* discovery found that it cannot be used: */
   int failed; /* result code, or 0 */
   const char *error;
 } cq_client;
+const cq_value *cq_client_value(const cq_client *c, const char *name);
 /* The clients that `t` runs over, in order, discovering as needed (waits,
  * polls env->interrupted).  Borrowed from the source.  A client whose
  * discovery failed is listed with `failed` set. */

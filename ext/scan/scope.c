@@ -55,8 +55,9 @@ static int scope_cell(const cq_value *const *rows, size_t n, int slot,
 
 static void scope_attribute(const cq_client *c, const char *name,
                             cq_value *out) {
-  for (size_t i = 0; c && i < c->n; i++)
-    if (strcmp(c->names[i], name) == 0) *out = c->values[i];
+  const cq_value *v = cq_client_value(c, name);
+
+  if (v) *out = *v;
 }
 
 /* where.col: the value of `=` (or the list of IN); where.col.min, .max: the

@@ -38,12 +38,6 @@ int cq_constraint_allows(const cq_constraint *w, const cq_column *c,
   return yes;
 }
 
-const cq_value *cq_client_value(const cq_client *c, const char *name) {
-  for (size_t i = 0; i < c->n; i++)
-    if (strcmp(c->names[i], name) == 0) return &c->values[i];
-  return NULL;
-}
-
 /* `only` as a map: which values of the clients' dimensions a table is for. */
 static int client_only(const cq_table *t, const cq_client *c) {
   const cq_table *top = cq_table_top(t);
@@ -118,29 +112,19 @@ static const cq_constraint *client_lacks(const selecting *e,
 static int client_named(selecting *e, const cq_client *c,
                         const cq_constraint *w, const cq_value *v,
                         const cq_client **out) {
-  cq_client *made = cq_arena_alloc(e->own, sizeof *made);
-  const char **names = cq_arena_alloc(e->own, (c->n + 1) * sizeof *names);
-  cq_value *values = cq_arena_alloc(e->own, (c->n + 1) * sizeof *values);
-  cq_value text;
+  cq_client *made = cq_client_extend(e->own, c, 1);
+  cq_value text, said = *v;
 
-  if (!made || !names || !values || cq_value_to_text(e->own, v, &text))
+  said.whence = CQ_BY_QUERY;
+  if (!made ||
+      cq_client_set(e->own, made, e->t->columns[w->column].from, &said) ||
+      cq_value_to_text(e->own, v, &text))
     return CQ_NOMEM;
-  *made = *c;
-  for (size_t i = 0; i < c->n; i++) {
-    names[i] = c->names[i];
-    values[i] = c->values[i];
-  }
-  names[c->n] = e->t->columns[w->column].from;
-  values[c->n] = *v;
-  values[c->n].whence = CQ_BY_QUERY;
-  made->n = c->n + 1;
-  made->names = names;
-  made->values = values;
   /* A name is shown and stored; the query of a URL may be a credential. */
   if (memchr(text.u.s, ':', text.len) && memchr(text.u.s, '?', text.len))
     text.len =
         (size_t)((const char *)memchr(text.u.s, '?', text.len) - text.u.s);
-  if (c->n == 0)
+  if (c->n == 0 && !c->over)
     made->id = cq_arena_strndup(e->own, text.u.s, text.len);
   else
     made->id =

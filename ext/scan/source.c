@@ -104,8 +104,14 @@ static int source_list(cq_source *s, unsigned long long dims,
   l->dims = dims;
   l->clients = g.v;
   l->n = g.n;
-  for (size_t i = 0; i < l->n; i++)
+  for (size_t i = 0; i < l->n; i++) {
+    size_t bytes = ((size_t)s->in->nauth + 1) * sizeof *l->clients[i]->logins;
+
     if (l->clients[i]->failed) l->again_ms = cq_mono_ms() + FAILED_MS;
+    /* Without memory for it each request looks for itself. */
+    l->clients[i]->logins = cq_arena_alloc(&s->arena, bytes);
+    if (l->clients[i]->logins) memset(l->clients[i]->logins, 0, bytes);
+  }
   l->next = s->lists;
   s->lists = l;
   *out = l;
@@ -217,14 +223,16 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
   cq_buf_byte(json, '[');
   for (size_t i = 0; i < g.n && rc == CQ_OK; i++) {
     const cq_client *c = g.v[i];
+    const cq_value *v;
+    const char *name;
 
     cq_buf_str(json, i ? ",{\"client\":{" : "{\"client\":{");
-    for (size_t k = 0, put = 0; k < c->n; k++) {
-      if (c->values[k].kind != CQ_STR || c->values[k].json) continue;
+    for (size_t k = 0, put = 0; cq_client_at(c, k, &name, &v); k++) {
+      if (v->kind != CQ_STR || v->json) continue;
       if (put++) cq_buf_byte(json, ',');
-      cq_buf_json(json, c->names[k], strlen(c->names[k]));
+      cq_buf_json(json, name, strlen(name));
       cq_buf_byte(json, ':');
-      cq_buf_json(json, c->values[k].u.s, c->values[k].len);
+      cq_buf_json(json, v->u.s, v->len);
     }
     cq_buf_str(json, c->failed ? "},\"ok\":false,\"message\":"
                      : asked   ? "},\"ok\":true,\"message\":"

@@ -691,11 +691,25 @@ static int f_length(ARGS) {
   return CQ_OK;
 }
 
+/* Is the text among the words of a list?  -1: other things are in it, too.
+ * No tree is made: a table's `only` asks so for each account and region. */
+static int list_has(const cq_value *list, const cq_value *text, cq_arena *a) {
+  size_t at = 0;
+  cq_value v;
+  int rc, found = 0;
+
+  while ((rc = cq_json_element(a, list->u.s, list->len, &at, &v)) == CQ_ROW) {
+    if (v.kind != CQ_STR || v.json || list->u.s[at - 1] != '"') return -1;
+    if (v.len == text->len && memcmp(v.u.s, text->u.s, v.len) == 0) found = 1;
+  }
+  return rc == CQ_DONE ? found : -1;
+}
+
 static int f_contains(ARGS) {
   json_t *j, *item;
   size_t i;
   cq_value t;
-  int rc = CQ_OK;
+  int rc = CQ_OK, known;
 
   UNUSED;
   *out = cq_value_int(0);
@@ -703,6 +717,11 @@ static int f_contains(ARGS) {
   if (text_of(a, &args[0], &t, err)) return CQ_NOMEM;
   if (!in->json) {
     *out = cq_value_int(memmem(in->u.s, in->len, t.u.s, t.len) != NULL);
+    return CQ_OK;
+  }
+  known = list_has(in, &t, a);
+  if (known >= 0) {
+    *out = cq_value_int(known);
     return CQ_OK;
   }
   j = as_json(in);

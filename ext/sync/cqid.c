@@ -153,9 +153,9 @@ static int parent_id(cq_ids *o, const cq_value *row, const cq_client *client,
     } else if (o->parts[i].own >= 0) {
       v = row[o->parts[i].own];
     } else {
-      for (size_t k = 0; client && k < client->n; k++)
-        if (strcmp(client->names[k], o->parts[i].client) == 0)
-          v = client->values[k];
+      const cq_value *of = cq_client_value(client, o->parts[i].client);
+
+      if (of) v = *of;
     }
     cq_buf_str(&o->text, c->name);
     cq_value_cqid_text(&o->text, &v, c->type);

@@ -102,9 +102,11 @@ typedef struct cq_plan_table {
   int depth;
   const cq_client *const *clients;
   size_t nclient, at;   /* next client to make a unit of */
-  unsigned char *done;  /* per client: 0, or a cq_unit_end */
-  unsigned char *left;  /* per client: a cq_left */
-  const char **cursors; /* of an incremental one, per client: as published */
+  unsigned char *ends;  /* per client, see cq_plan_end; from its first unit's
+                          making on, and while somebody may ask */
+  const char **cursors; /* of an incremental one that others are below, per
+                           client: as published */
+  int has_children;     /* in the plan: they ask */
   size_t ended;         /* units that are over */
   int listed;           /* clients are known */
   int paid;             /* costs money */
@@ -121,6 +123,8 @@ int cq_plan_select(cq_registry *r, const cq_spec_source *s, cq_plan *out,
                    cq_error *err);
 /* The clients of one table (may ask the source). */
 int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err);
+/* How the unit of a client ended, a cq_unit_end, and what it left. */
+int cq_plan_end(const cq_plan_table *t, size_t client, cq_left *left);
 void cq_plan_clear(cq_plan *p);
 int cq_plan_config(const cq_sync_call *c, const cq_spec_source *s,
                    cq_config **out, cq_error *err);
@@ -222,10 +226,11 @@ typedef struct cq_unit {
   cq_dest_unit *to;    /* parallel to source->dests */
   unsigned char *live; /* this destination still takes rows */
   int64_t rows;
-  int had;      /* rows of it were published before */
-  cq_left left; /* of its parent's rows, not among those that it reads */
-  char *cursor; /* where it began */
-  char *keep;   /* see cq_dest_unit */
+  int had;        /* rows of it were published before */
+  cq_left left;   /* of its parent's rows, not among those that it reads */
+  cq_left leaves; /* the same of its own rows, for those below */
+  char *cursor;   /* where it began */
+  char *keep;     /* see cq_dest_unit */
 } cq_unit;
 int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
                 cq_error *err);

@@ -185,8 +185,10 @@ static int fill(select_state *s, cq_plan *out, cq_error *err) {
   for (int i = 0; i < out->n; i++) {
     out->tables[i].parent = -1;
     for (int k = 0; k < i; k++)
-      if (out->tables[k].table == out->tables[i].table->parent.table)
+      if (out->tables[k].table == out->tables[i].table->parent.table) {
         out->tables[i].parent = k;
+        out->tables[k].has_children = 1;
+      }
   }
   return CQ_OK;
 }
@@ -222,6 +224,27 @@ int cq_plan_select(cq_registry *r, const cq_spec_source *spec, cq_plan *out,
   return rc;
 }
 
+/* Many tables have the same clients, mostly all that there are: a hundred
+ * tables of tens of thousands of clients have one list. */
+static int clients_share(cq_plan *p, cq_plan_table *t,
+                         const cq_client *const *all, size_t nall,
+                         const cq_client *const *kept, cq_error *err) {
+  size_t bytes = t->nclient * sizeof *kept;
+  const cq_client **own;
+
+  t->clients = t->nclient == nall ? all : NULL;
+  for (int i = 0; i < p->n && !t->clients; i++)
+    if (p->tables[i].listed && p->tables[i].nclient == t->nclient &&
+        memcmp(p->tables[i].clients, kept, bytes) == 0)
+      t->clients = p->tables[i].clients;
+  if (t->clients) return CQ_OK;
+  own = cq_arena_alloc(&p->arena, bytes + 1);
+  if (!own) return cq_error_nomem(err);
+  memcpy(own, kept, bytes);
+  t->clients = own;
+  return CQ_OK;
+}
+
 int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   cq_plan_table *t = &p->tables[table];
   const cq_client *const *all;
@@ -230,32 +253,39 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   int rc = cq_source_clients(s, t->table, &all, &n, err), yes;
 
   if (rc) return rc;
-  kept = cq_arena_alloc(&p->arena, (n + 1) * sizeof *kept);
+  kept = cq_calloc(n + 1, sizeof *kept);
   if (!kept) return cq_error_nomem(err);
   t->nclient = 0;
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n && rc == CQ_OK; i++) {
     rc = cq_source_concerns(s, t->table, all[i], NULL, 0, &yes, err);
-    if (rc) return rc;
-    if (yes) kept[t->nclient++] = all[i];
+    if (rc == CQ_OK && yes) kept[t->nclient++] = all[i];
   }
-  t->clients = kept;
-  t->done = cq_arena_alloc(&p->arena, t->nclient + 1);
-  t->left = cq_arena_alloc(&p->arena, t->nclient + 1);
-  if (cq_table_incremental(t->table)) {
+  if (rc == CQ_OK) rc = clients_share(p, t, all, n, kept, err);
+  cq_free(kept);
+  if (rc) {
+    t->nclient = 0;
+    return rc;
+  }
+  if (t->has_children && cq_table_incremental(t->table)) {
     size_t bytes = (t->nclient + 1) * sizeof *t->cursors;
 
     t->cursors = cq_arena_alloc(&p->arena, bytes);
     if (!t->cursors) return cq_error_nomem(err);
     memset(t->cursors, 0, bytes);
   }
-  if (!t->done || !t->left) return cq_error_nomem(err);
-  memset(t->done, 0, t->nclient + 1);
-  memset(t->left, 0, t->nclient + 1);
   t->listed = 1;
   return CQ_OK;
 }
 
+int cq_plan_end(const cq_plan_table *t, size_t client, cq_left *left) {
+  int byte = t->ends ? t->ends[client] : 0;
+
+  if (left) *left = (cq_left)(byte >> 4);
+  return byte & 15;
+}
+
 void cq_plan_clear(cq_plan *p) {
+  for (int i = 0; i < p->n; i++) cq_free(p->tables[i].ends);
   cq_free(p->tables);
   cq_arena_clear(&p->arena);
   memset(p, 0, sizeof *p);

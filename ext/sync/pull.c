@@ -181,9 +181,9 @@ static int unit_denied(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   if (st->denied)
     cq_run_note(r, u->source, NULL, t->table->name, u->client_id, "denied",
                 &why);
-  t->left[u->client] = !named    ? CQ_LEFT_UNKNOWN
-                       : u->keep ? CQ_LEFT_KEPT
-                                 : CQ_LEFT_NOTHING;
+  u->leaves = !named    ? CQ_LEFT_UNKNOWN
+              : u->keep ? CQ_LEFT_KEPT
+                        : CQ_LEFT_NOTHING;
   return CQ_OK;
 }
 

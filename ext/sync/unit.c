@@ -38,7 +38,7 @@ static int all_found(const cq_unit *u) {
   for (size_t i = 0; i < t->nclient; i++) {
     if (t->clients[i]->failed && strcmp(t->clients[i]->id, nameless) == 0)
       return 0;
-    failed += t->done[i] == CQ_END_FAILED;
+    failed += cq_plan_end(t, i, NULL) == CQ_END_FAILED;
   }
   return failed < t->nclient;
 }
@@ -77,7 +77,7 @@ int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
   }
   if (rc) return rc;
   r->rows_open -= u->rows;
-  t->done[u->client] = (unsigned char)how;
+  t->ends[u->client] = (unsigned char)((int)how | (int)u->leaves << 4);
   if (how == CQ_END_DONE) cursor = u->cursor;
   if (t->cursors && cursor) {
     t->cursors[u->client] =
@@ -102,6 +102,10 @@ int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
       if (o->begun && !o->broken) cq_run_put_table(r, u->source, o, dt);
     }
     cq_progress_table(r->progress, r, u->source, u->table);
+    if (!t->has_children) {
+      cq_free(t->ends);
+      t->ends = NULL;
+    }
   }
   return CQ_OK;
 }
@@ -114,14 +118,20 @@ int cq_unit_fail(cq_run *r, cq_unit *u, cq_unit_end how, const char *kind,
 
 int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
                 cq_error *err) {
+  cq_plan_table *t = &s->plan.tables[table];
   cq_unit *u = cq_calloc(1, sizeof *u);
 
   *out = u;
-  if (!u) return cq_error_nomem(err);
+  if (u && !t->ends) t->ends = cq_calloc(t->nclient + 1, 1);
+  if (!u || !t->ends) {
+    cq_free(u);
+    *out = NULL;
+    return cq_error_nomem(err);
+  }
   u->source = s;
   u->table = table;
   u->client = client;
-  u->client_id = s->plan.tables[table].clients[client]->id;
+  u->client_id = t->clients[client]->id;
   u->to = cq_calloc(s->ndest + 1, sizeof *u->to);
   u->live = cq_calloc(s->ndest + 1, 1);
   if (!u->to || !u->live) {
@@ -159,8 +169,7 @@ static int parent_end(const cq_unit *u, cq_left *left) {
   if (!p->listed) return CQ_END_FAILED;
   i = parent_client(u);
   if (i == p->nclient) return CQ_END_FAILED;
-  *left = (cq_left)p->left[i];
-  return p->done[i];
+  return cq_plan_end(p, i, left);
 }
 
 const char *cq_unit_parent_cursor(const cq_unit *u) {

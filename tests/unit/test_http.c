@@ -921,6 +921,28 @@ static void test_limit_waits_until_told(void) {
   cq_http_free(h);
 }
 
+/* An account, a region and a service each: of a million few are in use. */
+static void test_limit_forgets_what_is_idle(void) {
+  cq_http *h = open_http(0);
+  cq_limiter *used, *slowed, *l;
+  char key[32];
+  CHECK_INT(cq_http_limiter(h, "used", 0, 0, 4, &used, NULL), CQ_OK);
+  CHECK_INT(cq_http_limiter(h, "slowed", 0, 0, 4, &slowed, NULL), CQ_OK);
+  cq_limiter_throttled(h, slowed, 0);
+  cq_limiter_unref(slowed);
+  for (int i = 0; i < 20000; i++) {
+    snprintf(key, sizeof key, "idle %d", i);
+    CHECK_INT(cq_http_limiter(h, key, 0, 0, 4, &l, NULL), CQ_OK);
+    cq_limiter_unref(l);
+  }
+  CHECK(h->nlimiter < 4000);
+  CHECK_INT(cq_http_limiter(h, "used", 0, 0, 4, &l, NULL), CQ_OK);
+  CHECK(l == used);
+  CHECK_INT(cq_http_limiter(h, "slowed", 0, 0, 4, &l, NULL), CQ_OK);
+  CHECK(l->now_concurrency == 2);
+  cq_http_free(h);
+}
+
 static void test_limit_reads_waits(void) {
   int64_t now = 1700000000LL * 1000000;
   CHECK_INT(cq_http_after_ms("3", now), 3000);
@@ -1069,6 +1091,7 @@ int main(void) {
   RUN(test_limit_keeps_rate_and_burst);
   RUN(test_limit_slows_down_and_recovers);
   RUN(test_limit_waits_until_told);
+  RUN(test_limit_forgets_what_is_idle);
   RUN(test_limit_reads_waits);
   RUN(test_limit_backs_off_within_bounds);
   RUN(test_url_joins_as_rfc_3986);

@@ -13,8 +13,10 @@ typedef struct store_secret {
 
 struct cq_auths {
   cq_http *http;
-  cq_identity **ids;
+  cq_identity **ids; /* in the order in which they were opened */
   size_t nid, capid;
+  cq_identity **places; /* the same by their keys' hashes, half of it free */
+  size_t capplace;
   store_secret *secrets;
   size_t nsecret, capsecret;
 };
@@ -53,6 +55,7 @@ void cq_auths_free(cq_auths *a) {
   }
   for (size_t i = 0; i < a->nsecret; i++) cq_free_secret(a->secrets[i].text);
   cq_free(a->secrets);
+  cq_free(a->places);
   cq_free(a->ids);
   cq_free(a);
 }
@@ -158,10 +161,35 @@ done:
   return key;
 }
 
+/* Where the identity of that key is, or belongs. */
+static cq_identity **store_place(cq_identity **places, size_t cap,
+                                 const char *key) {
+  size_t at = cq_hash64(key, strlen(key), 0) & (cap - 1);
+
+  while (places[at] && strcmp(places[at]->cache_key, key) != 0)
+    at = (at + 1) & (cap - 1);
+  return &places[at];
+}
+
 cq_identity *cq_auths_find(cq_auths *a, const char *key) {
+  return a->nid ? *store_place(a->places, a->capplace, key) : NULL;
+}
+
+/* Room for one more. */
+static int store_grow(cq_auths *a) {
+  size_t cap = a->capplace ? a->capplace * 2 : 64;
+  cq_identity **made;
+
+  if (cq_grow(&a->ids, &a->capid, a->nid, sizeof *a->ids)) return CQ_NOMEM;
+  if ((a->nid + 1) * 2 <= a->capplace) return CQ_OK;
+  made = cq_calloc(cap, sizeof *made);
+  if (!made) return CQ_NOMEM;
   for (size_t i = 0; i < a->nid; i++)
-    if (strcmp(a->ids[i]->cache_key, key) == 0) return a->ids[i];
-  return NULL;
+    *store_place(made, cap, a->ids[i]->cache_key) = a->ids[i];
+  cq_free(a->places);
+  a->places = made;
+  a->capplace = cap;
+  return CQ_OK;
 }
 
 int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
@@ -185,7 +213,7 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
   }
   rc = ops->open(a, p, &id, err);
   /* Afterwards: what is opened may get others, which are then before it. */
-  if (rc == CQ_OK && cq_grow(&a->ids, &a->capid, a->nid, sizeof *a->ids)) {
+  if (rc == CQ_OK && store_grow(a)) {
     ops->close(id);
     rc = cq_error_nomem(err);
   }
@@ -197,6 +225,7 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
   id->store = a;
   id->cache_key = key;
   a->ids[a->nid++] = id;
+  *store_place(a->places, a->capplace, key) = id;
   *out = id;
   return CQ_OK;
 }
