@@ -405,6 +405,10 @@ int cq_spec_short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
   o->path_text = o->ops->name;
   o->def.name = o->name;
   rc = dest_own(c, s, o, own, err);
+  if (rc && where && where->kind == CQ_N_MAP && !cq_tree_get(where, "kind") &&
+      cq_dest_find(o->name) && cq_dest_find(o->name) != o->ops)
+    cq_error_hint(err, "kind: %s says what it is; without a kind it is SQLite",
+                  o->name);
   if (rc == CQ_OK && o->ops == &cq_dest_sqlite &&
       !(where && where->kind == CQ_N_MAP && cq_tree_get(where, "name")))
     o->name = o->def.name = o->def.path ? o->def.path : o->def.schema;
