@@ -1,42 +1,8 @@
-/* ext/data/batch.c: rows of cells with all that they borrow from, and the
- * page blocks that several batches may share. */
+/* ext/data/batch.c: rows of cells with all that they borrow from. */
 #include "data/data.h"
 
 #include <limits.h>
 #include <string.h>
-
-enum { BLOCK_SLACK = 64 };
-
-/* The slack is zeroed, the room is not: touching each page twice costs as much
- * as copying an answer into it.  Who fills a part sets len and zeroes 64 bytes
- * behind it, which is what lets scanners load 16 bytes at a time. */
-cq_block *cq_block_new(size_t cap) {
-  cq_block *b;
-  if (cap > (size_t)PTRDIFF_MAX / 2) return NULL;
-  b = cq_calloc(1, sizeof(*b));
-  if (!b) return NULL;
-  b->data = cq_malloc(cap + BLOCK_SLACK);
-  if (!b->data) {
-    cq_free(b);
-    return NULL;
-  }
-  memset(b->data, 0, BLOCK_SLACK);
-  memset(b->data + cap, 0, BLOCK_SLACK);
-  b->refs = 1;
-  b->cap = cap;
-  return b;
-}
-
-cq_block *cq_block_ref(cq_block *b) {
-  if (b) b->refs++;
-  return b;
-}
-
-void cq_block_unref(cq_block *b) {
-  if (!b || --b->refs > 0) return;
-  cq_free(b->data);
-  cq_free(b);
-}
 
 cq_batch *cq_batch_new(int ncol) {
   cq_batch *b;
@@ -105,6 +71,6 @@ size_t cq_batch_bytes(const cq_batch *b) {
   size_t i;
   n += (size_t)b->cap * (b->ncol ? (size_t)b->ncol : 1) * sizeof(*b->cells);
   for (i = 0; i < b->nblock; i++)
-    n += sizeof(**b->blocks) + b->blocks[i]->cap + BLOCK_SLACK;
+    n += sizeof(**b->blocks) + b->blocks[i]->cap + CQ_BLOCK_SLACK;
   return n;
 }

@@ -131,12 +131,20 @@ int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out);
 /* ---- row batch ------------------------------------------------------- */
 /* A block of page bytes that cells may borrow from; refcounted so that a
  * batch can outlive its transfer.  Caller's thread only. */
+typedef struct cq_block_pool cq_block_pool;
+enum { CQ_BLOCK_SLACK = 64 }; /* bytes that may be read behind `cap` */
 typedef struct cq_block {
   int refs;
   size_t len, cap;
   char *data; /* cap bytes, at least 64 readable zero bytes behind len */
+  cq_block_pool *pool;
 } cq_block;
 cq_block *cq_block_new(size_t cap);
+/* The same from those that a pool has kept, where one suits.  A pool serves any
+ * thread, and lives until it was dropped and its last block is let go. */
+cq_block_pool *cq_block_pool_new(void);
+void cq_block_pool_drop(cq_block_pool *p); /* NULL too */
+cq_block *cq_block_get(cq_block_pool *p, size_t cap);
 cq_block *cq_block_ref(cq_block *b);
 void cq_block_unref(cq_block *b);
 

@@ -67,7 +67,10 @@ static cq_io *io_new(cq_http *h) {
   cq_io *io = cq_calloc(1, sizeof *io);
   pthread_condattr_t attr;
 
-  if (!io) return NULL;
+  if (!io || !(io->blocks = cq_block_pool_new())) {
+    cq_free(io);
+    return NULL;
+  }
   io->pid = getpid();
   io->not_wiped = io_page();
   io->http = h;
@@ -172,6 +175,7 @@ static void io_free(cq_io *io) {
   pthread_mutex_destroy(&io->lock);
   if (io->not_wiped) munmap((void *)io->not_wiped, IO_PAGE);
   cq_free(io->log);
+  cq_block_pool_drop(io->blocks);
   cq_free(io);
 }
 

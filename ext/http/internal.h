@@ -129,6 +129,7 @@ struct cq_io {
   cq_transfer *active;                /* [I] */
   int nactive;                        /* [L] */
   size_t buffered;                    /* [L] bytes of bodies held */
+  cq_block_pool *blocks;              /* for bodies; needs no lock */
   size_t expect;                      /* [L] what a body is likely to take */
   CURL *spare[HTTP_SPARE];            /* [I] */
   int nspare;

@@ -153,7 +153,7 @@ int cq_io_reserve(cq_transfer *t, size_t n) {
     cap = t->length > 2 * CQ_STREAM_BYTES ? 2 * CQ_STREAM_BYTES
                                           : (size_t)t->length;
   if (cap < have + n) cap = have + n;
-  b = cq_block_new(cap + HTTP_PAD);
+  b = cq_block_get(t->io->blocks, cap + HTTP_PAD);
   if (!b) return CQ_NOMEM;
   if (have) memcpy(b->data, t->block->data, have);
   b->len = have;
