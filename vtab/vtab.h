@@ -29,6 +29,7 @@ typedef struct cq_ctx {
   cq_live *tables;            /* connected live tables */
   int scans;                  /* open ones */
   int syncing;                /* a cq_sync is running */
+  int64_t asked_ms;           /* when the flag of interrupts was last read */
   int64_t heard_ms;           /* when a progress handler could last speak */
 } cq_ctx;
 int cq_ctx_new(sqlite3 *db, cq_ctx **out, cq_error *err);

@@ -80,6 +80,29 @@ static inline const char *cq_js_plain(const char *p, unsigned *high) {
 #endif
 }
 
+/* To the next '"', '\\', byte below 0x20 or byte that is no ASCII: one signed
+ * comparison finds both of the latter.  Elsewhere it may stop before. */
+static inline const char *cq_js_ascii(const char *p) {
+#if CQ_JS_SSE2
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+  const __m128i least = _mm_set1_epi8(0x20);
+
+  for (;; p += 16) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    unsigned at = (unsigned)_mm_movemask_epi8(_mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
+        _mm_cmplt_epi8(v, least)));
+
+    if (at) return p + __builtin_ctz(at);
+  }
+#else
+  unsigned high = 0;
+  const char *end = cq_js_plain(p, &high);
+
+  return high ? p : end;
+#endif
+}
+
 const char *cq_js_space_run(const char *p);
 static inline const char *cq_js_space(const char *p) {
   if ((unsigned char)*p > ' ') return p;
@@ -88,18 +111,16 @@ static inline const char *cq_js_space(const char *p) {
 }
 
 /* p behind the opening quote; returns behind the closing one.  The rest of a
- * string that is no plain ASCII, from `from` on and scanned as far as p, is
+ * string that is no plain ASCII, from `from` on and plain as far as p, is
  * string.c's; the other kind is nearly all there is. */
 const char *cq_js_string_rest(cq_js *j, const char *from, const char *p,
-                              unsigned high, unsigned *flags);
+                              unsigned *flags);
 static inline const char *cq_js_string(cq_js *j, const char *p,
                                        unsigned *flags) {
   const char *from = p;
-  unsigned high = 0;
 
-  p = cq_js_plain(p, &high);
-  if (*p == '"' && !high) return p + 1;
-  return cq_js_string_rest(j, from, p, high, flags);
+  p = cq_js_ascii(p);
+  return *p == '"' ? p + 1 : cq_js_string_rest(j, from, p, flags);
 }
 
 /* Undoes the escapes of n bytes between quotes.  What no store can hold
@@ -165,6 +186,7 @@ typedef struct cq_pick {
 } cq_pick;
 
 typedef struct cq_trie cq_trie;
+typedef struct cq_learn cq_learn;
 typedef struct cq_edge {
   const char *key; /* NULL: an array's element */
   size_t len;
@@ -190,6 +212,8 @@ typedef struct cq_picks {
   int mapkey, nmapkey; /* picks that want the record's own key */
   cq_edge self;        /* the record itself; its child is the trie */
   int nedge, ntrie;
+  cq_learn **learn; /* per trie: the keys of the last record, by position; for
+                       all walks of a program, which are one thread's */
 } cq_picks;
 
 /* Fields become picks; everything lies in the arena. */
@@ -214,7 +238,6 @@ int cq_program_make(const cq_decode_ops *ops, const cq_program_def *def,
 void cq_program_drop(cq_program *p);
 
 /* ---- walker: walk.c, cell.c, shape.c -------------------------------------- */
-typedef struct cq_learn cq_learn; /* keys of the last record, by position */
 typedef struct cq_walk {
   cq_js j;
   const cq_picks *picks;
@@ -225,11 +248,11 @@ typedef struct cq_walk {
   int rc;          /* a failure that is none of the text's */
   uint64_t visit;  /* objects so far */
   uint64_t *stamp; /* per edge: the object in which it was last seen */
-  cq_learn **learn;
   int64_t nrecord;
 } cq_walk;
 
 int cq_walk_init(cq_walk *w, const cq_picks *picks);
+void cq_learn_drop(const cq_picks *picks); /* what walks have learned */
 void cq_walk_clear(cq_walk *w);
 /* One value through the picks of an edge and of all below it; returns its end,
  * or NULL: w->rc where that is set, else w->j says what. */

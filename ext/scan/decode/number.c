@@ -34,12 +34,38 @@ const char *cq_js_number(cq_js *j, const char *p) {
   return p;
 }
 
+#if FLT_EVAL_METHOD == 0
+static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+#endif
+
+/* Most reals: no exponent, and so few digits that reading them once is enough.
+ * p behind the point, m the digits from `first` to it; 0: not one of these. */
+static int number_short(const char *p, const char *first, uint64_t m, int neg,
+                        const char **end, cq_value *out) {
+#if FLT_EVAL_METHOD == 0
+  const char *fraction = p;
+  double r;
+
+  while (number_digit(*p)) m = m * 10 + (uint64_t)(*p++ - '0');
+  /* With the point 20 bytes: 19 digits, which do not wrap. */
+  if (p == fraction || p - first > 20 || (*p | 0x20) == 'e' ||
+      m > UINT64_C(1) << 53)
+    return 0;
+  r = (double)m / tens[p - fraction];
+  *out = cq_value_real(neg ? -r : r);
+  *end = p;
+  return 1;
+#else
+  (void)p, (void)first, (void)m, (void)neg, (void)end, (void)out;
+  return 0;
+#endif
+}
+
 /* The digits of s, 19 at most, times ten to exp; 0 where that is not exact. */
 static int number_exact(const char *s, const char *end, double *out) {
 #if FLT_EVAL_METHOD == 0
-  static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   uint64_t m = 0;
   int neg = *s == '-', digits = 0, point = 0, exp = 0, part = 0;
   double r;
@@ -101,6 +127,7 @@ const char *cq_js_number_value(cq_js *j, const char *p, cq_value *out,
                                      : -(int64_t)m);
     return p;
   }
+  if (*p == '.' && number_short(p + 1, first, m, neg, &p, out)) return p;
   p = cq_js_number(j, from);
   if (!p) return NULL;
   if (number_exact(from, p, &r)) {

@@ -229,6 +229,9 @@ int cq_picks_compile(cq_arena *a, const cq_field *f, int n, cq_picks *out,
   for (int i = 0; i < mapkey.nfield; i++)
     sorted[b.at++] = out->pick[mapkey.fields[i]];
   out->pick = sorted;
+  out->learn = cq_arena_alloc(a, ((size_t)out->ntrie + 1) * sizeof *out->learn);
+  if (!out->learn) return cq_error_nomem(err);
+  memset(out->learn, 0, ((size_t)out->ntrie + 1) * sizeof *out->learn);
   return CQ_OK;
 }
 
@@ -323,6 +326,8 @@ done:
 
 void cq_program_drop(cq_program *p) {
   if (!p) return;
+  cq_learn_drop(&p->record);
+  cq_learn_drop(&p->env);
   cq_arena_clear(&p->arena);
   cq_free(p);
 }

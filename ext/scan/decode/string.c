@@ -136,8 +136,10 @@ static const char *string_escape(cq_js *j, const char *p, unsigned *flags) {
 }
 
 const char *cq_js_string_rest(cq_js *j, const char *from, const char *p,
-                              unsigned high, unsigned *flags) {
-  for (;;) {
+                              unsigned *flags) {
+  unsigned high = 0;
+
+  for (p = cq_js_plain(p, &high);; p = cq_js_plain(p, &high)) {
     if (*p == '"') break;
     if (*p != '\\')
       return cq_js_refuse(j, p, "a control character in a string");
@@ -146,7 +148,6 @@ const char *cq_js_string_rest(cq_js *j, const char *from, const char *p,
       p = string_escape(j, p, flags);
       if (!p) return NULL;
     } while (*p == '\\');
-    p = cq_js_plain(p, &high);
   }
   if (high) {
     size_t n = (size_t)(p - from), good = cq_js_utf8(from, n);

@@ -7,7 +7,7 @@
  * one, so the next position is tried too. */
 #include "scan/decode/internal.h"
 
-enum { LEARN_KEY = 32, LEARN_MAX = 96 };
+enum { LEARN_KEY = 32, LEARN_FIRST = 16, LEARN_MAX = 1024 };
 
 typedef struct learned {
   char key[LEARN_KEY]; /* "name": and zeros; \1, which no key begins with, where
@@ -18,24 +18,27 @@ typedef struct learned {
 } learned;
 
 struct cq_learn {
-  int n;
-  learned at[LEARN_MAX];
+  int n, cap;
+  learned *at;
 };
 
 int cq_walk_init(cq_walk *w, const cq_picks *picks) {
   memset(w, 0, sizeof *w);
   w->picks = picks;
   w->stamp = cq_calloc((size_t)picks->nedge + 1, sizeof *w->stamp);
-  w->learn = cq_calloc((size_t)picks->ntrie + 1, sizeof *w->learn);
-  return w->stamp && w->learn ? CQ_OK : CQ_NOMEM;
+  return w->stamp ? CQ_OK : CQ_NOMEM;
 }
 
 void cq_walk_clear(cq_walk *w) {
-  for (int i = 0; w->learn && i < w->picks->ntrie; i++) cq_free(w->learn[i]);
-  cq_free(w->learn);
   cq_free(w->stamp);
-  w->learn = NULL;
   w->stamp = NULL;
+}
+
+void cq_learn_drop(const cq_picks *picks) {
+  for (int i = 0; picks->learn && i < picks->ntrie; i++) {
+    if (picks->learn[i]) cq_free(picks->learn[i]->at);
+    cq_free(picks->learn[i]);
+  }
 }
 
 void cq_walk_forget(cq_walk *w, const cq_edge *e) {
@@ -72,20 +75,40 @@ static void walk_learn(learned *l, const char *p, size_t n,
 
 /* From the second record on: one record has nobody to teach. */
 static cq_learn *walk_memory(cq_walk *w, const cq_trie *t) {
-  if (!w->learn[t->id] && w->nrecord > 0) {
-    w->learn[t->id] = cq_malloc(sizeof(cq_learn));
-    if (w->learn[t->id])
-      w->learn[t->id]->n = 0;
-    else
-      w->rc = CQ_NOMEM;
+  cq_learn **m = &w->picks->learn[t->id];
+
+  if (!*m && w->nrecord > 0) {
+    *m = cq_calloc(1, sizeof **m);
+    if (!*m) w->rc = CQ_NOMEM;
   }
-  return w->learn[t->id];
+  return *m;
+}
+
+/* A place for the key at this position, or NULL: nothing is remembered of it. */
+static learned *walk_place(cq_walk *w, cq_learn *m, int at) {
+  if (!m || at >= LEARN_MAX) return NULL;
+  if (at >= m->cap) {
+    int cap = m->cap ? m->cap * 2 : LEARN_FIRST;
+    learned *more;
+
+    /* Positions come one after the other, so twice as many hold this one. */
+    more = cq_realloc(m->at, (size_t)cap * sizeof *more);
+    if (!more) {
+      w->rc = CQ_NOMEM;
+      return NULL;
+    }
+    m->at = more;
+    m->cap = cap;
+  }
+  if (at >= m->n) m->n = at + 1;
+  return &m->at[at];
 }
 
 /* p at a key: past its colon, and its edge. */
 static const char *walk_key(cq_walk *w, const char *p, const cq_trie *t,
-                            learned *l, const cq_edge **edge) {
+                            cq_learn *m, int at, const cq_edge **edge) {
   const char *from = p, *key = p + 1;
+  learned *l;
   unsigned flags = 0;
   size_t len;
 
@@ -106,8 +129,9 @@ static const char *walk_key(cq_walk *w, const char *p, const cq_trie *t,
   p = cq_js_space(p);
   if (*p != ':') return cq_js_refuse(&w->j, p, "expected :");
   p++;
+  l = walk_place(w, m, at);
   if (l) walk_learn(l, from, (size_t)(p - from), *edge);
-  return p;
+  return w->rc ? NULL : p;
 }
 
 static const char *walk_object(cq_walk *w, const char *p, const cq_trie *t) {
@@ -132,11 +156,8 @@ static const char *walk_object(cq_walk *w, const char *p, const cq_trie *t) {
       e = m->at[at].edge;
       p += m->at[at].len;
     } else {
-      learned *l = m && at < LEARN_MAX ? &m->at[at] : NULL;
-
-      p = walk_key(w, p, t, l, &e);
+      p = walk_key(w, p, t, m, at, &e);
       if (!p) return NULL;
-      if (l && at >= m->n) m->n = at + 1;
     }
     p = cq_js_space(p);
     if (e) {

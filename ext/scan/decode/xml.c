@@ -1,8 +1,11 @@
 /* ext/scan/decode/xml.c: XML by expat's events, in pieces.
  *
- * Paths begin below the root element; namespaces are ignored.  A record's
- * elements become a small tree that goes through the program and is dropped;
- * outside of records only what the envelope's fields name is kept.  Document
+ * Paths begin below the root element; namespaces are ignored.  What the
+ * program names of a record's elements becomes a small tree that goes through
+ * it and is dropped; outside of records it is what the envelope's fields name.
+ *
+ * Elements follow each other in the same order again and again, so each name
+ * remembers which came after it: one comparison instead of a look-up.  Document
  * types, and so entities, are refused: no API needs them, and they explode. */
 #include <expat.h>
 
@@ -18,12 +21,19 @@ typedef struct xml_level {
   int count; /* seen below the present parent */
 } xml_level;
 
+/* What this decoder knows of a name; it lies in front of it. */
+typedef struct xml_known {
+  cq_xname *next;      /* the element that began after it, the last time */
+  const cq_trie *trie; /* and which edge of this it is, or NULL */
+  const cq_edge *edge;
+} xml_known;
+
 typedef enum xml_keep { XML_NONE, XML_SOME, XML_ALL } xml_keep;
 
 typedef struct xml_open {
   cq_xnode *node; /* NULL: not kept */
   xml_keep keep;
-  const cq_trie *env; /* XML_SOME */
+  const cq_trie *trie; /* XML_SOME */
   cq_buf text;
 } xml_open;
 
@@ -43,6 +53,7 @@ typedef struct xml_decoder {
   cq_arena names;
   cq_xname **table;
   size_t nname, size;
+  cq_xname *last; /* of the elements that began */
   uint64_t visit;
   cq_xnode *root;
   cq_walk walk, wenv;
@@ -109,6 +120,10 @@ static int xml_names_grow(xml_decoder *d) {
   return CQ_OK;
 }
 
+static xml_known *xml_known_of(cq_xname *name) {
+  return (xml_known *)(void *)name - 1;
+}
+
 /* Without its prefix; an attribute's with '@'. */
 static cq_xname *xml_name(xml_decoder *d, const char *name, int attribute) {
   const char *local = strrchr(name, ':');
@@ -116,6 +131,7 @@ static cq_xname *xml_name(xml_decoder *d, const char *name, int attribute) {
   uint64_t h;
   cq_xname *x;
   char small[128], *key = small;
+  xml_known *known;
 
   local = local ? local + 1 : name;
   n = strlen(local) + (size_t)attribute;
@@ -134,9 +150,10 @@ static cq_xname *xml_name(xml_decoder *d, const char *name, int attribute) {
     d->rc = CQ_TOOBIG;
     goto done;
   }
-  x = cq_arena_alloc(&d->names, sizeof *x + n + 1);
-  if (!x) goto nomem;
-  memset(x, 0, sizeof *x);
+  known = cq_arena_alloc(&d->names, sizeof *known + sizeof *x + n + 1);
+  if (!known) goto nomem;
+  memset(known, 0, sizeof *known + sizeof *x);
+  x = (cq_xname *)(void *)(known + 1);
   x->len = n;
   memcpy(x->text, key, n + 1);
   d->table[h & (d->size - 1)] = x;
@@ -147,6 +164,28 @@ nomem:
 done:
   if (key != small) cq_free(key);
   return d->rc ? NULL : x;
+}
+
+static cq_xname *xml_element(xml_decoder *d, const char *tag) {
+  xml_known *last = d->last ? xml_known_of(d->last) : NULL;
+  cq_xname *x = last ? last->next : NULL;
+
+  if (!x || strcmp(x->text, tag) != 0) {
+    x = xml_name(d, tag, 0);
+    if (last) last->next = x;
+  }
+  d->last = x;
+  return x;
+}
+
+static const cq_edge *xml_edge(const cq_trie *t, cq_xname *name) {
+  xml_known *k = xml_known_of(name);
+
+  if (k->trie != t) {
+    k->edge = cq_trie_find(t, name->text, name->len);
+    k->trie = t;
+  }
+  return k->edge;
 }
 
 /* ---- the tree ----------------------------------------------------------------- */
@@ -176,27 +215,21 @@ static cq_xnode *xml_node(xml_decoder *d, cq_xnode *parent, cq_xname *name) {
   return n;
 }
 
-/* What of this element is kept for the envelope. */
-static void xml_keeps(xml_decoder *d, xml_open *o, const cq_xname *name) {
-  const cq_picks *env = &d->p->env;
-  const cq_edge *e = NULL;
+static void xml_keep_edge(xml_open *o, const cq_edge *e) {
+  o->keep = !e || (!e->nown && !e->child) ? XML_NONE
+            : e->nown || e->child->nindex ? XML_ALL
+                                          : XML_SOME;
+  o->trie = o->keep == XML_SOME ? e->child : NULL;
+}
 
-  o->keep = XML_NONE;
-  o->env = NULL;
-  if (d->depth == 0) {
-    if (d->p->whole)
-      o->keep = XML_ALL;
-    else if (env->self.child)
-      o->keep = XML_SOME, o->env = env->self.child;
-    return;
-  }
-  o->keep = o[-1].keep;
-  if (o->keep != XML_SOME) return;
-  e = cq_trie_find(o[-1].env, name->text, name->len);
-  o->keep = !e                                          ? XML_NONE
-            : e->nown || (e->child && e->child->nindex) ? XML_ALL
-                                                        : XML_SOME;
-  o->env = e ? e->child : NULL;
+/* What of this element is kept, unless it is a record. */
+static void xml_keeps(xml_decoder *d, xml_open *o, cq_xname *name) {
+  o->keep = d->depth ? o[-1].keep : d->p->whole ? XML_ALL : XML_NONE;
+  o->trie = NULL;
+  if (d->depth == 0 && !d->p->whole)
+    xml_keep_edge(o, &d->p->env.self);
+  else if (o->keep == XML_SOME)
+    xml_keep_edge(o, xml_edge(o[-1].trie, name));
 }
 
 /* Is this element one of those on the rows path? */
@@ -222,14 +255,16 @@ static void xml_start(void *user, const char *tag, const char **attrs) {
     d->rc = CQ_TOOBIG;
     goto stop;
   }
-  name = xml_name(d, tag, 0);
-  if (!name) goto stop;
-  cq_buf_reset(&o->text);
   o->node = NULL;
-  if (d->record >= 0) {
-    o->keep = XML_ALL;
-  } else {
-    xml_keeps(d, o, name);
+  if (d->record >= 0 && o[-1].keep == XML_NONE) {
+    o->keep = XML_NONE;
+    d->depth++;
+    return;
+  }
+  name = xml_element(d, tag);
+  if (!name) goto stop;
+  xml_keeps(d, o, name);
+  if (d->record < 0) {
     if (xml_on_path(d, name)) {
       d->on++;
       if (d->on < d->nlevel) d->levels[d->on].count = 0;
@@ -238,14 +273,15 @@ static void xml_start(void *user, const char *tag, const char **attrs) {
     if (d->on == d->depth && d->on == d->nlevel) {
       d->record = d->depth;
       d->found = 1;
-      o->keep = XML_ALL;
+      if (!d->p->whole) xml_keep_edge(o, &d->walk.picks->self);
     }
   }
-  if (o->keep != XML_NONE) {
+  if (o->keep != XML_NONE || d->record == d->depth) {
     cq_xnode *up = d->depth ? o[-1].node : NULL;
 
     /* A record hangs on nothing, unless all is kept. */
     if (d->record == d->depth && !d->p->whole) up = NULL;
+    cq_buf_reset(&o->text);
     o->node = xml_node(d, up, name);
     if (!o->node) goto stop;
     if (d->depth == 0) d->root = o->node;
@@ -257,7 +293,9 @@ static void xml_start(void *user, const char *tag, const char **attrs) {
           (attrs[0][5] == ':' || !attrs[0][5]))
         continue;
       an = xml_name(d, attrs[0], 1);
-      a = an ? xml_node(d, o->node, an) : NULL;
+      if (!an) goto stop;
+      if (o->keep == XML_NONE || (o->trie && !xml_edge(o->trie, an))) continue;
+      a = xml_node(d, o->node, an);
       if (!a) goto stop;
       a->len = strlen(attrs[1]);
       a->text = cq_arena_strndup(xml_arena(d), attrs[1], a->len);
@@ -300,10 +338,10 @@ static void xml_end(void *user, const char *tag) {
     d->rc = o->text.rc;
   } else if (o->node) {
     o->node->len = o->text.len;
-    o->node->text = cq_arena_strndup(
-        xml_arena(d), o->text.data ? o->text.data : "", o->text.len);
+    if (o->text.len)
+      o->node->text = cq_arena_strndup(xml_arena(d), o->text.data, o->text.len);
     if (!o->node->text) d->rc = CQ_NOMEM;
-    cq_xml_link(o->node, ++d->visit);
+    if (o->node->first) cq_xml_link(o->node, ++d->visit);
   }
   if (d->rc == CQ_OK && d->record == d->depth) {
     d->rc = xml_record(d, o->node);
