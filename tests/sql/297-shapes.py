@@ -100,6 +100,8 @@ XML = '''<items>
 <item><id>4</id><part><size>many</size><words/><subs/><tags/><name>a<b>c</b>d</name></part></item>
 <item><id>5</id><part><words><w>one</w></words><name a="b"> kept </name><name>again</name></part></item>
 <item><id>6</id></item>
+<item><id>7</id><part> none</part></item>
+<item><id>8</id><part><words>none</words><subs><s>x</s></subs></part></item>
 </items>'''
 items = [{'id': i, 'part': sent} for i, (_, sent, _) in enumerate(CASES)]
 deepest = [{'id': n, 'part': deep(n, 'sub', {'name': 'x', 'new': 1})} for n in (5, 63, 64, 70)]
@@ -126,5 +128,6 @@ t.is_('as far as the shape is followed its names are given, and what lies deeper
 t.is_('the same of XML', column('parts_xml'), [
     {'Name': 'a', 'Size': 3, 'On': True, 'When': '2024-01-02T00:00:01Z', 'Words': ['x', 'y'], 'Subs': [{'Name': 'inner'}, {}],
      'Tags': {'a': '1', 'b': ''}, 'Props': {'p': 1, 'q': 'many'}},
-    None, {'Name': {'b': 'c', '#text': 'ad'}, 'Size': 'many'}, {'Name': ' kept ', 'Words': ['one']}, None])
+    None, {'Name': {'b': 'c', '#text': 'ad'}, 'Size': 'many'}, {'Name': ' kept ', 'Words': ['one']}, None,
+    ' none', {'Words': 'none', 'Subs': ['x']}])
 t.done()

@@ -22,6 +22,7 @@ COLUMNS = {  # name: (definition, of the first record, of the second, of the thi
     'any_size': ('integer sizes.*', 1, None, None),
     'deep': ('text a.b.c', 'C', None, None),
     'deep_list': ('list of text lists.list[*].v[*]', ['1', '2', '3'], None, None),
+    'deep_values': ('list of text lists.list[*].v', ['1', '2', '3'], None, None),
     'guess': ('json guess', {'@id': '7', 'x': ['1', '2'], 'y': {'z': 'q'}, '#text': ' mixed '}, None, 'plain'),
     'members': ('json members', ['m', {'k': 'v'}], None, ['alone']),
     'repeated': ('json part', [{'n': '1'}, {'n': '2'}], None, {'n': '3'}),

@@ -32,9 +32,13 @@ static void test_json_rows_that_are_not_there(void) {
        "answer: no rows at \"a[*]\"\nhint: rows_optional: true, where the "
        "API leaves out an empty list");
   JSON("a[*]", "x any", "", "{\"a\":\"s\"}",
-       "answer is not JSON: the rows' path expects a list at byte 5");
+       "answer is JSON of another form: the rows' path expects a list, at byte "
+       "5");
+  JSON("a[*]", "x any", "", "{\"a\":tru}",
+       "answer is not JSON: expected a value at byte 8");
   JSON("a[*]", "x any", "", "{\"a\":[],\"a\":[]}",
-       "answer is not JSON: the rows stand here a second time at byte 8");
+       "answer is JSON of another form: the rows stand here a second time, at "
+       "byte 8");
   CHECK_INT(decode_open(&d, &cq_decode_json, "a[*]", "x any", "", 1), CQ_OK);
   CHECK_INT(decode_feed(&d, text, strlen(text), NULL, NULL), CQ_OK);
   CHECK_INT(decode_feed(&d, "", 0, NULL, NULL), CQ_OK);
@@ -50,7 +54,8 @@ static void test_json_rows_that_are_not_there(void) {
   d.ops->compile(&d.def, &d.program, &d.err);
   CHECK_INT(decode_feed(&d, "{\"x\":5}", 7, NULL, NULL), CQ_ERROR);
   CHECK_STR(d.err.text,
-            "answer is not JSON: the rows' path expects a list at byte 0");
+            "answer is JSON of another form: the rows' path expects a list, at "
+            "byte 0");
   decode_close(&d);
 }
 
@@ -133,7 +138,7 @@ static void test_json_refuses_garbage(void) {
   JSON("[*]", "a any", "", "[{},]",
        "answer is not JSON: expected a value at byte 4");
   JSON("[*]", "a any", "", "<html>",
-       "answer is not JSON: the rows' path expects a list at byte 0");
+       "answer is not JSON: expected a value at byte 0");
   JSON("[*]", "a any", "", "[{\"a\":1",
        "answer is cut: the JSON ends too early, at byte 7");
   JSON("[*]", "a any", "", "",

@@ -92,6 +92,8 @@ int cq_feed_refused(const cq_feed *f, const cq_js *j, const char *kind,
     return cq_error_set(err, CQ_ERROR,
                         "answer is cut: the %s ends too early, at byte %lld",
                         kind, (long long)at);
-  return cq_error_set(err, CQ_ERROR, "answer is not %s: %s at byte %lld", kind,
-                      j->what, (long long)at);
+  return cq_error_set(err, CQ_ERROR,
+                      j->form ? "answer is %s of another form: %s, at byte %lld"
+                              : "answer is not %s: %s at byte %lld",
+                      kind, j->what, (long long)at);
 }

@@ -25,6 +25,7 @@ typedef struct cq_js {
   const char *end;  /* *end is 0, and 63 zero bytes follow */
   const char *bad;  /* where the text was refused */
   const char *what; /* why */
+  int form;         /* it is what it should be, but in another form */
   int depth;        /* levels that are open around what is scanned */
 } cq_js;
 

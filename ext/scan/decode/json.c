@@ -154,6 +154,16 @@ static int json_key_is(json_decoder *d, const char *key, size_t n,
          memcmp(v.u.s, s->name, s->len) == 0;
 }
 
+/* It is JSON, but not of the form that the rows' path tells; what is no value
+ * at all is no JSON. */
+static const char *json_form(cq_js *j, const char *p, const char *what) {
+  unsigned flags = 0;
+
+  if (*p != '{' && *p != '[' && !cq_js_skip(j, p, &flags)) return NULL;
+  j->form = 1;
+  return cq_js_refuse(j, p, what);
+}
+
 /* At a key or an element: returns behind it, or at the value on the path. */
 static const char *json_item(json_decoder *d, const char *p) {
   json_level *l = &d->levels[d->depth - 1];
@@ -187,7 +197,7 @@ static const char *json_item(json_decoder *d, const char *p) {
     d->step = JSON_NEXT;
   } else {
     if (s->kind == CQ_STEP_KEY && l->seen++)
-      return cq_js_refuse(j, key, "the rows stand here a second time");
+      return json_form(j, key, "the rows stand here a second time");
     if (s->kind == CQ_STEP_VALUES) {
       cq_free(l->key);
       l->nkey = n;
@@ -236,10 +246,10 @@ static const char *json_value(json_decoder *d, const char *p, cq_batch *batch) {
     /* A document that is one object where a list is expected: a list of one. */
     if (!d->p->one_for_list || d->nlevel > 1 || s->kind != CQ_STEP_EACH ||
         *p != '{')
-      return cq_js_refuse(j, p,
-                          s->kind == CQ_STEP_EACH || s->kind == CQ_STEP_INDEX
-                              ? "the rows' path expects a list"
-                              : "the rows' path expects an object");
+      return json_form(j, p,
+                       s->kind == CQ_STEP_EACH || s->kind == CQ_STEP_INDEX
+                           ? "the rows' path expects a list"
+                           : "the rows' path expects an object");
   }
   d->found = 1;
   p = json_record(d, p, batch);

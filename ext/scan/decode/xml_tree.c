@@ -164,6 +164,12 @@ static int xml_shape(cq_walk *w, cq_buf *out, const cq_shape *s,
     break;
   }
   if (!*put) xml_undo(out, was);
+  /* Text where elements are promised stays as it came. */
+  if (!*put && rc == CQ_OK && s && s->kind != CQ_SH_SCALAR && !n->elements &&
+      !cq_xml_blank(n)) {
+    cq_buf_json(out, n->text, n->len);
+    *put = 1;
+  }
   return rc ? rc : out->rc;
 }
 
@@ -300,7 +306,10 @@ static int gather_step(gather *g, const cq_step *s, int n, const cq_xnode *x,
     return rc;
   case CQ_STEP_KEY:
     x = xml_child(x, s->name, s->len);
-    return x ? gather_step(g, s + 1, n - 1, x, 0) : CQ_OK;
+    if (n > 1 || !g->k->list) return x ? gather_step(g, s + 1, n - 1, x, 0) : 0;
+    /* What repeats is a list's elements, whether or not the path says so. */
+    for (; x && rc == CQ_OK; x = x->same) rc = gather_found(g, x);
+    return rc;
   default:
     return CQ_OK;
   }
