@@ -29,6 +29,10 @@ for name, tables, says in (
         ('get beside each', '  x_a: {request: {path: /a}, each: {k: [1, 2]}, get: {when: "{{ where.id }}", request: {path: /b}}, columns: {id: {type: integer, where: "="}}}\n',
          'x_a: get: cannot be beside each')):
     t.has(name, load(tables), says)
+with open('x.yml', 'w', encoding='utf-8') as f:
+    f.write('format: 1\nintegration: x\npresets:\n  p:\n    request:\n      path: /a\n      method: "{{ use.gone }}"\n      odd: 1\n'
+            f'tables:\n  x_a:\n    use: p\n    request: {{url: "{MOCK}"}}\n    columns: {{id: integer}}\n')
+t.has('the line of a key behind one that a preset leaves out', t.raises("SELECT cq_load('x.yml')"), 'x.yml:8: ')
 t.is_('what was loaded stays', t.one("SELECT count(*) FROM cq_tables WHERE name = 'x_a'"), 1)
 
 load('  x_a: {request: {path: "/a/{{ where.name }}/b"}, rows: "[*]", columns: {name: {from: where.name, where: "="}, id: {type: integer}}}\n')
