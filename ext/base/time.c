@@ -58,9 +58,16 @@ static int time_month_days(int y, int m) {
   return m == 2 && leap ? 29 : days[m - 1];
 }
 
+/* n digits; printf takes ten times as long, and each unit and page has times. */
+static char *time_put(char *out, int64_t v, int n) {
+  for (int i = n; i-- > 0; v /= 10) out[i] = (char)('0' + v % 10);
+  return out + n;
+}
+
 void cq_time_format(int64_t us, char *out) {
   int64_t sec = us / US, frac = us % US, days, rest, y;
-  int m, d, n;
+  char *p = out;
+  int m, d;
   if (frac < 0) {
     frac += US;
     sec--;
@@ -72,14 +79,27 @@ void cq_time_format(int64_t us, char *out) {
     days--;
   }
   time_civil(days, &y, &m, &d);
-  n = snprintf(out, 40, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)y, m, d,
-               (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+  if (y >= 0 && y <= 9999)
+    p = time_put(p, y, 4);
+  else
+    p += snprintf(p, 24, "%04lld", (long long)y);
+  *p++ = '-';
+  p = time_put(p, m, 2);
+  *p++ = '-';
+  p = time_put(p, d, 2);
+  *p++ = 'T';
+  p = time_put(p, rest / 3600, 2);
+  *p++ = ':';
+  p = time_put(p, rest / 60 % 60, 2);
+  *p++ = ':';
+  p = time_put(p, rest % 60, 2);
   if (frac) {
-    n += snprintf(out + n, 40 - (size_t)n, ".%06d", (int)frac);
-    while (out[n - 1] == '0') n--;
+    *p++ = '.';
+    p = time_put(p, frac, 6);
+    while (p[-1] == '0') p--;
   }
-  out[n] = 'Z';
-  out[n + 1] = '\0';
+  *p++ = 'Z';
+  *p = '\0';
 }
 
 /* ---- parsing ------------------------------------------------------------ */

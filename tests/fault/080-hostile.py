@@ -94,7 +94,7 @@ for live in ('fleet_ships', 'live_fleet_ships'):
     db.execute(f'CREATE VIRTUAL TABLE temp.mine USING {live}')
     t.is_('a temporary one is the user\'s', t.asked(), 0)
     db.close()
-for module in [r[0] for r in t.rows("SELECT name FROM pragma_module_list WHERE name GLOB 'cq_*'")] + ['cq_batch']:
+for module in [r[0] for r in t.rows("SELECT name FROM pragma_module_list WHERE name GLOB 'cq_*'")] + ['cq_batch', 'cq_batch_wide']:
     db = connect(make(schema=[('table', 'orders', 'orders', 0, f'CREATE VIRTUAL TABLE orders USING {module}')]))
     tries(db, 'SELECT * FROM orders')       # what cq knows, or an error: no matter, as long as nobody is asked
     db.close()

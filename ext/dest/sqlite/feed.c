@@ -21,6 +21,22 @@ SQLITE_EXTENSION_INIT3
 
 enum { FEED_ID, FEED_PARENT, FEED_CELL }; /* cells follow */
 
+/* Most tables have few columns, and SQLite takes longer to declare many than to
+ * store a page of rows. */
+static const struct feed_width {
+  const char *name;
+  int cells;
+} widths[] = {{LITE_FEED_TYPE, 100}, {LITE_FEED_TYPE "_wide", CQ_MAX_COLUMNS}};
+
+const char *lite_feed_name(int cells) {
+  return widths[cells > widths[0].cells].name;
+}
+
+typedef struct feed_table {
+  sqlite3_vtab base;
+  int cells;
+} feed_table;
+
 typedef struct feed_cursor {
   sqlite3_vtab_cursor base;
   lite_feed *feed; /* NULL: no rows */
@@ -29,20 +45,24 @@ typedef struct feed_cursor {
 static int feed_connect(sqlite3 *db, void *aux, int argc,
                         const char *const *argv, sqlite3_vtab **out,
                         char **message) {
+  const struct feed_width *w = aux;
+  feed_table *t;
   cq_buf b;
   int rc;
 
-  (void)aux, (void)argc, (void)argv, (void)message;
+  (void)argc, (void)argv, (void)message;
   cq_buf_init(&b, 64 << 10);
   cq_buf_str(&b, "CREATE TABLE x(id, parent");
-  for (int i = 0; i < CQ_MAX_COLUMNS; i++) cq_buf_printf(&b, ",c%d", i);
+  for (int i = 0; i < w->cells; i++) cq_buf_printf(&b, ",c%d", i);
   cq_buf_str(&b, ",batch HIDDEN)");
   rc = b.rc ? SQLITE_NOMEM : sqlite3_declare_vtab(db, b.data);
   cq_buf_clear(&b);
   if (rc == SQLITE_OK) {
-    *out = sqlite3_malloc(sizeof **out);
-    if (!*out) return SQLITE_NOMEM;
-    memset(*out, 0, sizeof **out);
+    t = sqlite3_malloc(sizeof *t);
+    if (!t) return SQLITE_NOMEM;
+    memset(t, 0, sizeof *t);
+    t->cells = w->cells;
+    *out = &t->base;
     /* Not for views and triggers, which would outlive the pointer's meaning. */
     sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
   }
@@ -55,11 +75,10 @@ static int feed_disconnect(sqlite3_vtab *v) {
 }
 
 static int feed_best_index(sqlite3_vtab *v, sqlite3_index_info *info) {
-  (void)v;
   for (int i = 0; i < info->nConstraint; i++)
     if (info->aConstraint[i].usable &&
         info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ &&
-        info->aConstraint[i].iColumn == FEED_CELL + CQ_MAX_COLUMNS) {
+        info->aConstraint[i].iColumn == FEED_CELL + ((feed_table *)v)->cells) {
       info->aConstraintUsage[i].argvIndex = 1;
       info->aConstraintUsage[i].omit = 1;
       info->idxNum = 1;
@@ -206,20 +225,23 @@ static void feed_met(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   sqlite3_result_int(ctx, 1);
 }
 
-/* Registered at the first sync of a connection, and only then. */
+/* Registered at the first sync of a connection, and only then: the function
+ * last, since there are thousands of modules to look through. */
 int lite_feed_register(sqlite3 *db) {
   sqlite3_stmt *s = NULL;
   int rc = sqlite3_prepare_v2(
-      db, "SELECT 1 FROM pragma_module_list WHERE name = 'cq_batch'", -1, &s,
-      NULL);
+      db, "SELECT 1 FROM pragma_function_list WHERE name = 'cq_batch_met'", -1,
+      &s, NULL);
   int there = rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
 
   sqlite3_finalize(s);
   if (there) return SQLITE_OK;
-  rc = sqlite3_create_function_v2(db, "cq_batch_met", 3,
-                                  SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
-                                  feed_met, NULL, NULL, NULL);
+  rc = SQLITE_OK;
+  for (size_t i = 0; i < sizeof widths / sizeof *widths && rc == SQLITE_OK; i++)
+    rc = sqlite3_create_module_v2(db, widths[i].name, &feed_module,
+                                  (void *)&widths[i], NULL);
   return rc ? rc
-            : sqlite3_create_module_v2(db, LITE_FEED_TYPE, &feed_module, NULL,
-                                       NULL);
+            : sqlite3_create_function_v2(db, "cq_batch_met", 3,
+                                         SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+                                         feed_met, NULL, NULL, NULL);
 }

@@ -8,6 +8,7 @@
  * stage.c   a unit's rows until its end, in memory or sorted in a file
  * merge.c   them into their table, which the key finds; what is stale out
  * write.c   units: rows in, merged or journalled at their end
+ * present.c what is in the database under a name
  * migrate.c tables and views, made and changed
  * state.c   runs: claim, journal, publish, prune */
 #ifndef CQ_DEST_INTERNAL_H
@@ -27,6 +28,7 @@ typedef struct lite_kept {
 
 typedef struct lite_stage lite_stage;
 typedef struct lite_spill lite_spill;
+typedef struct lite_schema lite_schema;
 
 /* One connection; several destinations (main, an attached file) may share it,
  * and then share its transaction. */
@@ -58,8 +60,9 @@ typedef struct cq_lite {
   lite_handle *h;
   char *schema; /* name, not quoted */
   int forced, group_in_key;
-  char *owner; /* cq_dest_owner */
-  int losses;  /* h->losses when its run began: more now, and rows of it
+  char *owner;       /* cq_dest_owner */
+  lite_schema *seen; /* present.c: what stands in it, or NULL */
+  int losses;        /* h->losses when its run began: more now, and rows of it
                       may be gone, so that nothing more is written for it */
 } cq_lite;
 
@@ -118,6 +121,7 @@ int lite_script(cq_lite *d, const char *path, cq_error *err);
 
 /* ---- feed.c ---- */
 int lite_feed_register(sqlite3 *db);
+const char *lite_feed_name(int cells); /* the table for rows so wide */
 /* What a feed shows. */
 typedef struct lite_feed {
   const cq_dest_table *table;
@@ -153,6 +157,29 @@ void lite_stage_drop(lite_handle *h, const cq_dest_table *t); /* all of it */
 void lite_merge_clause(cq_buf *b, const cq_lite *d, const cq_dest_table *t);
 int lite_merge(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u, cq_counts *n,
                cq_error *err);
+
+/* ---- present.c ---- */
+#define LITE_MADE_BY "/* made by cq */"
+typedef struct lite_present { /* what is in the database under a name */
+  int exists, view, ours;     /* ours: has our columns, or our mark */
+  int nkey; /* columns of its primary key, and which of them: */
+  int id_in_key, group_in_key;
+  int newest;        /* a view of the newest row of each key */
+  cq_dest_found has; /* a table's columns */
+} lite_present;
+int lite_present_read(cq_lite *d, const char *name, lite_present *p,
+                      cq_error *err);
+/* The same of what is known to be a table. */
+int lite_present_columns(cq_lite *d, const char *name, lite_present *p,
+                         cq_error *err);
+void lite_present_clear(lite_present *p);
+const char *lite_present_type(const lite_present *p, const char *name);
+/* Somebody's triggers on it; *out is bool. */
+int lite_present_triggers(cq_lite *d, const char *name, int *out,
+                          cq_error *err);
+/* cq has changed what stands under these two names, and nothing else. */
+void lite_schema_changed(cq_lite *d, const char *one, const char *other);
+void lite_schema_drop(cq_lite *d); /* all of it may have changed */
 
 /* ---- migrate.c ---- */
 int lite_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,

@@ -19,67 +19,6 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
-#define MADE_BY "/* made by cq */"
-
-typedef struct present {  /* what is in the database under a name */
-  int exists, view, ours; /* ours: has our columns, or our mark */
-  int nkey;               /* columns of its primary key, and which of them: */
-  int id_in_key, group_in_key;
-  cq_dest_found has;
-} present;
-
-static void present_clear(present *p) {
-  cq_dest_found_clear(&p->has);
-  memset(p, 0, sizeof *p);
-}
-
-static const char *present_type(const present *p, const char *name) {
-  return cq_dest_found_type(&p->has, name, 1);
-}
-
-static int present_read(cq_lite *d, const char *name, present *p,
-                        cq_error *err) {
-  sqlite3_stmt *s;
-  int rc;
-
-  memset(p, 0, sizeof *p);
-  rc = lite_prepare(d, &s, err,
-                    "SELECT type, instr(sql, '" MADE_BY "') FROM \"%w\"."
-                    "sqlite_schema WHERE name = %Q COLLATE NOCASE AND type IN "
-                    "('table', 'view')",
-                    d->schema, name);
-  if (rc) return rc;
-  rc = sqlite3_step(s);
-  if (rc == SQLITE_ROW) {
-    p->exists = 1;
-    p->view = strcmp(lite_text(s, 0), "view") == 0;
-    p->ours = p->view && sqlite3_column_int(s, 1) > 0;
-  }
-  sqlite3_finalize(s);
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return lite_fail(d, rc, name, err);
-  if (!p->exists || p->view) return CQ_OK;
-  rc = lite_prepare(d, &s, err,
-                    "SELECT name, type, pk FROM pragma_table_info(%Q, %Q)",
-                    name, d->schema);
-  if (rc) return rc;
-  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-    const char *column = lite_text(s, 0);
-
-    if (cq_dest_found_add(&p->has, column, lite_text(s, 1))) {
-      rc = SQLITE_NOMEM;
-      break;
-    }
-    if (sqlite3_column_int(s, 2)) {
-      p->nkey++;
-      p->id_in_key |= strcmp(column, "_cq_id") == 0;
-      p->group_in_key |= strcmp(column, "_cq_sync_group_id") == 0;
-    }
-  }
-  sqlite3_finalize(s);
-  p->ours = present_type(p, "_cq_id") != NULL;
-  return rc == SQLITE_DONE ? CQ_OK : lite_fail(d, rc, name, err);
-}
-
 void lite_add_name(cq_buf *b, const char *name) {
   cq_buf_byte(b, '"');
   for (; *name; name++) {
@@ -107,7 +46,7 @@ int lite_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group) {
 /* ---- making ---------------------------------------------------------------- */
 
 static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
-                        const present *old, int keyed, cq_error *err) {
+                        const lite_present *old, int keyed, cq_error *err) {
   cq_buf b;
   int rc;
 
@@ -171,7 +110,7 @@ static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
  * it points at.  Incremental: the newest row of each key, over all published
  * runs. */
 static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
-                       const present *have, cq_error *err) {
+                       const lite_present *have, cq_error *err) {
   const char *name = t->def->name;
   cq_buf b;
   int rc;
@@ -194,7 +133,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   else if (t->incremental)
     rc = lite_ddl(
         d, err,
-        "CREATE VIEW \"%w\".\"%w\" AS " MADE_BY "\nSELECT %s FROM (\n"
+        "CREATE VIEW \"%w\".\"%w\" AS " LITE_MADE_BY "\nSELECT %s FROM (\n"
         "  SELECT r.*, row_number() OVER (PARTITION BY r._cq_source_name, "
         "r._cq_id ORDER BY r._cq_sync_group_id DESC, r.rowid DESC) AS "
         "_cq_newest\n"
@@ -209,7 +148,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   else
     rc = lite_ddl(
         d, err,
-        "CREATE VIEW \"%w\".\"%w\" AS " MADE_BY "\nSELECT %s\n"
+        "CREATE VIEW \"%w\".\"%w\" AS " LITE_MADE_BY "\nSELECT %s\n"
         "FROM \"%w\" AS r\n"
         "WHERE r._cq_sync_group_id IN (SELECT u.sync_group_id FROM cq_units "
         "AS u WHERE u.table_name = %Q)\n"
@@ -311,7 +250,7 @@ static void add_converted(cq_buf *b, const char *name, const char *type) {
 
 /* A new table of the same name with the rows of the old one. */
 static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
-                   const present *old, int keyed, cq_error *err) {
+                   const lite_present *old, int keyed, cq_error *err) {
   cq_buf into, from;
   kept theirs = {NULL, 0, 0};
   int rc = kept_read(d, name, &theirs, err), first = 1;
@@ -376,7 +315,7 @@ static int refuse(cq_error *err, const cq_lite *d, const char *table,
   return CQ_MISUSE;
 }
 
-static int key_fits(const cq_lite *d, const present *p, int keyed) {
+static int key_fits(const cq_lite *d, const lite_present *p, int keyed) {
   int group = keyed && d->group_in_key;
 
   if (!keyed) return !p->id_in_key;
@@ -385,7 +324,7 @@ static int key_fits(const cq_lite *d, const present *p, int keyed) {
 
 /* Brings an existing table to the definition: CQ_ROW where it must be rebuilt. */
 static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
-                 const present *old, int keyed, int dry, cq_buf *actions,
+                 const lite_present *old, int keyed, int dry, cq_buf *actions,
                  cq_error *err) {
   char fact[512];
   int rc = CQ_OK, clash = 0;
@@ -400,7 +339,7 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
     const char *column = c ? c->name : cq_dest_metas[i].name;
     const char *type =
         c ? cq_type_sql(c->type) : cq_type_sql(cq_dest_metas[i].type);
-    const char *had = present_type(old, column);
+    const char *had = lite_present_type(old, column);
 
     if (had && cq_str_ieq(had, type)) continue;
     if (had || (!c && i < CQ_META - 1)) {
@@ -424,8 +363,8 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
 
 /* Another thing of this name is in the way: what it is, and whether forced may
  * remove it. */
-static int clear_way(cq_lite *d, const char *name, int want_view, present *p,
-                     int dry, cq_buf *actions, cq_error *err) {
+static int clear_way(cq_lite *d, const char *name, int want_view,
+                     lite_present *p, int dry, cq_buf *actions, cq_error *err) {
   int rc;
 
   if (!p->exists || p->view == want_view) return CQ_OK;
@@ -447,18 +386,19 @@ static int clear_way(cq_lite *d, const char *name, int want_view, present *p,
   if (rc == CQ_OK && !dry)
     rc = lite_exec(d, err, "DELETE FROM \"%w\".cq_units WHERE table_name = %Q",
                    d->schema, name);
-  present_clear(p);
+  lite_present_clear(p);
   return rc;
 }
 
 /* Leaves a view alone that shows just the columns that there are. */
 static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
-                       int exists, cq_error *err) {
+                       const lite_present *seen, cq_error *err) {
   const char *name = t->def->name;
-  int64_t shown = 0, hidden = 0, newest = 0;
-  present now;
+  int64_t shown = 0, hidden = 0;
+  int exists = seen->exists;
+  lite_present now;
   kept k = {NULL, 0, 0};
-  int rc = present_read(d, raw, &now, err);
+  int rc = lite_present_columns(d, raw, &now, err);
 
   if (rc == CQ_OK && exists)
     rc = lite_int(d, &shown, err,
@@ -469,13 +409,9 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
                   "SELECT count(*) FROM pragma_table_info(%Q, %Q) WHERE name "
                   "NOT IN (SELECT name FROM pragma_table_info(%Q, %Q))",
                   raw, d->schema, name, d->schema);
-  if (rc == CQ_OK && exists)
-    rc = lite_int(d, &newest, err,
-                  "SELECT instr(sql, '_cq_newest') > 0 FROM \"%w\"."
-                  "sqlite_schema WHERE name = %Q COLLATE NOCASE",
-                  d->schema, name);
   if (rc == CQ_OK && exists &&
-      (hidden || shown != (int64_t)now.has.n || newest != t->incremental)) {
+      (hidden || shown != (int64_t)now.has.n ||
+       seen->newest != t->incremental)) {
     rc = kept_read(d, name, &k, err);
     if (rc == CQ_OK)
       rc = lite_ddl(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
@@ -484,7 +420,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   if (rc == CQ_OK && !exists) rc = create_view(d, t, raw, &now, err);
   if (rc == CQ_OK) rc = kept_make(d, &k, err);
   kept_clear(&k);
-  present_clear(&now);
+  lite_present_clear(&now);
   return rc;
 }
 
@@ -493,7 +429,7 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   int append = d->base.mode == CQ_MODE_APPEND, keyed = !append, changed = 0;
   const char *name = t->def->name;
   char *raw = append ? cq_mprintf("raw_%s", name) : cq_strdup(name);
-  present seen, old;
+  lite_present seen, old;
   int rc;
 
   memset(&seen, 0, sizeof seen);
@@ -502,7 +438,9 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
     rc = cq_error_nomem(err);
     goto done;
   }
-  rc = present_read(d, name, &seen, err);
+  /* Both before anything changes, which would have the schema read again. */
+  rc = lite_present_read(d, name, &seen, err);
+  if (rc == CQ_OK && append) rc = lite_present_read(d, raw, &old, err);
   if (rc == CQ_OK) rc = clear_way(d, name, append, &seen, dry, actions, err);
   if (rc == CQ_OK && seen.exists && seen.view && !seen.ours)
     rc = cq_error_set(err, CQ_MISUSE,
@@ -510,7 +448,8 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
                       "not made by cq\nhint: rename it, or sync into another "
                       "database",
                       d->base.name, name);
-  if (rc == CQ_OK) rc = present_read(d, raw, &old, err);
+  if (rc == CQ_OK && !append && seen.exists)
+    rc = lite_present_columns(d, raw, &old, err);
   if (rc) goto done;
   if (old.exists && (old.view || !old.ours)) {
     rc = cq_error_set(err, CQ_MISUSE,
@@ -533,13 +472,14 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   if (rc == CQ_OK && !dry) rc = create_index(d, t, raw, keyed, err);
   if (rc || !append) goto done;
   if (!dry) {
-    rc = change_view(d, t, raw, seen.exists, err);
+    rc = change_view(d, t, raw, &seen, err);
   } else if (changed || !seen.exists) {
     rc = cq_dest_note(actions, err, "create view %s", name);
   }
 done:
-  present_clear(&seen);
-  present_clear(&old);
+  if (!dry && raw) lite_schema_changed(d, name, raw);
+  lite_present_clear(&seen);
+  lite_present_clear(&old);
   cq_free(raw);
   return rc;
 }
@@ -555,7 +495,10 @@ int lite_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_change");
   if (rc) return rc;
   rc = lite_change(d, t, 0, actions, err);
-  if (rc) lite_ddl(d, NULL, "ROLLBACK TO cq_change");
+  if (rc) {
+    lite_ddl(d, NULL, "ROLLBACK TO cq_change");
+    lite_schema_drop(d);
+  }
   lite_exec(d, NULL, "RELEASE cq_change");
   return rc;
 }

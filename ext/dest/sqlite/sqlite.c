@@ -184,6 +184,7 @@ static void lite_close(cq_dest *base) {
   cq_free(d->base.name);
   cq_free(d->schema);
   cq_free(d->owner);
+  lite_schema_drop(d);
   cq_free(d);
 }
 

@@ -15,6 +15,7 @@ SQLITE_EXTENSION_INIT3
 
 enum {
   STATEMENT_VALUES = 24,
+  USUAL_SQL = 800, /* bytes of most statements, or more */
   BUSY_MS = 30000, /* how long another connection is waited for */
   BUSY_LOOK_MS = 20
 };
@@ -85,10 +86,13 @@ static int statement_sql(cq_lite *d, const char *sql, sqlite3_stmt **out,
 
 /* ---- formats ----------------------------------------------------------------- */
 static void statement_name(cq_buf *b, const char *s, char quote) {
-  for (; s && *s; s++) {
-    if (*s == quote) cq_buf_byte(b, quote);
-    cq_buf_byte(b, *s);
+  const char *at;
+
+  for (; s && (at = strchr(s, quote)) != NULL; s = at + 1) {
+    cq_buf_add(b, s, (size_t)(at + 1 - s));
+    cq_buf_byte(b, quote);
   }
+  cq_buf_str(b, s);
 }
 
 static statement_value *statement_put(statement *st) {
@@ -104,10 +108,12 @@ static statement_value *statement_put(statement *st) {
 /* %Q, %.*Q, %d and %lld are values, %w, %q and %s part of the text. */
 static void statement_parse(statement *st, const char *fmt, va_list ap) {
   for (const char *p = fmt; *p; p++) {
+    size_t plain = strcspn(p, "%");
     statement_value *v;
 
-    if (*p != '%') {
-      cq_buf_byte(&st->sql, *p);
+    if (plain) {
+      cq_buf_add(&st->sql, p, plain);
+      p += plain - 1;
       continue;
     }
     switch (*++p) {
@@ -207,6 +213,7 @@ static int statement_start(cq_lite *d, sqlite3_stmt **out, cq_error *err,
 
   st.n = 0;
   cq_buf_init(&st.sql, CQ_MAX_SPEC_BYTES);
+  cq_buf_reserve(&st.sql, USUAL_SQL);
   statement_parse(&st, fmt, ap);
   rc = st.sql.rc
            ? cq_error_set(err, st.sql.rc,

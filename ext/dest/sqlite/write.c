@@ -30,21 +30,6 @@ void lite_drop(cq_dest *base, cq_dest_table *t) {
   t->own = NULL;
 }
 
-/* Somebody's triggers on it, also such as last no longer than his connection. */
-static int find_triggers(cq_lite *d, const cq_dest_table *t, int *out,
-                         cq_error *err) {
-  int64_t n = 0;
-  int rc = lite_int(d, &n, err,
-                    "SELECT count(*) FROM (SELECT type, tbl_name FROM \"%w\"."
-                    "sqlite_schema UNION ALL SELECT type, tbl_name FROM "
-                    "sqlite_temp_schema) WHERE type = 'trigger' AND tbl_name = "
-                    "%Q COLLATE NOCASE",
-                    d->schema, t->def->name);
-
-  *out = n > 0;
-  return rc;
-}
-
 static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
   lite_table *own = t->own;
   cq_buf b;
@@ -61,7 +46,8 @@ static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
     for (int i = 0; i < t->ncol; i++)
       own->kinds[i] = cq_type_sql(t->def->columns[t->cols[i]].type)[0];
   }
-  if (staged(d)) rc = find_triggers(d, t, &own->triggers, err);
+  if (staged(d))
+    rc = lite_present_triggers(d, t->def->name, &own->triggers, err);
   if (rc) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_buf_str(&b, "INSERT INTO ");
@@ -71,7 +57,7 @@ static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
   lite_add_columns(&b, t, 0);
   cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
   for (int i = 0; i < t->ncol; i++) cq_buf_printf(&b, ", b.c%d", i);
-  cq_buf_str(&b, " FROM cq_batch(?5) AS b");
+  cq_buf_printf(&b, " FROM %s(?5) AS b", lite_feed_name(t->ncol));
   if (staged(d)) lite_merge_clause(&b, d, t);
   rc = b.rc ? cq_error_nomem(err)
             : sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
