@@ -29,7 +29,7 @@ the first row of a live query is measured against its first page fetched by libc
 '''
 
 
-NAMES = '''cq with 3,000 tables more than its own, in 120 files of together 153,000 lines and 6.8 MB, as `bench/names.py` writes them
+NAMES = '''cq with 3,000 tables instead of AWS's, in 120 files of together 153,000 lines and 6.8 MB, as `bench/names.py` writes them
 (`make bench BENCH="--case names"`). Packed they take 1.5 MB. The first use of a table unpacks the file that holds it, and reads
 what stands around its tables and the lines of that one.
 '''

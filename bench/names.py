@@ -1,7 +1,7 @@
 """An integration of 3,000 tables in 120 files, as the generated ones are written: `names.py FOLDER`.
 
 Makes FOLDER/vtab/names/*.yml, about 150,000 lines, beside links to cq's own definitions, for tools/embed to pack:
-build/bench/names/cq.so is cq with all of them. The largest file, 220 tables, is what a first use may have to read. Nothing is
+build/bench/names/cq.so is cq with them instead of AWS's. The largest file, 220 tables, is what a first use may have to read. Nothing is
 random, so builds repeat.
 """
 import os
@@ -144,11 +144,11 @@ def write(folder):
 
 
 def link_own(folder):
-    """cq's own definitions, where tools/embed looks for them."""
+    """cq's own definitions, where tools/embed looks for them; not AWS's, which are what these stand for."""
     root = Path(__file__).resolve().parent.parent
     os.symlink(root / 'sql', folder / 'sql')
     for own in root.glob('vtab/*/'):
-        if own.is_dir():
+        if own.is_dir() and own.name != 'aws':
             os.symlink(own, folder / 'vtab' / own.name)
 
 

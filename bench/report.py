@@ -87,7 +87,7 @@ def accounts_text(s):
 
 
 def names_text(s):
-    return 'names: 3,000 tables more\n' + ''.join(f'  {w:<50}{f:>22}{b:>10} {h}\n' for w, f, b, h in names_rows(s))
+    return 'names: 3,000 tables\n' + ''.join(f'  {w:<50}{f:>22}{b:>10} {h}\n' for w, f, b, h in names_rows(s))
 
 
 def holds(value, budget):

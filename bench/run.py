@@ -160,7 +160,7 @@ class Bench:
         one = f"SELECT count(*) FROM pragma_table_info('{names.in_largest()}')"
         found = json.loads(measure.output([self.build / 'bench' / 'load', rounds, cq, self.build / 'bench' / 'empty.so', one],
                                           self.env))
-        found['bytes'] = cq.stat().st_size
+        found['bytes'] = (self.build / 'cq.so').stat().st_size
         for key, sql in (('tables', 'SELECT count(key) FROM cq_tables'), ('columns', 'SELECT count(*) FROM cq_columns'),
                          ('validate', """SELECT cq_validate('{source: names, tables: ["*"]}') IS NULL"""),
                          ('sync', """SELECT cq_sync('{source: names, tables: ["*"], progress: off}')"""),
