@@ -61,7 +61,13 @@ int load_generated(const own_integration *in, const cq_node *service,
 /* preset.c: `base` with the presets that `use` names over it. */
 int load_presets(load *l, const cq_node *use, const cq_node *service,
                  cq_node *base, cq_node **out);
+/* column.c: all columns of a table, whose calls have their names; then, after
+ * the rest of it, the templates of those that are computed. */
+int load_columns(load *l, const cq_node *n, const char *detail);
+int load_column_values(load *l);
 int load_column_index(const cq_table *t, const char *name); /* or -1 */
+int load_unknown_column(load *l, const cq_node *at, const char *what,
+                        const char *name);
 /* link.c */
 int load_link(own_table *t, const cq_table *parent, cq_error *err);
 int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
