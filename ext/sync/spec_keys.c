@@ -396,7 +396,15 @@ int cq_spec_short_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
     if (!own) return cq_error_nomem(err);
   } else if (where && where->kind == CQ_N_SCALAR) {
     cq_node *text = cq_arena_alloc(&s->arena, sizeof *text);
+    const char *end = strstr(where->text, "://");
 
+    /* The rest of it is not told: a password may be in it. */
+    if (end && !cq_dest_of_scheme(where->text, (size_t)(end - where->text)))
+      return cq_tree_error(
+          err, where,
+          "destination: no kind is reached by %.*s://\nhint: SELECT name, "
+          "options FROM cq_destinations",
+          end - where->text < 40 ? (int)(end - where->text) : 40, where->text);
     if (text) *text = *where;
     own = text ? own_text(&s->arena, o, text) : NULL;
     if (!own) return cq_error_nomem(err);

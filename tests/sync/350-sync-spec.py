@@ -108,6 +108,7 @@ for name, spec, says in (
         ('no such table to skip', S + ', skip_tables: [nothing_*]}', 'matches no table of fleet: nothing_*'),
         ('unknown key', S + ', skip_table: [x]}', 'unknown key "skip_table"\nhint: did you mean "skip_tables"?'),
         ("a kind's name", S + ', destination: {name: file, format: json}}', 'unknown key "format"\nhint: kind: file says what it is'),
+        ('a scheme that nobody knows', S + ', destination: "mysql://root:not-for-logs@host/db"}', 'no kind is reached by mysql://\nhint'),
         ('unknown configuration', S + ', spec: {port: [x]}}', 'no setting "port"\nhint: did you mean "ports"?'),
         ('wrong configuration', S + ', spec: {use_paid_apis: perhaps}}', 'use_paid_apis'),
         ('unknown mode', S + ', write_mode: apend}', 'write_mode: unknown value: apend\nhint: append'),
