@@ -18,6 +18,12 @@ for line in (run.stdout + run.stderr).splitlines():
 made = {f for f in os.listdir('.') if f.endswith('.yml')}
 kept = {f for f in os.listdir(here) if f.endswith('.yml')} - {'aws.yml'}
 tap.none(f'the same {len(made)} files', [f'only on one side: {f}' for f in sorted(made ^ kept)] if made else ['no files'])
+sys.path.insert(0, here)
+import endpoints
+
+with open(os.path.join(here, 'aws.yml'), encoding='utf-8') as f:
+    text = f.read()
+tap.is_('and the data in aws.yml', text[text.index(endpoints.BEGIN) + len(endpoints.BEGIN):text.index(endpoints.END)], endpoints.data())
 for f in sorted(made & kept):
     new = open(f, encoding='utf-8').read().splitlines()
     old = open(os.path.join(here, f), encoding='utf-8').read().splitlines()

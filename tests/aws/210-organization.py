@@ -105,6 +105,7 @@ tap.is_('units and those below, circles included', (status, rows), ('partial', [
 status, rows, errors = sync(ORG + '  organization_units: [r-root]\n  skip_organization_units: [ou-skipped, ou-b]\n  skip_member_accounts: ["000000000009"]\n')
 tap.is_('without some units and some members', (status, rows, errors), ('success', ['000000000101', '000000000103'], []))
 tap.has('both ways at once', sync(ORG + 'accounts: [{id: x}]\n'), 'accounts and org exclude each other: make two sources')
+tap.has('a key that org has not', str(sync(ORG + '  skip_member_acounts: ["000000000009"]\n')), 'org: unknown key skip_member_acounts')
 tap.has('no role is named', str(sync('org: {member_regions: [eu-west-1]}\n')), 'org: member_role_name is missing')
 
 # the admin account, and who assumes the members' roles
