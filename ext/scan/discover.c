@@ -43,6 +43,8 @@ static int ask_open(cq_source *s, const cq_dimension *d,
   def.fetch.table = d->name;
   def.fetch.request = r;
   def.fetch.errors = &d->errors;
+  def.fetch.limits = &d->limits;
+  def.fetch.early = 1;
   def.page = page;
   def.rows = rows;
   def.fields = fields;

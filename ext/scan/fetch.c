@@ -510,7 +510,7 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
     }
     /* Who cannot be reached now will not be in a minute, which nobody waits. */
     if (f->attempt >= f->limits.retries ||
-        (status == 0 && (f->def.live || !f->def.limits) &&
+        (status == 0 && (f->def.live || f->def.early) &&
          f->attempt >= CQ_MAX_UNREACHED)) {
       fetch_say_tries(f, v);
       return fetch_refuse(f, v, v->throttle ? CQ_THROTTLED : code);

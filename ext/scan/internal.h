@@ -60,6 +60,7 @@ typedef struct cq_fetch_def {
   const char *url; /* next page's URL instead of the request's */
   int live;
   int priority;
+  int early; /* all else waits: who cannot be reached is soon given up */
   int fresh; /* asks for what changes from one time to the next */
   int whole; /* its body comes in one piece, CQ_MAX_RECORD_BYTES at most */
 } cq_fetch_def;

@@ -214,6 +214,18 @@ static int root_tree(load *l, const cq_node *n, const cq_node *base,
                        ROOT(CONFIG) | ROOT(CLIENT), &d->child_without);
 }
 
+/* How often what comes before the tables is tried. */
+static int root_tries(load *l, cq_dimension *d) {
+  const cq_node *defaults = cq_tree_get(l->in->root, "defaults");
+  cq_limits_def all;
+  int rc = load_limits(l, cq_tree_get(defaults, "limits"), "defaults", &all);
+
+  d->limits.retries = all.retries;
+  d->limits.max_pause = all.max_pause;
+  d->limits.retry_after = all.retry_after;
+  return rc;
+}
+
 static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   const unsigned roots =
       ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN) | ROOT(DATA);
@@ -285,6 +297,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   }
   lists[0] = cq_tree_get(n, "errors");
   lists[1] = cq_tree_get(defaults, "errors");
+  if ((rc = root_tries(l, d)) != 0) return rc;
   return load_errors(l, cq_tree_get(defaults, "error"), lists, 2, d->name,
                      &d->errors);
 }
@@ -309,6 +322,7 @@ static int root_test(load *l, const cq_node *n) {
       (rc = load_request(l, merged, "test",
                          ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN),
                          &d->identify)) ||
+      (rc = root_tries(l, d)) ||
       (rc = load_errors(l, cq_tree_get(defaults, "error"), lists, 1, "test",
                         &d->errors)))
     return rc;

@@ -471,7 +471,8 @@ typedef struct cq_dimension { /* of the multiplex */
   const char *id;    /* attribute that names the value in _cq_client_id */
   cq_page_def page;
   cq_errors_def errors;
-  int optional; /* no values and no discovery: one client without it */
+  cq_limits_def limits; /* how often it is tried; quotas are the tables' */
+  int optional;         /* no values and no discovery: one client without it */
 } cq_dimension;
 
 typedef struct cq_cursor_def {

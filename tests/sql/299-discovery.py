@@ -12,7 +12,7 @@ with open('camp.yml', 'w', encoding='utf-8') as f:
     f.write(f'''
 format: 1
 integration: camp
-config: {{url: {{default: "{MOCK}"}}, sites: {{type: list, optional: true}}, tents: {{type: list, optional: true}}}}
+config: {{url: {{default: "{MOCK}"}}, sites: {{type: list, optional: true}}, tents: {{type: list, optional: true}}, tries: {{type: integer, default: 10}}}}
 clients:
   site:
     values: "{{{{ config.sites }}}}"
@@ -27,7 +27,7 @@ clients:
     columns: {{tent: nr, open: open}}
     when: "{{{{ client.open != 'no' }}}}"
     id: tent
-defaults: {{request: {{url: "{{{{ config.url }}}}"}}, page: {{by: none}}, errors: [{{when: {{status: 500}}, then: fail}}]}}
+defaults: {{request: {{url: "{{{{ config.url }}}}"}}, page: {{by: none}}, limits: {{retries: "{{{{ config.tries }}}}", max_pause: 0}}, errors: [{{when: {{status: 500}}, then: fail}}]}}
 tables:
   camp_guests:
     request: {{path: "/guests/{{{{ client.site }}}}/{{{{ client.tent }}}}"}}
@@ -79,4 +79,8 @@ t.has('maps with another word', str(guests(WHO + TENTS + GUESTS, sites=[{'site':
 t.has('lists', str(guests(WHO + TENTS + GUESTS, sites=[['n']])), 'site: expected maps')
 t.is_('values for all of those above', guests(SITES + WHO + GUESTS, tents=['9', '8']), [('n', '8', 'north'), ('n', '9', 'north'), ('s', '8', 'south'), ('s', '9', 'south')])
 t.is_('values and a pattern', guests(SITES + WHO + TENTS + GUESTS, tents=['1', '3*']), [('n', '1', 'north'), ('s', '1', 'south'), ('s', '3', 'south')])
+for tries in (0, 2):
+    t.db.execute("SELECT cq_config('camp.tries', ?)", (tries,))
+    t.has('a list that is busy', str(guests('GET /sites\n  status 503\n  body {}\n')), 'HTTP 503')
+    t.is_(f'is tried as often as the definition says: {tries}', t.asked('/sites'), tries + 1)
 t.done()
