@@ -13,6 +13,7 @@ JSON = {'flags', 'j', 'texts', 'ints', 'reals', 'bools', 'times'}
 class Sqlite(conformance.Store):
     name = 'sqlite'
     odd_integers = None
+    typed_times = False
 
     def destination(self):
         return '{path: there.db}'

@@ -189,6 +189,7 @@ class Fault(http.server.BaseHTTPRequestHandler):
 class Store(conformance.Store):
     name = 'clickhouse'
     one_row_a_key = False  # each unit's rows stand for themselves
+    typed_times = False  # a column of texts goes on as it is
     null_lists = False    # a column of Array is never NULL
 
     def __init__(self, server, more='batch_timeout: 1s'):

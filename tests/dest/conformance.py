@@ -48,6 +48,7 @@ class Store:
     null_lists = True   # a list can be NULL; else NULL is an empty one
     rereads = True      # reads a parent's rows of an earlier run
     kills = True
+    typed_times = True  # a column of texts becomes one of times; else they may stay there
 
     def destination(self):
         """The short form's `destination:`, as YAML."""
@@ -446,12 +447,32 @@ class Suite:
                 t.is_('and by one that does not know it', (r['status'], len(self.ships())), ('success', 5))
         finally:
             os.environ['CQ_PATH'] = old
+        if 'overwrite' in s.modes:
+            self.words()
         for first, then in ((m, n) for m in s.modes for n in s.modes if (m == 'append') != (n == 'append')):
             s.fresh()
             t.routes(SHIPS)
             self.sync('fleet_ships', first)
             r = self.sync('fleet_ships', then, ', migrate_mode: forced', '{"retry":"failed"}')
             t.is_(f'{first}, then {then} forced, as a retry: rows that have gone are fetched again', (r['status'], len(self.ships())), ('success', 5))
+
+    def words(self):
+        """A text becomes a number or a time as a whole, or not at all: what a store reads beside them is no value."""
+        t, s = self.t, self.s
+        said = ['1.2.3', '', '2024-01-05', '1.5', 'nan', 'infinity', 'today', 'now', '12', '1e400', '2024-01-05T10:00:00Z']
+        nothing = 'GET /oslo/*\n  body []\n'
+        old = os.environ['CQ_PATH']
+        os.environ['CQ_PATH'] = os.path.abspath('words.yml')
+        for kind, wanted in (('real', ['1.5', '12']), ('timestamp', ['2024-01-05', '2024-01-05T10:00:00Z']))[:2 if s.typed_times else 1]:
+            s.fresh()
+            for name, routes in (('text', 'GET /oslo/ships?page=1\n  body [%s]\n' % ','.join('{"id":%d,"name":"%s"}' % x for x in enumerate(said)) + nothing), (kind, nothing)):
+                with open('words.yml', 'w') as f:
+                    f.write(open(FLEET).read().replace('name: text', f'name: {name}', 1))
+                t.routes(routes)
+                r = Sync('words.db').sync(self.spec('fleet_ships', 'overwrite', ', migrate_mode: forced, spec: {ports: [oslo]}'))
+            t.is_(f'text to {kind}: as a whole, or not at all',
+                  (r['status'], [said[i] for i, v in sorted(self.read('fleet_ships', 'id', 'name')) if v is not None]), ('success', wanted))
+        os.environ['CQ_PATH'] = old
 
     def at_once(self):
         """A second run of the source is refused, or waits; readers see one snapshot or the other."""

@@ -172,6 +172,9 @@ static int rename_two(ch *d, const char *a, const char *b, const char *c,
   return run(d, &q, err);
 }
 
+/* What the server's readers take beside numbers: a beginning, nan, inf. */
+#define IS_NUMBER "match(%s, '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$')"
+
 /* A value of another type as text read anew; NULL where it does not fit. */
 static void add_converted(const ch *d, cq_buf *b, const char *name,
                           const cq_dest_table *t, int i) {
@@ -193,7 +196,11 @@ static void add_converted(const ch *d, cq_buf *b, const char *name,
       cq_buf_printf(b, "toInt64OrNull(%s)", text.data);
       break;
     case CQ_RB_FLOAT64:
-      cq_buf_printf(b, "toFloat64OrNull(%s)", text.data);
+      cq_buf_printf(b,
+                    "CASE WHEN " IS_NUMBER
+                    " AND isFinite(toFloat64OrNull(%s)) THEN "
+                    "toFloat64OrNull(%s) ELSE NULL END",
+                    text.data, text.data, text.data);
       break;
     case CQ_RB_BOOL:
       cq_buf_printf(b,
@@ -202,14 +209,20 @@ static void add_converted(const ch *d, cq_buf *b, const char *name,
                     text.data, text.data);
       break;
     case CQ_RB_DATETIME64:
-      cq_buf_printf(b, "parseDateTime64BestEffortOrNull(%s, 6, 'UTC')",
-                    text.data);
+      cq_buf_printf(b,
+                    "CASE WHEN match(%s, '^[0-9]{4}-[0-9]{2}-[0-9]{2}') THEN "
+                    "parseDateTime64BestEffortOrNull(%s, 6, 'UTC') ELSE NULL "
+                    "END",
+                    text.data, text.data);
       break;
     case CQ_RB_DATE32:
       cq_buf_printf(b, "toDate32OrNull(%s)", text.data);
       break;
     case CQ_RB_DECIMAL:
-      cq_buf_printf(b, "toDecimal256OrNull(%s, 38)", text.data);
+      cq_buf_printf(b,
+                    "CASE WHEN " IS_NUMBER
+                    " THEN toDecimal256OrNull(%s, 38) ELSE NULL END",
+                    text.data, text.data);
       break;
     case CQ_RB_UUID:
       cq_buf_printf(b, ch_has(d, 2010) ? "toUUIDOrNull(%s)" : "NULL",

@@ -122,7 +122,7 @@ static int create_table(duck *d, change *c, cq_error *err) {
 }
 
 /* A value is read as a whole, or becomes NULL.  A cast alone rounds what is no
- * integer, and knows numbers that JSON has not. */
+ * integer, and knows numbers and times without end. */
 static int retype(duck *d, const change *c, const char *name, const char *had,
                   const char *want, cq_error *err) {
   const char *how =
@@ -133,17 +133,23 @@ static int retype(duck *d, const change *c, const char *name, const char *had,
       : strcmp(want, "DOUBLE") == 0
           ? "CASE WHEN isfinite(TRY_CAST(%I AS DOUBLE)) THEN TRY_CAST(%I AS "
             "DOUBLE) END"
-          : "TRY_CAST(%I AS %s)";
+      : strcmp(want, "TIMESTAMP") == 0
+          ? "CASE WHEN isfinite(TRY_CAST(%I AS TIMESTAMP)) THEN TRY_CAST(%I AS "
+            "TIMESTAMP) END"
+      : strcmp(want, "DATE") == 0 ? "CASE WHEN isfinite(TRY_CAST(%I AS DATE)) "
+                                    "THEN TRY_CAST(%I AS DATE) "
+                                    "END"
+                                  : NULL;
   cq_buf b;
   int rc;
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_sql(&b, "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING ", d->schema,
          c->target, name, want);
-  if (strcmp(want, "BIGINT") == 0 || strcmp(want, "DOUBLE") == 0)
+  if (how)
     cq_sql(&b, how, name, name, name);
   else
-    cq_sql(&b, how, name, want);
+    cq_sql(&b, "TRY_CAST(%I AS %s)", name, want);
   rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
   cq_buf_clear(&b);
   return rc;

@@ -241,12 +241,21 @@ static void add_retype(cq_buf *b, const char *column, const char *had,
     cq_sql(b, "pg_temp.cq_read(%I::text, NULL::%s)", column, type);
 }
 
+/* Numbers and times by what they look like: to the server NaN and today are
+ * some, too, and 1.2.3 is a day. */
 static int make_reader(pg *d, const char *type, cq_error *err) {
+  const char *when = "true";
+
+  if (strncmp(type, "timestamp", 9) == 0 || strcmp(type, "date") == 0)
+    when = "v ~ ''^[0-9]{4}-[0-9]{2}-[0-9]{2}''";
+  else if (strcmp(type, "double precision") == 0 ||
+           strcmp(type, "numeric") == 0)
+    when = "v ~ ''^[+-]?[.0-9]''";
   return pg_do(d, type, err,
                "CREATE OR REPLACE FUNCTION pg_temp.cq_read(v text, kind %s) "
-               "RETURNS %s LANGUAGE plpgsql AS 'BEGIN RETURN v::%s; EXCEPTION "
-               "WHEN others THEN RETURN %s; END'",
-               type, type, type,
+               "RETURNS %s LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN %s THEN "
+               "v::%s END; EXCEPTION WHEN others THEN RETURN %s; END'",
+               type, type, when, type,
                strcmp(type, "jsonb") == 0 ? "to_jsonb(v)" : "NULL");
 }
 
