@@ -2,7 +2,7 @@
  * one table's file while another table's rows are written is that table's. */
 #include <stdlib.h>
 
-#include "dest/object/object.h"
+#include "dest/object/internal.h"
 #include "test.h"
 
 /* A store that forgets all that it takes. */
@@ -64,8 +64,8 @@ static const cq_objects_ops no_ops = {no_begin, no_write, no_finish, no_abort,
                                       no_tidy,  no_close};
 static cq_objects store = {&no_ops, ""};
 
-/* A format that keeps all rows, 4 MB each, and cannot write those of the table
- * "bad". */
+/* A format that keeps all rows, each in more than a third of what files may
+ * have, and cannot write those of the table "bad". */
 typedef struct keeper {
   cq_encoder base;
   int bad;
@@ -75,7 +75,7 @@ static int code; /* how it fails */
 static int keep_rows(cq_encoder *e, cq_dest_unit *u, const cq_dest_rows *rows,
                      cq_buf *out, cq_error *err) {
   (void)u, (void)out, (void)err;
-  e->kept += (size_t)rows->batch->nrow << 22;
+  e->kept += (size_t)rows->batch->nrow * (OBJ_MEMORY * 5 / 12);
   return CQ_OK;
 }
 static int keep_flush(cq_encoder *e, cq_buf *out, cq_error *err) {
@@ -178,7 +178,7 @@ static void test_object_a_file_that_fails_is_its_tables(void) {
     code = codes[i];
     make(&def[0], &c[0], &bad, "bad");
     make(&def[1], &c[1], &good, "good");
-    CHECK_INT(unit(d, &bad, &err), CQ_OK); /* 4 MB wait */
+    CHECK_INT(unit(d, &bad, &err), CQ_OK); /* it waits */
     CHECK_INT(unit(d, &bad, &err), CQ_OK);
     CHECK_INT(unit(d, &good, &err), whole ? CQ_IOERR : CQ_OK);
     CHECK_INT(ops.poll(d, &e), whole ? CQ_DONE : CQ_ROW);
