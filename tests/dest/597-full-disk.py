@@ -1,5 +1,6 @@
 # timeout: 120
 """A file system without room: what was there stays, the words say it, nothing else is left, and with room it goes on."""
+import atexit
 import json
 import os
 import random
@@ -11,10 +12,13 @@ import conformance  # noqa: F401: it finds the definitions
 import ducks
 from conformance import Sync
 
-if len(sys.argv) == 1:  # in a mount name space of its own, where anybody may mount; it goes with its last process
-    if subprocess.run(['unshare', '-m', 'true'], stderr=subprocess.DEVNULL).returncode == 0:
-        os.execvp('unshare', ['unshare', '-m', os.environ['CQ_PYTHON'], __file__, 'mounted'])
-    os.execvp('unshare', ['unshare', '-Urm', os.environ['CQ_PYTHON'], __file__, 'mounted'])
+if len(sys.argv) == 1:  # in a mount name space of its own, which goes with its last process; below another root it cannot be private
+    for options in (['-m'], ['-Urm'], ['-m', '--propagation', 'unchanged']):
+        if subprocess.run(['unshare', *options, 'true'], stderr=subprocess.DEVNULL).returncode == 0:
+            os.execvp('unshare', ['unshare', *options, os.environ['CQ_PYTHON'], __file__, 'mounted'])
+    print('ok 1 - a file system without room # skip nothing may be mounted here\n1..1')
+    sys.exit()
+atexit.register(lambda: [subprocess.run(['umount', '-l', 'small'], stderr=subprocess.DEVNULL) for _ in range(2)])
 
 
 def mount(size, more=''):
