@@ -5,10 +5,16 @@
 
 #include "scan/internal.h"
 
+enum { DEEPEST = 8 }; /* attributes that are made of each other */
+
 typedef struct preview {
   cq_scope scope;
   const cq_preview *of;
+  int depth;
 } preview;
+
+static int preview_get(void *user, const cq_ref *ref, cq_arena *a,
+                       cq_value *out, cq_error *err);
 
 static int placeholder(const char *name, cq_arena *a, cq_value *out,
                        cq_error *err) {
@@ -19,37 +25,62 @@ static int placeholder(const char *name, cq_arena *a, cq_value *out,
   return CQ_OK;
 }
 
-/* Will a step that has not been made give this attribute? */
-static int pending(const cq_preview *p, const char *name) {
+/* Will a step that has not been made give this attribute?  *made: of others. */
+static int pending(const cq_preview *p, const char *name,
+                   const cq_template **made) {
+  *made = NULL;
   for (size_t i = 0; p->dry && i < p->dry->nstep; i++) {
     const cq_dry_step *s = &p->dry->step[i];
 
     if (!s->discover && !s->identify) continue;
     if (s->discover && strcmp(s->dim->name, name) == 0) return 1;
     for (size_t k = 0; k < s->dim->nattr; k++)
-      if (strcmp(s->dim->attr[k].name, name) == 0) return 1;
+      if (strcmp(s->dim->attr[k].name, name) == 0) {
+        *made = s->dim->attr[k].value;
+        return 1;
+      }
   }
   return 0;
 }
 
-static int client_value(const cq_preview *p, const cq_ref *ref, cq_arena *a,
+/* An attribute that is made of others, as far as these are known. */
+static int made_value(preview *v, const cq_template *made, const char *name,
+                      cq_arena *a, cq_value *out, cq_error *err) {
+  cq_context c = {v, preview_get};
+  cq_error lacks = {0, ""};
+  int rc = CQ_ERROR;
+
+  if (made && v->depth < DEEPEST) {
+    v->depth++;
+    rc = cq_template_eval(made, &c, CQ_PLACE_PLAIN, a, out, &lacks);
+    v->depth--;
+  }
+  if (rc == CQ_NOMEM) return cq_error_nomem(err);
+  return rc || out->kind == CQ_NULL ? placeholder(name, a, out, err) : CQ_OK;
+}
+
+static int client_value(preview *v, const cq_ref *ref, cq_arena *a,
                         cq_value *out, cq_error *err) {
+  const cq_preview *p = v->of;
+  const cq_template *made;
   const cq_value *one = NULL;
   size_t have = 0, same = 0;
 
   for (size_t i = 0; i < p->nclient; i++) {
-    const cq_value *v = cq_client_value(p->clients[i], ref->name);
+    const cq_value *its = cq_client_value(p->clients[i], ref->name);
 
-    if (!v || v->kind == CQ_NULL) continue;
-    if (!one) one = v;
+    if (!its || its->kind == CQ_NULL) continue;
+    if (!one) one = its;
     have++;
-    same += (size_t)cq_value_same(one, v);
+    same += (size_t)cq_value_same(one, its);
   }
   if (have && have == p->nclient && same == have) {
     *out = *one;
     return CQ_OK;
   }
-  if (have || pending(p, ref->name)) return placeholder(ref->name, a, out, err);
+  if (have) return placeholder(ref->name, a, out, err);
+  if (pending(p, ref->name, &made))
+    return made_value(v, made, ref->name, a, out, err);
   return CQ_OK;
 }
 
@@ -65,7 +96,7 @@ static int preview_get(void *user, const cq_ref *ref, cq_arena *a,
       return placeholder(ref->name, a, out, err);
     return known.get(known.user, ref, a, out, err);
   case CQ_R_CLIENT:
-    return client_value(v->of, ref, a, out, err);
+    return client_value(v, ref, a, out, err);
   case CQ_R_RECORD:
   case CQ_R_DETAIL:
     return placeholder(ref->path ? ref->path->text : ref->name, a, out, err);
@@ -124,7 +155,7 @@ static void braces(char *s) {
 
 int cq_preview_url(const cq_preview *p, const cq_request_def *r, cq_arena *a,
                    char **out, cq_error *err) {
-  preview v = {{0}, p};
+  preview v = {{0}, p, 0};
   cq_context c = {&v, preview_get};
   cq_buf b;
   int rc;

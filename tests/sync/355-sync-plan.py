@@ -44,7 +44,7 @@ p = json.loads(t.one('SELECT cq_plan(?)', '''{source: aws, tables: [aws_ec2_inst
     spec: {regions: [us-east-1, eu-west-1], accounts: [{id: "111111111111"}, {id: "222222222222"}]}}'''))['sources'][0]['tables']
 t.is_('AWS: accounts by regions; global services per account', [(x['table'], r['requests'], r['url']) for x in p for r in x['requests']
                                                                 if r['purpose'] == 'list'],
-      [('aws_ec2_instances', 4, 'https://ec2.{region}.{dns_suffix}/'), ('aws_iam_users', 2, 'https://iam.amazonaws.com/')])
+      [('aws_ec2_instances', 4, 'https://ec2.{region}.{dns_suffix}/'), ('aws_iam_users', 2, 'https://iam.{dns_suffix}/')])
 t.is_('nothing was asked', t.asked(), 0)
 t.is_('nor made', t.rows("SELECT name FROM sqlite_schema"), [])
 t.done()
