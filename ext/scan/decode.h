@@ -1,5 +1,5 @@
 /* ext/scan/decode.h: bytes of an answer become rows: the interface that each
- * decoder (json, ndjson, xml, csv) implements.
+ * decoder (json, ndjson, xml, csv, raw) implements.
  *
  * A program is compiled once per scan from the slots that are wanted; a
  * decoder runs it over one answer.  All calls on the caller's thread. */
@@ -51,7 +51,7 @@ typedef struct cq_decode_ops {
 } cq_decode_ops;
 
 extern const cq_decode_ops cq_decode_json, cq_decode_ndjson, cq_decode_xml,
-    cq_decode_csv;
+    cq_decode_csv, cq_decode_raw;
 const cq_decode_ops *cq_decode_find(const char *name); /* NULL = unknown */
 
 #endif

@@ -831,7 +831,7 @@ int cq_fetch_empty(const cq_fetch *f, const cq_decode_ops *as, cq_error *err) {
   int status = cq_fetch_head(f).status;
 
   if (status == 204 || status == 205 || as == &cq_decode_csv ||
-      as == &cq_decode_ndjson)
+      as == &cq_decode_ndjson || as == &cq_decode_raw)
     return CQ_OK;
   cq_error_set(err, CQ_ERROR, "the answer is empty");
   cq_fetch_prefix(f, err);

@@ -367,7 +367,7 @@ static int load_auth_name(load *l, const cq_node *n, const char *object,
   return load_choice(l, n, what, names, k, n->text, &i);
 }
 
-static const char *const decoders[] = {"json", "ndjson", "xml", "csv"};
+static const char *const decoders[] = {"json", "ndjson", "xml", "csv", "raw"};
 
 /* The answer holds the document, as a text. */
 static int load_inner(load *l, const cq_node *n, const char *object,
@@ -393,7 +393,7 @@ static int load_inner(load *l, const cq_node *n, const char *object,
   }
   if (!r->inner.decode) return CQ_OK;
   snprintf(what, sizeof what, "%s: inner: decode", object);
-  return load_choice(l, n, what, decoders, 4, r->inner.decode, &i);
+  return load_choice(l, n, what, decoders, 5, r->inner.decode, &i);
 }
 
 /* May credentials go with it? */
@@ -435,7 +435,7 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
     return rc;
   if (r->decode) {
     snprintf(what, sizeof what, "%s: decode", object);
-    if (load_choice(l, n, what, decoders, 4, r->decode, &i)) return CQ_ERROR;
+    if (load_choice(l, n, what, decoders, 5, r->decode, &i)) return CQ_ERROR;
   }
   if ((rc = load_inner(l, cq_tree_get(n, "inner"), object, r)) != 0) return rc;
   x = cq_tree_get(n, "auth");

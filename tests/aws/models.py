@@ -115,8 +115,8 @@ def same(kind, want, shape, have):
         return float(want) == have if kind == 'real' or '.' in str(want) else int(want) == have
     if kind == 'timestamp':
         return when(want) is not None and when(have) is not None and abs(when(want) - when(have)) <= 1
-    if kind == 'blob' and isinstance(want, bytes):
-        return want == have
+    if kind == 'blob' and isinstance(want, (bytes, str)):
+        return (want if isinstance(want, bytes) else want.encode()) == have
     if isinstance(want, bytes):
         return base64.b64encode(want).decode() == have
     if isinstance(want, datetime.datetime):

@@ -432,6 +432,9 @@ def revision(r):
     return json.dumps(told(xml.etree.ElementTree.fromstring(base64.b64decode(r.record['Data'])))) if r.record.get('Data') else None
 
 
+# The list tells them, and the answer's headers once more.
+for n in ('VersionLabel', 'Description', 'KmsKeyArn', 'ContentType', 'VersionNumber', 'ApplicationId', 'ConfigurationProfileId'):
+    COLUMNS['aws_appconfig_hosted_configuration_versions', re.sub(r'(?<!^)([A-Z])', r'_\1', n).lower()] = lambda r, n=n: (r.listed[0] or r.record).get(n)
 COLUMNS['aws_wellarchitected_lenses', 'share_invitation_id'] = lambda r: r.record.get('ShareInvitationId')
 COLUMNS['aws_wellarchitected_lenses', 'tags'] = lambda r: r.record.get('Tags')
 for t in ('configuration_options', 'configuration_settings'):

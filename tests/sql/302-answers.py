@@ -108,6 +108,20 @@ tables:
     key: [id]
     limits: {{retry_after: x-wait, max_pause: 0}}
     columns: {{id: integer}}
+  heads_raw:
+    request: {{path: /raw, decode: raw}}
+    key: [t]
+    columns: {{t: {{type: text, path: .}}, b: {{type: blob, path: .}}}}
+  heads_raw_cells:
+    request: {{path: /called}}
+    rows: "items[*]"
+    key: [id]
+    columns: {{id: integer, file: {{type: text, path: ., call: file}}}}
+    calls: {{file: {{request: {{path: /raw, decode: raw}}, record: .}}}}
+  heads_raw_inside:
+    request: {{path: /raw, decode: raw}}
+    key: [t]
+    columns: {{t: {{type: text, path: name}}}}
   heads_again:
     request: {{path: /again}}
     rows: "items[*]"
@@ -183,6 +197,8 @@ GET /busy
   body {{}}
  next
   body {items(1)}
+GET /raw
+  body key = "value" # no JSON
 GET /again
   body {items(code='busy')}
  next
@@ -231,6 +247,9 @@ t.is_('a header of another name tells how long to wait', requests('SELECT id FRO
 gap = t.one("SELECT max(s) - min(s) FROM (SELECT julianday(started) * 86400 AS s FROM cq_requests WHERE path LIKE '%/busy')")
 t.is_('that long', gap > 0.9 or gap)
 
+t.is_('an answer that is one value', t.rows('SELECT t, b FROM heads_raw'), [('key = "value" # no JSON', b'key = "value" # no JSON')])
+t.is_('in a cell', t.rows('SELECT id, file FROM heads_raw_cells'), [(1, 'key = "value" # no JSON')])
+t.has('nothing is inside of it', t.tries('SELECT t FROM heads_raw_inside'), 'raw: path "name": must be ".", since the answer is one value')
 with open('last.yml', 'w', encoding='utf-8') as f:
     f.write(f'''format: 1
 integration: lasts

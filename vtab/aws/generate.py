@@ -701,6 +701,9 @@ class Table:
         where = {k: v for k, v in self.o.items() if k == 'in_region'}
         params = {**self.given(c.get('params') or {}), **params}
         call = {'request': self.s.request(op, params, self.placed({**where, **c}, op, params))}
+        payload = op.output_shape.serialization.get('payload') if op.output_shape else None
+        if payload and op.output_shape.members[payload].type_name in ('blob', 'string'):
+            call['request']['decode'] = 'raw'               # the body is that member, as it is
         if 'when' in c:
             call['when'] = c['when']
         path, shape = self.s.walk(op, c.get('rows') or c.get('record') or '.')
