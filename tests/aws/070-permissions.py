@@ -8,21 +8,14 @@ import os
 import sqlite3
 import sys
 
-import boto3
-
-sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/aws']
+from motouser import user
 from shared import Tap, connect
 
-moto = json.load(open(os.environ['CQ_MOTO_FILE'], encoding='utf-8'))
 tap = Tap()
 ok = tap.none
 
-iam = boto3.client('iam', endpoint_url=os.environ['CQ_MOTO_URL'], region_name='us-east-1', aws_access_key_id=moto['admin']['access_key_id'],
-                   aws_secret_access_key=moto['admin']['secret_access_key'])
-iam.create_user(UserName='least')
-key = iam.create_access_key(UserName='least')['AccessKey']
-os.environ.update(AWS_ENDPOINT_URL=os.environ['CQ_MOTO_URL'], AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null',
-                  AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID=key['AccessKeyId'], AWS_SECRET_ACCESS_KEY=key['SecretAccessKey'])
+moto, iam = user('least')
 db = connect(':memory:')
 # Regions that are named are not asked for, so that ec2:DescribeRegions is needed by its own table only.
 db.execute("SELECT cq_config('cache_ttl', 0), cq_config('aws.regions', ?), cq_config('aws.max_retries', '0')", (json.dumps(moto['regions'][:1]),))

@@ -7,19 +7,12 @@ import json
 import os
 import sys
 
-import boto3
-
-sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
+sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/aws']
+from motouser import user
 from shared import Tap, connect
 
-moto = json.load(open(os.environ['CQ_MOTO_FILE'], encoding='utf-8'))
 tap = Tap()
-iam = boto3.client('iam', endpoint_url=os.environ['CQ_MOTO_URL'], region_name='us-east-1', aws_access_key_id=moto['admin']['access_key_id'],
-                   aws_secret_access_key=moto['admin']['secret_access_key'])
-iam.create_user(UserName='part')
-key = iam.create_access_key(UserName='part')['AccessKey']
-os.environ.update(AWS_ENDPOINT_URL=os.environ['CQ_MOTO_URL'], AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null',
-                  AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID=key['AccessKeyId'], AWS_SECRET_ACCESS_KEY=key['SecretAccessKey'])
+moto, iam = user('part')
 MAIN, OTHER = moto['accounts'][:2]
 REGIONS = moto['regions'][:2]
 READ = ['ec2:DescribeSecurityGroups', 'ec2:DescribeVpcs', 'sts:GetCallerIdentity', 'sts:AssumeRole']

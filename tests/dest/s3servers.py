@@ -87,7 +87,11 @@ class Seaweed:
              f'-s3.config={self.dir}/s3.json', '-s3.port.iceberg=0', '-s3.port.lance=0', '-master.telemetry=false', '-volume.max=20',
              '-master.volumeSizeLimitMB=64'],
             stdout=open(self.dir + '/log', 'ab'), stderr=subprocess.STDOUT)
-        until = time.monotonic() + 60
+        return self.answers(60)
+
+    def answers(self, seconds):
+        """Within so many seconds, before it ends?"""
+        until = time.monotonic() + seconds
         while time.monotonic() < until and self.proc.poll() is None:
             try:
                 self.boto().list_buckets()
@@ -136,14 +140,7 @@ class Versity(Seaweed):
         self.proc = subprocess.Popen([os.environ['CQ_VERSITYGW'], '--port', f'127.0.0.1:{self.port}', '--access', KEY, '--secret', SECRET, '--region',
                                       'us-east-1', '--iam-dir', self.dir + '/iam', 'posix', self.dir + '/data'],
                                      stdout=open(self.dir + '/log', 'ab'), stderr=subprocess.STDOUT)
-        until = time.monotonic() + 30
-        while time.monotonic() < until and self.proc.poll() is None:
-            try:
-                self.boto().list_buckets()
-                return True
-            except Exception:
-                time.sleep(0.1)
-        return False
+        return self.answers(30)
 
 
 class Swift:
