@@ -239,6 +239,11 @@ static int good_status(int status) {
   return status >= 200 && status < 300 && status != 206;
 }
 
+/* Rows are to be expected of it. */
+static int fetch_good(const cq_fetch *f, const cq_head *head) {
+  return good_status(head->status) || fetch_is_file(f);
+}
+
 /* An answer's, or where there is none a transfer's failure. */
 static void fetch_judge(const cq_fetch *f, const cq_head *head,
                         const cq_block *body, const cq_error *failure,
@@ -247,7 +252,7 @@ static void fetch_judge(const cq_fetch *f, const cq_head *head,
   cq_answer a = {*head, 0, body ? body->data : NULL, body ? body->len : 0,
                  failure};
 
-  if (failure || !(good_status(head->status) || fetch_is_file(f))) {
+  if (failure || !fetch_good(f, head)) {
     a.clock_off = cq_http_clock_off(f->def.env->http, head);
     cq_classify(f->def.errors, &a, v);
   } else if (!cq_classify_good(f->def.errors, &a, v)) {
@@ -693,7 +698,7 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   int whole = f->def.whole ||
               (f->def.errors && f->def.errors->in_200); /* before rows */
   cq_head head = cq_fetch_head(f);
-  int good = fetch_is_file(f) || good_status(head.status);
+  int good = fetch_good(f, &head);
   cq_verdict v;
 
   if (st == CQ_T_FAILED) return fetch_broken(f);
