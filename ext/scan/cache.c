@@ -6,7 +6,8 @@
  * live cursor is open that was open when it was made; with a limit of 0 only
  * the latter.  After that, unless the limit is 0, it is kept if it came with a
  * validator (ETag, or else Last-Modified): the next request, also of a sync,
- * asks whether it still holds, and a 304 makes it good again.  The key is all that was asked, by whom: see fetch_cache_key.
+ * asks whether it still holds, and a 304 makes it good again.  The key is all
+ * that was asked, and by whom, see cq_share_key.
  *
  * Whole bodies only, shared with whoever decodes them, never copied.  When the
  * bytes run out, what is kept for validation goes first, then the oldest, but
@@ -106,7 +107,7 @@ static void cache_remove(cq_cache *c, entry *e) {
 }
 
 void cq_cache_drop(cq_cache *c) {
-  if (c) cq_fetch_cancel_left(c);
+  if (c) cq_share_cancel_left(c);
   while (c && c->good.oldest) cache_remove(c, c->good.oldest);
   while (c && c->kept.oldest) cache_remove(c, c->kept.oldest);
 }
@@ -127,7 +128,7 @@ void cq_cache_enter(cq_cache *c) {
 
 void cq_cache_leave(cq_cache *c) {
   if (!c || c->cursors == 0 || --c->cursors > 0) return;
-  cq_fetch_cancel_left(c);
+  cq_share_cancel_left(c);
   if (c->ttl_ms <= 0) cq_cache_drop(c);
 }
 

@@ -1,5 +1,6 @@
 /* ext/scan/fetch.c: one request from its definition to an answer that can be
- * decoded: login, retries, error rules.
+ * decoded: login, retries, error rules.  What others have asked
+ * for before, or ask for now, is share.c's.
  *
  * A page is tried again as a whole or not at all: once a piece has been handed
  * out, a broken transfer is an error of the list.  The body of an answer that
@@ -8,51 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/internal.h"
+#include "scan/fetch.h"
 
-enum { BACKOFF_BASE_MS = 250, LEFT_MAX = 4 * CQ_WINDOW };
+enum { BACKOFF_BASE_MS = 250 };
 
 static const char max_wait_hint[] =
     "cq_config('max_wait', <seconds>) lets a query wait longer; a sync waits "
     "for up to an hour";
-
-typedef enum fetch_state {
-  BEHIND, /* another fetch asks for the same */
-  LOGIN,
-  DELAY,
-  SENT,
-  READY,
-  ENDED
-} fetch_state;
-
-struct cq_fetch {
-  cq_fetch_def def;
-  cq_built built;
-  cq_identity *identity; /* borrowed from the store; NULL = none */
-  cq_auth_params params; /* in built.arena */
-  cq_limits limits;
-  cq_transfer *transfer;
-  fetch_state state;
-  cq_outcome outcome; /* when ENDED */
-  int attempt;        /* retries so far */
-  int logged_in_again, clock_corrected;
-  int64_t not_before_ms; /* DELAY */
-  cq_block *held;        /* READY: first piece, read for its error code; of a
-                            body that is wanted whole, what has come so far */
-  cq_cached cached;      /* an answer, or one to ask about; in the arena, the
-                            block referenced */
-  int from_cache;        /* `cached` is the answer */
-  int asks;              /* sent with a validator of `cached` */
-  char *cache_key;
-  cq_fetch *before;         /* BEHIND: who asks; NULL = it is gone */
-  cq_fetch *next, **listed; /* those with a key, see fetch_list */
-  cq_fetch *left_next;      /* see fetch_leave */
-  int left;
-  cq_error error;
-  int64_t waited_ms; /* between tries, so far */
-  char client[96];
-  int64_t requests, retries, bytes, throttled_ms;
-};
 
 /* Per-request parameters must outlive the scope: they are copied. */
 static int fetch_params(cq_fetch *f, cq_error *err) {
@@ -85,82 +48,16 @@ static int fetch_identity(cq_fetch *f, cq_scope *s, cq_error *err) {
   return rc ? rc : fetch_params(f, err);
 }
 
-static int fetch_cache_key(cq_fetch *f, cq_error *err) {
-  cq_buf key;
-
-  cq_buf_init(&key, 4u << 20);
-  cq_buf_printf(&key, "%s\n%s\n%s\n", f->built.method, f->built.url,
-                f->identity && f->identity->cache_key ? f->identity->cache_key
-                                                      : "");
-  for (size_t i = 0; i < f->built.nheader; i++)
-    cq_buf_printf(&key, "%s:%s\n", f->built.headers[i].name,
-                  f->built.headers[i].value);
-  /* What is signed for belongs to the question: behind one endpoint the same
-   * bytes for another region are another request.  Hashed: no secrets here. */
-  for (size_t i = 0; i < f->params.n; i++) {
-    const cq_value *v = &f->params.values[i];
-    uint64_t h = v->kind == CQ_STR ? cq_hash64(v->u.s, v->len, 0)
-                                   : cq_hash64(&v->u, sizeof v->u, v->kind);
-
-    cq_buf_printf(&key, "%s=%llx\n", f->params.names[i], (unsigned long long)h);
-  }
-  /* A certificate says who asks, as a header does. */
-  for (size_t i = 0; i < 3; i++) {
-    const char *file = i == 0   ? f->built.tls.ca_file
-                       : i == 1 ? f->built.tls.client_cert
-                                : f->built.tls.client_key;
-
-    cq_buf_printf(&key, "tls:%s\n", file ? file : "");
-  }
-  cq_buf_add(&key, f->built.body ? f->built.body : "", f->built.nbody);
-  if (key.rc) {
-    cq_buf_clear(&key);
-    return cq_error_nomem(err);
-  }
-  f->cache_key = cq_buf_take(&key);
-  return CQ_OK;
-}
-
 static cq_outcome fetch_end(cq_fetch *f, cq_outcome o) {
-  f->state = ENDED;
+  f->state = FETCH_ENDED;
   f->outcome = o;
   return o;
 }
 
-/* One statement may read a table twice at once: who comes second waits for the
- * answer that is under way, and asks only where that cannot be shared. */
-static int fetch_wait_behind(cq_fetch *f) {
-  f->before = *cq_cache_fetches(f->def.env->cache);
-  while (f->before && (f->before == f || f->before->state == BEHIND ||
-                       f->before->state == READY || f->before->state == ENDED ||
-                       strcmp(f->before->cache_key, f->cache_key) != 0))
-    f->before = f->before->next;
-  if (f->before) f->state = BEHIND;
-  return f->before != NULL;
-}
-
-static void fetch_list(cq_fetch *f) {
-  cq_fetch **head = cq_cache_fetches(f->def.env->cache);
-
-  fetch_wait_behind(f);
-  f->next = *head;
-  f->listed = head;
-  if (f->next) f->next->listed = &f->next;
-  *head = f;
-}
-
-static void fetch_unlist(cq_fetch *f) {
-  if (!f->listed) return;
-  for (cq_fetch *o = *cq_cache_fetches(f->def.env->cache); o; o = o->next)
-    if (o->before == f) o->before = NULL;
-  *f->listed = f->next;
-  if (f->next) f->next->listed = f->listed;
-}
-
-static void fetch_free(cq_fetch *f) {
+void cq_fetch_free(cq_fetch *f) {
   cq_source *left = f->left ? f->def.source : NULL;
 
-  fetch_unlist(f);
+  cq_share_unlist(f);
   cq_transfer_free(f->transfer);
   cq_limiter_unref(f->limits.limiter);
   if (f->held) cq_block_unref(f->held);
@@ -169,58 +66,6 @@ static void fetch_free(cq_fetch *f) {
   cq_built_clear(&f->built);
   cq_free(f);
   cq_source_unref(left);
-}
-
-/* Who stops reading early, as EXISTS does for each row of a join, has requests
- * under way that its statement makes again in a moment.  They were made: their
- * answers go into the cache, as long as a cursor of the statement is open. */
-static int fetch_leave(cq_fetch *f) {
-  cq_fetch **at;
-  int n = 0;
-
-  if (!f->listed || f->state != SENT || !cq_cache_shared(f->def.env->cache) ||
-      cq_transfer_withdraw(f->transfer))
-    return 0;
-  at = cq_cache_left(f->def.env->cache);
-  while (*at && ++n < LEFT_MAX) at = &(*at)->left_next;
-  if (*at) { /* the oldest goes */
-    cq_fetch *last = *at;
-
-    *at = NULL;
-    fetch_free(last);
-  }
-  at = cq_cache_left(f->def.env->cache);
-  cq_source_ref(f->def.source);
-  f->left = 1;
-  f->left_next = *at;
-  *at = f;
-  return 1;
-}
-
-static void fetch_poll_left(cq_cache *c) {
-  cq_fetch **at = cq_cache_left(c);
-
-  while (*at) {
-    cq_fetch *f = *at;
-
-    if (f->state == SENT && cq_fetch_poll(f) == CQ_F_BUSY && f->state == SENT) {
-      at = &f->left_next;
-      continue;
-    }
-    *at = f->left_next;
-    fetch_free(f);
-  }
-}
-
-void cq_fetch_cancel_left(cq_cache *c) {
-  cq_fetch **at = cq_cache_left(c);
-
-  while (*at) {
-    cq_fetch *f = *at;
-
-    *at = f->left_next;
-    fetch_free(f);
-  }
 }
 
 cq_head cq_fetch_head(const cq_fetch *f) {
@@ -235,13 +80,9 @@ static int fetch_is_file(const cq_fetch *f) {
   return strncmp(f->built.url, "file:", 5) == 0;
 }
 
-static int good_status(int status) {
-  return status >= 200 && status < 300 && status != 206;
-}
-
 /* Rows are to be expected of it. */
 static int fetch_good(const cq_fetch *f, const cq_head *head) {
-  return good_status(head->status) || fetch_is_file(f);
+  return cq_good_status(head->status) || fetch_is_file(f);
 }
 
 /* An answer's, or where there is none a transfer's failure. */
@@ -330,7 +171,7 @@ static cq_outcome fetch_send(cq_fetch *f) {
     return fetch_end(f, CQ_F_ERROR);
   }
   f->requests++;
-  f->state = SENT;
+  f->state = FETCH_SENT;
   return CQ_F_BUSY;
 }
 
@@ -362,11 +203,6 @@ static void fetch_close_limits(cq_fetch *f, const cq_verdict *v) {
                          v->after_ms >= 0 ? cq_mono_ms() + v->after_ms : 0);
 }
 
-static void fetch_forget(cq_fetch *f) {
-  cq_block_unref(f->cached.block);
-  memset(&f->cached, 0, sizeof f->cached);
-}
-
 /* Again, after a delay; the answer so far is forgotten. */
 static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   int64_t now = cq_mono_ms();
@@ -378,12 +214,12 @@ static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   f->held = NULL;
   if (f->from_cache) { /* known, but not as our rules have it */
     f->from_cache = 0;
-    fetch_forget(f);
+    cq_share_forget(f);
   }
   f->attempt++;
   f->retries++;
   f->not_before_ms = now + wait;
-  f->state = DELAY;
+  f->state = FETCH_DELAY;
   return CQ_F_BUSY;
 }
 
@@ -458,32 +294,6 @@ static void fetch_lacks(const cq_fetch *f, cq_verdict *v) {
            said[0] ? "; " : "", said);
 }
 
-/* A time of change tells only of changes in later seconds, so one that was the
- * answer's own second says nothing (RFC 9110, 8.8.2.2). */
-static const char *head_modified(const cq_head *h) {
-  const char *at = cq_head_get(h, "last-modified");
-  const char *date = cq_head_get(h, "date");
-  int64_t changed, now;
-
-  if (!at || !date || cq_time_parse(at, strlen(at), &changed) ||
-      cq_time_parse(date, strlen(date), &now) || now - changed < 2000000)
-    return NULL;
-  return at;
-}
-
-/* What a sync reads is only of use with a validator. */
-static void fetch_remember(cq_fetch *f) {
-  cq_cached c;
-
-  if (!f->cache_key || f->from_cache) return;
-  c.block = f->held;
-  c.head = cq_fetch_head(f);
-  c.etag = cq_head_get(&c.head, "etag");
-  c.modified = head_modified(&c.head);
-  if (f->def.live || (good_status(c.head.status) && (c.etag || c.modified)))
-    cq_cache_put(f->def.env->cache, f->cache_key, &c, f->def.live);
-}
-
 static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   int64_t wait;
   int code = status == 401 || status == 403 ? CQ_AUTH
@@ -551,14 +361,14 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       return fetch_again(f, v, wait);
     }
     if (v->then == CQ_ACT_DENIED) fetch_lacks(f, v);
-    if (status && verdict_stays(v)) fetch_remember(f);
+    if (status && verdict_stays(v)) cq_share_remember(f);
     fetch_refuse(f, v, code);
     return fetch_end(f, v->then == CQ_ACT_EMPTY      ? CQ_F_EMPTY
                         : v->then == CQ_ACT_SKIP_ROW ? CQ_F_SKIP_ROW
                         : v->then == CQ_ACT_DENIED   ? CQ_F_DENIED
                                                      : CQ_F_SKIP_CLIENT);
   case CQ_ACT_OK:
-    f->state = READY;
+    f->state = FETCH_READY;
     return CQ_F_DATA;
   case CQ_ACT_FAIL:
     break;
@@ -566,71 +376,29 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
   return fetch_refuse(f, v, code);
 }
 
-/* Into the arena, since what the cache has may be gone when it is needed. */
-static int fetch_keep(cq_fetch *f, const cq_cached *c) {
-  cq_cached *to = &f->cached;
-  const char *lines = cq_arena_strndup(
-      &f->built.arena, c->head.nlines ? c->head.lines : "", c->head.nlines);
-
-  cq_block_unref(to->block);
-  *to = *c;
-  cq_block_ref(to->block);
-  to->head.url =
-      cq_arena_strndup(&f->built.arena, c->head.url, strlen(c->head.url));
-  if (!lines || !to->head.url) return CQ_NOMEM;
-  to->head.lines = lines;
-  if (c->etag) to->etag = lines + (c->etag - c->head.lines);
-  if (c->modified) to->modified = lines + (c->modified - c->head.lines);
-  return CQ_OK;
-}
-
-/* Takes what the cache has, judged anew by our own rules: the answer itself, or
- * one to ask about.  A sync takes nothing unasked. */
+/* What the cache has, judged anew by our own rules: the answer itself, or one
+ * to ask about. */
 static int fetch_known(cq_fetch *f, cq_error *err) {
-  cq_cached *c = &f->cached, had;
-  cq_cache_state s = cq_cache_get(f->def.env->cache, f->cache_key, &had);
   cq_verdict v;
+  int good, rc = cq_share_known(f, &good, err);
 
-  fetch_forget(f);
-  if (s == CQ_CACHE_NONE) return CQ_OK;
-  if (fetch_keep(f, &had)) return cq_error_nomem(err);
-  if (f->def.live && s == CQ_CACHE_GOOD) {
-    fetch_judge(f, &c->head, c->block, NULL, &v);
-    if (verdict_stays(&v)) {
-      f->from_cache = 1;
-      f->held = cq_block_ref(c->block);
-      fetch_act(f, &v, c->head.status);
-      return CQ_OK;
-    }
+  if (rc || !good) return rc;
+  fetch_judge(f, &f->cached.head, f->cached.block, NULL, &v);
+  if (!verdict_stays(&v)) {
+    cq_share_ask(f);
+    return CQ_OK;
   }
-  if (!good_status(c->head.status) || (!c->etag && !c->modified))
-    fetch_forget(f);
+  f->from_cache = 1;
+  f->held = cq_block_ref(f->cached.block);
+  fetch_act(f, &v, f->cached.head.status);
   return CQ_OK;
 }
 
-/* 304: what is known is the answer; headers that came replace those known. */
+/* 304: what is known is the answer. */
 static cq_outcome fetch_unchanged(cq_fetch *f) {
-  cq_head said = cq_fetch_head(f);
-  cq_cached now = f->cached;
   cq_verdict v;
-  cq_buf lines;
-  int rc;
 
-  cq_buf_init(&lines, 2 * CQ_MAX_HEADER_BYTES);
-  rc = cq_head_update(&now.head, &said, &lines);
-  now.head.lines = lines.data;
-  now.head.nlines = lines.len;
-  now.etag = cq_head_get(&now.head, "etag");
-  if (now.modified) now.modified = cq_head_get(&now.head, "last-modified");
-  cq_block_ref(now.block);
-  if (rc == CQ_OK) rc = fetch_keep(f, &now);
-  cq_block_unref(now.block);
-  cq_buf_clear(&lines);
-  if (rc) {
-    cq_error_nomem(&f->error);
-    return fetch_end(f, CQ_F_ERROR);
-  }
-  cq_cache_put(f->def.env->cache, f->cache_key, &f->cached, f->def.live);
+  if (cq_share_renew(f, &f->error)) return fetch_end(f, CQ_F_ERROR);
   cq_block_unref(f->held);
   f->held = cq_block_ref(f->cached.block);
   f->from_cache = 1;
@@ -709,12 +477,12 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   if (good || head.status == 304)
     cq_limiter_success(f->def.env->http, f->limits.limiter);
   if (good && st == CQ_T_STREAM) {
-    f->state = READY;
+    f->state = FETCH_READY;
     return CQ_F_DATA;
   }
   if (head.status == 304 && f->asks) return fetch_unchanged(f);
   fetch_judge(f, &head, f->held, NULL, &v);
-  if (good && v.then == CQ_ACT_OK) fetch_remember(f);
+  if (good && v.then == CQ_ACT_OK) cq_share_remember(f);
   return fetch_act(f, &v, head.status);
 }
 
@@ -725,9 +493,9 @@ static cq_outcome fetch_behind(cq_fetch *f) {
   f->before = NULL;
   rc = fetch_known(f, &f->error);
   if (rc) return fetch_end(f, CQ_F_ERROR);
-  if (f->from_cache) return f->state == READY ? CQ_F_DATA : f->outcome;
-  if (fetch_wait_behind(f)) return CQ_F_BUSY; /* another asked meanwhile */
-  f->state = LOGIN;
+  if (f->from_cache) return f->state == FETCH_READY ? CQ_F_DATA : f->outcome;
+  if (cq_share_behind(f)) return CQ_F_BUSY; /* another asked meanwhile */
+  f->state = FETCH_LOGIN;
   return fetch_send(f);
 }
 
@@ -740,7 +508,7 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
   if (!f) return cq_error_nomem(err);
   f->def = *d;
   f->def.url = NULL;
-  f->state = LOGIN;
+  f->state = FETCH_LOGIN;
   if (scope->client && scope->client->id)
     snprintf(f->client, sizeof f->client, "%s", scope->client->id);
   rc = cq_request_build(cq_source_integration(d->source), d->request, scope,
@@ -756,12 +524,13 @@ int cq_fetch_open(const cq_fetch_def *d, cq_scope *scope, cq_fetch **out,
                         &f->limits, err);
   if (rc == CQ_OK && d->env->cache && d->request->idempotent && !d->fresh &&
       (d->live || strcmp(f->built.method, "GET") == 0))
-    rc = fetch_cache_key(f, err);
+    rc = cq_share_key(f, err);
   if (rc == CQ_OK && f->cache_key) {
-    fetch_poll_left(d->env->cache);
+    cq_share_poll_left(d->env->cache);
     rc = fetch_known(f, err);
   }
-  if (rc == CQ_OK && f->cache_key && d->live && !f->from_cache) fetch_list(f);
+  if (rc == CQ_OK && f->cache_key && d->live && !f->from_cache)
+    cq_share_list(f);
   if (rc) {
     cq_fetch_close(f);
     return rc;
@@ -774,23 +543,23 @@ cq_outcome cq_fetch_poll(cq_fetch *f) {
   cq_tstate st;
 
   switch (f->state) {
-  case BEHIND:
+  case FETCH_BEHIND:
     return fetch_behind(f);
-  case DELAY:
+  case FETCH_DELAY:
     if (cq_mono_ms() < f->not_before_ms) return CQ_F_BUSY;
-    f->state = LOGIN;
+    f->state = FETCH_LOGIN;
     return fetch_send(f);
-  case LOGIN:
+  case FETCH_LOGIN:
     return fetch_send(f);
-  case SENT:
+  case FETCH_SENT:
     st = cq_transfer_state(f->transfer);
     if (st != CQ_T_WAITING) return fetch_answer(f, st);
     /* Answers that nobody takes hold room that ours may wait for. */
-    if (f->listed && !f->left) fetch_poll_left(f->def.env->cache);
+    if (f->listed && !f->left) cq_share_poll_left(f->def.env->cache);
     return CQ_F_BUSY;
-  case READY:
+  case FETCH_READY:
     return CQ_F_DATA;
-  case ENDED:
+  case FETCH_ENDED:
     break;
   }
   return f->outcome;
@@ -885,5 +654,5 @@ void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add) {
 }
 
 void cq_fetch_close(cq_fetch *f) {
-  if (f && !fetch_leave(f)) fetch_free(f);
+  if (f && !cq_share_leave(f)) cq_fetch_free(f);
 }

@@ -87,7 +87,7 @@ void cq_fetch_stats(const cq_fetch *f, cq_scan_stats *add);
 /* A request that is under way goes on, for the cache, while its statement does:
  * the statement may be about to make it again. */
 void cq_fetch_close(cq_fetch *f);
-void cq_fetch_cancel_left(cq_cache *c);
+void cq_share_cancel_left(cq_cache *c);
 
 /* ---- request.c ---------------------------------------------------------- */
 typedef struct cq_built {
@@ -172,7 +172,7 @@ cq_cache_state cq_cache_get(cq_cache *c, const char *key, cq_cached *out);
 /* Shares v->block, copies the head, where there is room.  live 0: of a sync,
  * which asks only whether it still holds. */
 void cq_cache_put(cq_cache *c, const char *key, const cq_cached *v, int live);
-/* Heads of fetch.c's lists: of fetches whose answers may be shared, and of
+/* Heads of share.c's lists: of fetches whose answers may be shared, and of
  * those among them that nobody reads any more. */
 cq_fetch **cq_cache_fetches(cq_cache *c);
 cq_fetch **cq_cache_left(cq_cache *c);
