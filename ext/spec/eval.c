@@ -92,7 +92,7 @@ static int eval_list(eval *x, const expr *e, cq_value *out) {
 static int eval_in(eval *x, const cq_value *l, const cq_value *r,
                    cq_value *out) {
   cq_value key, args[1];
-  const cq_filter *f = cq_filter_find("contains", 8);
+  const cq_filter *f = cq_filter_named("contains", 8);
 
   key = *l;
   args[0] = key;

@@ -227,7 +227,7 @@ static expr *parse_filtered(parser *p) {
     from = p->s;
     while (p->s < p->end && is_word(*p->s)) p->s++;
     if (!f) return NULL;
-    f->filter = cq_filter_find(from, (size_t)(p->s - from));
+    f->filter = cq_filter_named(from, (size_t)(p->s - from));
     if (!f->filter) {
       const char *names[64], *near;
       char w[64];

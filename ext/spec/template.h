@@ -70,6 +70,8 @@ struct cq_filter {
   int min, max; /* arguments */
   int (*run)(CQ_FILTER_ARGS);
 };
+/* As text; NULL stays NULL. */
+int cq_filter_text(cq_arena *a, const cq_value *v, cq_value *t, cq_error *err);
 /* A copy as text or JSON. */
 int cq_filter_give(cq_arena *a, const char *s, size_t n, int json,
                    cq_value *out, cq_error *err);
@@ -78,7 +80,27 @@ int cq_filter_epoch(CQ_FILTER_ARGS);
 int cq_filter_epoch_ms(CQ_FILTER_ARGS);
 int cq_filter_date(CQ_FILTER_ARGS);
 int cq_filter_plus(CQ_FILTER_ARGS);
-const cq_filter *cq_filter_find(const char *name, size_t n);
+/* filters_json.c */
+int cq_filter_first(CQ_FILTER_ARGS);
+int cq_filter_last(CQ_FILTER_ARGS);
+int cq_filter_keys(CQ_FILTER_ARGS);
+int cq_filter_values(CQ_FILTER_ARGS);
+int cq_filter_to_map(CQ_FILTER_ARGS);
+int cq_filter_split(CQ_FILTER_ARGS);
+int cq_filter_join(CQ_FILTER_ARGS);
+int cq_filter_concat(CQ_FILTER_ARGS);
+int cq_filter_objects(CQ_FILTER_ARGS);
+int cq_filter_find(CQ_FILTER_ARGS);
+int cq_filter_get(CQ_FILTER_ARGS);
+int cq_filter_contains(CQ_FILTER_ARGS);
+int cq_filter_length(CQ_FILTER_ARGS);
+int cq_filter_without(CQ_FILTER_ARGS);
+int cq_filter_hash(CQ_FILTER_ARGS);
+int cq_filter_json(CQ_FILTER_ARGS);
+int cq_filter_from_json(CQ_FILTER_ARGS);
+int cq_filter_from_yaml(CQ_FILTER_ARGS);
+int cq_filter_from_xml(CQ_FILTER_ARGS);
+const cq_filter *cq_filter_named(const char *name, size_t n);
 /* For "did you mean": the i-th name or NULL. */
 const char *cq_filter_name(size_t i);
 int cq_value_truth(const cq_value *v);

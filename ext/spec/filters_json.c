@@ -1,0 +1,517 @@
+/* ext/spec/filters_json.c: the filters of templates that are about lists,
+ * objects, and documents as texts. */
+#define _GNU_SOURCE 1 /* memmem */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/template.h"
+
+#define ARGS   CQ_FILTER_ARGS
+#define UNUSED (void)in, (void)args, (void)narg, (void)a, (void)err
+#define give   cq_filter_give
+
+static int give_json(cq_arena *a, json_t *j, cq_value *out, cq_error *err) {
+  char *dump;
+  int rc;
+
+  if (!j || json_is_null(j)) {
+    *out = cq_value_null();
+    json_decref(j);
+    return CQ_OK;
+  }
+  if (json_is_string(j)) {
+    rc = give(a, json_string_value(j), json_string_length(j), 0, out, err);
+  } else if (json_is_integer(j) || json_is_boolean(j)) {
+    *out = cq_value_int(json_is_integer(j) ? json_integer_value(j)
+                                           : json_is_true(j));
+    rc = CQ_OK;
+  } else {
+    dump = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+    rc = dump ? give(a, dump, strlen(dump),
+                     json_is_object(j) || json_is_array(j), out, err)
+              : cq_error_nomem(err);
+    free(dump);
+  }
+  json_decref(j);
+  return rc;
+}
+
+/* Takes `item`; NULL is no memory. */
+static int list_put(json_t *list, json_t *item) {
+  return json_array_append_new(list, item) ? CQ_NOMEM : CQ_OK;
+}
+
+/* Takes `j`, which was to be made: not there, or cut short, is no memory. */
+static int give_list(cq_arena *a, json_t *j, int rc, cq_value *out,
+                     cq_error *err) {
+  if (j && !rc) return give_json(a, j, out, err);
+  json_decref(j);
+  return cq_error_nomem(err);
+}
+
+static json_t *as_json(const cq_value *v) {
+  switch (v->kind) {
+  case CQ_STR:
+    return v->json ? json_loadb(v->u.s, v->len, JSON_DECODE_ANY, NULL)
+                   : json_stringn(v->u.s, v->len);
+  case CQ_INT:
+    return json_integer(v->u.i);
+  case CQ_DOUBLE:
+    return json_real(v->u.r);
+  default:
+    return json_null();
+  }
+}
+
+/* Why a buffer could not be filled. */
+static int bad_buf(const cq_buf *b, const char *filter, cq_error *err) {
+  return b->rc == CQ_NOMEM
+             ? cq_error_nomem(err)
+             : cq_error_set(err, b->rc, "%s: a text that is too long", filter);
+}
+
+int cq_filter_split(ARGS) {
+  json_t *list;
+  const char *s, *end;
+  int rc = CQ_OK;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR || args[0].kind != CQ_STR || args[0].len == 0)
+    return CQ_OK;
+  list = json_array();
+  for (s = in->u.s, end = s + in->len; s <= end;) {
+    const char *at = memmem(s, (size_t)(end - s), args[0].u.s, args[0].len);
+
+    size_t n = (size_t)((at ? at : end) - s);
+
+    /* What is no UTF-8 has no place in JSON. */
+    if (cq_utf8_check(s, n) == n && list_put(list, json_stringn(s, n))) {
+      rc = CQ_NOMEM;
+      break;
+    }
+    if (!at) break;
+    s = at + args[0].len;
+  }
+  return give_list(a, list, rc, out, err);
+}
+
+int cq_filter_join(ARGS) {
+  json_t *list = as_json(in), *item;
+  size_t i;
+  cq_buf b;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_array(list)) {
+    json_decref(list);
+    *out = *in;
+    return CQ_OK;
+  }
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  json_array_foreach(list, i, item) {
+    if (i && args[0].kind == CQ_STR) cq_buf_add(&b, args[0].u.s, args[0].len);
+    if (json_is_string(item)) {
+      cq_buf_add(&b, json_string_value(item), json_string_length(item));
+    } else {
+      char *d = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
+
+      cq_buf_str(&b, d ? d : "");
+      free(d);
+    }
+  }
+  json_decref(list);
+  rc = b.rc ? cq_error_nomem(err) : give(a, b.data, b.len, 0, out, err);
+  cq_buf_clear(&b);
+  return rc;
+}
+
+static int pick(ARGS, int last) {
+  json_t *list, *item;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR || !in->json) {
+    *out = *in;
+    return CQ_OK;
+  }
+  list = as_json(in);
+  item = json_array_get(
+      list, last && json_array_size(list) ? json_array_size(list) - 1 : 0);
+  json_incref(item);
+  json_decref(list);
+  return give_json(a, item, out, err);
+}
+
+int cq_filter_first(ARGS) {
+  return pick(in, args, narg, a, out, err, 0);
+}
+
+int cq_filter_last(ARGS) {
+  return pick(in, args, narg, a, out, err, 1);
+}
+
+static int members(ARGS, int values) {
+  json_t *o = as_json(in), *list, *v;
+  const char *k;
+  int rc = CQ_OK;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_object(o)) {
+    json_decref(o);
+    return CQ_OK;
+  }
+  list = json_array();
+  json_object_foreach(o, k, v) {
+    if (list_put(list, values ? json_incref(v) : json_string(k))) rc = CQ_NOMEM;
+  }
+  json_decref(o);
+  return give_list(a, list, rc, out, err);
+}
+
+int cq_filter_keys(ARGS) {
+  return members(in, args, narg, a, out, err, 0);
+}
+
+int cq_filter_values(ARGS) {
+  return members(in, args, narg, a, out, err, 1);
+}
+
+static void arg_word(const cq_value *arg, const char *dflt, char *out,
+                     size_t size) {
+  if (arg && arg->kind == CQ_STR)
+    snprintf(out, size, "%.*s", (int)(arg->len < size ? arg->len : size - 1),
+             arg->u.s);
+  else
+    snprintf(out, size, "%s", dflt);
+}
+
+int cq_filter_to_map(ARGS) {
+  json_t *list = as_json(in), *map, *item;
+  size_t i;
+  char k[128], v[128];
+  int rc = CQ_OK;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_array(list)) {
+    json_decref(list);
+    return CQ_OK;
+  }
+  arg_word(narg > 0 ? &args[0] : NULL, "Key", k, sizeof k);
+  arg_word(narg > 1 ? &args[1] : NULL, "Value", v, sizeof v);
+  map = json_object();
+  json_array_foreach(list, i, item) {
+    json_t *key = json_object_get(item, k), *value = json_object_get(item, v);
+
+    if (json_is_string(key) &&
+        json_object_set_new(map, json_string_value(key),
+                            value ? json_incref(value) : json_null()))
+      rc = CQ_NOMEM;
+  }
+  json_decref(list);
+  return give_list(a, map, rc, out, err);
+}
+
+/* concat(lists...): one list of all; what is no list is one element. */
+int cq_filter_concat(ARGS) {
+  json_t *all = json_array();
+  int rc = CQ_OK;
+
+  UNUSED;
+  for (size_t i = 0; i <= narg; i++) {
+    const cq_value *v = i ? &args[i - 1] : in;
+    json_t *j = v->kind == CQ_NULL ? NULL : as_json(v);
+
+    if (json_is_array(j)) {
+      if (json_array_extend(all, j)) rc = CQ_NOMEM;
+      json_decref(j);
+    } else if (j && list_put(all, j)) {
+      rc = CQ_NOMEM;
+    }
+  }
+  return give_list(a, all, rc, out, err);
+}
+
+/* objects(key, ...): each element as an object that has it under these keys. */
+int cq_filter_objects(ARGS) {
+  json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *all, *item;
+  int rc = CQ_OK;
+  size_t i;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (!json_is_array(list)) {
+    json_decref(list);
+    return CQ_OK;
+  }
+  all = json_array();
+  json_array_foreach(list, i, item) {
+    json_t *o = json_object();
+
+    for (size_t k = 0; k < narg; k++) {
+      char *key = args[k].kind == CQ_STR
+                      ? cq_arena_strndup(a, args[k].u.s, args[k].len)
+                      : NULL;
+
+      if (args[k].kind == CQ_STR && (!key || json_object_set(o, key, item)))
+        rc = CQ_NOMEM;
+    }
+    if (list_put(all, o)) rc = CQ_NOMEM;
+  }
+  json_decref(list);
+  return give_list(a, all, rc, out, err);
+}
+
+/* find(key, value): the first object of a list whose member is this text. */
+int cq_filter_find(ARGS) {
+  json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *item;
+  json_t *found = NULL;
+  char *key = NULL;
+  cq_value v;
+  size_t i;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (args[0].kind == CQ_STR)
+    key = cq_arena_strndup(a, args[0].u.s, args[0].len);
+  if (key && args[1].kind != CQ_NULL) {
+    if (cq_filter_text(a, &args[1], &v, err)) {
+      json_decref(list);
+      return CQ_NOMEM;
+    }
+    json_array_foreach(list, i, item) {
+      json_t *m = json_object_get(item, key);
+      char *d = !m || json_is_string(m) ? NULL : json_dumps(m, JSON_ENCODE_ANY);
+      const char *s = d ? d : json_string_value(m);
+      size_t n = d ? strlen(d) : json_string_length(m);
+
+      if (!found && s && n == v.len && memcmp(s, v.u.s, n) == 0)
+        found = json_incref(item);
+      free(d);
+    }
+  }
+  json_decref(list);
+  return found ? give_json(a, found, out, err) : CQ_OK;
+}
+
+/* get(key, ...): the first of these members that is there. */
+int cq_filter_get(ARGS) {
+  json_t *o = in->kind == CQ_NULL ? NULL : as_json(in), *m = NULL;
+
+  *out = cq_value_null();
+  for (size_t i = 0; o && i < narg && !m; i++) {
+    char *key = args[i].kind == CQ_STR
+                    ? cq_arena_strndup(a, args[i].u.s, args[i].len)
+                    : NULL;
+
+    if (args[i].kind == CQ_STR && !key) {
+      json_decref(o);
+      return cq_error_nomem(err);
+    }
+    if (key) m = json_incref(json_object_get(o, key));
+  }
+  json_decref(o);
+  return m ? give_json(a, m, out, err) : CQ_OK;
+}
+
+int cq_filter_json(ARGS) {
+  json_t *j;
+  char *d;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_NULL) return CQ_OK;
+  if (in->kind == CQ_STR && in->json) {
+    *out = *in;
+    return CQ_OK;
+  }
+  j = as_json(in);
+  d = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+  rc = d ? give(a, d, strlen(d), 1, out, err) : cq_error_nomem(err);
+  free(d);
+  json_decref(j);
+  return rc;
+}
+
+int cq_filter_from_json(ARGS) {
+  UNUSED;
+  if (in->kind != CQ_STR || in->json) {
+    *out = *in;
+    return CQ_OK;
+  }
+  return give_json(a, json_loadb(in->u.s, in->len, JSON_DECODE_ANY, NULL), out,
+                   err);
+}
+
+int cq_filter_from_yaml(ARGS) {
+  cq_arena tmp;
+  cq_node *n;
+  cq_error why = {0, ""};
+  cq_buf b;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR) return CQ_OK;
+  if (in->len > CQ_MAX_YAML_TEXT)
+    return cq_error_set(err, CQ_TOOBIG,
+                        "from_yaml: a text of more than %d bytes",
+                        CQ_MAX_YAML_TEXT);
+  cq_arena_init(&tmp);
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  rc = cq_tree_parse(&tmp, "text", in->u.s, in->len, &n, &why);
+  if (rc == CQ_OK) {
+    cq_tree_json(n, &b);
+    rc = b.rc ? bad_buf(&b, "from_yaml", err)
+              : give(a, b.data, b.len, 1, out, err);
+  } else {
+    /* What is not YAML has no JSON form: NULL. */
+    rc = rc == CQ_NOMEM ? cq_error_nomem(err) : CQ_OK;
+  }
+  cq_buf_clear(&b);
+  cq_arena_clear(&tmp);
+  return rc;
+}
+
+int cq_filter_from_xml(ARGS) {
+  cq_buf b;
+  int rc;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind != CQ_STR) return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
+  rc = cq_xml_json(&b, in->u.s, in->len);
+  if (rc == CQ_OK) /* an element that is a text alone is that text */
+    rc = b.data[0] == '"'
+             ? give_json(a, json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL),
+                         out, err)
+             : give(a, b.data, b.len, 1, out, err);
+  else if (rc == CQ_NOMEM)
+    cq_error_nomem(err);
+  else /* what is no XML has no JSON form: NULL */
+    rc = CQ_OK;
+  cq_buf_clear(&b);
+  return rc;
+}
+
+/* Of JSON its form with sorted keys, so that equal documents are equal. */
+int cq_filter_hash(ARGS) {
+  static const char hex[] = "0123456789abcdef";
+  unsigned char sum[32];
+  char text[64], *dump = NULL;
+  cq_value t;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_NULL) return CQ_OK;
+  if (cq_filter_text(a, in, &t, err)) return CQ_NOMEM;
+  if (in->kind == CQ_STR && in->json) {
+    json_t *j = as_json(in);
+
+    dump = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+             : NULL;
+    json_decref(j);
+  }
+  cq_sha256(dump ? dump : t.u.s, dump ? strlen(dump) : t.len, sum);
+  free(dump);
+  for (int i = 0; i < 32; i++) {
+    text[2 * i] = hex[sum[i] >> 4];
+    text[2 * i + 1] = hex[sum[i] & 15];
+  }
+  return give(a, text, 64, 0, out, err);
+}
+
+/* Is the text among the words of a list?  -1: other things are in it, too.
+ * No tree is made: a table's `only` asks so for each account and region. */
+static int list_has(const cq_value *list, const cq_value *text, cq_arena *a) {
+  size_t at = 0;
+  cq_value v;
+  int rc, found = 0;
+
+  while ((rc = cq_json_element(a, list->u.s, list->len, &at, &v)) == CQ_ROW) {
+    if (v.kind != CQ_STR || v.json || list->u.s[at - 1] != '"') return -1;
+    if (v.len == text->len && memcmp(v.u.s, text->u.s, v.len) == 0) found = 1;
+  }
+  return rc == CQ_DONE ? found : -1;
+}
+
+int cq_filter_contains(ARGS) {
+  json_t *j, *item;
+  size_t i;
+  cq_value t;
+  int rc = CQ_OK, known;
+
+  UNUSED;
+  *out = cq_value_int(0);
+  if (in->kind != CQ_STR || args[0].kind == CQ_NULL) return CQ_OK;
+  if (cq_filter_text(a, &args[0], &t, err)) return CQ_NOMEM;
+  if (!in->json) {
+    *out = cq_value_int(memmem(in->u.s, in->len, t.u.s, t.len) != NULL);
+    return CQ_OK;
+  }
+  known = list_has(in, &t, a);
+  if (known >= 0) {
+    *out = cq_value_int(known);
+    return CQ_OK;
+  }
+  j = as_json(in);
+  json_array_foreach(j, i, item) {
+    char *d = json_is_string(item) ? NULL : json_dumps(item, JSON_ENCODE_ANY);
+    const char *s = d ? d : json_string_value(item);
+    size_t n = d ? strlen(d) : json_string_length(item);
+
+    if (s && n == t.len && memcmp(s, t.u.s, n) == 0) *out = cq_value_int(1);
+    free(d);
+  }
+  if (json_is_object(j)) {
+    char *key = cq_arena_strndup(a, t.u.s, t.len);
+
+    if (!key) rc = cq_error_nomem(err);
+    *out = cq_value_int(key && json_object_get(j, key) != NULL);
+  }
+  json_decref(j);
+  return rc;
+}
+
+/* without([names]): an object less these keys; NULL where none is left. */
+int cq_filter_without(ARGS) {
+  json_t *o = as_json(in), *names = as_json(&args[0]), *name;
+  size_t i;
+
+  UNUSED;
+  json_array_foreach(names, i, name) if (json_is_string(name))
+      json_object_del(o, json_string_value(name));
+  json_decref(names);
+  if (!json_is_object(o) || json_object_size(o) == 0) {
+    json_decref(o);
+    o = NULL;
+  }
+  return give_json(a, o, out, err);
+}
+
+int cq_filter_length(ARGS) {
+  json_t *j;
+
+  UNUSED;
+  *out = cq_value_null();
+  if (in->kind == CQ_STR && in->json) {
+    j = as_json(in);
+    *out = cq_value_int(
+        (int64_t)(json_is_array(j) ? json_array_size(j) : json_object_size(j)));
+    json_decref(j);
+  } else if (in->kind == CQ_STR) {
+    int64_t n = 0; /* characters, as SQL's length() */
+
+    for (size_t i = 0; i < in->len; i++)
+      n += ((unsigned char)in->u.s[i] & 0xC0) != 0x80;
+    *out = cq_value_int(n);
+  }
+  return CQ_OK;
+}
