@@ -163,12 +163,15 @@ int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
                     int concurrency, cq_limiter **out, cq_error *err);
 cq_limiter *cq_limiter_ref(cq_limiter *l);
 void cq_limiter_unref(cq_limiter *l);
+/* From now on throttled answers teach it a rate, and nothing is halved. */
+void cq_limiter_adapt(cq_http *h, cq_limiter *l, int adaptive);
 /* A throttling answer: halves rate and concurrency, no start before
  * `until_ms` (monotonic; 0 = none); recovers slowly with successes. */
 void cq_limiter_throttled(cq_http *h, cq_limiter *l, int64_t until_ms);
 /* Quota headers: at remaining == 0 no start before until_ms. */
 void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining,
                       int64_t until_ms);
+/* An answer that is none of throttling. */
 void cq_limiter_success(cq_http *h, cq_limiter *l);
 /* Full jitter: uniform in [0, min(cap, base * 2^attempt)]. */
 int64_t cq_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms);

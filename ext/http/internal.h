@@ -91,6 +91,19 @@ struct cq_transfer {
   int64_t started_us, started_ms;   /* [I] */
 };
 
+/* pace.c: what throttled answers have taught. */
+#define CQ_PACE_LEAST 0.5 /* requests a second */
+typedef struct cq_pace {
+  int on;             /* an answer was throttled, so these hold: */
+  double rate, burst; /* requests a second, and how many at once */
+  double sent;        /* measured */
+  double most;        /* was too much ... */
+  int64_t cut_ms;     /* ... at that time */
+  int64_t slot_ms, count;
+} cq_pace;
+void cq_pace_begin(cq_pace *p, int64_t now_ms);
+void cq_pace_answer(cq_pace *p, int64_t now_ms, int throttled);
+
 struct cq_limiter {
   cq_limiter *next; /* of the same place */
   char *key;
@@ -101,6 +114,8 @@ struct cq_limiter {
   double tokens;                    /* [L] */
   int64_t refilled_ms, until_ms, cut_ms; /* [L] */
   int active;                            /* [L] */
+  int adaptive;                          /* [L] by pace, instead of by halves */
+  cq_pace pace;                          /* [L] */
 };
 
 enum { PUMP_NOBODY, PUMP_CALLER, PUMP_THREAD };

@@ -1,5 +1,10 @@
 /* ext/http/limit.c: when a request may start: token buckets and concurrency,
- * slowed by throttling answers, and the waits that servers ask for. */
+ * slowed by throttling answers, and the waits that servers ask for.
+ *
+ * What a throttled answer means is the definition's choice: half the rate and
+ * half the concurrency, which recover with each success; or, where it is
+ * adaptive, a bucket of its own, filled at the rate that pace.c has learnt.
+ * Without a throttled answer there is no such bucket. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +18,18 @@ enum {
   LIMIT_IDLE_MS = 600000 /* what throttling has taught is worth so long */
 };
 
+static double limit_burst(const cq_limiter *l) {
+  return l->pace.on && (l->rate <= 0 || l->pace.burst < l->burst)
+             ? l->pace.burst
+             : l->burst;
+}
+
 static void limit_refill(cq_limiter *l, int64_t now) {
-  double add;
+  double most = limit_burst(l);
 
   if (l->now_rate <= 0 || now <= l->refilled_ms) return;
-  add = (double)(now - l->refilled_ms) * l->now_rate / 1000.0;
-  l->tokens = l->tokens + add > l->burst ? l->burst : l->tokens + add;
+  l->tokens += (double)(now - l->refilled_ms) * l->now_rate / 1000.0;
+  if (l->tokens > most) l->tokens = most;
   l->refilled_ms = now;
 }
 
@@ -28,7 +39,8 @@ static int limit_idle(cq_limiter *l, int64_t now) {
   limit_refill(l, now);
   if (l->until_ms > now) return 0;
   if (now - l->asked_ms > LIMIT_IDLE_MS) return 1;
-  return l->now_rate >= l->rate && l->now_concurrency >= l->concurrency &&
+  return !l->pace.on && l->now_rate >= l->rate &&
+         l->now_concurrency >= l->concurrency &&
          (l->rate <= 0 || l->tokens >= l->burst);
 }
 
@@ -109,6 +121,7 @@ int cq_http_limiter(cq_http *h, const char *key, double rate, double burst,
     l->tokens = l->burst;
     l->refilled_ms = cq_mono_ms();
     l->cut_ms = -LIMIT_CUT_MS;
+    cq_pace_begin(&l->pace, l->refilled_ms);
     *at = l;
     h->nlimiter++;
   }
@@ -169,6 +182,46 @@ void cq_limiters_leave(cq_transfer *t) {
     if (t->limiters[i]->active > 0) t->limiters[i]->active--;
 }
 
+void cq_limiter_adapt(cq_http *h, cq_limiter *l, int adaptive) {
+  cq_io *io = cq_http_io(h);
+
+  if (!io || l->adaptive == adaptive) return;
+  pthread_mutex_lock(&io->lock);
+  l->adaptive = adaptive;
+  cq_pace_begin(&l->pace, cq_mono_ms());
+  l->now_rate = l->rate;
+  l->now_concurrency = l->concurrency;
+  pthread_mutex_unlock(&io->lock);
+}
+
+/* With the lock held: an answer has come, of which the pace learns. */
+static void limit_learn(cq_limiter *l, int64_t now, int throttled) {
+  double most;
+
+  limit_refill(l, now); /* by the rate until now */
+  cq_pace_answer(&l->pace, now, throttled);
+  if (!l->pace.on) return;
+  if (l->rate <= 0 && l->now_rate <= 0) {
+    l->tokens = 0; /* what was saved up would only be refused again */
+    l->refilled_ms = now;
+  }
+  l->now_rate = l->rate > 0 && l->rate < l->pace.rate ? l->rate : l->pace.rate;
+  most = limit_burst(l);
+  if (l->tokens > most) l->tokens = most;
+}
+
+static void limit_halve(cq_limiter *l, int64_t now) {
+  if (now - l->cut_ms < LIMIT_CUT_MS) return;
+  l->cut_ms = now;
+  limit_refill(l, now);
+  l->now_rate /= 2;
+  if (l->now_rate < l->rate / 64) l->now_rate = l->rate / 64;
+  l->now_concurrency /= 2;
+  if (l->now_concurrency < 1) l->now_concurrency = 1;
+  if (l->tokens > 1)
+    l->tokens = 1; /* what was saved up would only be refused again */
+}
+
 static void limit_until(cq_limiter *l, int64_t until_ms, int64_t now) {
   if (until_ms > now + CQ_MAX_WAIT_MS) until_ms = now + CQ_MAX_WAIT_MS;
   if (until_ms > l->until_ms) l->until_ms = until_ms;
@@ -180,16 +233,10 @@ void cq_limiter_throttled(cq_http *h, cq_limiter *l, int64_t until_ms) {
 
   if (!io || !l) return;
   pthread_mutex_lock(&io->lock);
-  if (now - l->cut_ms >= LIMIT_CUT_MS) {
-    l->cut_ms = now;
-    limit_refill(l, now);
-    l->now_rate /= 2;
-    if (l->now_rate < l->rate / 64) l->now_rate = l->rate / 64;
-    l->now_concurrency /= 2;
-    if (l->now_concurrency < 1) l->now_concurrency = 1;
-    if (l->tokens > 1)
-      l->tokens = 1; /* what was saved up would only be refused again */
-  }
+  if (l->adaptive)
+    limit_learn(l, now, 1);
+  else
+    limit_halve(l, now);
   limit_until(l, until_ms, now);
   pthread_mutex_unlock(&io->lock);
 }
@@ -204,18 +251,32 @@ void cq_limiter_quota(cq_http *h, cq_limiter *l, int64_t remaining,
   pthread_mutex_unlock(&io->lock);
 }
 
-void cq_limiter_success(cq_http *h, cq_limiter *l) {
-  cq_io *io = cq_http_io(h);
-  int before;
+/* Bool: one more may run. */
+static int limit_recover(cq_limiter *l) {
+  int before = (int)l->now_concurrency;
 
-  if (!io || !l) return;
-  pthread_mutex_lock(&io->lock);
-  before = (int)l->now_concurrency;
   l->now_rate *= 1.05;
   if (l->now_rate > l->rate) l->now_rate = l->rate;
   l->now_concurrency *= 1.05;
   if (l->now_concurrency > l->concurrency) l->now_concurrency = l->concurrency;
-  if ((int)l->now_concurrency > before && io->running) cq_pump_nudge(io);
+  return (int)l->now_concurrency > before;
+}
+
+void cq_limiter_success(cq_http *h, cq_limiter *l) {
+  cq_io *io = cq_http_io(h);
+  int sooner;
+
+  if (!io || !l) return;
+  pthread_mutex_lock(&io->lock);
+  if (l->adaptive) {
+    double was = l->now_rate;
+
+    limit_learn(l, cq_mono_ms(), 0);
+    sooner = l->now_rate > was;
+  } else {
+    sooner = limit_recover(l);
+  }
+  if (sooner && io->running) cq_pump_nudge(io);
   pthread_mutex_unlock(&io->lock);
 }
 

@@ -207,7 +207,6 @@ static void fetch_close_limits(cq_fetch *f, const cq_verdict *v) {
 static cq_outcome fetch_again(cq_fetch *f, const cq_verdict *v, int64_t wait) {
   int64_t now = cq_mono_ms();
 
-  fetch_close_limits(f, v);
   if (v->throttle) f->throttled_ms += wait;
   fetch_drop_transfer(f);
   if (f->held) cq_block_unref(f->held);
@@ -315,11 +314,11 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       return fetch_refuse(f, v, code);
     if (v->after_ms >= CQ_MAX_WAIT_MS)
       return fetch_too_long(f, v, "1h or more");
+    fetch_close_limits(f, v);
     if (f->def.live && v->after_ms >= 0 &&
         f->waited_ms + v->after_ms > fetch_max_wait(f)) {
       char span[24];
 
-      fetch_close_limits(f, v);
       return fetch_too_long(f, v,
                             cq_span_format(v->after_ms, span, sizeof span));
     }
@@ -474,7 +473,7 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
     if (fetch_gather(f, &f->error)) return fetch_end(f, CQ_F_ERROR);
   if (good && whole && st == CQ_T_STREAM) return CQ_F_BUSY;
   fetch_quota(f, &head);
-  if (good || head.status == 304)
+  if ((good && st == CQ_T_STREAM) || (head.status == 304 && f->asks))
     cq_limiter_success(f->def.env->http, f->limits.limiter);
   if (good && st == CQ_T_STREAM) {
     f->state = FETCH_READY;
@@ -482,6 +481,8 @@ static cq_outcome fetch_answer(cq_fetch *f, cq_tstate st) {
   }
   if (head.status == 304 && f->asks) return fetch_unchanged(f);
   fetch_judge(f, &head, f->held, NULL, &v);
+  if (v.then != CQ_ACT_RETRY && !v.throttle)
+    cq_limiter_success(f->def.env->http, f->limits.limiter);
   if (good && v.then == CQ_ACT_OK) cq_share_remember(f);
   return fetch_act(f, &v, head.status);
 }

@@ -65,8 +65,9 @@ int cq_limits_open(const cq_fetch_def *d, const char *url,
                    cq_arena *a, cq_limits *out, cq_error *err) {
   const cq_limits_def *l = d->limits;
   int64_t pause = CQ_MAX_PAUSE_MS / 1000;
+  cq_context c = cq_scope_context(s);
   cq_buf key;
-  int rc;
+  int adaptive = 0, rc;
 
   cq_buf_init(&key, CQ_MAX_URL);
   limits_key(d, url, identity, cert, s, &key);
@@ -75,6 +76,10 @@ int cq_limits_open(const cq_fetch_def *d, const char *url,
                                 l ? l->burst : 0, l ? l->concurrency : 0,
                                 &out->limiter, err);
   cq_buf_clear(&key);
+  if (l && l->adaptive && rc == CQ_OK) {
+    rc = cq_template_true(l->adaptive, &c, a, &adaptive, err);
+    if (rc == CQ_OK) cq_limiter_adapt(d->env->http, out->limiter, adaptive);
+  }
   out->retries = CQ_MAX_RETRIES;
   if (l && rc == CQ_OK)
     rc = limits_number(d->table, s, l->retries, 100, a, &out->retries, err);

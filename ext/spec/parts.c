@@ -627,11 +627,13 @@ int load_limits(load *l, const cq_node *n, const char *object,
   memset(out, 0, sizeof *out);
   if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   CHECK(n, object, "rate.", "burst.", "concurrency#", "scope*", "remaining$",
-        "reset$", "retry_after$", "retries$", "max_pause$");
-  if (load_template(l, cq_tree_get(n, "retries"), ROOT(CONFIG),
+        "reset$", "retry_after$", "retries$", "max_pause$", "adaptive$");
+  if (load_template(l, cq_tree_get(n, "retries"), ROOT(CONFIG) | ROOT(CLIENT),
                     &out->retries) ||
-      load_template(l, cq_tree_get(n, "max_pause"), ROOT(CONFIG),
-                    &out->max_pause))
+      load_template(l, cq_tree_get(n, "max_pause"), ROOT(CONFIG) | ROOT(CLIENT),
+                    &out->max_pause) ||
+      load_template(l, cq_tree_get(n, "adaptive"), ROOT(CONFIG) | ROOT(CLIENT),
+                    &out->adaptive))
     return CQ_ERROR;
   s = load_text(cq_tree_get(n, "rate"));
   out->rate = s ? cq_strtod(s, NULL) : 0;

@@ -58,7 +58,7 @@ static int root_config(load *l, const cq_node *n) {
   return CQ_OK;
 }
 
-enum { AUTH_SCHEMES = 6, AUTH_WORDS = 20 };
+enum { AUTH_SCHEMES = 6, AUTH_WORDS = 21 };
 static const char *const auth_schemes[AUTH_SCHEMES] = {
     "none", "basic", "bearer", "api_key", "aws_sigv4", "github_app"};
 static const char *const auth_words[AUTH_SCHEMES][AUTH_WORDS] = {
@@ -66,21 +66,36 @@ static const char *const auth_words[AUTH_SCHEMES][AUTH_WORDS] = {
     {"username", "password"},
     {"token", "prefix", "header"},
     {"key", "header", "query", "cookie", "prefix"},
-    {"access_key_id", "secret_access_key", "session_token", "profile",
-     "role_arn", "role_session_name", "external_id", "duration_seconds",
-     "source_role_arn", "source_role_session_name", "source_external_id",
-     "sts_endpoint", "sts_region", "use_fips_endpoint",
-     "use_dualstack_endpoint", "endpoint_url", "service", "region",
+    {"access_key_id",
+     "secret_access_key",
+     "session_token",
+     "profile",
+     "role_arn",
+     "role_session_name",
+     "external_id",
+     "duration_seconds",
+     "source_role_arn",
+     "source_role_session_name",
+     "source_external_id",
+     "sts_endpoint",
+     "sts_region",
+     "use_fips_endpoint",
+     "use_dualstack_endpoint",
+     "max_retries",
+     "endpoint_url",
+     "service",
+     "region",
      "service_id"},
     {"app_id", "private_key", "installation_id", "org", "url"}};
 
 /* What their logins can say of themselves, by what is configured alone. */
-static const char *const auth_facts[AUTH_SCHEMES][4] = {
+static const char *const auth_facts[AUTH_SCHEMES][6] = {
     {NULL},
     {NULL},
     {NULL},
     {NULL},
-    {"region", "use_fips_endpoint", "use_dualstack_endpoint"},
+    {"region", "use_fips_endpoint", "use_dualstack_endpoint", "max_retries",
+     "retry_mode"},
     {NULL}};
 
 const char *const *cq_auth_facts(const char *scheme) {
@@ -222,6 +237,7 @@ static int root_tries(load *l, cq_dimension *d) {
 
   d->limits.retries = all.retries;
   d->limits.max_pause = all.max_pause;
+  d->limits.adaptive = all.adaptive;
   d->limits.retry_after = all.retry_after;
   return rc;
 }

@@ -346,8 +346,9 @@ typedef struct cq_limits_def {
   const char *const
       *scope; /* client attributes, "service", "operation", "host" */
   const char *remaining, *reset, *retry_after; /* header names or NULL */
-  cq_template *retries, *max_pause; /* over config: tries after the first, and
-                                       seconds; NULL = CQ_MAX_RETRIES, 20 */
+  /* Over config and client: tries after the first, and seconds, NULL =
+   * CQ_MAX_RETRIES, 20; whether throttled answers teach a rate. */
+  cq_template *retries, *max_pause, *adaptive;
 } cq_limits_def;
 
 typedef enum cq_where_op {

@@ -168,7 +168,7 @@ CASES = [
     ('cursor.format', 'epoch', 'epok', 't_a: cursor: format: unknown word "epok"\nhint: one of: rfc3339 epoch epoch_ms date'),
     *kinds('limits', 't_a', rate=(NUMBER, 1.5), burst=(NUMBER, 2), concurrency=(WHOLE, 3), scope=(WORDS, ['org']), remaining=(TEXT, 'x-r'),
            reset=(TEXT, 'x-s'), retry_after=(TEXT, 'retry-after'), retries=(TEXT, '{{ config.url }}'),
-           max_pause=(TEXT, '5')),
+           max_pause=(TEXT, '5'), adaptive=(TEXT, '{{ client.org == "x" }}')),
     *kinds('error', 't_a', code=(WORDS, ['code']), code_header=(TEXT, 'x-code'), message=(WORDS, 'message'), in_200=(FLAG, True)),
     ('rule.when', {'status': 404}, {}, 't_a: errors: `when` is missing'),
     ('rule.then', 'empty', 'emty', 't_a: errors: then: unknown word "emty"\nhint: did you mean "empty"?'),

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -921,6 +922,72 @@ static void test_limit_waits_until_told(void) {
   cq_http_free(h);
 }
 
+/* The curve that botocore computes for the same answers. */
+static void test_pace_is_that_of_the_sdks(void) {
+  const char *root = getenv("CQ_ROOT"); /* where the tests' driver found us */
+  char path[500], *text = NULL, *save = NULL;
+  int n = 0, fresh = 0;
+  cq_pace p;
+  size_t size;
+  snprintf(path, sizeof path, "%s/tests/unit/vectors/pace.txt",
+           root ? root : ".");
+  CHECK_INT(cq_file_read(path, 1 << 20, &text, &size, NULL), CQ_OK);
+  for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+       line = strtok_r(NULL, "\n", &save)) {
+    char *at = line;
+    int64_t ms;
+    int throttled, bad = test_bad;
+    double sent;
+    if (*line == '#') continue;
+    if (*line == '=') {
+      fresh = 1;
+      continue;
+    }
+    ms = strtoll(at, &at, 10);
+    throttled = (int)strtol(at, &at, 10);
+    sent = strtod(at, &at);
+    if (fresh) cq_pace_begin(&p, ms / 1000 * 1000);
+    fresh = 0;
+    cq_pace_answer(&p, ms, throttled);
+    CHECK(fabs(p.sent - sent) < 1e-5);
+    CHECK_INT(p.on, at[1] != '-');
+    if (p.on) CHECK(fabs(p.rate - strtod(at, NULL)) < 1e-5);
+    if (p.on) CHECK(p.burst == (p.rate > 1 ? p.rate : 1));
+    if (bad != test_bad) printf("# of %s: %f %f\n", line, p.sent, p.rate);
+    n++;
+  }
+  CHECK(n > 300);
+  cq_free(text);
+}
+
+static void test_limit_learns_a_pace(void) {
+  cq_http *h = open_http(0);
+  cq_limiter *l;
+  int64_t from;
+  CHECK_INT(cq_http_limiter(h, "p", 0, 0, 8, &l, NULL), CQ_OK);
+  cq_limiter_adapt(h, l, 1);
+  for (int i = 0; i < 100; i++) cq_limiter_success(h, l);
+  CHECK(l->now_rate == 0); /* nothing is held back before a refusal */
+  timed(h, l, 20);
+  CHECK(l->tokens == 1);
+  cq_limiter_throttled(h, l, 0);
+  CHECK(l->now_rate > 0 && l->tokens == 0 && l->now_concurrency == 8);
+  l->now_rate = 20;
+  l->pace.burst = 4;
+  from = timed(h, l, 4); /* none was saved up */
+  CHECK(from >= 190);
+  cq_limiter_adapt(h, l, 0);
+  CHECK(l->now_rate == 0 && !l->pace.on);
+  cq_limiter_unref(l);
+  /* The rate that the definition gives is the most that is allowed. */
+  CHECK_INT(cq_http_limiter(h, "q", 3, 2, 8, &l, NULL), CQ_OK);
+  cq_limiter_adapt(h, l, 1);
+  l->pace.sent = 100;
+  cq_limiter_throttled(h, l, 0);
+  CHECK(l->pace.rate == 70 && l->now_rate == 3 && l->burst == 2);
+  cq_http_free(h);
+}
+
 /* An account, a region and a service each: of a million few are in use. */
 static void test_limit_forgets_what_is_idle(void) {
   cq_http *h = open_http(0);
@@ -1091,6 +1158,8 @@ int main(void) {
   RUN(test_limit_keeps_rate_and_burst);
   RUN(test_limit_slows_down_and_recovers);
   RUN(test_limit_waits_until_told);
+  RUN(test_pace_is_that_of_the_sdks);
+  RUN(test_limit_learns_a_pace);
   RUN(test_limit_forgets_what_is_idle);
   RUN(test_limit_reads_waits);
   RUN(test_limit_backs_off_within_bounds);
