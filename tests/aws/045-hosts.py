@@ -1,7 +1,9 @@
 # timeout: 300
 # Where requests go: what cq makes of every service's hosts, in every partition, with and without FIPS and dual stack, against botocore's resolver.
 import glob
+import hashlib
 import json
+import time
 import os
 import re
 import sys
@@ -151,4 +153,20 @@ for partition, region, fips, dual in (('aws', 'eu-west-1', True, False), ('aws',
             'https://' + host(region, f'arn:{partition}:iam::{ACCOUNT}:role/r', fips, dual), theirs)
 os.environ['AWS_PROFILE'] = 'fips'
 tap.is_("a profile's choice, of a role", host('eu-west-1', f'arn:aws:iam::{ACCOUNT}:role/r'), 'sts-fips.eu-west-1.api.aws')
+
+# IAM Identity Center: its portal, and where its sessions are renewed, as a login's cache file asks for.
+os.makedirs(os.environ['HOME'] + '/.aws/sso/cache', exist_ok=True)
+for model, seconds in (('sso', 3600), ('sso-oidc', 60)):
+    rules_of = EndpointProvider(loader.load_service_model(model, 'endpoint-rule-set-1'), partitions)
+    for region, fips, dual in (('eu-west-1', False, False), ('eu-west-1', True, False), ('eu-west-1', False, True), ('eu-west-1', True, True),
+                               ('us-gov-west-1', True, False), ('cn-north-1', False, True)):
+        with open('config', 'w', encoding='utf-8') as f:
+            f.write(f'[profile fips]\nsso_session = s\nsso_account_id = {ACCOUNT}\nsso_role_name = r\n[sso-session s]\nsso_region = {region}\n'
+                    'sso_start_url = https://start.example\n')
+        with open(f"{os.environ['HOME']}/.aws/sso/cache/{hashlib.sha1(b's').hexdigest()}.json", 'w', encoding='utf-8') as f:
+            json.dump({'accessToken': 'fake-token', 'expiresAt': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + seconds)),
+                       'clientId': 'c', 'clientSecret': 'fake-secret', 'refreshToken': 'fake-refresh',
+                       'registrationExpiresAt': '2099-01-01T00:00:00Z'}, f)
+        theirs = rules_of.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual).url
+        tap.is_(f'{model} of {region}{" fips" if fips else ""}{" dual" if dual else ""}', 'https://' + host(region, None, fips, dual, 'fips'), theirs)
 tap.done()

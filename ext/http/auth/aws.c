@@ -13,6 +13,7 @@ typedef struct aws_identity {
   const char *endpoint;    /* for all services, as configured, or NULL */
   const char *configured;  /* region of environment or profile */
   const char *fips, *dual; /* of the profile */
+  const char *max_retries, *retry_mode;
   cq_aws_places places;
 } aws_identity;
 
@@ -109,6 +110,8 @@ static int aws_facts(aws_identity *a, const cq_auth_params *p,
   a->places.url = urls;
   if (!names || !urls || aws_keep(a, &a->configured, region) ||
       aws_keep(a, &a->fips, plan->fips) || aws_keep(a, &a->dual, plan->dual) ||
+      aws_keep(a, &a->max_retries, plan->max_retries) ||
+      aws_keep(a, &a->retry_mode, plan->retry_mode) ||
       aws_keep(a, &a->places.all, plan->places.all))
     return cq_error_nomem(err);
   for (size_t i = 0; i < n; i++)
@@ -237,6 +240,8 @@ static const char *aws_fact(cq_identity *id, const char *name) {
   if (strcmp(name, "region") == 0) return a->configured;
   if (strcmp(name, "use_fips_endpoint") == 0) return a->fips;
   if (strcmp(name, "use_dualstack_endpoint") == 0) return a->dual;
+  if (strcmp(name, "max_retries") == 0) return a->max_retries;
+  if (strcmp(name, "retry_mode") == 0) return a->retry_mode;
   return NULL;
 }
 
@@ -255,6 +260,7 @@ static const char *const aws_params[] = {"access_key_id",
                                          "sts_region",
                                          "use_fips_endpoint",
                                          "use_dualstack_endpoint",
+                                         "max_retries",
                                          "endpoint_url"};
 static const char *const aws_per_request[] = {"service", "region",
                                               "service_id"};

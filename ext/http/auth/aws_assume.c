@@ -34,7 +34,7 @@ static int sts_send(cq_aws_source *s, const cq_buf *body, const char *region,
   if (at)
     url = cq_mprintf("%s%s", at, at[strlen(at) - 1] == '/' ? "" : "/");
   else
-    url = cq_aws_sts_url(region, s->fips, s->dual);
+    url = cq_aws_login_url("sts", region, s->fips, s->dual, "/");
   if (!url || body->rc)
     rc = cq_error_nomem(err);
   else

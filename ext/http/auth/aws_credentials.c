@@ -394,6 +394,53 @@ static int plan_chain(cq_aws_plan *p, cq_aws_files *f, const char *given,
   return rc == CQ_NOTFOUND ? plan_none(named, err) : rc;
 }
 
+/* How often a request is tried: as given, or one less than the attempts that
+ * environment or profile allow. */
+static int plan_retries(cq_aws_plan *p, cq_aws_files *f, const char *profile,
+                        const char *given, cq_error *err) {
+  const char *name = "AWS_MAX_ATTEMPTS", *said = cq_aws_env(name);
+  int least = 1;
+  cq_value v;
+
+  if (given) {
+    name = "max_retries";
+    said = given;
+    least = 0;
+  } else if (!said) {
+    name = "max_attempts";
+    said = cq_aws_setting(f, profile, name);
+  }
+  if (!said || !*said) return CQ_OK;
+  if (cq_number_parse(said, strlen(said), &v) || v.kind != CQ_INT ||
+      v.u.i < least)
+    return cq_error_set(err, CQ_AUTH,
+                        "aws: %s: expected a whole number from %d: %.60s", name,
+                        least, said);
+  p->max_retries = cq_arena_printf(&p->arena, "%d",
+                                   (int)(v.u.i > 1000 ? 1000 : v.u.i) - least);
+  return p->max_retries ? CQ_OK : cq_error_nomem(err);
+}
+
+static int plan_mode(cq_aws_plan *p, cq_aws_files *f, const char *profile,
+                     cq_error *err) {
+  static const char *const modes[] = {"adaptive", "standard", "legacy"};
+  const char *name = "AWS_RETRY_MODE", *said = cq_aws_env(name);
+
+  if (!said) {
+    name = "retry_mode";
+    said = cq_aws_setting(f, profile, name);
+  }
+  if (!said || !*said) return CQ_OK;
+  for (size_t i = 0; i < 3; i++)
+    if (cq_str_ieq(said, modes[i])) {
+      p->retry_mode = modes[i];
+      return CQ_OK;
+    }
+  cq_error_set(err, CQ_AUTH, "aws: %s: unknown mode: %.60s", name, said);
+  cq_error_hint(err, "one of: adaptive standard legacy");
+  return CQ_AUTH;
+}
+
 /* What environment and profile say beside the credentials. */
 static int plan_places(cq_aws_plan *p, cq_aws_files *f, const char *profile,
                        cq_error *err) {
@@ -422,7 +469,8 @@ int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err) {
                                       "duration_seconds",
                                       "source_role_arn",
                                       "source_external_id",
-                                      "source_role_session_name"};
+                                      "source_role_session_name",
+                                      "max_retries"};
   enum {
     ACCESS,
     SECRET,
@@ -435,6 +483,7 @@ int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err) {
     ABOVE,
     ABOVE_EXTERNAL,
     ABOVE_NAME,
+    RETRIES,
     PARAMS
   };
   const char *v[PARAMS], *profile;
@@ -462,6 +511,8 @@ int cq_aws_plan_make(const cq_auth_params *p, cq_aws_plan *out, cq_error *err) {
   else if (rc == CQ_OK)
     rc = plan_chain(out, &files, v[PROFILE], profile, err);
   if (rc == CQ_OK) rc = plan_places(out, &files, profile, err);
+  if (rc == CQ_OK) rc = plan_retries(out, &files, profile, v[RETRIES], err);
+  if (rc == CQ_OK) rc = plan_mode(out, &files, profile, err);
   if (rc == CQ_OK && v[ABOVE]) {
     const char *const args[] = {v[ABOVE], v[ABOVE_EXTERNAL], v[ABOVE_NAME],
                                 NULL};

@@ -41,18 +41,15 @@ static int partition_of(const char *region) {
   return 0;
 }
 
-const char *cq_aws_suffix(const char *region) {
-  return partitions[partition_of(region)].suffix;
-}
-
-char *cq_aws_sts_url(const char *region, int fips, int dual) {
+char *cq_aws_login_url(const char *service, const char *region, int fips,
+                       int dual, const char *path) {
   int i = partition_of(region);
   /* GovCloud's usual hosts are such already. */
   int own = fips && strcmp(partitions[i].partition, "aws-us-gov") != 0;
 
-  return cq_mprintf("https://sts%s.%s.%s/",
+  return cq_mprintf("https://%s%s.%s.%s%s", service,
                     own || (fips && dual) ? "-fips" : "", region,
-                    dual ? partitions[i].dual : partitions[i].suffix);
+                    dual ? partitions[i].dual : partitions[i].suffix, path);
 }
 
 const char *cq_aws_home(const char *arn, const char *region) {

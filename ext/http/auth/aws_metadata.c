@@ -75,7 +75,7 @@ static int container_begin(cq_aws_source *s, cq_error *err) {
 
   headers[1].value = token;
   s->login.timeout_ms = CONTAINER_MS;
-  s->login.tries = LOCAL_TRIES;
+  s->login.tries = cq_aws_tries(s, LOCAL_TRIES);
   s->login.direct = strncmp(url, "https:", 6) != 0;
   if (rc == CQ_OK)
     rc = cq_login_send(&s->login, "GET", url, headers, token ? 2 : 1, NULL,
@@ -186,7 +186,7 @@ static int imds_token(cq_aws_source *s, int rc, int status, cq_block *body,
                           "character");
     rc = cq_auths_secret(&s->base, s->state, err);
     if (rc) return rc;
-    s->login.tries = LOCAL_TRIES;
+    s->login.tries = cq_aws_tries(s, LOCAL_TRIES);
   }
   s->phase = IMDS_ROLE;
   return imds_ask(s, "/latest/meta-data/iam/security-credentials/", "", err);

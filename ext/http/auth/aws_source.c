@@ -6,6 +6,7 @@
  * token, once.  Keys are got anew ahead of their end; while that fails the old
  * ones go on serving as long as they are good.  A failure without such keys is
  * told again for a while to all who ask, instead of being repeated for each. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -45,6 +46,10 @@ static void source_rest(cq_aws_source *s) {
   cq_login_clear(&s->login);
 }
 
+int cq_aws_tries(const cq_aws_source *s, int most) {
+  return s->tries && s->tries < most ? s->tries : most;
+}
+
 /* CQ_BUSY, CQ_OK with new keys, or an error; at rest after both. */
 static int source_login(cq_aws_source *s, cq_error *err) {
   cq_aws_keys got = {NULL, NULL, NULL, 0};
@@ -57,6 +62,7 @@ static int source_login(cq_aws_source *s, cq_error *err) {
     }
     s->busy = 1;
     rc = source_secrets(s, err); /* those of a try that failed go */
+    s->login.tries = cq_aws_tries(s, CQ_MAX_LOGINS);
     if (rc == CQ_OK) rc = s->how->begin(s, err);
     if (rc == CQ_OK) rc = s->how->poll(s, &got, err);
   } else {
@@ -150,9 +156,10 @@ static void source_close(cq_identity *id) {
 }
 
 static const char *const source_params[] = {
-    "kind", "from", "over", "endpoint", "region", "ca_file", "fips", "dual",
-    "0",    "1",    "2",    "3",        "4",      "5",       "6"};
-enum { SOURCE_ARGS = 8, SOURCE_PARAMS = SOURCE_ARGS + CQ_AWS_ARGS };
+    "kind", "from", "over",        "endpoint", "region", "ca_file",
+    "fips", "dual", "max_retries", "0",        "1",      "2",
+    "3",    "4",    "5",           "6"};
+enum { SOURCE_ARGS = 9, SOURCE_PARAMS = SOURCE_ARGS + CQ_AWS_ARGS };
 
 static int source_open(cq_auths *store, const cq_auth_params *p,
                        cq_identity **out, cq_error *err) {
@@ -174,6 +181,7 @@ static int source_open(cq_auths *store, const cq_auth_params *p,
   s->login.ca_file = v[5];
   s->fips = v[6] != NULL;
   s->dual = v[7] != NULL;
+  s->tries = v[8] ? atoi(v[8]) + 1 : 0;
   for (int i = 0; i < CQ_AWS_ARGS; i++) s->step.arg[i] = v[SOURCE_ARGS + i];
   s->how = kinds[s->step.kind];
   if (v[2]) {
@@ -209,6 +217,7 @@ int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
     const char *v[SOURCE_PARAMS] = {kind, step->from,
                                     id ? id->cache_key : NULL};
     int sts = step->kind == CQ_AWS_ROLE || step->kind == CQ_AWS_WEB;
+    int hosted = sts || step->kind == CQ_AWS_SSO;
     cq_value values[SOURCE_PARAMS];
     cq_auth_params params = {SOURCE_PARAMS, source_params, values};
     int rc;
@@ -216,8 +225,9 @@ int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
     v[3] = sts ? sts_endpoint : NULL;
     v[4] = sts ? region : NULL;
     v[5] = p->ca_file;
-    v[6] = sts && fips ? "1" : NULL;
-    v[7] = sts && dual ? "1" : NULL;
+    v[6] = hosted && fips ? "1" : NULL;
+    v[7] = hosted && dual ? "1" : NULL;
+    v[8] = step->kind != CQ_AWS_KEYS ? p->max_retries : NULL;
     memcpy(v + SOURCE_ARGS, step->arg, sizeof step->arg);
     for (int k = 0; k < SOURCE_PARAMS; k++)
       values[k] = v[k] ? cq_value_text(v[k]) : cq_value_null();

@@ -125,8 +125,7 @@ static char *sso_url(const cq_aws_source *s, int endpoint, const char *host,
 
   while (n && at[n - 1] == '/') n--;
   if (at) return cq_mprintf("%.*s%s", (int)n, at, path);
-  return cq_mprintf("https://%s.%s.%s%s", host, region, cq_aws_suffix(region),
-                    path);
+  return cq_aws_login_url(host, region, s->fips, s->dual, path);
 }
 
 static int sso_renew(cq_aws_source *s, const json_t *token, cq_error *err) {

@@ -112,10 +112,10 @@ int cq_aws_places_take(cq_aws_files *f, const char *profile, cq_arena *a,
 const char *cq_aws_place(const cq_aws_places *p, const char *service);
 
 int cq_aws_endpoints_ignored(cq_aws_files *f, const char *profile);
-/* The domain of a region's partition. */
-const char *cq_aws_suffix(const char *region);
-/* Where STS is asked; to be freed.  NULL = no memory. */
-char *cq_aws_sts_url(const char *region, int fips, int dual);
+/* Where a service that logs in is asked: "sts", "oidc", "portal.sso"; to be
+ * freed.  NULL = no memory. */
+char *cq_aws_login_url(const char *service, const char *region, int fips,
+                       int dual, const char *path);
 /* The region, if it is of the ARN's partition, else that partition's first. */
 const char *cq_aws_home(const char *arn, const char *region);
 
@@ -173,6 +173,9 @@ typedef struct cq_aws_plan {
   const char *fips, *dual;  /* its use_fips_endpoint and use_dualstack_ ... */
   const char *sts_endpoint; /* of environment or profile, or NULL */
   const char *ca_file;      /* likewise */
+  const char *max_retries;  /* given, else of environment or profile: a whole
+                               number; or NULL */
+  const char *retry_mode;   /* of environment or profile, or NULL */
   cq_aws_places places;
 } cq_aws_plan;
 extern const char cq_aws_no_credentials[]; /* a hint */
@@ -197,6 +200,7 @@ struct cq_aws_source {
   cq_arena arena;
   const char *endpoint, *region; /* of STS */
   int fips, dual;                /* which of its hosts */
+  int tries;                     /* of each login at most, 0 = not said */
   const char *profile;
   cq_aws_keys keys;      /* access NULL = none */
   int64_t got_us;        /* when keys were fetched */
@@ -214,6 +218,8 @@ int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
                       const char *sts_endpoint, const char *region, int fips,
                       int dual, cq_identity **out, cq_error *err);
 const cq_aws_keys *cq_aws_source_keys(const cq_identity *id);
+/* Of one exchange of its login: `most`, where no fewer are asked for. */
+int cq_aws_tries(const cq_aws_source *s, int most);
 extern const cq_aws_source_ops cq_aws_by_role, cq_aws_by_web, cq_aws_by_process,
     cq_aws_by_sso, cq_aws_by_container, cq_aws_by_imds;
 /* Keys as JSON has them, by the names that a provider uses.  `what` begins the
