@@ -12,6 +12,11 @@
 
 #include "scan/internal.h"
 
+/* So near the end of what an API keeps, time that a request waits would put
+ * what it asks for behind that end. */
+#define MINUTE_US     INT64_C(60000000)
+#define KEEPS_EDGE_US (60 * MINUTE_US)
+
 typedef struct group { /* of jobs: one client, its parent row or rows */
   cq_arena arena;
   const cq_client *client;
@@ -22,7 +27,7 @@ typedef struct group { /* of jobs: one client, its parent row or rows */
   cq_value **lists; /* values of each list */
   size_t total, at; /* jobs of the group; 0 = no group */
   int64_t from_us, to_us, step_us;
-  int has_known; /* from_us comes from a stored cursor */
+  int64_t known_us; /* from_us, where a stored cursor tells it; else 0 */
 } group;
 
 struct cq_enum {
@@ -168,7 +173,11 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
       return cq_error_set(err, CQ_ERROR, "%s: stored cursor is not a time: %s",
                           e->t->name, from);
     g->from_us -= d->lookback_us;
-    g->has_known = 1;
+    /* Farther back than it is kept nothing can be asked for by its time. */
+    if (d->keeps_us && g->from_us < e->now_us - d->keeps_us + KEEPS_EDGE_US)
+      g->from_us = -1;
+    else
+      g->known_us = g->from_us;
   } else if (d->start && (!e->o->live || d->window_us)) {
     rc = cq_template_eval(d->start, &c, CQ_PLACE_PLAIN, &g->arena, &v, err);
     if (rc) return rc;
@@ -334,8 +343,8 @@ static int group_start(cq_enum *e, const cq_client *client,
   return rc;
 }
 
-static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t us,
-                     const char **out) {
+static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t now_us,
+                     int64_t us, const char **out) {
   char text[40];
 
   if (us < 0) {
@@ -346,6 +355,11 @@ static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t us,
     snprintf(text, sizeof text, "%lld", (long long)(us / 1000000));
   } else if (d->format && strcmp(d->format, "epoch_ms") == 0) {
     snprintf(text, sizeof text, "%lld", (long long)(us / 1000));
+  } else if (d->format && strcmp(d->format, "minutes") == 0) {
+    int64_t ago = now_us > us ? now_us - us : 0;
+
+    snprintf(text, sizeof text, "%lld",
+             (long long)((ago + MINUTE_US - 1) / MINUTE_US));
   } else {
     cq_time_format(us, text);
     if (d->format && strcmp(d->format, "date") == 0) text[10] = 0;
@@ -436,7 +450,7 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   j->parent_key =
       cq_arena_strndup(&j->arena, g->parent_key, strlen(g->parent_key));
   if (!j->parent_key) goto nomem;
-  j->known_us = g->has_known ? g->from_us : 0;
+  j->known_us = g->known_us;
   if (e->t->cursor.column >= 0) {
     int64_t from = g->from_us, to = g->to_us;
 
@@ -444,8 +458,8 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
       from += (int64_t)digit[nd - 1] * g->step_us;
       to = from + g->step_us < g->to_us ? from + g->step_us : g->to_us;
     }
-    if (sent_time(&j->arena, &e->t->cursor, from, &j->cursor_from) ||
-        sent_time(&j->arena, &e->t->cursor, to, &j->cursor_to))
+    if (sent_time(&j->arena, &e->t->cursor, e->now_us, from, &j->cursor_from) ||
+        sent_time(&j->arena, &e->t->cursor, e->now_us, to, &j->cursor_to))
       goto nomem;
   }
   rc = job_kind(e, j, digit[nd - 1] == 0 && digit[nd - 2] == 0, &wanted, err);

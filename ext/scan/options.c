@@ -368,8 +368,15 @@ int cq_options_body(const char *json, cq_buf *b) {
   char *dump = NULL;
 
   if (json_is_object(body) && over) {
-    json_object_foreach(over, key, v) if (*key != '?')
+    json_object_foreach(over, key, v) {
+      json_t *own = json_object_get(body, key);
+
+      if (*key == '?') continue;
+      if (json_is_object(own) && json_is_object(v))
+        json_object_update_recursive(own, v);
+      else
         json_object_set(body, key, v);
+    }
     dump = json_dumps(body, JSON_COMPACT);
   }
   json_decref(over);

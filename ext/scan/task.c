@@ -110,12 +110,12 @@ static int task_batch(cq_task *t, cq_error *err) {
 }
 
 /* Greatest cursor value; a feed's rows that are older than the known go. */
-static void task_cursor(cq_task *t) {
+static void task_cursor(cq_task *t, cq_batch *b) {
   int column = t->sh->table->cursor.column, keep = 0;
-  int width = t->batch->ncol;
+  int width = b->ncol;
 
-  for (int r = 0; r < t->batch->nrow; r++) {
-    cq_value *row = cq_batch_row(t->batch, r);
+  for (int r = 0; r < b->nrow; r++) {
+    cq_value *row = cq_batch_row(b, r);
     const cq_value *v = &row[column];
     int64_t us;
 
@@ -131,10 +131,15 @@ static void task_cursor(cq_task *t) {
       }
     }
     if (keep != r)
-      memcpy(cq_batch_row(t->batch, keep), row, (size_t)width * sizeof *row);
+      memcpy(cq_batch_row(b, keep), row, (size_t)width * sizeof *row);
     keep++;
   }
-  t->batch->nrow = keep;
+  b->nrow = keep;
+}
+
+/* Is the cursor's value there with the list's answer, or (1) after the calls? */
+static int cursor_late(const cq_table *t) {
+  return t->cursor.column >= 0 && t->columns[t->cursor.column].call >= 0;
 }
 
 /* Records for which rows_when is false are no rows. */
@@ -189,7 +194,9 @@ static int task_emit(cq_task *t, const cq_value *envelope, cq_error *err) {
   if (rc == CQ_OK && t->sh->table->below.request)
     rc = cq_below_new(t->sh->table, t->job, t->batch, &below, err);
   if (rc == CQ_OK && t->sh->table->rows_when) rc = task_when(t, &s, err);
-  if (rc == CQ_OK && t->sh->table->cursor.column >= 0) task_cursor(t);
+  if (rc == CQ_OK && t->sh->table->cursor.column >= 0 &&
+      !cursor_late(t->sh->table))
+    task_cursor(t, t->batch);
   it = rc ? NULL : cq_calloc(1, sizeof *it);
   if (!it) {
     cq_below_free(below);
@@ -433,6 +440,7 @@ int cq_task_poll(cq_task *t, int ahead, cq_error *err) {
         keep++;
       }
       it->batch->nrow = keep;
+      if (cursor_late(t->sh->table)) task_cursor(t, it->batch);
       cq_calls_close(it->calls);
       it->calls = NULL;
     } else if (rc != CQ_BUSY) {

@@ -292,8 +292,10 @@ static int load_body(load *l, const cq_node *n, unsigned roots,
   return rc;
 }
 
+/* A map or list is missing where all that stands in it is. */
 static int body_eval(const cq_json_tpl *t, const cq_context *c, cq_arena *a,
                      cq_buf *out, int *missing, cq_error *err) {
+  size_t put = 0;
   cq_value v, s;
   int rc = CQ_OK;
 
@@ -317,7 +319,7 @@ static int body_eval(const cq_json_tpl *t, const cq_context *c, cq_arena *a,
     return CQ_OK;
   }
   cq_buf_byte(out, t->n->kind == CQ_N_MAP ? '{' : '[');
-  for (size_t i = 0, put = 0; i < t->n->count && rc == CQ_OK; i++) {
+  for (size_t i = 0; i < t->n->count && rc == CQ_OK; i++) {
     size_t before = out->len;
     int gone;
 
@@ -333,6 +335,7 @@ static int body_eval(const cq_json_tpl *t, const cq_context *c, cq_arena *a,
       put++;
   }
   cq_buf_byte(out, t->n->kind == CQ_N_MAP ? '}' : ']');
+  *missing = t->n->count > 0 && put == 0;
   return rc;
 }
 

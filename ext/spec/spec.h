@@ -481,8 +481,10 @@ typedef struct cq_cursor_def {
   int order;  /* 1 asc, -1 desc (newest first: stop at the known), 0 none */
   cq_template *start; /* where the first run begins, or NULL = everything */
   int64_t lookback_us, window_us; /* 0 = none */
-  const char *
-      format; /* how cursor.from/to are sent: rfc3339 (default), epoch, epoch_ms, date */
+  int64_t keeps_us;   /* how far back the API can be asked; 0 = any time */
+  int optional;       /* used only where a sync's source says so */
+  const char *format; /* how cursor.from/to are sent: rfc3339 (default), epoch,
+                         epoch_ms, date; minutes: how many of them ago */
 } cq_cursor_def;
 
 typedef struct cq_auth_def {
@@ -571,12 +573,17 @@ struct cq_table {
   int generated;           /* matched by no glob of a sync, but where asked */
   const char *permissions; /* JSON list, or NULL */
 };
-/* Does a run bring only what has changed?  Below such a table, too: it asks only
- * below the parents that it is told of. */
-static inline int cq_table_incremental(const cq_table *t) {
+/* The table whose cursor decides what a run brings: this one, or one above it,
+ * since below that it asks only below the parents that it is told of. */
+static inline const cq_table *cq_table_cursor(const cq_table *t) {
   while (t->cursor.column < 0 && t->parent.table && t->parent.table != t)
     t = t->parent.table;
-  return t->cursor.column >= 0;
+  return t->cursor.column >= 0 ? t : NULL;
+}
+/* Does a run bring only what has changed, without being told to? */
+static inline int cq_table_incremental(const cq_table *t) {
+  t = cq_table_cursor(t);
+  return t && !t->cursor.optional;
 }
 
 typedef struct cq_config_def {

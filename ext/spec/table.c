@@ -159,7 +159,8 @@ static int load_parent(load *l, const cq_node *n) {
 
 static int load_cursor(load *l, const cq_node *n) {
   static const char *const orders[] = {"desc", "none", "asc"};
-  static const char *const formats[] = {"rfc3339", "epoch", "epoch_ms", "date"};
+  static const char *const formats[] = {"rfc3339", "epoch", "epoch_ms", "date",
+                                        "minutes"};
   cq_cursor_def *c = &l->table->cursor;
   const char *s;
   char what[200];
@@ -168,7 +169,7 @@ static int load_cursor(load *l, const cq_node *n) {
   c->column = -1;
   if (!n || n->kind != CQ_N_MAP) return CQ_OK;
   CHECK(n, l->table->name, "column$", "order$", "start$", "lookback$",
-        "window$", "format$");
+        "window$", "keeps$", "optional?", "format$");
   s = load_text(cq_tree_get(n, "column"));
   c->column = load_column_index(l->table, s);
   if (c->column < 0) return load_unknown_column(l, n, "cursor", s ? s : "");
@@ -187,7 +188,7 @@ static int load_cursor(load *l, const cq_node *n) {
   c->format = load_text(cq_tree_get(n, "format"));
   if (c->format) {
     snprintf(what, sizeof what, "%s: cursor: format", l->table->name);
-    if (load_choice(l, n, what, formats, 4, c->format, &i)) return CQ_ERROR;
+    if (load_choice(l, n, what, formats, 5, c->format, &i)) return CQ_ERROR;
   }
   s = load_text(cq_tree_get(n, "lookback"));
   if (s && cq_duration_parse(s, strlen(s), &c->lookback_us))
@@ -197,9 +198,24 @@ static int load_cursor(load *l, const cq_node *n) {
   if (s && cq_duration_parse(s, strlen(s), &c->window_us))
     return cq_tree_error(l->err, n, "%s: cursor: window: not a duration: %s",
                          l->table->name, s);
+  s = load_text(cq_tree_get(n, "keeps"));
+  if (s && cq_duration_parse(s, strlen(s), &c->keeps_us))
+    return cq_tree_error(l->err, n, "%s: cursor: keeps: not a duration: %s",
+                         l->table->name, s);
   rc = load_template(l, cq_tree_get(n, "start"),
                      ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PARENT) | ROOT(RUN),
                      &c->start);
+  c->optional = load_bool(cq_tree_get(n, "optional"), 0);
+  if (rc == CQ_OK && c->optional && (c->start || c->window_us))
+    rc = cq_tree_error(l->err, n,
+                       "%s: cursor: optional: without it the table is asked "
+                       "for everything, which start and window forbid",
+                       l->table->name);
+  if (rc == CQ_OK && c->order < 0 && l->table->columns[c->column].call >= 0)
+    rc = cq_tree_error(l->err, n,
+                       "%s: cursor: order: desc reads %s before the next page "
+                       "is asked for, and a call brings it later",
+                       l->table->name, l->table->columns[c->column].name);
   return rc;
 }
 

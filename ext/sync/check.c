@@ -94,8 +94,7 @@ static int plan_table(const cq_run *r, const cq_run_source *s, int i,
     cq_buf_byte(out, ',');
   }
   cq_buf_printf(out, "\"incremental\":%s,\"paid\":%s,\"requests\":[",
-                cq_table_incremental(t->table) ? "true" : "false",
-                t->paid ? "true" : "false");
+                t->incremental ? "true" : "false", t->paid ? "true" : "false");
   for (size_t k = 0; k < p.n && rc == CQ_OK; k++) {
     const cq_plan_step *q = &p.steps[k];
 

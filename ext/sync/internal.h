@@ -29,7 +29,8 @@ typedef struct cq_spec_source {
   const cq_node *spec; /* of the integration, or NULL */
   cq_words tables, skip_tables, destinations;
   int skip_dependent;
-  int generated; /* globs match generated tables too */
+  int generated;        /* globs match generated tables too */
+  cq_words incremental; /* globs of tables whose optional cursor is used */
 } cq_spec_source;
 
 typedef struct cq_spec_dest {
@@ -110,6 +111,8 @@ typedef struct cq_plan_table {
   size_t ended;         /* units that are over */
   int listed;           /* clients are known */
   int paid;             /* costs money */
+  int feed;             /* its cursor is used */
+  int incremental;      /* so is its own, or that of a table above */
   int omitted;          /* left out: that, or retired, or below such a table */
   cq_counts open;       /* of units under way, as of the last look */
 } cq_plan_table;
@@ -226,11 +229,12 @@ typedef struct cq_unit {
   cq_dest_unit *to;    /* parallel to source->dests */
   unsigned char *live; /* this destination still takes rows */
   int64_t rows;
-  int had;        /* rows of it were published before */
-  cq_left left;   /* of its parent's rows, not among those that it reads */
-  cq_left leaves; /* the same of its own rows, for those below */
-  char *cursor;   /* where it began */
-  char *keep;     /* see cq_dest_unit */
+  int had;           /* rows of it were published before */
+  cq_left left;      /* of its parent's rows, not among those that it reads */
+  cq_left leaves;    /* the same of its own rows, for those below */
+  char *cursor;      /* where it began */
+  int64_t before_us; /* when the run began that its rows are of; 0 = none */
+  char *keep;        /* see cq_dest_unit */
 } cq_unit;
 int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
                 cq_error *err);

@@ -158,6 +158,40 @@ static int by_depth(const void *a, const void *b) {
                               : strcmp(s->table->name, t->table->name);
 }
 
+/* Which cursors are used: those that are the table's nature, and optional ones
+ * where the source says so. */
+static int feeds(select_state *s, cq_plan *out, cq_error *err) {
+  const cq_words *globs = &s->spec->incremental;
+
+  for (size_t g = 0; g < globs->n; g++) {
+    int any = strcmp(globs->v[g], "*") == 0;
+
+    for (int i = 0; i < out->n; i++) {
+      const cq_table *t = out->tables[i].table;
+
+      if (!cq_glob(globs->v[g], t->name) || t->cursor.column < 0) continue;
+      any = out->tables[i].feed = 1;
+    }
+    if (any) continue;
+    cq_tree_error(err, globs->at[g],
+                  "source %s: incremental: matches no table that is read and "
+                  "has a cursor: %s",
+                  s->spec->name, globs->v[g]);
+    cq_error_hint(err, "SELECT name FROM cq_tables WHERE cursor IS NOT NULL "
+                       "lists them");
+    return CQ_ERROR;
+  }
+  for (int i = 0; i < out->n; i++) {
+    cq_plan_table *t = &out->tables[i];
+    const cq_cursor_def *d = &t->table->cursor;
+
+    t->feed |= d->column >= 0 && !d->optional;
+    t->incremental =
+        t->feed || (t->parent >= 0 && out->tables[t->parent].incremental);
+  }
+  return CQ_OK;
+}
+
 static int fill(select_state *s, cq_plan *out, cq_error *err) {
   size_t n = 0;
 
@@ -190,7 +224,7 @@ static int fill(select_state *s, cq_plan *out, cq_error *err) {
         out->tables[k].has_children = 1;
       }
   }
-  return CQ_OK;
+  return feeds(s, out, err);
 }
 
 int cq_plan_select(cq_registry *r, const cq_spec_source *spec, cq_plan *out,
@@ -266,7 +300,7 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
     t->nclient = 0;
     return rc;
   }
-  if (t->has_children && cq_table_incremental(t->table)) {
+  if (t->has_children && t->incremental) {
     size_t bytes = (t->nclient + 1) * sizeof *t->cursors;
 
     t->cursors = cq_arena_alloc(&p->arena, bytes);

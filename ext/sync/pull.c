@@ -151,7 +151,7 @@ static int may_lose(const cq_unit *u) {
 
   for (size_t d = 0; d < u->source->ndest; d++)
     yes |= u->live[d] && u->source->dests[d].dest->mode != CQ_MODE_OVERWRITE;
-  return yes && u->had && !cq_table_incremental(cq_unit_plan(u)->table);
+  return yes && u->had && !cq_unit_plan(u)->incremental;
 }
 
 /* What may not be read is missing.  With nothing else to show, or where it
@@ -185,6 +185,26 @@ static int unit_denied(cq_run *r, cq_unit *u, const cq_scan_stats *st,
               : u->keep ? CQ_LEFT_KEPT
                         : CQ_LEFT_NOTHING;
   return CQ_OK;
+}
+
+/* Between the run that the unit's rows are of and this one more time went by
+ * than the API can be asked about. */
+static void unit_gap(cq_run *r, cq_unit *u) {
+  int64_t keeps = cq_unit_plan(u)->table->cursor.keeps_us;
+  char from[40], to[40];
+  cq_error why = {0, ""};
+
+  if (!keeps || !u->before_us || u->before_us >= r->started_us - keeps) return;
+  cq_time_format(u->before_us, from);
+  cq_time_format(r->started_us - keeps, to);
+  cq_error_set(&why, CQ_NOTFOUND,
+               "%s: what came between %s and %s may be missing: the API cannot "
+               "be asked about it any more",
+               cq_unit_table(u), from, to);
+  cq_error_hint(&why, "sync it at least every %d days",
+                (int)(keeps / (INT64_C(86400) * 1000000)));
+  cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id, "warning",
+              &why);
 }
 
 /* The scan has ended well. */
@@ -221,13 +241,14 @@ static int unit_done(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   /* One cursor for several requests stays where one of them got nothing. */
   if ((st->denied || st->skipped_client) && cursor && cursor[0] != '{')
     cursor = u->cursor;
-  if (cq_unit_plan(u)->table->cursor.column < 0) {
+  if (!cq_unit_plan(u)->feed) {
     /* Below an incremental table: it has all below what that has. */
     cursor = st->denied || st->skipped_client || u->left != CQ_LEFT_NOTHING
                  ? u->cursor
                  : cq_unit_parent_cursor(u);
     return cq_unit_over(r, u, CQ_END_OK, cursor, err);
   }
+  unit_gap(r, u);
   if (cursor) {
     capped = cap_cursor(r, cursor);
     if (!capped) return cq_error_nomem(err);

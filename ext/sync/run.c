@@ -41,7 +41,7 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
 
       if (cq_dest_columns(&s->plan.arena, t, &o->tables[i]))
         return cq_error_nomem(err);
-      o->tables[i].incremental = cq_table_incremental(t);
+      o->tables[i].incremental = s->plan.tables[i].incremental;
       for (int k = i + 1; k < s->plan.n; k++)
         if (s->plan.tables[k].parent == i) o->tables[i].wanted = 1;
       o->tables[i].status = "waiting";

@@ -96,6 +96,8 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
   if (rc == CQ_OK)
     rc = cq_tree_bool(map, "skip_dependent_tables", &o->skip_dependent, err);
   if (rc == CQ_OK) rc = cq_tree_bool(map, "generated", &o->generated, err);
+  if (rc == CQ_OK)
+    rc = cq_tree_words(&s->arena, map, "incremental", &o->incremental, err);
   if (rc == CQ_OK) rc = cq_tree_bool(map, "deterministic_cq_id", &det, err);
   o->spec = cq_tree_get(map, "spec");
   if (rc == CQ_OK && o->spec && o->spec->kind == CQ_N_NULL) o->spec = NULL;
@@ -119,6 +121,7 @@ int cq_spec_read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "skip_tables",
                                       "skip_dependent_tables",
                                       "generated",
+                                      "incremental",
                                       "destinations",
                                       "backend_options",
                                       "deterministic_cq_id",
@@ -455,6 +458,7 @@ int cq_spec_read_short(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "skip_tables",
                                       "skip_dependent_tables",
                                       "generated",
+                                      "incremental",
                                       "deterministic_cq_id",
                                       "spec",
                                       "destination",

@@ -210,8 +210,7 @@ static int older_cursor(char **have, char *next, int first) {
 
 /* Is the table below that one, and keeps its cursor? */
 static int is_below(const cq_plan *p, int table, int top) {
-  while (table != top && p->tables[table].parent >= 0 &&
-         p->tables[table].table->cursor.column < 0)
+  while (table != top && p->tables[table].parent >= 0 && !p->tables[table].feed)
     table = p->tables[table].parent;
   return table == top;
 }
@@ -262,14 +261,17 @@ static int unit_state(cq_run *r, cq_unit *u, int *done, cq_error *err) {
     u->live[d] = 1;
     if (!st.done) all = 0;
     if (st.rows > 0) u->had = 1;
+    /* A run's number is when it began. */
+    if (st.group && st.cursor && *st.cursor &&
+        (!u->before_us || st.group < u->before_us))
+      u->before_us = st.group;
     if (st.cursor && !*st.cursor) {
       cq_free(st.cursor);
       st.cursor = NULL;
     }
     older_cursor(&u->cursor, st.cursor, first);
     first = 0;
-    if (cq_unit_plan(u)->table->cursor.column >= 0 &&
-        cursors_below(u, d, o, &why)) {
+    if (cq_unit_plan(u)->feed && cursors_below(u, d, o, &why)) {
       rc = cq_run_dest_failed(r, s, d, u->table, u->client_id, &why);
       if (rc) *err = why;
     }
@@ -362,7 +364,7 @@ int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
   o.clients = &t->clients[u->client];
   o.nclient = 1;
   o.cap = -1;
-  o.cursor_from = t->table->cursor.column >= 0 ? u->cursor : NULL;
+  o.cursor_from = t->feed ? u->cursor : NULL;
   rc = up >= 0 ? unit_parents(u, up, &u->parents, &have, &why) : CQ_OK;
   if (rc == CQ_OK && up >= 0 && !have)
     rc = cq_error_set(&why, CQ_ERROR,

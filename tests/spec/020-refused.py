@@ -26,6 +26,10 @@ for name, tables, says in (
           ('cq_tables', 'live_x', 'raw_x', 'sqlite_master', 'JSON_EACH')),
         ('cursor of parents in batches', f'  x_p: {GOOD}\n  x_a: {{parent: {{table: x_p, batch: 5}}, request: {{path: /b}}, rows: "[*]", cursor: {{column: at}}, columns: {{at: timestamp}}}}\n',
          'x_a: cursor: cannot be kept for parents in batches'),
+        ('optional cursor of a span', '  x_a: {request: {path: /b}, rows: "[*]", cursor: {column: at, optional: true, window: 1d}, columns: {at: timestamp}}\n',
+         'x_a: cursor: optional: without it the table is asked for everything, which start and window forbid'),
+        ('newest first by a column of a call', '  x_a: {request: {path: /b}, rows: "[*]", cursor: {column: at, order: desc}, columns: {id: text, at: {type: timestamp, call: c}}, '
+         'calls: {c: {request: {path: "/{{ row.id }}"}}}}\n', 'x_a: cursor: order: desc reads at before the next page is asked for, and a call brings it later'),
         ('get beside each', '  x_a: {request: {path: /a}, each: {k: [1, 2]}, get: {when: "{{ where.id }}", request: {path: /b}}, columns: {id: {type: integer, where: "="}}}\n',
          'x_a: get: cannot be beside each')):
     t.has(name, load(tables), says)
