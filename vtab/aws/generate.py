@@ -202,9 +202,11 @@ class Service:
     @staticmethod
     def fills(value, cursor):
         """Is a parameter's value cq's alone?  A page's size may be said, and from when to when, where the cursor asks only once."""
-        if re.fullmatch(r'\{\{ cursor\.(from|to)\b[^{}]*\}\}', str(value)) and 'window' not in (cursor or {}):
+        text = json.dumps(value)
+        told = {n for hole in re.findall(r'\{\{(.*?)\}\}', text) for n in re.findall(r'\b([a-z]+)\.[a-z]', hole)}
+        if told and told <= {'cursor', 'run'} and 'window' not in (cursor or {}):
             return False
-        return '{{' in json.dumps(value) and value != '{{ page.size }}'
+        return '{{' in text and value != '{{ page.size }}'
 
     def options(self, operation, filled, req, cursor):
         """What table_options may say: every parameter but those that cq fills itself."""
@@ -336,6 +338,8 @@ class Service:
                     for k, v in value.items()}
         if shape.type_name == 'list' and isinstance(value, list):
             return [self.tree(shape.member, v) for v in value]
+        if shape.type_name == 'map' and isinstance(value, dict):
+            return {k: self.tree(shape.value, v) for k, v in value.items()}
         return enum_of(shape) if value == '*' else value
 
     def request(self, operation, params, more):
