@@ -5,6 +5,7 @@
 """
 import json
 import os
+import re
 import sqlite3
 import sys
 
@@ -16,11 +17,41 @@ def cell(text):
 MANY = 100      # tables: beyond that an integration's page becomes one for each service
 
 
+def requests(operations):
+    """What is asked, one line of words for each kind of request."""
+    lines = []
+    for o in operations:
+        words = {'list': 'lists', 'get': 'for one record', 'below': 'for what is below each', 'start': 'begins it', 'poll': 'until it is done',
+                 'call': 'for each row'}[o['purpose']]
+        if o['purpose'] == 'call' and o.get('rows'):
+            words = f'for {o["rows"]} rows at once'
+        if o.get('page_size'):
+            words += f', {o["page_size"]:,} a page'
+        lines.append(f'`{o["operation"]}` ({words})')
+    return '; '.join(dict.fromkeys(lines))
+
+
+def following(cursor):
+    """How an incremental table goes on."""
+    words = f'by `{cursor["column"]}`'
+    if 'lookback' in cursor:
+        words += f', {cursor["lookback"]} back'
+    if 'keeps' in cursor:
+        words += f'; what is older than {cursor["keeps"]} cannot be asked for by its time'
+    return words
+
+
+def away(only):
+    """The regions in which AWS has not the service."""
+    found = re.search(r"not \(client\.region in \[('[^\]]*')\]\)", only or '')
+    return re.findall(r"'([\w-]+)'", found[1]) if found else []
+
+
 def described(db, name):
     """The lines of one table."""
-    heading, text, parent, incremental, generated, key, clients, permissions, example = db.execute(
-        'SELECT title, description, parent, incremental, generated, key, clients, permissions, example FROM cq_tables '
-        'WHERE name = ?', (name,)).fetchone()
+    heading, text, parent, incremental, generated, key, clients, permissions, operations, cursor, example = db.execute(
+        'SELECT title, description, parent, incremental, generated, key, clients, permissions, operations, cursor, example '
+        'FROM cq_tables WHERE name = ?', (name,)).fetchone()
     lines = [f'## {name}', '']
     if heading or text:
         lines += [' '.join(f'{heading or ""}: {text or ""}'.strip(': ').split()), '']
@@ -29,8 +60,12 @@ def described(db, name):
             lines.append(f'- {word}: ' + ', '.join(f'`{v}`' for v in json.loads(value)))
     if parent:
         lines.append(f'- Asked for each row of: `{parent}`')
+    if json.loads(operations):
+        lines.append(f'- Requests: {requests(json.loads(operations))}')
     if incremental:
-        lines.append('- Incremental in a sync')
+        lines.append('- Incremental in a sync' + (f', {following(json.loads(cursor))}' if cursor else ''))
+    elif cursor:
+        lines.append(f'- Incremental in a sync where the source says so, {following(json.loads(cursor))}')
     if generated:
         lines.append('- Generated: a pattern in a sync matches it only with `generated: true`')
     if not lines[-1] == '':
@@ -65,7 +100,11 @@ def by_service(db, folder, integration, title, tables):
             services.setdefault(service, []).append(name)
     for service in sorted(services):
         names = services[service]
-        write(f'{folder}/{integration}/{service}.md', f'{title}: {service}', [x for n in names for x in described(db, n)])
+        without = {tuple(away(o)) for n in names for o, in db.execute('SELECT only FROM cq_tables WHERE name = ?', (n,))} - {()}
+        head = [f'Not in {", ".join(f"`{r}`" for r in without.pop())}, unless the configuration names them.', ''] if len(without) == 1 else []
+        if {c for n in names for c, in db.execute('SELECT clients FROM cq_tables WHERE name = ?', (n,))} == {'["account"]'}:
+            head = ['One endpoint for all regions of a partition.', '']
+        write(f'{folder}/{integration}/{service}.md', f'{title}: {service}', head + [x for n in names for x in described(db, n)])
         links = ', '.join(f'[{n}]({service}.md#{n})' for n in names)
         index.append(f'| [{service}]({service}.md) | {links} |')
     if generated:

@@ -1,5 +1,6 @@
 /* vtab/catalog.c: cq_integrations, cq_tables, cq_columns: what there is to
  * select from.  Definitions are read only for columns that need them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,14 +12,18 @@ static void list_add(cq_buf *b, const char *s) {
   cq_buf_json(b, s, strlen(s));
 }
 
-static int list_end(cq_batch *out, cq_buf *b, cq_value *cell) {
-  char *copy;
+/* What `b` holds, as the cell's JSON; `b` is emptied. */
+static int json_end(cq_batch *out, cq_buf *b, cq_value *cell) {
+  char *copy = b->rc ? NULL : cq_arena_strndup(&out->arena, b->data, b->len);
 
-  cq_buf_str(b, b->len ? "]" : "[]");
-  copy = b->rc ? NULL : cq_arena_strndup(&out->arena, b->data, b->len);
   if (copy) *cell = cq_value_json(copy, b->len);
   cq_buf_clear(b);
   return copy ? CQ_OK : CQ_NOMEM;
+}
+
+static int list_end(cq_batch *out, cq_buf *b, cq_value *cell) {
+  cq_buf_str(b, b->len ? "]" : "[]");
+  return json_end(out, b, cell);
 }
 
 /* ---- cq_integrations ------------------------------------------------------ */
@@ -93,6 +98,9 @@ enum {
   T_KEY,
   T_CLIENTS,
   T_PERMISSIONS,
+  T_OPERATIONS,
+  T_ONLY,
+  T_CURSOR,
   T_PAID,
   T_GENERATED,
   T_RETIRED,
@@ -156,18 +164,120 @@ static int names_stored(names *s, sqlite3 *db, cq_error *err) {
   return CQ_OK;
 }
 
+/* The table whose clients it runs over. */
+static const cq_table *table_top(const cq_table *t) {
+  for (int i = 0;
+       i < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; i++)
+    t = t->parent.table;
+  return t;
+}
+
 static int table_clients(const cq_table *t, cq_batch *out, cq_value *cell) {
-  const cq_table *top = t;
+  const cq_table *top = table_top(t);
   cq_buf b;
 
-  for (int i = 0;
-       i < CQ_MAX_PARENT_DEPTH && top->parent.table && top->parent.table != top;
-       i++)
-    top = top->parent.table;
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
   for (size_t i = 0; i < top->nover; i++)
     list_add(&b, top->integration->dims[top->over[i]].name);
   return list_end(out, &b, cell);
+}
+
+static void member(cq_buf *b, const char *name, const char *text) {
+  if (!text) return;
+  if (b->len && b->data[b->len - 1] != '{') cq_buf_byte(b, ',');
+  cq_buf_json(b, name, strlen(name));
+  cq_buf_byte(b, ':');
+  cq_buf_json(b, text, strlen(text));
+}
+
+/* One request of a table: what it is called, else how it is made. */
+static void operation(cq_buf *b, const char *purpose, const cq_request_def *r,
+                      const char *call, int batch, const cq_page_def *page) {
+  char way[512];
+
+  if (!r) return;
+  snprintf(way, sizeof way, "%s %s", r->method,
+           r->path ? cq_template_text(r->path) : "/");
+  cq_buf_str(b, b->len ? ",{" : "[{");
+  member(b, "operation", r->operation && *r->operation ? r->operation : way);
+  member(b, "purpose", purpose);
+  member(b, "call", call);
+  if (batch > 1) cq_buf_printf(b, ",\"rows\":%d", batch);
+  if (page && page->by != CQ_PAGE_NONE && page->size)
+    cq_buf_printf(b, ",\"page_size\":%lld", (long long)page->size);
+  cq_buf_byte(b, '}');
+}
+
+static int table_operations(const cq_table *t, cq_batch *out, cq_value *cell) {
+  cq_buf b;
+
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  operation(&b, "start", t->job.start, NULL, 0, NULL);
+  operation(&b, "poll", t->job.poll, NULL, 0, NULL);
+  operation(&b, "list", t->request, NULL, t->parent.batch, &t->page);
+  operation(&b, "get", t->get.request, NULL, 0, NULL);
+  operation(&b, "below", t->below.request, NULL, 0, &t->below.page);
+  for (size_t i = 0; i < t->ncall; i++)
+    operation(&b, "call", t->calls[i].request, t->calls[i].name,
+              t->calls[i].batch, &t->calls[i].page);
+  return list_end(out, &b, cell);
+}
+
+/* Which clients it is asked of: a condition, or {dimension: [values]}. */
+static int table_only(const cq_table *t, cq_batch *out, cq_value *cell) {
+  const cq_table *top = table_top(t);
+  cq_buf b;
+
+  if (top->only_when)
+    return cq_fixed_text(out, cell, cq_template_text(top->only_when));
+  if (!top->nonly) return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  for (size_t i = 0; i < top->nonly; i++) {
+    const char *name = top->integration->dims[top->only[i].dimension].name;
+
+    cq_buf_byte(&b, i ? ',' : '{');
+    cq_buf_json(&b, name, strlen(name));
+    cq_buf_str(&b, ":[");
+    for (size_t k = 0; k < top->only[i].n; k++) {
+      if (k) cq_buf_byte(&b, ',');
+      cq_buf_json(&b, top->only[i].values[k], strlen(top->only[i].values[k]));
+    }
+    cq_buf_byte(&b, ']');
+  }
+  cq_buf_byte(&b, '}');
+  return json_end(out, &b, cell);
+}
+
+static void span(cq_buf *b, const char *name, int64_t us) {
+  static const struct {
+    int64_t seconds;
+    char unit;
+  } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+  char text[32];
+  size_t i = 0;
+
+  if (us <= 0) return;
+  us /= 1000000;
+  while (i < 3 && us % units[i].seconds) i++;
+  snprintf(text, sizeof text, "%lld%c", (long long)(us / units[i].seconds),
+           units[i].unit);
+  member(b, name, text);
+}
+
+/* By which column, and how far back. */
+static int table_cursor(const cq_table *t, cq_batch *out, cq_value *cell) {
+  const cq_cursor_def *d = &t->cursor;
+  cq_buf b;
+
+  if (d->column < 0) return CQ_OK;
+  cq_buf_init(&b, CQ_MAX_TEMPLATE);
+  cq_buf_byte(&b, '{');
+  member(&b, "column", t->columns[d->column].name);
+  span(&b, "lookback", d->lookback_us);
+  span(&b, "window", d->window_us);
+  span(&b, "keeps", d->keeps_us);
+  cq_buf_str(&b, d->optional ? ",\"optional\":true}" : "}");
+  return json_end(out, &b, cell);
 }
 
 static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
@@ -184,6 +294,9 @@ static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
   for (size_t i = 0; i < t->nkey; i++) list_add(&b, t->columns[t->key[i]].name);
   if (list_end(out, &b, &row[T_KEY]) ||
       table_clients(t, out, &row[T_CLIENTS]) ||
+      table_operations(t, out, &row[T_OPERATIONS]) ||
+      table_only(t, out, &row[T_ONLY]) ||
+      table_cursor(t, out, &row[T_CURSOR]) ||
       cq_fixed_text(out, &row[T_SERVICE], t->service) ||
       cq_fixed_text(out, &row[T_TITLE], t->title) ||
       cq_fixed_text(out, &row[T_DESCRIPTION], t->description) ||
@@ -230,7 +343,8 @@ const cq_fixed cq_fixed_tables = {
     "CREATE TABLE x(name TEXT, integration TEXT, resolves_to TEXT, "
     "service TEXT, title TEXT, description TEXT, parent TEXT, "
     "incremental INTEGER, key TEXT, clients TEXT, permissions TEXT, "
-    "paid INTEGER, generated INTEGER, retired TEXT, example TEXT)",
+    "operations TEXT, only TEXT, cursor TEXT, paid INTEGER, generated INTEGER, "
+    "retired TEXT, example TEXT)",
     T_COUNT,
     0,
     fill_tables,
