@@ -48,27 +48,26 @@ static const cq_fixed *const tables[] = {
     &cq_fixed_settings,     &cq_fixed_destinations, &cq_fixed_requests,
 };
 
-/* The first column of the first row is `want`. */
+/* `want` is the first column of a row. */
 static int says(sqlite3 *db, const char *sql, const char *want) {
   sqlite3_stmt *stmt = NULL;
   int yes = 0;
 
-  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-      sqlite3_step(stmt) == SQLITE_ROW) {
-    const char *v = (const char *)sqlite3_column_text(stmt, 0);
+  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK)
+    while (!yes && sqlite3_step(stmt) == SQLITE_ROW) {
+      const char *v = (const char *)sqlite3_column_text(stmt, 0);
 
-    yes = v && strcmp(v, want) == 0;
-  }
+      yes = v && strcmp(v, want) == 0;
+    }
   sqlite3_finalize(stmt);
   return yes;
 }
 
 /* Loaded before, by the same version?  Then what is there stays, with its
- * configuration.  Asked in two steps, since a host may log a failed one. */
+ * configuration.  Asked in two steps, since a host may log a failed one; and of
+ * no pragma_function_list, which a database may have as a view of its own. */
 static int cq_is_here(sqlite3 *db) {
-  return says(db,
-              "SELECT name FROM pragma_function_list WHERE name = 'cq_version'",
-              "cq_version") &&
+  return says(db, "PRAGMA function_list", "cq_version") &&
          says(db, "SELECT cq_version()", CQ_VERSION);
 }
 

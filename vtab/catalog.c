@@ -122,12 +122,12 @@ static void names_clear(names *s) {
   cq_free(s->v);
 }
 
-static int names_add(names *s, sqlite3 *db, const char *sql) {
+static int names_add(names *s, sqlite3 *db, const char *sql, int column) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
 
   while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *text = (const char *)sqlite3_column_text(stmt, 0);
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
     char *copy = cq_strdup(text ? text : "");
 
     rc = copy && cq_grow(&s->v, &s->cap, s->n, sizeof *s->v) == CQ_OK
@@ -143,17 +143,18 @@ static int names_add(names *s, sqlite3 *db, const char *sql) {
 }
 
 /* Tables and views of every database here: each hides a live table of its name
- * where that is written without a schema. */
+ * where that is written without a schema.  A database may have a view of the
+ * name pragma_database_list. */
 static int names_stored(names *s, sqlite3 *db, cq_error *err) {
   names schemas = {NULL, 0, 0};
-  int rc = names_add(&schemas, db, "SELECT name FROM pragma_database_list");
+  int rc = names_add(&schemas, db, "PRAGMA database_list", 1);
 
   for (size_t i = 0; i < schemas.n && rc == SQLITE_OK; i++) {
     char *sql = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master "
                                 "WHERE type IN ('table', 'view')",
                                 schemas.v[i]);
 
-    rc = sql ? names_add(s, db, sql) : SQLITE_NOMEM;
+    rc = sql ? names_add(s, db, sql, 0) : SQLITE_NOMEM;
     sqlite3_free(sql);
   }
   names_clear(&schemas);

@@ -68,6 +68,12 @@ void cq_ctx_apply(cq_ctx *c); /* settings that hold from now on, when open */
 int cq_compat_interrupted(sqlite3 *db);
 int cq_compat_stopped(sqlite3 *db); /* by the host's progress handler */
 
+/* ---- named.c: does whoever writes the SQL name this, or does a schema? ------- */
+/* Bools.  A function: a running statement, or the temporary schema, calls it as
+ * people do.  A table: full-text search is reading it for a file. */
+int cq_named_call(sqlite3 *db, const char *name);
+int cq_named_by_search(sqlite3 *db, const char *name);
+
 /* ---- column.c: cells become results ------------------------------------------ */
 /* Text and blobs are borrowed: they must live until the cursor moves. */
 void cq_column_result(sqlite3_context *c, const cq_value *v);

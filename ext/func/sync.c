@@ -33,8 +33,6 @@ static void call_of(sqlite3_context *x, cq_ctx *ctx, sqlite3_value *spec,
   c->user = ctx;
 }
 
-/* One call at a time on a connection: a scalar in a WHERE clause may be run
- * once more while the first one writes. */
 static void sync_run(sqlite3_context *x, const char *name, sync_call call,
                      int argc, sqlite3_value **argv, int with_options) {
   cq_ctx *ctx = sqlite3_user_data(x);
@@ -50,9 +48,6 @@ static void sync_run(sqlite3_context *x, const char *name, sync_call call,
   c.options = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
   if (!c.spec)
     rc = cq_error_set(&err, CQ_MISUSE, "%s: spec: is NULL", name);
-  else if (ctx->syncing)
-    rc = cq_error_set(&err, CQ_BUSY,
-                      "%s: another sync is running on this connection", name);
   else
     rc = cq_ctx_open(ctx, &err);
   if (rc == CQ_OK) {
@@ -111,9 +106,6 @@ void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {
                       "cq_prune: keep: expected a whole number from 1 on");
   } else if (argc > 1 && !c.spec) {
     rc = cq_error_set(&err, CQ_MISUSE, "cq_prune: spec: is NULL");
-  } else if (ctx->syncing) {
-    rc = cq_error_set(&err, CQ_BUSY,
-                      "cq_prune: a sync is running on this connection");
   } else {
     rc = argc > 1 ? cq_ctx_open(ctx, &err) : CQ_OK;
     ctx->syncing = 1;

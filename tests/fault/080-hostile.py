@@ -74,12 +74,47 @@ for name, call in ACTS.items():
             if str(tries(db, "SELECT value FROM cq_settings WHERE name = 'fleet.token'")) not in ('[(None,)]', '[]') and order != 'attached' and what == 'CHECK':
                 wrong.append(f'{name}, {what}, {order}: has set something')
             db.close()
+    # FTS4 calls the functions that a file names as compress and uncompress
+    db = connect(make(f'CREATE VIRTUAL TABLE f USING fts4(a, compress=lower, uncompress={name})', 'CREATE VIEW v AS SELECT a FROM f',
+                      "INSERT INTO f VALUES ('{source: fleet, tables: [fleet_ships]}')"))
+    for sql in ('SELECT a FROM f', 'SELECT * FROM v'):
+        t.is_(f'{name} as uncompress: {sql}', tries(db, sql), 'SQL logic error')     # FTS4 says no more of any error
+    db.close()
 t.none('no schema runs a function, whenever it was read', wrong)
+# a statement names a function by a call only, as a word of its own
+db = connect(make('CREATE TABLE cq_validated(a)', 'CREATE TABLE i(a)', 'PRAGMA writable_schema = ON',
+                  "UPDATE sqlite_schema SET sql = 'CREATE TABLE i(a CHECK (cq_validate(''{source: file, tables: [file_csv]}'') IS NOT 5))' WHERE name = 'i'"))
+for sql in ('INSERT INTO i SELECT count(*) FROM cq_validated', "INSERT INTO i VALUES ('cq_validate(')", 'INSERT INTO i VALUES (1) -- cq_validate(1)', 'INSERT INTO i VALUES (1) /* cq_validate(1) */',
+            'INSERT INTO i SELECT 1 AS cq_validate', 'INSERT INTO i SELECT 1 AS "cq_validate()"', "INSERT INTO i VALUES ('it''s cq_validate(1)')"):
+    t.has(sql, tries(db, sql), 'unsafe use of cq_validate()')
+for call in ('cq_validate(', 'CQ_Validate  (', 'cq_validate/* of mine */(', "cq_validate -- it's mine\n("):
+    t.has(call, tries(db, f"INSERT INTO i SELECT {call}'{{source: file, tables: [file_csv]}}') RETURNING a"), '"valid":true')
+db.close()
+# nor while a sync writes, though its statement calls the same
+db = connect(':memory:')
+db.execute('CREATE TABLE i(a)')
+db.execute('PRAGMA writable_schema = ON')
+db.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE i(a CHECK (cq_config(''fleet.token'', ''stolen'') IS NOT 5))' WHERE name = 'i'")
+db.execute('PRAGMA writable_schema = RESET')
+sync = json.dumps({'source': 'fleet', 'tables': ['fleet_ships'], 'spec': {'ports': ['oslo']}})
+t.has('a first sync', tries(db, 'SELECT cq_sync(?)', sync), '"status":"success"')
+db.execute("CREATE TRIGGER g AFTER INSERT ON raw_fleet_ships BEGIN INSERT INTO i VALUES (1); END")
+t.has('a schema in a sync', tries(db, "SELECT cq_config('fleet.token', 'mine'), cq_sync(?)", sync), 'cq_config: a sync is running on this connection')
+db.close()
+t.routes(ROUTES)
 db = connect(':memory:')
 db.execute("CREATE TEMP VIEW v AS SELECT cq_config('timeout') AS s")
 t.is_('the user\'s own view does', tries(db, 'SELECT * FROM v'), [('60',)])
 db.execute('CREATE TABLE r(a)')
 t.is_('and his statement that writes', (tries(db, "INSERT INTO r SELECT CQ_config('timeout') RETURNING a"), tries(db, 'INSERT INTO r SELECT s FROM v RETURNING a')), ([('60',)], [('60',)]))
+db.close()
+
+# views of the names of SQLite's own lists
+db = connect(make("CREATE VIEW pragma_function_list AS SELECT 'none' AS name", "CREATE VIEW pragma_database_list AS SELECT 1 AS seq, 'nowhere' AS name, '' AS file"))
+tries(db, "SELECT cq_config('timeout', 7)")
+db.load_extension(os.environ['CQ_SO'][:-3])
+t.is_('loaded twice, beside a list of functions', tries(db, "SELECT cq_config('timeout')"), [('7',)])
+t.is_('cq_tables beside a list of databases', tries(db, "SELECT resolves_to FROM cq_tables WHERE name = 'fleet_ships'"), [('live',)])
 db.close()
 
 for live in ('fleet_ships', 'live_fleet_ships'):
@@ -93,6 +128,13 @@ for live in ('fleet_ships', 'live_fleet_ships'):
     t.has('in cq_explain, too', tries(db, "SELECT cq_explain('SELECT * FROM orders')"), 'can only be a temporary one')
     db.execute(f'CREATE VIRTUAL TABLE temp.mine USING {live}')
     t.is_('a temporary one is the user\'s', t.asked(), 0)
+    db.close()
+    # what full-text search reads as its content
+    db = connect(make(f"CREATE VIRTUAL TABLE f USING fts4(id, content='{live}')", f"CREATE VIRTUAL TABLE g USING fts5(id, {live}, content='{live}', content_rowid='id')",
+                      'CREATE VIEW v AS SELECT id FROM f'))
+    for sql in ('SELECT * FROM f', 'SELECT id FROM g', f'SELECT {live} FROM g', 'SELECT * FROM v', "INSERT INTO f(f) VALUES ('rebuild')", "INSERT INTO g(g) VALUES ('rebuild')", 'DELETE FROM g'):
+        seen = tries(db, sql)
+        t.is_(f'{live}: {sql}', f'unsafe use of virtual table "{live}"' in str(seen) or 'no such column' in str(seen) or 'SQL logic error' in str(seen) or seen, True)
     db.close()
 for module in [r[0] for r in t.rows("SELECT name FROM pragma_module_list WHERE name GLOB 'cq_*'")] + ['cq_batch', 'cq_batch_wide']:
     db = connect(make(schema=[('table', 'orders', 'orders', 0, f'CREATE VIRTUAL TABLE orders USING {module}')]))

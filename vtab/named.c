@@ -1,0 +1,147 @@
+/* vtab/named.c: does whoever writes the SQL name this, or does a schema?
+ *
+ * SQLITE_DIRECTONLY and SQLITE_VTAB_DIRECTONLY keep functions and tables out of
+ * views and triggers.  A file from elsewhere has more ways: SQLite does not look
+ * at the flag in CHECK constraints when a function is not deterministic (seen in
+ * 3.40.1), and full-text tables run statements of their own, in which FTS4 calls
+ * the function that the file names as its `uncompress`, and reads the table that
+ * it names as its `content`.  So the texts of the statements that are running
+ * are looked at.  There full-text search quotes all that a file has named,
+ *
+ *   SELECT docid,"f"(x.'c0a') FROM 'main'.'docs_content' AS x
+ *
+ * functions as nobody does who calls them, tables as nobody does who reads them:
+ * 'schema'.'table'. */
+#include <string.h>
+
+#include "vtab/vtab.h"
+
+typedef struct token {
+  const char *s; /* quotes are left out */
+  size_t n;
+  char kind; /* 'w' word, '"' name in quotes, '\'' text, or the character */
+} token;
+
+/* SQLite's: letters beyond ASCII are parts of names as well. */
+static int is_word(char c) {
+  return cq_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
+         (unsigned char)c >= 0x80;
+}
+
+static const char *skip_blanks(const char *s) {
+  for (;;) {
+    s += strspn(s, " \t\n\f\r");
+    if (s[0] == '-' && s[1] == '-') {
+      s += strcspn(s, "\n");
+    } else if (s[0] == '/' && s[1] == '*') {
+      const char *end = strstr(s + 2, "*/");
+
+      s = end ? end + 2 : s + strlen(s);
+    } else {
+      return s;
+    }
+  }
+}
+
+/* The end of what begins with a quote; two of them are one of the text. */
+static const char *quoted_end(const char *s, char close) {
+  while (*s && (*s != close || (close != ']' && s[1] == close)))
+    s += *s == close ? 2 : 1;
+  return s;
+}
+
+/* The next token from *at on; 0 at the end. */
+static int next_token(const char **at, token *t) {
+  const char *s = skip_blanks(*at);
+
+  *at = s;
+  if (!*s) return 0;
+  t->s = s;
+  t->n = 1;
+  t->kind = *s;
+  if (strchr("\"'`[", *s)) {
+    const char *end = quoted_end(s + 1, *s == '[' ? ']' : *s);
+
+    t->kind = *s == '\'' ? '\'' : '"';
+    t->s = s + 1;
+    t->n = (size_t)(end - t->s);
+    *at = *end ? end + 1 : end;
+    return 1;
+  }
+  if (is_word(*s)) {
+    t->kind = 'w';
+    while (is_word(s[t->n])) t->n++;
+  }
+  *at = s + t->n;
+  return 1;
+}
+
+static int is_name(const token *t, const char *name) {
+  return strlen(name) == t->n && sqlite3_strnicmp(t->s, name, (int)t->n) == 0;
+}
+
+/* How a text calls a function: as a person does, in quotes, or both. */
+enum { PLAIN = 1, QUOTED = 2 };
+
+static int calls(const char *sql, const char *name) {
+  token t, before = {"", 0, 0};
+  int how = 0;
+
+  for (; next_token(&sql, &t); before = t)
+    if (t.kind == '(' && is_name(&before, name))
+      how |= before.kind == 'w' ? PLAIN : QUOTED;
+  return how;
+}
+
+/* 'schema'.'table' */
+static int searches(const char *sql, const char *name) {
+  token t, dot = {"", 0, 0}, schema = dot;
+
+  for (; next_token(&sql, &t); schema = dot, dot = t)
+    if (t.kind == '\'' && dot.kind == '.' && schema.kind == '\'' &&
+        is_name(&t, name))
+      return 1;
+  return 0;
+}
+
+/* The temporary schema is the user's own. */
+static int temp_calls(sqlite3 *db, const char *name) {
+  sqlite3_stmt *s = NULL;
+  int yes = 0;
+
+  if (sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_temp_schema", -1, &s,
+                         NULL) == SQLITE_OK)
+    while (!yes && sqlite3_step(s) == SQLITE_ROW) {
+      const char *sql = (const char *)sqlite3_column_text(s, 0);
+
+      yes = sql && calls(sql, name) & PLAIN;
+    }
+  sqlite3_finalize(s);
+  return yes;
+}
+
+/* The text of a running statement; NULL of another. */
+static const char *running(sqlite3_stmt *s) {
+  return sqlite3_stmt_busy(s) ? sqlite3_sql(s) : NULL;
+}
+
+int cq_named_call(sqlite3 *db, const char *name) {
+  int how = 0;
+
+  for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(db, s)) != NULL;) {
+    const char *sql = running(s);
+
+    if (sql) how |= calls(sql, name);
+  }
+  if (how & QUOTED) return 0;
+  return how || temp_calls(db, name);
+}
+
+int cq_named_by_search(sqlite3 *db, const char *name) {
+  for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(db, s)) != NULL;) {
+    const char *sql = running(s);
+
+    if (sql && searches(sql, name)) return 1;
+  }
+  return 0;
+}
