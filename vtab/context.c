@@ -207,13 +207,21 @@ void cq_ctx_close(cq_ctx *c) {
   c->opened = 0;
 }
 
+static int has_key(const cq_integration *in, const char *key) {
+  for (int i = 0; i < in->nconfig; i++)
+    if (strcmp(in->config[i].name, key) == 0) return 1;
+  return 0;
+}
+
+/* Of an integration that was loaded anew there may be values of keys that it no
+ * longer has. */
 int cq_ctx_config(void *user, const cq_integration *in, const cq_node *spec,
                   cq_config **out, cq_error *err) {
   cq_ctx *c = user;
   int rc = cq_config_new(in, spec, out, err);
 
   for (struct ctx_value *v = c->values; v && rc == CQ_OK; v = v->next)
-    if (strcmp(v->integration, in->name) == 0 &&
+    if (strcmp(v->integration, in->name) == 0 && has_key(in, v->key) &&
         !(spec && spec->kind == CQ_N_MAP && cq_tree_get(spec, v->key)))
       rc = cq_config_set(*out, v->key, v->value, err);
   if (rc) {

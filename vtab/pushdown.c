@@ -13,8 +13,8 @@
  *   cols:HEX   the columns that the query reads, bit 0 the first; the last bit
  *              of 64 stands for the 64th and all after it
  *
- * A name that is no plain word is written #n, its number from 0.  idxNum is
- * how many terms are asked for.
+ * A name that is no plain word, or one of these, is written #n, its number from
+ * 0.  idxNum is how many terms are asked for.
  *
  * Every term only asks for less: SQLite checks all rows again (`omit` stays 0).
  * So a term may be used if it keeps every row that SQL would keep, which
@@ -288,7 +288,7 @@ static void plan_cost(const cq_table *t, sqlite3_index_info *info,
 }
 
 static int plain_name(const char *s) {
-  if (!*s) return 0;
+  if (!*s || strcmp(s, "limit") == 0 || strcmp(s, "offset") == 0) return 0;
   for (; *s; s++)
     if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
           (*s >= '0' && *s <= '9') || *s == '_'))

@@ -167,11 +167,12 @@ static const cq_config_def *config_def(const cq_integration *in,
   return NULL;
 }
 
-/* A value that its type refuses is not kept. */
+/* A value that its type refuses is not kept.  What was kept before plays no
+ * part: it may be of another type since the integration was loaded anew. */
 static int config_try(cq_ctx *c, const cq_integration *in, const char *key,
                       const char *value, cq_error *err) {
   cq_config *probe = NULL;
-  int rc = cq_ctx_config(c, in, NULL, &probe, err);
+  int rc = cq_config_new(in, NULL, &probe, err);
 
   if (rc == CQ_OK && value) rc = cq_config_set(probe, key, value, err);
   cq_config_unref(probe);
