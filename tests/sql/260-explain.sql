@@ -14,3 +14,17 @@ SELECT cq_explain('SELECT no_such_column');
 SELECT cq_explain('SELECT 1; SELECT 2');
 SELECT cq_explain('EXPLAIN SELECT 1');
 SELECT cq_explain(NULL);
+-- a comment is no statement
+SELECT json_array_length(cq_explain('SELECT line FROM zoo_log; -- that is all' || char(10) || ' ; /* it is */'));
+SELECT cq_explain('SELECT line FROM zoo_log; -- more' || char(10) || 'SELECT 2');
+-- what CAST makes of a constant is not read off the program
+SELECT value ->> 'requests', value ->> 'unknown' FROM json_each(cq_explain('SELECT id FROM zoo_animals WHERE keeper = CAST(''bob'' AS TEXT) AND kind = CAST(5 AS TEXT)'));
+SELECT value ->> 'requests', value ->> 'unknown' FROM json_each(cq_explain('SELECT id FROM zoo_animals WHERE kind IN (' || (WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 500) SELECT group_concat('''k' || i || '''') FROM n) || ')'));
+-- a trigger is a program of its own, with cursors and registers of its own
+CREATE TABLE mine(a, b);
+CREATE TEMP TRIGGER fed AFTER INSERT ON mine BEGIN
+  SELECT count(*) FROM zoo_food WHERE meal = new.a;
+  SELECT count(*) FROM zoo_log l JOIN zoo_food f ON f.meal = l.line;
+END;
+SELECT value ->> 'table', value ->> 'requests', value ->> 'runs', value ->> 'plan', value ->> 'unknown' FROM json_each(cq_explain('INSERT INTO mine SELECT ''noon'', v.guests FROM zoo_visits v WHERE v.keeper = ''bob'' AND v.animal = 1'));
+SELECT count(*) FROM cq_requests;
