@@ -223,7 +223,8 @@ int cq_ctx_config(void *user, const cq_integration *in, const cq_node *spec,
   for (struct ctx_value *v = c->values; v && rc == CQ_OK; v = v->next)
     if (strcmp(v->integration, in->name) == 0 && has_key(in, v->key) &&
         !(spec && spec->kind == CQ_N_MAP && cq_tree_get(spec, v->key)))
-      rc = cq_config_set(*out, v->key, v->value, err);
+      if ((rc = cq_config_set(*out, v->key, v->value, err)) != CQ_OK)
+        cq_error_prefix(err, "%s", in->name);
   if (rc) {
     cq_config_unref(*out);
     *out = NULL;

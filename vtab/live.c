@@ -123,15 +123,9 @@ static int live_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
   const cq_table *t = ((cq_live *)base)->table;
   live_cursor *c;
 
-  if (cq_named_by_search(ctx->db, ((cq_live *)base)->name)) {
-    cq_error err = {0, ""};
+  int rc = cq_named_by_search(ctx->db, base, ((cq_live *)base)->name);
 
-    cq_error_set(&err, CQ_MISUSE, "unsafe use of virtual table \"%s\"",
-                 ((cq_live *)base)->name);
-    cq_error_hint(&err, "the schema of a database has it searched (content=), "
-                        "not this statement");
-    return cq_vtab_error(base, &err);
-  }
+  if (rc) return rc;
   c = sqlite3_malloc64(sizeof *c);
   if (!c) return SQLITE_NOMEM;
   memset(c, 0, sizeof *c);

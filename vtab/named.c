@@ -137,11 +137,17 @@ int cq_named_call(sqlite3 *db, const char *name) {
   return how || temp_calls(db, name);
 }
 
-int cq_named_by_search(sqlite3 *db, const char *name) {
+int cq_named_by_search(sqlite3 *db, sqlite3_vtab *vtab, const char *name) {
+  cq_error err = {0, ""};
+
   for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(db, s)) != NULL;) {
     const char *sql = running(s);
 
-    if (sql && searches(sql, name)) return 1;
+    if (!sql || !searches(sql, name)) continue;
+    cq_error_set(&err, CQ_MISUSE, "unsafe use of virtual table \"%s\"", name);
+    cq_error_hint(&err, "the schema of a database has it searched (content=), "
+                        "not this statement");
+    return cq_vtab_error(vtab, &err);
   }
-  return 0;
+  return SQLITE_OK;
 }

@@ -73,9 +73,14 @@ static int rows_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
 }
 
 static int rows_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
-  rows_cursor *c = sqlite3_malloc64(sizeof *c);
+  const rows_vtab *v = (rows_vtab *)base;
+  rows_cursor *c;
+  int rc = v->fixed->direct
+               ? cq_named_by_search(v->ctx->db, base, v->fixed->name)
+               : SQLITE_OK;
 
-  (void)base;
+  if (rc) return rc;
+  c = sqlite3_malloc64(sizeof *c);
   if (!c) return SQLITE_NOMEM;
   memset(c, 0, sizeof *c);
   *out = &c->base;

@@ -69,10 +69,11 @@ int cq_compat_interrupted(sqlite3 *db);
 int cq_compat_stopped(sqlite3 *db); /* by the host's progress handler */
 
 /* ---- named.c: does whoever writes the SQL name this, or does a schema? ------- */
-/* Bools.  A function: a running statement, or the temporary schema, calls it as
- * people do.  A table: full-text search is reading it for a file. */
+/* Bool: a running statement, or the temporary schema, calls it as people do. */
 int cq_named_call(sqlite3 *db, const char *name);
-int cq_named_by_search(sqlite3 *db, const char *name);
+/* For xOpen of what is DIRECTONLY: SQLITE_ERROR where full-text search reads the
+ * table for a file. */
+int cq_named_by_search(sqlite3 *db, sqlite3_vtab *vtab, const char *name);
 
 /* ---- column.c: cells become results ------------------------------------------ */
 /* Text and blobs are borrowed: they must live until the cursor moves. */

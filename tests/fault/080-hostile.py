@@ -136,6 +136,11 @@ for live in ('fleet_ships', 'live_fleet_ships'):
         seen = tries(db, sql)
         t.is_(f'{live}: {sql}', f'unsafe use of virtual table "{live}"' in str(seen) or 'no such column' in str(seen) or 'SQL logic error' in str(seen) or seen, True)
     db.close()
+db = connect(make("CREATE VIRTUAL TABLE f USING fts4(value, content='cq_settings')", "CREATE VIRTUAL TABLE g USING fts5(path, content='cq_requests', content_rowid='id')", 'CREATE VIEW v AS SELECT path FROM g'))
+t.is_('fts4 of settings', tries(db, 'SELECT value FROM f'), 'SQL logic error')
+t.has('fts5 of requests', tries(db, 'SELECT * FROM v'), 'unsafe use of virtual table "cq_requests"')
+t.is_('the user reads them', (tries(db, "SELECT value FROM main.cq_settings WHERE name = 'timeout'"), tries(db, 'SELECT count(*) FROM "cq_requests"')), ([('60',)], [(0,)]))
+db.close()
 for module in [r[0] for r in t.rows("SELECT name FROM pragma_module_list WHERE name GLOB 'cq_*'")] + ['cq_batch', 'cq_batch_wide']:
     db = connect(make(schema=[('table', 'orders', 'orders', 0, f'CREATE VIRTUAL TABLE orders USING {module}')]))
     tries(db, 'SELECT * FROM orders')       # what cq knows, or an error: no matter, as long as nobody is asked

@@ -39,7 +39,7 @@ GET /rows
 t.is_('loaded', load('old: {type: text, optional: true}, kept: {type: text, optional: true}'), 1)
 t.rows("SELECT cq_config('anew.old', 'a'), cq_config('anew.kept', 'b')")
 load('new: {type: text, optional: true}, kept: {type: integer, optional: true}')
-t.has('a value that is none any more', t.raises('SELECT count(*) FROM anew_rows'), 'config kept: expected integer, not "b"')
+t.has('a value that is none any more', t.raises('SELECT count(*) FROM anew_rows'), 'anew: config kept: expected integer, not "b"')
 t.is_('can be set', t.one("SELECT cq_config('anew.kept', 5)"), '5')
 t.is_('a key that is gone', t.rows('SELECT count(*) FROM anew_rows'), [(3,)])
 t.is_('in the list of settings', t.rows("SELECT name, value FROM cq_settings WHERE integration = 'anew' AND name <> 'anew.url' ORDER BY 1"), [('anew.kept', '5'), ('anew.new', None)])
