@@ -305,7 +305,7 @@ static int unit_poll(cq_calls *c, unit *u, cq_error *err) {
       cq_stats_denied(sh->stats, &why);
     } else if (o != CQ_F_EMPTY && !sh->stats->skip_reason[0]) {
       cq_fetch_fail(u->pages.fetch, &why);
-      snprintf(sh->stats->skip_reason, sizeof sh->stats->skip_reason, "%.250s",
+      snprintf(sh->stats->skip_reason, sizeof sh->stats->skip_reason, "%s",
                why.text);
     }
     /* What nothing more is known of than that it was listed is no row. */

@@ -12,7 +12,7 @@
 
 typedef struct found {
   char code[128];
-  char message[300];
+  char message[480]; /* AWS names the denied action behind two long names */
 } found;
 
 static void classify_code(const char *s, size_t n, char *out, size_t max) {
@@ -80,8 +80,10 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
     if (k < e->ncode && !f->code[0])
       classify_code(v->u.s, v->len, f->code, sizeof f->code);
     else if (k >= e->ncode && !f->message[0])
-      snprintf(f->message, sizeof f->message, "%.*s",
-               (int)(v->len < 290 ? v->len : 290), v->u.s);
+      snprintf(
+          f->message, sizeof f->message, "%.*s",
+          (int)(v->len < sizeof f->message ? v->len : sizeof f->message - 1),
+          v->u.s);
   }
   classify_line(f->code);
   classify_line(f->message);
@@ -177,7 +179,7 @@ static void classify_reason(cq_verdict *v, const cq_answer *a, const found *f) {
              failure->text);
     if (hint) snprintf(v->hint, sizeof v->hint, "%s", hint + 7);
   } else {
-    snprintf(v->reason, sizeof v->reason, "HTTP %d%s%s%s%s", a->head.status,
+    snprintf(v->reason, sizeof v->reason, "HTTP %d%s%s%s%.360s", a->head.status,
              f->code[0] ? " " : "", f->code, f->message[0] ? ": " : "",
              f->message);
   }
@@ -222,7 +224,7 @@ void cq_classify(const cq_errors_def *e, const cq_answer *a, cq_verdict *out) {
   }
   classify_reason(out, a, &f);
   if (a->failure)
-    snprintf(f.message, sizeof f.message, "%.290s", a->failure->text);
+    snprintf(f.message, sizeof f.message, "%.470s", a->failure->text);
   if (classify_rules(e, a, &f, out)) return;
   if (a->failure) {
     out->then = a->failure->code == CQ_IOERR ? CQ_ACT_RETRY : CQ_ACT_FAIL;

@@ -133,11 +133,12 @@ void cq_scan_close(cq_scan *s); /* cancels; NULL is fine */
 typedef struct cq_scan_stats {
   int64_t requests, retries, bytes, rows, warnings, throttled_ms, cached;
   int64_t skipped_rows;
-  char skip_reason[256]; /* why a client or row was skipped, or "" */
-  int skipped_client;    /* the unit gave nothing: nothing can be there */
-  int64_t denied;        /* requests that may not be made: what they would have
+  char skip_reason[1024]; /* why a client or row was skipped, with its hint, or
+                           "" */
+  int skipped_client;     /* the unit gave nothing: nothing can be there */
+  int64_t denied;         /* requests that may not be made: what they would have
                             told is missing */
-  int64_t nameless;      /* of them: those whose rows are below no parent that
+  int64_t nameless;       /* of them: those whose rows are below no parent that
                        cq_scan_denied has, so that any row may be missing */
   char denied_reason[1024]; /* of the first, with its hint, or "" */
   /* What the next run starts from: greatest cursor value over a contiguous

@@ -386,7 +386,7 @@ static int task_end(cq_task *t, cq_outcome o, const cq_error *why,
                           t->job->nparent, err);
   }
   if (!st->skip_reason[0])
-    snprintf(st->skip_reason, sizeof st->skip_reason, "%.250s", why->text);
+    snprintf(st->skip_reason, sizeof st->skip_reason, "%s", why->text);
   if (o == CQ_F_SKIP_CLIENT)
     st->skipped_client = 1;
   else

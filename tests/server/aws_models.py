@@ -4,15 +4,21 @@
 
 Serves 127.0.0.1 until SIGTERM, one line of JSON when ready: {"url", "regions"}. An access key is AKIA and the twelve digits of
 its account, then, where several services share a signing name, the model to take (AKIA111111111111docdb); its secret is
-secret- and the account. Values are aws_values.py's. Routing, request parsing and answers are moto's, which botocore's models
+secret- and the account. AssumeRole gives a key ASIA, account, number, - and the role's name (a model to take, or none), whose
+session token is session- and the key. Values are aws_values.py's. Routing, request parsing and answers are moto's, which botocore's models
 drive: none of it comes from this project's definitions.
 
 Refused are unsigned requests and wrong signatures, a signature for another service or region, operations, parameters and
 members that are not in the model, missing ones, wrong types, numbers and list lengths out of range, words that an enum lacks,
 tokens that are not of the same list.
 
-GET /models/log    what was asked since the last reset, one JSON line each: account, region, service, operation, params, status
-POST /models/reset
+GET /models/log    what was asked since the last reset, one JSON line each: key, account, region, service, operation, params, status
+GET /models/reset  forgets that
+PUT /models/faults what is answered amiss, instead of what there was (and what was asked is forgotten): a JSON list of objects. `service`, `operation`, `account`,
+                   `region` say which requests (all must fit; the first that fits counts), `skip` how many of them pass before, `times`
+                   how many fail then (all). The answer is aws_errors.py's: `code`, `message`, `status`, `headers`, `form` (the protocol's
+                   own); or `expire: true`: the key's session is over, now and for good.
+PUT /models/clock  the server's clock is so many seconds ahead
 """
 import argparse
 import asyncio
@@ -38,6 +44,7 @@ from moto.core.serialize import SERIALIZERS, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
+import aws_errors
 import aws_values
 
 PROTOCOLS = ('ec2', 'query', 'json', 'rest-json', 'rest-xml')
@@ -261,7 +268,7 @@ def check_rest(operation, request, params, fixed):
 
 
 # ---- who asks ----
-AUTH = re.compile(r'AWS4-HMAC-SHA256 Credential=AKIA(\d{12})([\w-]*)/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, ?'
+AUTH = re.compile(r'AWS4-HMAC-SHA256 Credential=(A[KS]IA(\d{12})\d*-?([a-z][\w-]*)?)/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, ?'
                   r'SignedHeaders=([\w;-]+), ?Signature=([0-9a-f]{64})')
 
 
@@ -300,6 +307,7 @@ def verify(method, target, headers, body, key, account, region, service, signed,
 class Server:
     def __init__(self, regions):
         self.regions, self.log, self.kept = regions, [], {}
+        self.faults, self.ahead, self.logins, self.over = [], 0, 0, set()
 
     def candidates(self, signing, prefer):
         names = SERVICES.names(signing)
@@ -361,18 +369,25 @@ class Server:
             found = AUTH.fullmatch(headers.get('authorization', ''))
             if not found:
                 raise Refused('MissingAuthenticationToken', 'Request is missing Authentication Token', 403)
-            account, prefer, _, region, signing, signed, signature = found.groups()
-            entry.update(account=account, region=region, signing=signing)
-            why = verify(method, target, headers, body, f'AKIA{account}{prefer}', account, region, signing, signed, signature)
-            if why:
-                raise Refused('SignatureDoesNotMatch', why, 403)
+            key, account, prefer, _, region, signing, signed, signature = found.groups()
+            entry.update(key=key, account=account, region=region, signing=signing)
+            why = verify(method, target, headers, body, key, account, region, signing, signed, signature)
+            if why or (key.startswith('ASIA') and headers.get('x-amz-security-token') != 'session-' + key):
+                raise Refused('SignatureDoesNotMatch', why or 'the session token is not that of the key', 403)
             request = Request.from_primitives(method, 'http://' + headers['host'] + target, headers, body)
             request.environ['RAW_URI'] = target
             name, protocol, operation, uri = self.route(request, signing, prefer)
             model = SERVICES.model(name)
             entry.update(service=name, operation=operation.name)
+            amiss = self.late(headers.get('x-amz-date', ''), name, protocol) or self.amiss(entry, protocol)
+            if amiss:
+                entry.update(status=amiss[0], amiss=True)
+                self.log.append(entry)
+                return amiss
             params = self.params(name, protocol, operation, request, uri)
             entry['params'] = params
+            if operation.name == 'AssumeRole':
+                return self.assume(entry, operation, params)
             status, kind, made = self.kept.get((account, region, name, operation.name, repr(params))) or \
                 self.answer(name, protocol, operation, params, account, region)
             if len(self.kept) < 20000:
@@ -387,21 +402,56 @@ class Server:
         self.log.append(entry)
         return status, kind, made
 
+    def late(self, date, name, protocol):
+        """What a request is told that another clock has signed."""
+        now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.ahead)
+        at = datetime.datetime.strptime(date, '%Y%m%dT%H%M%SZ').replace(tzinfo=datetime.timezone.utc)
+        if abs((now - at).total_seconds()) < 300:
+            return None
+        form = 's3' if name == 's3' else protocol
+        code, message, status = aws_errors.SKEWED[form]
+        return aws_errors.write(form, code, message.format(at=date, now=f'{now:%Y%m%dT%H%M%SZ}'), status)
+
+    def amiss(self, entry, protocol):
+        """A session that is over, or the first of the faults that this request is to meet."""
+        form = 's3' if entry['service'] == 's3' else protocol
+        for fault in self.faults if entry['key'] not in self.over else ():
+            if fault.get('times') == 0 or any(fault[k] != entry[k] for k in ('service', 'operation', 'account', 'region') if k in fault):
+                continue
+            if fault.get('skip'):
+                fault['skip'] -= 1
+                return None
+            if 'times' in fault:
+                fault['times'] -= 1
+            if not fault.get('expire'):
+                status, headers, body = aws_errors.write(fault.get('form', form), fault['code'], fault.get('message', ''), fault.get('status', 400))
+                return status, {**headers, **fault.get('headers', {})}, body
+            self.over.add(entry['key'])
+        if entry['key'] in self.over:
+            code, message, status = aws_errors.EXPIRED[form]
+            return aws_errors.write(form, code, message, status)
+        return None
+
+    def assume(self, entry, operation, params):
+        """Keys that are of the role's account, and new each time."""
+        _, _, _, _, account, role = params['RoleArn'].split(':')
+        self.logins += 1
+        key, role = f'ASIA{account}{self.logins:06}', role.split('/')[-1]
+        key += '-' + role if role != 'reader' else ''
+        made = SERIALIZERS['query'](operation).serialize({
+            'Credentials': {'AccessKeyId': key, 'SecretAccessKey': 'secret-' + account, 'SessionToken': 'session-' + key,
+                            'Expiration': datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)},
+            'AssumedRoleUser': {'AssumedRoleId': 'AROAEXAMPLE:cq', 'Arn': params['RoleArn']}})
+        self.log.append({**entry, 'params': params, 'status': 200})
+        return 200, made['headers'], made['body'].encode() if isinstance(made['body'], str) else made['body']
+
     def answer(self, name, protocol, operation, params, account, region):
         return answer(name, protocol, operation, params, account, region)
 
     @staticmethod
     def refuse(e, model, protocol, operation):
-        text = json.dumps(e.message)
-        if protocol in (None, 'json', 'rest-json'):
-            return e.status, {'Content-Type': 'application/x-amz-json-1.1', 'x-amzn-errortype': e.code}, \
-                f'{{"__type": "{e.code}", "message": {text}}}'.encode()
-        body = f'<Code>{e.code}</Code><Message>{text.replace("&", "&amp;").replace("<", "&lt;")}</Message>'
-        if protocol == 'ec2':
-            body = f'<Response><Errors><Error>{body}</Error></Errors></Response>'
-        else:
-            body = f'<ErrorResponse><Error><Type>Sender</Type>{body}</Error></ErrorResponse>'
-        return e.status, {'Content-Type': 'text/xml'}, body.encode()
+        form = 'json' if protocol is None else 's3' if model.name == 's3' else protocol
+        return aws_errors.write(form, e.code, e.message, e.status)
 
 
 def answer(name, protocol, operation, params, account, region):
@@ -446,19 +496,26 @@ class Connection(asyncio.Protocol):
                 return
             body, self.data = self.data[end + 4:end + 4 + size], self.data[end + 4 + size:]
             if target.startswith('/models/'):
-                status, more, made = self.control(target)
+                status, more, made = self.control(target, body)
             else:
                 status, more, made = self.server.serve(method, target, headers, body)
             head = ''.join(f'{k}: {v}\r\n' for k, v in more.items() if k.lower() != 'content-length')
             self.transport.write(f'HTTP/1.1 {status} {"OK" if status < 300 else "Refused"}\r\n{head}content-length: {len(made)}\r\n'
-                                 f'date: {datetime.datetime.now(datetime.timezone.utc):%a, %d %b %Y %H:%M:%S GMT}\r\n\r\n'
+                                 f'date: {datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.server.ahead):%a, %d %b %Y %H:%M:%S GMT}\r\n\r\n'
                                  .encode('utf-8') + made)
 
-    def control(self, target):
+    def control(self, target, body):
         if target == '/models/log':
             return 200, {}, '\n'.join(json.dumps(e, default=str) for e in self.server.log).encode()
         if target == '/models/reset':
             self.server.log.clear()
+            return 200, {}, b''
+        if target == '/models/faults':
+            self.server.faults = json.loads(body)
+            self.server.log.clear()
+            return 200, {}, b''
+        if target == '/models/clock':
+            self.server.ahead = int(body)
             return 200, {}, b''
         return 404, {}, b''
 

@@ -666,9 +666,3 @@ class Answer:
         asked = self.params.get('AllRegions')
         return {'Regions': [{'RegionName': r, 'Endpoint': f'ec2.{r}.amazonaws.com', 'OptInStatus': s} for r, s in OPTED
                             if asked or s != 'not-opted-in']}
-
-    def _AssumeRole(self, shape):
-        account = self.params['RoleArn'].split(':')[4]
-        return {'Credentials': {'AccessKeyId': 'AKIA' + account, 'SecretAccessKey': 'secret-' + account, 'SessionToken': 'token',
-                                'Expiration': datetime.datetime(2099, 1, 1, tzinfo=datetime.timezone.utc)},
-                'AssumedRoleUser': {'AssumedRoleId': 'AROAX:cq', 'Arn': self.params['RoleArn']}}
