@@ -259,23 +259,25 @@ static int64_t filter_cap(const cq_pushdown *p, sqlite3_value **argv) {
  * a client may stay in that has no matching row, and a cap would count its. */
 static int filter_same_kinds(cq_source *source, const cq_table *t,
                              const cq_bound *b, int *same, cq_error *err) {
-  const cq_client *const *clients;
-  size_t n;
-
   *same = 1;
   for (size_t i = 0; i < b->n; i++) {
     const cq_column *c = &t->columns[b->c[i].column];
+    const cq_client *const *clients;
+    cq_clients *found;
+    size_t n;
     int rc;
 
     if (c->source != CQ_FROM_CLIENT || !c->from) continue;
-    rc = cq_source_clients(source, t, &clients, &n, err);
+    rc = cq_source_clients(source, t, &found, err);
     if (rc) return rc;
+    clients = cq_clients_all(found, &n);
     for (size_t k = 0; k < n; k++) {
       const cq_value *of = cq_client_value(clients[k], c->from);
 
       for (size_t v = 0; of && v < b->c[i].n; v++)
         *same &= of->kind == b->c[i].values[v].kind;
     }
+    cq_clients_unref(found);
   }
   return CQ_OK;
 }

@@ -151,13 +151,13 @@ int cq_client_configured(cq_arena *a, const cq_dimension *d,
   return CQ_OK;
 }
 
-int cq_client_name(cq_source *s, unsigned long long dims, cq_client *c,
-                   cq_error *err) {
+int cq_client_name(const cq_integration *in, unsigned long long dims,
+                   cq_arena *a, cq_client *c, cq_error *err) {
   cq_buf b;
 
   cq_buf_init(&b, 1 << 16);
-  for (int k = 0; k < s->in->ndim; k++) {
-    const cq_dimension *d = &s->in->dims[k];
+  for (int k = 0; k < in->ndim; k++) {
+    const cq_dimension *d = &in->dims[k];
     const char *id = d->id ? d->id : d->name;
 
     const cq_value *has = dims >> k & 1 ? cq_client_value(c, id) : NULL;
@@ -165,13 +165,13 @@ int cq_client_name(cq_source *s, unsigned long long dims, cq_client *c,
 
     if (!has || has->kind == CQ_NULL) continue;
     if (b.len) cq_buf_byte(&b, ':');
-    if (cq_value_to_text(&s->arena, has, &v))
+    if (cq_value_to_text(a, has, &v))
       b.rc = CQ_NOMEM;
     else
       cq_buf_add(&b, v.u.s, v.len);
   }
-  if (!b.len) cq_buf_str(&b, s->in->name);
-  c->id = b.rc ? NULL : cq_arena_strndup(&s->arena, b.data, b.len);
+  if (!b.len) cq_buf_str(&b, in->name);
+  c->id = b.rc ? NULL : cq_arena_strndup(a, b.data, b.len);
   cq_buf_clear(&b);
   return c->id ? CQ_OK : cq_error_nomem(err);
 }

@@ -110,6 +110,7 @@ static int ask_all(cq_source *s, const cq_dimension *d, const cq_request_def *r,
 typedef struct step { /* one dimension being laid over the clients */
   cq_source *source;
   const cq_dimension *dim;
+  cq_arena *arena; /* of the clients */
   cq_growing out;
   json_t *matched; /* pattern: whether it kept anything */
   int failed;      /* some could not be asked */
@@ -132,7 +133,7 @@ static int step_derive(step *st, cq_client *c, cq_error *err) {
     ctx = cq_scope_context(&scope);
     rc = cq_template_whence(st->dim->attr[i].value, &ctx, &tmp, &v, err);
     if (rc == CQ_OK && v.kind != CQ_NULL &&
-        cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &v))
+        cq_client_set(st->arena, c, st->dim->attr[i].name, &v))
       rc = cq_error_nomem(err);
   }
   cq_arena_clear(&tmp);
@@ -142,7 +143,7 @@ static int step_derive(step *st, cq_client *c, cq_error *err) {
 /* Attributes of record `row` go into a copy of `base`. */
 static int step_record(step *st, const cq_client *base, const cq_value *row,
                        cq_client **out, cq_error *err) {
-  cq_client *c = cq_client_extend(&st->source->arena, base, st->dim->nattr);
+  cq_client *c = cq_client_extend(st->arena, base, st->dim->nattr);
   int rc = CQ_OK;
 
   *out = c;
@@ -152,7 +153,7 @@ static int step_record(step *st, const cq_client *base, const cq_value *row,
 
     v.whence = CQ_BY_ANSWER;
     if (v.kind != CQ_NULL &&
-        cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &v))
+        cq_client_set(st->arena, c, st->dim->attr[i].name, &v))
       rc = cq_error_nomem(err);
   }
   return rc ? rc : step_derive(st, c, err);
@@ -220,13 +221,13 @@ static int step_login(step *st, cq_client *c, cq_error *err) {
     const char *said = login && id->ops->fact ? id->ops->fact(id, login) : NULL;
     cq_value v = cq_value_text(said);
 
-    if (said && cq_client_set(&st->source->arena, c, st->dim->attr[i].name, &v))
+    if (said && cq_client_set(st->arena, c, st->dim->attr[i].name, &v))
       rc = CQ_NOMEM;
   }
   cq_arena_wipe(&tmp);
   if (rc == CQ_NOMEM) return cq_error_nomem(err);
   /* A plan is made without credentials, too. */
-  if (rc && !st->dry && cq_client_fail(&st->source->arena, c, &why))
+  if (rc && !st->dry && cq_client_fail(st->arena, c, &why))
     return cq_error_nomem(err);
   return CQ_OK;
 }
@@ -237,11 +238,10 @@ static int step_discovered(void *user, asking *a, const cq_error *failure,
   const cq_batch *rows;
 
   if (failure) {
-    cq_client *c = cq_client_extend(&st->source->arena, a->client, 0);
+    cq_client *c = cq_client_extend(st->arena, a->client, 0);
 
     st->failed = 1;
-    if (!c || cq_client_fail(&st->source->arena, c, failure))
-      return cq_error_nomem(err);
+    if (!c || cq_client_fail(st->arena, c, failure)) return cq_error_nomem(err);
     return cq_growing_add(&st->out, c, err);
   }
   rows = cq_reader_rows(a->reader);
@@ -265,21 +265,19 @@ static int step_identified(void *user, asking *a, const cq_error *failure,
   int rc;
 
   if (failure)
-    return cq_client_fail(&st->source->arena, a->client, failure)
-               ? cq_error_nomem(err)
-               : CQ_OK;
+    return cq_client_fail(st->arena, a->client, failure) ? cq_error_nomem(err)
+                                                         : CQ_OK;
   rows = cq_reader_rows(a->reader);
   if (rows->nrow < 1) {
     cq_error e = {0, ""};
 
     cq_error_set(&e, CQ_ERROR, "%s: the identifying request had no record",
                  st->dim->name);
-    return cq_client_fail(&st->source->arena, a->client, &e)
-               ? cq_error_nomem(err)
-               : CQ_OK;
+    return cq_client_fail(st->arena, a->client, &e) ? cq_error_nomem(err)
+                                                    : CQ_OK;
   }
   /* It is the same client, over what it was. */
-  was = cq_arena_alloc(&st->source->arena, sizeof *was);
+  was = cq_arena_alloc(st->arena, sizeof *was);
   if (!was) return cq_error_nomem(err);
   *was = *a->client;
   rc = step_record(st, was, cq_batch_row(rows, 0), &c, err);
@@ -340,8 +338,7 @@ static int step_values(step *st, cq_client *base, asking *ask, size_t *nask,
       }
       continue;
     }
-    rc = cq_client_configured(&st->source->arena, st->dim, base, item, by, &c,
-                              err);
+    rc = cq_client_configured(st->arena, st->dim, base, item, by, &c, err);
     if (rc) {
       if (rc == CQ_NOMEM) cq_error_nomem(err);
       goto done;
@@ -413,8 +410,8 @@ static int tree_add(tree *t, const asking *of, const char *text, cq_whence by,
   if (t->n == CQ_MAX_DISCOVERED)
     return cq_error_set(err, CQ_TOOBIG, "%s: more than %d entries in one tree",
                         t->st->dim->name, (int)CQ_MAX_DISCOVERED);
-  c = cq_client_extend(&t->st->source->arena, of->client, 1);
-  if (!c || cq_client_set(&t->st->source->arena, c, t->st->dim->each, &v) ||
+  c = cq_client_extend(t->st->arena, of->client, 1);
+  if (!c || cq_client_set(t->st->arena, c, t->st->dim->each, &v) ||
       cq_grow(&t->asks, &t->cap, t->n, sizeof *t->asks))
     return cq_error_nomem(err);
   t->asks[t->n].reader = NULL;
@@ -527,9 +524,9 @@ static int step_unmatched(const step *st, cq_error *err) {
   return CQ_OK;
 }
 
-int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_growing *in,
-                     cq_dry_step *dry, cq_error *err) {
-  step st = {s, d, {NULL, 0, 0}, json_object(), 0, dry != NULL};
+int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_arena *a,
+                     cq_growing *in, cq_dry_step *dry, cq_error *err) {
+  step st = {s, d, a, {NULL, 0, 0}, json_object(), 0, dry != NULL};
   size_t cap = in->n ? in->n : 1, nask = 0;
   asking *asks = cq_calloc(cap, sizeof *asks);
   cq_field *fields = cq_calloc(d->nattr + 1, sizeof *fields);
@@ -586,16 +583,17 @@ done:
 
 static int test_done(void *user, asking *a, const cq_error *failure,
                      cq_error *err) {
-  cq_source *s = user;
+  cq_arena *arena = user;
   cq_error none = {CQ_NOTFOUND, "not found"};
 
   if (!failure) return CQ_OK;
-  return cq_client_fail(&s->arena, a->client, failure->code ? failure : &none)
+  return cq_client_fail(arena, a->client, failure->code ? failure : &none)
              ? cq_error_nomem(err)
              : CQ_OK;
 }
 
-int cq_clients_test(cq_source *s, const cq_growing *g, cq_error *err) {
+int cq_clients_test(cq_source *s, cq_arena *a, const cq_growing *g,
+                    cq_error *err) {
   static const cq_path self = {".", 0, NULL};
   asking *asks = cq_calloc(g->n + 1, sizeof *asks);
   cq_field none;
@@ -607,7 +605,7 @@ int cq_clients_test(cq_source *s, const cq_growing *g, cq_error *err) {
   for (size_t i = 0; i < g->n; i++)
     if (!g->v[i]->failed) asks[n++].client = g->v[i];
   rc = ask_all(s, s->in->test, s->in->test->identify, &self, NULL, &none, 0,
-               asks, n, test_done, s, err);
+               asks, n, test_done, a, err);
   asks_free(asks, n);
   return rc;
 }

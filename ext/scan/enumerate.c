@@ -37,6 +37,7 @@ struct cq_enum {
   int64_t now_us;
   const cq_client *const *clients;
   size_t nclient, ci;
+  cq_clients *found;              /* whose clients they are, or NULL */
   const cq_client **own_clients;  /* the pruned list */
   cq_arena own;                   /* clients made from constraints */
   cq_parents *parents;            /* rows of the parent table, or NULL */
@@ -99,7 +100,8 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
     rc = cq_options_read(o->source->config, e->t, &e->own, &e->options,
                          &e->noption, err);
   if (rc == CQ_OK)
-    rc = cq_clients_select(o, &e->own, &e->own_clients, &e->nclient, err);
+    rc = cq_clients_select(o, &e->own, &e->found, &e->own_clients, &e->nclient,
+                           err);
   e->clients = e->own_clients;
   if (rc == CQ_OK && o->cursor_from && o->cursor_from[0] == '{')
     e->cursors = json_loads(o->cursor_from, 0, NULL);
@@ -580,6 +582,7 @@ void cq_enum_close(cq_enum *e) {
   cq_arena_clear(&e->own);
   cq_free(e->batch_rows);
   cq_free(e->own_clients);
+  cq_clients_unref(e->found);
   cq_free(e->variants);
   cq_free(e);
 }

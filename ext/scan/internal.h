@@ -260,8 +260,8 @@ int cq_client_configured(cq_arena *a, const cq_dimension *d,
                          const cq_client *base, const struct json_t *j,
                          cq_whence by, cq_client **out, cq_error *err);
 /* _cq_client_id: the id attributes of the dimensions, joined by ':'. */
-int cq_client_name(cq_source *s, unsigned long long dims, cq_client *c,
-                   cq_error *err);
+int cq_client_name(const cq_integration *in, unsigned long long dims,
+                   cq_arena *a, cq_client *c, cq_error *err);
 
 /* ---- discover.c: a dimension's values ------------------------------------- */
 /* The requests that finding the clients of `t` would take, none being made: per
@@ -270,21 +270,26 @@ typedef struct cq_dry_step {
   const cq_dimension *dim;
   int64_t discover, identify;
 } cq_dry_step;
-/* Lays dimension `d` over `in`; the result replaces it.  dry: makes no request
- * and tells how many there would be. */
-int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_growing *in,
-                     cq_dry_step *dry, cq_error *err);
-/* One request for each client that is known, as the definition's `test` says. */
-int cq_clients_test(cq_source *s, const cq_growing *g, cq_error *err);
+/* Lays dimension `d` over `in`; the result, in `a`, replaces it.  dry: makes no
+ * request and tells how many there would be. */
+int cq_dimension_lay(cq_source *s, const cq_dimension *d, cq_arena *a,
+                     cq_growing *in, cq_dry_step *dry, cq_error *err);
+/* One request for each client that is known, as the definition's `test` says;
+ * why one failed, in `a`. */
+int cq_clients_test(cq_source *s, cq_arena *a, const cq_growing *g,
+                    cq_error *err);
 
 /* ---- source.c: the clients that are known --------------------------------- */
-typedef struct cq_client_list {
-  struct cq_client_list *next;
+struct cq_clients {
+  int refs; /* one is the source's, while it holds */
+  cq_clients *next;
+  cq_clients *base;        /* what its clients are laid over, or NULL */
   unsigned long long dims; /* bit set */
-  cq_client **clients;
+  cq_arena arena;
+  cq_client **v;
   size_t n;
   int64_t again_ms; /* some failed: they are asked for again then; 0 = none */
-} cq_client_list;
+};
 /* The dimensions that a table runs over: its own, or its first ancestor's. */
 const cq_table *cq_table_top(const cq_table *t);
 struct cq_source {
@@ -292,19 +297,20 @@ struct cq_source {
   cq_env *env;
   const cq_integration *in;
   cq_config *config;
-  cq_arena arena;        /* clients live here */
-  cq_client_list *lists; /* one per set of dimensions */
+  cq_clients *lists; /* one per set of dimensions */
 };
 typedef struct cq_dry {
   cq_dry_step step[64];
   size_t nstep;
-  cq_client **clients; /* cq_free; in the caller's arena; attributes that a
-                          request gives are missing */
+  cq_client **clients; /* in the caller's arena, laid over `base`; attributes
+                          that a request gives are missing */
   size_t n;
+  cq_clients *base;
   int known; /* `clients` are those that there will be */
 } cq_dry;
 int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
                   cq_error *err);
+void cq_dry_clear(cq_dry *d);
 
 /* ---- preview.c: a request's address before it is made --------------------- */
 typedef struct cq_preview {
@@ -332,10 +338,12 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
 void cq_need_clear(cq_need *n);
 
 /* ---- select.c: which clients --------------------------------------------- */
-/* Of the options' clients, or all of the source's; *out is the caller's, freed
- * with cq_free, clients that the query's values make are in `own`. */
+/* Of the options' clients, or all of the source's, of which the caller holds
+ * *from then; *out is the caller's, freed with cq_free, clients that the query's
+ * values make are in `own`. */
 int cq_clients_select(const cq_scan_options *o, cq_arena *own,
-                      const cq_client ***out, size_t *n, cq_error *err);
+                      cq_clients **from, const cq_client ***out, size_t *n,
+                      cq_error *err);
 /* Could a row meet it whose column `c` is made of `raw`, as it came?  Only a
  * clear no is a no. */
 int cq_constraint_allows(const cq_constraint *w, const cq_column *c,

@@ -50,7 +50,7 @@ int cq_source_permissions(cq_source *s, const cq_table *t,
     if (rc == CQ_OK && yes && add(user, in->also[i].name))
       rc = cq_error_nomem(err);
   }
-  cq_free(dry.clients);
+  cq_dry_clear(&dry);
   cq_arena_clear(&a);
   return rc;
 }

@@ -417,7 +417,7 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   if (rc == CQ_OK) rc = predict_calls(t, &need, &shown, p, err);
 done:
   forms_clear(&f);
-  cq_free(dry.clients);
+  cq_dry_clear(&dry);
   cq_arena_clear(&a);
   cq_need_clear(&need);
   return rc;

@@ -54,11 +54,15 @@ typedef struct cq_client {
   const char *error;
 } cq_client;
 const cq_value *cq_client_value(const cq_client *c, const char *name);
+/* Clients that were found; they are there as long as somebody holds the list. */
+typedef struct cq_clients cq_clients;
+const cq_client *const *cq_clients_all(const cq_clients *c, size_t *n);
+void cq_clients_unref(cq_clients *c); /* NULL is fine */
 /* The clients that `t` runs over, in order, discovering as needed (waits,
- * polls env->interrupted).  Borrowed from the source.  A client whose
- * discovery failed is listed with `failed` set. */
-int cq_source_clients(cq_source *s, const cq_table *t,
-                      const cq_client *const **out, size_t *n, cq_error *err);
+ * polls env->interrupted).  A client whose discovery failed is listed with
+ * `failed` set. */
+int cq_source_clients(cq_source *s, const cq_table *t, cq_clients **out,
+                      cq_error *err);
 
 /* ---- constraints ------------------------------------------------------- */
 typedef struct cq_constraint {

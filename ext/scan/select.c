@@ -153,14 +153,18 @@ static int client_keep(selecting *e, const cq_client *c) {
 }
 
 int cq_clients_select(const cq_scan_options *o, cq_arena *own,
-                      const cq_client ***out, size_t *n, cq_error *err) {
+                      cq_clients **from, const cq_client ***out, size_t *n,
+                      cq_error *err) {
   selecting e = {o, o->table, own, NULL, 0, 0};
   const cq_client *const *all = o->clients;
   size_t nall = o->nclient;
   int rc = CQ_OK;
 
-  if (!all) rc = cq_source_clients(o->source, o->table, &all, &nall, err);
-  if (rc) return rc;
+  if (!all) {
+    rc = cq_source_clients(o->source, o->table, from, err);
+    if (rc) return rc;
+    all = cq_clients_all(*from, &nall);
+  }
   /* The list is there, also where it is empty. */
   if (cq_grow(&e.v, &e.cap, 0, sizeof *e.v)) return cq_error_nomem(err);
   for (size_t i = 0; i < nall && rc == CQ_OK; i++) rc = client_keep(&e, all[i]);

@@ -101,6 +101,7 @@ typedef struct cq_plan_table {
   const cq_table *table;
   int parent; /* index in the plan, -1 = none or itself */
   int depth;
+  cq_clients *found; /* or NULL; those of another table may be in it, too */
   const cq_client *const *clients;
   size_t nclient, at;   /* next client to make a unit of */
   unsigned char *ends;  /* per client, see cq_plan_end; from its first unit's

@@ -284,9 +284,13 @@ int cq_plan_clients(cq_plan *p, int table, cq_source *s, cq_error *err) {
   const cq_client *const *all;
   const cq_client **kept;
   size_t n;
-  int rc = cq_source_clients(s, t->table, &all, &n, err), yes;
+  int rc, yes;
 
+  cq_clients_unref(t->found);
+  t->found = NULL;
+  rc = cq_source_clients(s, t->table, &t->found, err);
   if (rc) return rc;
+  all = cq_clients_all(t->found, &n);
   kept = cq_calloc(n + 1, sizeof *kept);
   if (!kept) return cq_error_nomem(err);
   t->nclient = 0;
@@ -319,7 +323,10 @@ int cq_plan_end(const cq_plan_table *t, size_t client, cq_left *left) {
 }
 
 void cq_plan_clear(cq_plan *p) {
-  for (int i = 0; i < p->n; i++) cq_free(p->tables[i].ends);
+  for (int i = 0; i < p->n; i++) {
+    cq_free(p->tables[i].ends);
+    cq_clients_unref(p->tables[i].found);
+  }
   cq_free(p->tables);
   cq_arena_clear(&p->arena);
   memset(p, 0, sizeof *p);
