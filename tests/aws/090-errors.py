@@ -19,7 +19,7 @@ proc = subprocess.Popen([sys.executable, ROOT + '/tests/server/aws_models.py'], 
 URL = json.loads(proc.stdout.readline())['url']
 for name in [n for n in os.environ if n.startswith('AWS_')]:
     del os.environ[name]
-os.environ.update(AWS_REGION='us-east-1', AWS_ENDPOINT_URL=URL, AWS_EC2_METADATA_DISABLED='true',
+os.environ.update(AWS_REGION='us-east-1', AWS_ENDPOINT_URL=URL, AWS_EC2_METADATA_DISABLED='true', AWS_RETRY_MODE='standard',
                   AWS_CONFIG_FILE='/dev/null', AWS_SHARED_CREDENTIALS_FILE='/dev/null')
 
 
