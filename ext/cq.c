@@ -109,10 +109,14 @@ static int register_all(sqlite3 *db, cq_ctx *ctx, cq_error *err) {
 /* A schema that SQLite read before it knew our functions may name them in
  * CHECKs, DEFAULTs, indexes and generated columns, and would run them: the
  * flags of a function are looked at when the schema is read, if it is there by
- * then.  So the schema is read anew. */
+ * then.  So the schema is read anew; but not while something is being written,
+ * since virtual tables such as full-text search keep what they have not written
+ * yet, and would be two.  (cq_func_asked looks in any case.) */
 static void forget_schema(sqlite3 *db) {
-  int on = says(db, "PRAGMA writable_schema", "1");
+  int on;
 
+  if (sqlite3_txn_state(db, NULL) == SQLITE_TXN_WRITE) return;
+  on = says(db, "PRAGMA writable_schema", "1");
   sqlite3_exec(db, "PRAGMA writable_schema = RESET", NULL, NULL, NULL);
   if (on) sqlite3_exec(db, "PRAGMA writable_schema = ON", NULL, NULL, NULL);
 }
