@@ -82,13 +82,15 @@ def columns(seed, shapes):
 
 
 def table(service, prefix, i, seed, shapes):
-    """A list; every fifth has a detail call, every seventh lists below the one before it."""
+    """A list; every fifth has a detail call, every seventh lists below the one before it. Two of three are marked as generated, as of AWS's."""
     snake, camel = two(seed)
     name, before = f'{prefix}_{i:03d}_{snake}', f'{prefix}_{i - 1:03d}_{two(seed - 1)[0]}'
     child = i % 7 == 6
     lines = [f'  {name}:', f'    title: {camel} of {service}']
     if child:
         lines.append(f'    parent: {before}')
+    if i % 3:
+        lines.append('    generated: true')
     lines += ['    request:', f'      operation: List{camel}', f'      headers: {{X-Amz-Target: {service}.List{camel}}}',
               '      json: {NextToken: "{{ page.token }}", MaxResults: "{{ page.size }}"' +
               (', Parent: "{{ parent.arn }}"' if child else '') + '}',

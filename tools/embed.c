@@ -5,8 +5,9 @@
  * FILEs are vtab/<integration>/<name>.yml and sql/<name>.sql.  OUT.c gets what
  * ext/spec/embedded.h declares: each file as one zstd frame, and the names of
  * all tables, which are the keys of each YAML file's top-level `tables` map.
- * Beside each stands where its lines are, so that they can be read alone; not
- * where a table has an anchor or an alias, or shares a line with another.
+ * Beside each stands whether it is marked as generated, and where its lines
+ * are, so that they can be read alone; not where a table has an anchor or an
+ * alias, or shares a line with another.
  * Nothing else of a file is looked at here: the loader checks it at first use.
  * The output depends on the files' contents alone, so builds repeat. */
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include <yaml.h>
 #include <zstd.h>
 
-enum { LEVEL = 19 };
+enum { LEVEL = 19, UNSAID = -1 };
 
 typedef struct source {
   const char *path;
@@ -26,6 +27,7 @@ typedef struct source {
   char *text;
   size_t size;
   int apart; /* its tables can be read alone */
+  int generated; /* what its defaults say */
   long end;  /* the line behind the last of them, from 0 */
 } source;
 
@@ -34,6 +36,7 @@ typedef struct table {
   int file;
   int line; /* of its name, from 1 */
   long end; /* the line behind its last, from 0 */
+  int generated;
 } table;
 
 static table *tables;
@@ -96,6 +99,7 @@ static void add_table(const char *name, int file, int line) {
   tables[ntable].name = must(strdup(name));
   tables[ntable].file = file;
   tables[ntable].line = line;
+  tables[ntable].generated = UNSAID;
   ntable++;
 }
 
@@ -228,6 +232,59 @@ static void read_tables(source *s, int file) {
   yaml_parser_delete(&parser);
 }
 
+static yaml_node_t *member(yaml_document_t *d, yaml_node_t *map,
+                           const char *key) {
+  yaml_node_pair_t *p;
+  if (map == NULL || map->type != YAML_MAPPING_NODE) return NULL;
+  for (p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+       p++) {
+    yaml_node_t *k = yaml_document_get_node(d, p->key);
+    if (k->type == YAML_SCALAR_NODE &&
+        strcmp((char *)k->data.scalar.value, key) == 0) {
+      return yaml_document_get_node(d, p->value);
+    }
+  }
+  return NULL;
+}
+
+static int is_generated(yaml_document_t *d, yaml_node_t *map) {
+  yaml_node_t *v = member(d, map, "generated");
+  if (v == NULL || v->type != YAML_SCALAR_NODE) return UNSAID;
+  return strcmp((char *)v->data.scalar.value, "true") == 0;
+}
+
+/* Which of a file's tables, from `first` on, are marked, and its defaults. */
+static void read_generated(source *s, size_t first) {
+  yaml_parser_t parser;
+  yaml_document_t d;
+  yaml_node_t *top;
+  if (!yaml_parser_initialize(&parser)) die("memory", 0, "exhausted");
+  yaml_parser_set_input_string(&parser, (const unsigned char *)s->text,
+                               s->size);
+  if (!yaml_parser_load(&parser, &d)) die(s->path, 0, "not YAML");
+  top = yaml_document_get_root_node(&d);
+  s->generated = is_generated(&d, member(&d, top, "defaults"));
+  for (size_t i = first; i < ntable; i++) {
+    tables[i].generated = is_generated(
+        &d, member(&d, member(&d, top, "tables"), tables[i].name));
+  }
+  yaml_document_delete(&d);
+  yaml_parser_delete(&parser);
+}
+
+/* A table's own word counts, else its file's, else that of the root. */
+static void settle_generated(const source *src, int n) {
+  for (size_t i = 0; i < ntable; i++) {
+    const source *s = &src[tables[i].file];
+    if (tables[i].generated == UNSAID) tables[i].generated = s->generated;
+    for (int k = 0; k < n && tables[i].generated == UNSAID; k++) {
+      if (src[k].root && strcmp(src[k].integration, s->integration) == 0) {
+        tables[i].generated = src[k].generated;
+      }
+    }
+  }
+}
+
 static void write_bytes(FILE *out, const unsigned char *p, size_t n) {
   for (size_t i = 0; i < n; i++) {
     fprintf(out, "%u,%s", p[i], i % 20 == 19 ? "\n" : "");
@@ -294,8 +351,12 @@ int main(int argc, char **argv) {
   }
   qsort(src, (size_t)n, sizeof(*src), by_path);
   for (int i = 0; i < n; i++) {
-    if (src[i].integration[0]) read_tables(&src[i], i);
+    size_t first = ntable;
+    if (!src[i].integration[0]) continue;
+    read_tables(&src[i], i);
+    read_generated(&src[i], first);
   }
+  settle_generated(src, n);
   if (ntable > 0) qsort(tables, ntable, sizeof(*tables), by_name);
   for (size_t i = 1; i < ntable; i++) {
     if (strcmp(tables[i - 1].name, tables[i].name) == 0) {
@@ -323,13 +384,13 @@ int main(int argc, char **argv) {
   fputs("\nconst cq_embedded_table cq_embedded_tables[] = {\n", out);
   for (size_t i = 0; i < ntable; i++) {
     const source *s = &src[tables[i].file];
-    fprintf(out, "  {&\"live_%s\"[5], \"%s\", %d, %zu, %zu, %d},\n",
+    fprintf(out, "  {&\"live_%s\"[5], \"%s\", %d, %zu, %zu, %d, %d},\n",
             tables[i].name, s->integration, tables[i].file,
             line_start(s, tables[i].line - 1), line_start(s, tables[i].end),
-            tables[i].line - 1);
+            tables[i].line - 1, tables[i].generated == 1);
   }
   fprintf(out,
-          "  {0, 0, 0, 0, 0, 0}\n};\n"
+          "  {0, 0, 0, 0, 0, 0, 0}\n};\n"
           "const int cq_embedded_ntable = %zu;\n",
           ntable);
   if (fclose(out) != 0) die(argv[1], 0, strerror(errno));

@@ -4,7 +4,9 @@
  *   SELECT name FROM aws_s3_buckets WHERE region = 'eu-west-1';
  *
  * Eponymous, so that nothing has to be created; `live_<name>` is the same table
- * where a synced one hides <name>.  A cursor is a scan; what belongs to a query
+ * where a synced one hides <name>, as is temp.<name>. Generated tables have
+ * no name of their own with live_: SQLite looks through a 64th of all names
+ * for each that is added, so that they would be half of what a load takes.  A cursor is a scan; what belongs to a query
  * is in its cursor and in idxStr, since one table may be read by many. */
 #include <stdlib.h>
 #include <stdio.h>
@@ -452,20 +454,21 @@ int cq_live_register(cq_ctx *c, cq_error *err) {
   k->module = cq_calloc(n + 1, sizeof *k->module);
   if (!k->module) return cq_error_nomem(err);
   for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
+    const cq_embedded_table *e =
+        i < (size_t)cq_embedded_ntable ? &cq_embedded_tables[i] : NULL;
     live_name *m = &k->module[put];
     const char *always;
 
     name = cq_registry_table_name(c->registry, i, NULL);
     if (!name || (again && is_embedded(name))) continue;
-    always = i < (size_t)cq_embedded_ntable
-                 ? name - strlen("live_")
-                 : cq_arena_printf(&k->names, "live_%s", name);
+    always = e ? name - strlen("live_")
+               : cq_arena_printf(&k->names, "live_%s", name);
     if (!always) return cq_error_nomem(err);
     m->ctx = c;
     m->table = always + strlen("live_");
     put++;
     rc = register_as(c, m->table, m);
-    if (rc == SQLITE_OK) rc = register_as(c, always, m);
+    if (rc == SQLITE_OK && !(e && e->generated)) rc = register_as(c, always, m);
     if (rc)
       cq_error_set(err, rc, "table %s: cannot be registered: %s", m->table,
                    sqlite3_errstr(rc));

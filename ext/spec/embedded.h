@@ -29,6 +29,7 @@ typedef struct cq_embedded_table {
   int file;        /* index into cq_embedded_files */
   size_t from, to; /* its lines in that file, unless file.to is 0 */
   int line;        /* of the first, from 0 */
+  int generated;   /* is marked so */
 } cq_embedded_table;
 
 /* Sorted by path.  One entry more than the count is there, all zero. */

@@ -180,7 +180,7 @@ class Models:
                                 "ESCAPE '\\' ORDER BY position", (table,)))
         rows, error = [], None
         try:
-            cursor = db.execute('SELECT %s FROM live_%s' % (', '.join(f'"{c}"' for c in kinds), table))
+            cursor = db.execute('SELECT %s FROM temp.%s' % (', '.join(f'"{c}"' for c in kinds), table))
             for r in cursor:
                 rows.append(dict(zip(kinds, r)))
         except Exception as e:

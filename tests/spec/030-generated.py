@@ -50,4 +50,16 @@ t.has('only true or false', tables('{source: x, tables: ["*"], generated: 5}'), 
 t.routes('GET /*\n  body [{"id":2}]\n')
 r = t.sync('{source: x, tables: ["*"]}')
 t.is_('synced without them', (r['status'], r['rows'], [t.asked(p) for p in ('/a', '/b', '/c', '/d')]), ('success', 2, [1, 0, 0, 1]))
+
+# Of AWS's tables, generated ones have one name; what hides it leaves temp.<name>.
+os.environ.update(AWS_EC2_METADATA_DISABLED='true')
+(one, plain), = t.rows("SELECT max(iif(generated, name, '')), max(iif(generated, '', name)) FROM cq_tables WHERE integration = 'aws'")
+for name in (one, plain):
+    t.db.execute(f'CREATE TABLE {name}(a)')
+NOBODY = 'aws: no credentials found'
+t.is_('hidden', t.rows(f'SELECT count(*) FROM {one}'), [(0,)])
+t.has('temp. reaches it', t.tries(f'SELECT count(*) FROM temp.{one}'), NOBODY)
+t.has('as it does others', t.tries(f'SELECT count(*) FROM temp.{plain}'), NOBODY)
+t.has('which have a name more', t.tries(f'SELECT count(*) FROM live_{plain}'), NOBODY)
+t.is_('than generated ones', t.tries(f'SELECT count(*) FROM live_{one}'), f'no such table: live_{one}')
 t.done()
