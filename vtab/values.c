@@ -68,10 +68,6 @@ static fit fit_time(cq_arena *a, cq_push_op op, cq_value *v, cq_push_op *as) {
   return text_of_time(a, second + 1000000, v);
 }
 
-static int is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* LIKE does not tell ASCII letters' cases apart, an API's prefix does: only
  * what stands before the first letter can be used.  GLOB does. */
 static fit fit_prefix(cq_push_op op, cq_value *v) {
@@ -80,7 +76,7 @@ static fit fit_prefix(cq_push_op op, cq_value *v) {
   if (v->kind != CQ_STR) return FIT_NO;
   while (n < v->len &&
          (op == CQ_P_LIKE
-              ? v->u.s[n] != '%' && v->u.s[n] != '_' && !is_letter(v->u.s[n])
+              ? v->u.s[n] != '%' && v->u.s[n] != '_' && !cq_letter(v->u.s[n])
               : !strchr("*?[", v->u.s[n])))
     n++;
   v->len = (uint32_t)n;

@@ -13,7 +13,7 @@ void cq_hex(const unsigned char *p, size_t n, char *out) {
   *out = '\0';
 }
 
-static int encode_nibble(char c) {
+int cq_hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -150,8 +150,8 @@ void cq_percent_decode(cq_buf *out, const char *s, size_t n) {
   size_t i = 0, from = 0;
   while (i < n) {
     int hi, lo;
-    if (s[i] != '%' || n - i < 3 || (hi = encode_nibble(s[i + 1])) < 0 ||
-        (lo = encode_nibble(s[i + 2])) < 0) {
+    if (s[i] != '%' || n - i < 3 || (hi = cq_hex_digit(s[i + 1])) < 0 ||
+        (lo = cq_hex_digit(s[i + 2])) < 0) {
       i++;
       continue;
     }

@@ -107,13 +107,9 @@ enum { TEXT_SECRET_MIN = 4, TEXT_SECRET_PART = 8, TEXT_SECRET_MOST = 16 };
 static int text_hex(const char *p, int digits) {
   int v = 0;
   while (digits--) {
-    unsigned char c = cq_lower(*p++);
-    if (c >= '0' && c <= '9')
-      v = v * 16 + c - '0';
-    else if (c >= 'a' && c <= 'f')
-      v = v * 16 + c - 'a' + 10;
-    else
-      return -1;
+    int d = cq_hex_digit(*p++);
+    if (d < 0) return -1;
+    v = v * 16 + d;
   }
   return v;
 }

@@ -247,13 +247,6 @@ static int convert_date(convert_in *in, const cq_value *raw, cq_value *out) {
 }
 
 /* ---- identifiers and addresses ------------------------------------------- */
-static int convert_nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* 8-4-4-4-12, 32 digits, or either in braces or behind "urn:uuid:". */
 static int convert_uuid(convert_in *in, const cq_value *raw, cq_value *out) {
   const char *s = raw->u.s;
@@ -273,7 +266,7 @@ static int convert_uuid(convert_in *in, const cq_value *raw, cq_value *out) {
       if (dashes && s[d++] != '-') return convert_keep(in, raw, out);
       continue;
     }
-    if (convert_nibble(s[d]) < 0) return convert_keep(in, raw, out);
+    if (cq_hex_digit(s[d]) < 0) return convert_keep(in, raw, out);
     text[i] = (char)(s[d] >= 'A' && s[d] <= 'F' ? s[d] | 0x20 : s[d]);
     d++;
   }
@@ -326,7 +319,7 @@ static int convert_mac(convert_in *in, const cq_value *raw, cq_value *out) {
   if (raw->kind != CQ_STR) return convert_keep(in, raw, out);
   for (i = 0; i < raw->len; i++) {
     char c = raw->u.s[i];
-    if (convert_nibble(c) >= 0) {
+    if (cq_hex_digit(c) >= 0) {
       if (nd >= 40) return convert_keep(in, raw, out);
       digits[nd++] = (char)(c >= 'A' && c <= 'F' ? c | 0x20 : c);
       group++;

@@ -11,13 +11,6 @@ static int json_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static int json_hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* The scanners get the index of a token's first byte and return the index
  * behind it, or 0, which no token can end at. */
 static size_t json_string(const char *s, size_t n, size_t i) {
@@ -31,7 +24,7 @@ static size_t json_string(const char *s, size_t n, size_t i) {
     if (s[i] == 'u') {
       int k;
       for (k = 0; k < 4; k++)
-        if (++i >= n || json_hex(s[i]) < 0) return 0;
+        if (++i >= n || cq_hex_digit(s[i]) < 0) return 0;
     } else if (!s[i] || !strchr("\"\\/bfnrt", s[i])) {
       return 0;
     }
@@ -186,8 +179,8 @@ int cq_json_minify(cq_buf *out, const char *s, size_t n) {
 
 /* ---- strings ------------------------------------------------------------- */
 static unsigned json_hex4(const char *s) {
-  return (unsigned)(json_hex(s[0]) << 12 | json_hex(s[1]) << 8 |
-                    json_hex(s[2]) << 4 | json_hex(s[3]));
+  return (unsigned)(cq_hex_digit(s[0]) << 12 | cq_hex_digit(s[1]) << 8 |
+                    cq_hex_digit(s[2]) << 4 | cq_hex_digit(s[3]));
 }
 
 int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out) {
