@@ -1,4 +1,5 @@
-/* ext/func/basic.c: cq_version, cq_debug, cq_config, cq_load. */
+/* ext/func/basic.c: cq_version, cq_debug, cq_config, cq_load; and how all functions
+ * take a text and give JSON. */
 #include "func/func.h"
 
 #include <curl/curl.h>
@@ -21,6 +22,22 @@ void cq_func_json(sqlite3_context *x, cq_buf *json) {
     sqlite3_result_subtype(x, 'J');
   }
   cq_buf_clear(json);
+}
+
+int cq_func_text(const char *function, const char *argument, sqlite3_value *v,
+                 const char **out, cq_error *err) {
+  const char *s = (const char *)sqlite3_value_text(v);
+
+  *out = s;
+  if (!s)
+    return sqlite3_value_type(v) == SQLITE_NULL
+               ? cq_error_set(err, CQ_MISUSE, "%s: %s: is NULL", function,
+                              argument)
+               : cq_error_nomem(err);
+  if (strlen(s) != (size_t)sqlite3_value_bytes(v))
+    return cq_error_set(err, CQ_MISUSE, "%s: %s: holds U+0000", function,
+                        argument);
+  return CQ_OK;
 }
 
 void cq_func_version(sqlite3_context *x, int argc, sqlite3_value **argv) {
@@ -63,20 +80,18 @@ void cq_func_debug(sqlite3_context *x, int argc, sqlite3_value **argv) {
 
 void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_ctx *ctx = sqlite3_user_data(x);
-  const char *key = (const char *)sqlite3_value_text(argv[0]);
-  const char *value =
-      argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
+  const char *key, *value = NULL;
   cq_error err = {0, ""};
   cq_buf out;
-  int null, rc;
+  int null = 1, rc;
 
   if (!cq_func_asked(x, "cq_config")) return;
-  if (!key) {
-    sqlite3_result_error(x, "cq_config: key: is NULL", -1);
-    return;
-  }
   cq_buf_init(&out, CQ_MAX_SPEC_BYTES);
-  rc = cq_ctx_configure(ctx, key, argc > 1, value, &out, &null, &err);
+  rc = cq_func_text("cq_config", "key", argv[0], &key, &err);
+  if (rc == CQ_OK && argc > 1 && sqlite3_value_type(argv[1]) != SQLITE_NULL)
+    rc = cq_func_text("cq_config", "value", argv[1], &value, &err);
+  if (rc == CQ_OK)
+    rc = cq_ctx_configure(ctx, key, argc > 1, value, &out, &null, &err);
   if (rc)
     cq_func_error(x, &err);
   else if (out.rc)
@@ -90,19 +105,16 @@ void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv) {
 /* Live queries that run go on with the definitions that they began with. */
 void cq_func_load(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_ctx *ctx = sqlite3_user_data(x);
-  const char *path = (const char *)sqlite3_value_text(argv[0]);
+  const char *path;
   cq_error err = {0, ""};
   sqlite3_int64 before = 0, after = 0;
   int rc;
 
   (void)argc;
   if (!cq_func_asked(x, "cq_load")) return;
-  if (!path) {
-    sqlite3_result_error(x, "cq_load: path: is NULL", -1);
-    return;
-  }
   while (cq_registry_table_name(ctx->registry, (size_t)before, NULL)) before++;
-  rc = cq_registry_load(ctx->registry, path, &err);
+  rc = cq_func_text("cq_load", "path", argv[0], &path, &err);
+  if (rc == CQ_OK) rc = cq_registry_load(ctx->registry, path, &err);
   if (rc == CQ_OK) {
     cq_ctx_forget(ctx, NULL);
     rc = cq_live_register(ctx, &err);

@@ -217,7 +217,7 @@ static int explain_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
 }
 
 void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv) {
-  const char *sql = (const char *)sqlite3_value_text(argv[0]);
+  const char *sql;
   sqlite3 *db = sqlite3_context_db_handle(x);
   sqlite3_stmt *stmt = NULL;
   cq_error err = {0, ""};
@@ -232,8 +232,8 @@ void cq_func_explain(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_arena_init(&p.steps.arena);
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
   cq_buf_byte(&out, '[');
-  rc = sql ? explain_prepare(db, sql, &stmt, &err)
-           : cq_error_set(&err, CQ_MISUSE, "cq_explain: sql: is NULL");
+  rc = cq_func_text("cq_explain", "sql", argv[0], &sql, &err);
+  if (rc == CQ_OK) rc = explain_prepare(db, sql, &stmt, &err);
   if (rc == CQ_OK) rc = cq_program_read(&p.program, db, stmt, &err);
   /* The statement stays until the end: it keeps its tables connected. */
   for (size_t i = 0; rc == CQ_OK && cq_program_scan(&p.program, &i); i++) {

@@ -78,6 +78,11 @@ int cq_program_loop(const cq_program *p, size_t at, int *cursor);
  * error is set, and nothing may be done.  Every function that acts asks first. */
 int cq_func_asked(sqlite3_context *x, const char *name);
 
+/* An argument's text.  CQ_MISUSE where it is NULL, or holds U+0000, behind which
+ * nothing would be read. */
+int cq_func_text(const char *function, const char *argument, sqlite3_value *v,
+                 const char **out, cq_error *err);
+
 /* Gives `json` as the result (cleared), with JSON's subtype. */
 void cq_func_json(sqlite3_context *x, cq_buf *json);
 

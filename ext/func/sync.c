@@ -23,14 +23,15 @@ static char *sync_options(cq_ctx *ctx, const char *given) {
   return text;
 }
 
-static void call_of(sqlite3_context *x, cq_ctx *ctx, sqlite3_value *spec,
-                    cq_sync_call *c) {
+/* spec: or NULL. */
+static int call_of(cq_ctx *ctx, const char *name, sqlite3_value *spec,
+                   cq_sync_call *c, cq_error *err) {
   memset(c, 0, sizeof *c);
-  c->db = sqlite3_context_db_handle(x);
+  c->db = ctx->db;
   c->env = &ctx->env;
-  c->spec = spec ? (const char *)sqlite3_value_text(spec) : NULL;
   c->config = cq_ctx_config;
   c->user = ctx;
+  return spec ? cq_func_text(name, "spec", spec, &c->spec, err) : CQ_OK;
 }
 
 static void sync_run(sqlite3_context *x, const char *name, sync_call call,
@@ -44,12 +45,10 @@ static void sync_run(sqlite3_context *x, const char *name, sync_call call,
 
   if (!cq_func_asked(x, name)) return;
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
-  call_of(x, ctx, argv[0], &c);
-  c.options = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
-  if (!c.spec)
-    rc = cq_error_set(&err, CQ_MISUSE, "%s: spec: is NULL", name);
-  else
-    rc = cq_ctx_open(ctx, &err);
+  rc = call_of(ctx, name, argv[0], &c, &err);
+  if (rc == CQ_OK && argc > 1 && sqlite3_value_type(argv[1]) != SQLITE_NULL)
+    rc = cq_func_text(name, "options", argv[1], &c.options, &err);
+  if (rc == CQ_OK) rc = cq_ctx_open(ctx, &err);
   if (rc == CQ_OK) {
     options = with_options ? sync_options(ctx, c.options) : NULL;
     if (options) c.options = options;
@@ -100,18 +99,15 @@ void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {
 
   if (!cq_func_asked(x, "cq_prune")) return;
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
-  call_of(x, ctx, argc > 1 ? argv[1] : NULL, &c);
-  if (sqlite3_value_numeric_type(argv[0]) != SQLITE_INTEGER || keep < 1) {
+  rc = call_of(ctx, "cq_prune", argc > 1 ? argv[1] : NULL, &c, &err);
+  if (sqlite3_value_numeric_type(argv[0]) != SQLITE_INTEGER || keep < 1)
     rc = cq_error_set(&err, CQ_MISUSE,
                       "cq_prune: keep: expected a whole number from 1 on");
-  } else if (argc > 1 && !c.spec) {
-    rc = cq_error_set(&err, CQ_MISUSE, "cq_prune: spec: is NULL");
-  } else {
-    rc = argc > 1 ? cq_ctx_open(ctx, &err) : CQ_OK;
+  if (rc == CQ_OK && argc > 1) rc = cq_ctx_open(ctx, &err);
+  if (rc == CQ_OK) {
     ctx->syncing = 1;
-    if (rc == CQ_OK)
-      rc = argc > 1 ? cq_sync_prune_spec(&c, keep, &out, &err)
-                    : cq_sync_prune(c.db, keep, &out, &err);
+    rc = argc > 1 ? cq_sync_prune_spec(&c, keep, &out, &err)
+                  : cq_sync_prune(c.db, keep, &out, &err);
     ctx->syncing = 0;
   }
   if (rc) {

@@ -19,3 +19,14 @@ SELECT resolves_to FROM cq_tables WHERE name = 'github_tags';
 SELECT cq_config('aws.regions', '[eu-west-1, "us-*"]'), cq_config('aws.regions', 'eu-west-1'), cq_config('aws.accounts', '{role_arn: x}');
 SELECT cq_config('aws.regions', '["eu-west-1"');
 SELECT cq_config('github.app_auth', '[{private_key: "s3cret');
+.print -- a text that goes on behind a U+0000 is no text
+SELECT cq_config('timeout' || char(0));
+SELECT cq_config('github.orgs', 'a' || char(0) || 'b');
+SELECT cq_config('timeout', NULL), cq_config('github.orgs', x'');
+SELECT cq_load('x.yml' || char(0));
+SELECT cq_explain('SELECT 1' || char(0) || 'x');
+SELECT cq_sync('{source: file, tables: [file_csv]}' || char(0) || 'x');
+SELECT cq_sync('{source: file, tables: [file_csv]}', '{}' || char(0));
+SELECT cq_prune(1, 'x' || char(0)), cq_prune(NULL, 'x');
+SELECT cq_plan(NULL);
+SELECT cq_prune(1, NULL);
