@@ -51,11 +51,11 @@ static void params_needs(load *l, cq_call *c, const cq_param *p, size_t n) {
   }
 }
 
-static int load_call(load *l, cq_call *c, const cq_node *request,
+static int load_call(load *l, cq_call *c, const cq_node *base,
                      const cq_node *service, const cq_node *root) {
   const cq_node *n = c->at, *x;
   const cq_node *lists[4];
-  cq_node *merged;
+  cq_node *merged, *limits;
   char what[200];
   size_t k;
   cq_ref *const *refs;
@@ -65,9 +65,12 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
   CHECK(n, what, "request{", "record$", "rows$", "batch#", "join{", "when$",
         "page{", "errors[", "error{", "limits{", "shape");
   c->join_slot = -1;
-  /* What a call inherits is the default request, not its table's own. */
-  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
-                          l->err)) ||
+  /* What a call inherits are the default request and limits, not its table's
+   * own: a list that may be asked twice a second says nothing of the others. */
+  if ((rc = cq_tree_merge(l->a, cq_tree_get(base, "request"),
+                          cq_tree_get(n, "request"), &merged, l->err)) ||
+      (rc = cq_tree_merge(l->a, cq_tree_get(base, "limits"),
+                          cq_tree_get(n, "limits"), &limits, l->err)) ||
       (rc = load_request(l, merged, what, CALL_ROOTS, &c->request)) ||
       (rc = load_path(l, cq_tree_get(n, "record"), &c->record)) ||
       (rc = load_path(l, cq_tree_get(n, "rows"), &c->rows)) ||
@@ -77,7 +80,7 @@ static int load_call(load *l, cq_call *c, const cq_node *request,
                               ROOT(CLIENT) | ROOT(PARENT),
                           &c->when)) ||
       (rc = load_short_page(l, cq_tree_get(n, "page"), what, &c->page)) ||
-      (rc = load_limits(l, cq_tree_get(n, "limits"), what, &c->limits)))
+      (rc = load_limits(l, limits, what, &c->limits)))
     return rc;
   if (!c->request)
     return cq_tree_error(l->err, n, "%s: request is missing", what);
@@ -535,7 +538,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = load_option(l, cq_tree_get(n, "options"))))
     goto done;
   for (size_t i = 0; i < t->pub.ncall && rc == CQ_OK; i++)
-    rc = load_call(l, &t->pub.calls[i], call_request, mid, root);
+    rc = load_call(l, &t->pub.calls[i], base, mid, root);
   if (rc == CQ_OK) rc = load_origin_check(l, own);
   if (rc) goto done;
   t->pub.nslot = (int)l->slots.n;
