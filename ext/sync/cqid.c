@@ -7,6 +7,7 @@
  * The parent's id is made from the parent's key: out of its row where the scan
  * knows it, otherwise out of this table's columns that were copied from it and
  * of the client. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,18 +109,39 @@ static int digest(cq_ids *o, char out[37]) {
   return CQ_OK;
 }
 
+/* Does a column of the key come from the record itself? */
+static int own_key(const cq_ids *o, size_t i) {
+  cq_source_kind from = o->table->columns[o->key[i]].source;
+
+  return from == CQ_FROM_PATH || from == CQ_FROM_VALUE;
+}
+
 /* Does the record say which it is?  Rows that do not would all be one. */
 static int has_key(const cq_ids *o, const cq_value *row) {
   int own = 0, some = 0;
 
   for (size_t i = 0; i < o->nkey; i++) {
-    cq_source_kind from = o->table->columns[o->key[i]].source;
-
-    if (from != CQ_FROM_PATH && from != CQ_FROM_VALUE) continue;
+    if (!own_key(o, i)) continue;
     own = 1;
     some |= row[o->key[i]].kind != CQ_NULL;
   }
   return some || !own;
+}
+
+/* What a record without its key lacks: all that it should have said of it. */
+static int no_key(const cq_ids *o, cq_error *err) {
+  char names[200];
+  int n = 0;
+
+  names[0] = 0;
+  for (size_t i = 0; i < o->nkey && (size_t)n < sizeof names; i++)
+    if (own_key(o, i))
+      n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", n ? ", " : "",
+                    o->table->columns[o->key[i]].name);
+  return cq_error_set(err, CQ_ERROR,
+                      "%s: a record without its key (%s)\nhint: the answer is "
+                      "not what the table's definition expects",
+                      o->table->name, names);
 }
 
 static int row_id(cq_ids *o, const cq_value *row, char out[37]) {
@@ -197,12 +219,7 @@ int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
   }
   *ids = o->ids;
   *parents = with_parent ? o->parents : NULL;
-  if (rc == CQ_CONSTRAINT)
-    return cq_error_set(
-        err, CQ_ERROR,
-        "%s: a record without its key (%s)\nhint: the answer is "
-        "not what the table's definition expects",
-        o->table->name, o->table->columns[o->key[0]].name);
+  if (rc == CQ_CONSTRAINT) return no_key(o, err);
   return rc ? cq_error_set(err, rc, "%s: _cq_id cannot be made", o->table->name)
             : CQ_OK;
 }
