@@ -457,7 +457,9 @@ static void clean_env(void) {
       "[profile mfa]\nrole_arn=arn:aws:iam::5:role/e\nsource_profile=base\n"
       "mfa_serial=arn:aws:iam::5:mfa/me\n"
       "[profile sso]\nsso_session=x\n"
-      "[profile lone]\nrole_arn=arn:aws:iam::5:role/e\n");
+      "[profile lone]\nrole_arn=arn:aws:iam::5:role/e\n"
+      "[profile lost]\nrole_arn=arn:aws:iam::5:role/e\nsource_profile=gone\n"
+      "[profile login]\nlogin_session=arn:aws:iam::5:user/me\n");
 }
 
 /* want: "KEYS region role:external:session:duration ..." or the error; KEYS are
@@ -561,6 +563,11 @@ static void test_aws_follows_profiles(void) {
   PLAN("aws: profile half: lacks aws_secret_access_key", "profile", "half",
        NULL);
   PLAN("aws: no such profile: nobody", "profile", "nobody", NULL);
+  PLAN("aws: profile lost: source_profile: no such profile: gone", "profile",
+       "lost", NULL);
+  PLAN("aws: profile login: login_session: what `aws login` keeps can be read "
+       "by AWS's own tools alone",
+       "profile", "login", NULL);
   setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
   setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
   PLAN("aws: no credentials found", NULL);

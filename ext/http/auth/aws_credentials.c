@@ -347,7 +347,12 @@ static int plan_profile(cq_aws_plan *p, cq_aws_files *f, const char *profile,
     return cq_error_set(err, CQ_AUTH, "aws: too many roles in a row: %d",
                         depth);
   if (!cq_aws_files_has(f, profile))
-    return cq_error_set(err, CQ_AUTH, "aws: no such profile: %s", profile);
+    return before ? cq_error_set(err, CQ_AUTH,
+                                 "aws: profile %s: source_profile: no such "
+                                 "profile: %s",
+                                 before->name, profile)
+                  : cq_error_set(err, CQ_AUTH, "aws: no such profile: %s",
+                                 profile);
   region = cq_aws_setting(f, profile, "region");
   if (region && !p->region && plan_keep(p, &p->region, region))
     return cq_error_nomem(err);
@@ -357,6 +362,17 @@ static int plan_profile(cq_aws_plan *p, cq_aws_files *f, const char *profile,
       !cq_aws_setting(f, profile, "web_identity_token_file"))
     return profile_role(p, f, profile, from, &here, err);
   rc = profile_own(p, f, profile, from, err);
+  if (rc == CQ_NOTFOUND && cq_aws_setting(f, profile, "login_session")) {
+    cq_error_set(err, CQ_AUTH,
+                 "aws: profile %s: login_session: what `aws login` keeps can "
+                 "be read by AWS's own tools alone",
+                 profile);
+    cq_error_hint(err,
+                  "name a profile that has: credential_process = aws configure "
+                  "export-credentials --profile %s",
+                  profile);
+    return CQ_AUTH;
+  }
   if (rc == CQ_NOTFOUND && before)
     rc = cq_error_set(err, CQ_AUTH, "aws: profile %s: has no keys", profile);
   return rc;
