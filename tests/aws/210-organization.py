@@ -139,6 +139,31 @@ bad = [c for c in told if not c['ok']]
 tap.is_('and who cannot be read', [(c['client'].get('member'), c['client'].get('account_name'), '104:role/reader: AccessDenied' in c['message']) for c in bad],
         [('000000000104', 'name 000000000104', True)])
 
+# what is wrong with `org` is said before anybody is asked
+n = len(s.asked)
+for org, said in (({}, 'org: member_role_name is missing'), ({'organization_units': ['r-root']}, 'org: member_role_name is missing'),
+                  ({'member_role_name': 'reader', 'admin_account': {'role': 'x'}}, 'org: admin_account: unknown key role'),
+                  ({'member_role_name': 'reader', 'member_trusted_principal': {'profile': 'x'}}, 'org: member_trusted_principal: unknown key profile'),
+                  ({'member_role_name': 'reader', 'skip_organization_units': ['ou-a']}, 'org: skip_organization_units is for what is below organization_units')):
+    for check in ('cq_validate', 'cq_sync'):
+        try:
+            seen = shared.connect(':memory:').execute(f'SELECT {check}(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': {'org': org}}),)).fetchone()[0]
+        except sqlite3.Error as e:
+            seen = str(e)
+        tap.has(f'{check}: {json.dumps(org)}', seen, said)
+tap.is_('nobody was', len(s.asked) - n, 0)
+whole = {'id': 'x', 'account_name': 'y', 'local_profile': 'p', 'role_arn': 'arn:aws:iam::1:role/x', 'role_session_name': 's', 'external_id': 'e', 'default_region': 'eu-west-1',
+         'regions': ['eu-west-1']}
+for inner in ({'org': {'member_role_name': 'reader', 'admin_account': whole, 'member_trusted_principal': whole}}, {'org': None},
+              {'use_nested_table_rate_limiting': True, 'enable_api_level_tracing': True, 'event_based_sync': None}):
+    tap.has(f'CloudQuery has {", ".join(inner)}', shared.connect(':memory:').execute('SELECT cq_validate(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': inner}),)).fetchone()[0],
+            '"valid":true')
+try:
+    seen = shared.connect(':memory:').execute('SELECT cq_validate(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': {'event_based_sync': {'full_sync': True}}}),)).fetchone()[0]
+except sqlite3.Error as e:
+    seen = str(e)
+tap.has('event_based_sync is refused, and why', seen, 'event_based_sync: streams of events are not read')
+
 # where requests go
 os.environ.pop('AWS_ENDPOINT_URL')
 

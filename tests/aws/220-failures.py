@@ -126,6 +126,27 @@ for name, message in (
             ('partial', [('aws_ec2_ebs_volumes', '000000000150:eu-west-1', 'denied', 'missing permission: ec2:DescribeVolumes')]))
     tap.is_('and its rows are kept', db.execute('SELECT count(*), count(DISTINCT account_id) FROM aws_ec2_ebs_volumes').fetchone(), (200, 200))
 
+# -- services that are not offered, or hold nothing ---------------------------------------------
+def synced(table, **config):
+    db = shared.connect(':memory:')
+    r = json.loads(db.execute('SELECT cq_sync(?)', (json.dumps({'source': 'aws', 'tables': [table], 'spec': {'regions': ['eu-west-1'], **config}}),)).fetchone()[0])
+    return r['status'], r['rows'], r['failed'], r['skipped'], [h for (h,) in db.execute('SELECT hint FROM cq_sync_errors')]
+
+
+s.json = lambda h, target, q, key: h.answer(400, {'__type': 'InvalidParameterValueException', 'message': 'Access Denied to API Version: DAX_V3'})
+tap.is_('DAX is not everywhere', synced('aws_dax_clusters'), ('success', 0, 0, 1, ['the service does not offer it in this region']))
+EMPTY = '<DescribeActiveReceiptRuleSetResponse><DescribeActiveReceiptRuleSetResult>%s</DescribeActiveReceiptRuleSetResult></DescribeActiveReceiptRuleSetResponse>'
+s.answers['DescribeActiveReceiptRuleSet'] = lambda h, q, key: h.answer(200, EMPTY % '')
+tap.is_('no rule set is active', synced('aws_ses_active_receipt_rule_sets'), ('success', 0, 0, 0, []))
+s.answers['DescribeActiveReceiptRuleSet'] = lambda h, q, key: h.answer(200, EMPTY % '<Metadata><Name>r</Name></Metadata><Rules/>')
+tap.is_('one is', synced('aws_ses_active_receipt_rule_sets'), ('success', 1, 0, 0, []))
+
+# -- how often a call is tried ----------------------------------------------------------------
+s.answers['GetEbsEncryptionByDefault'] = lambda h, q, key: h.answer(200, '<R><ebsEncryptionByDefault>true</ebsEncryptionByDefault></R>')
+s.answers['GetEbsDefaultKmsKeyId'] = lambda h, q, key: h.answer(500, '')
+n = s.count('GetEbsDefaultKmsKeyId')
+tap.is_('a call that fails is tried as often as max_retries says', (synced('aws_ec2_regional_configs', max_retries=1)[:3], s.count('GetEbsDefaultKmsKeyId') - n), (('failed', 0, 1), 2))
+
 # -- a host that is not there ---------------------------------------------------------------
 os.environ['AWS_ENDPOINT_URL_EC2'] = 'http://no-such-host.invalid'
 db = shared.connect(':memory:')
