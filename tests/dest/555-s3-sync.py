@@ -159,9 +159,41 @@ with Strict(life=5) as s:
     r = t.sync(spec(s.url, 'batch_size: 1000, credentials: {access_key_id: %s, secret_access_key: %s, role_arn: "arn:aws:iam::123456789012:role/r", '
                     'external_id: right}' % (KEY, SECRET), keys=None))
     t.is_('keys that end in the midst', (r['status'], r.get('errors'), s.asked('POST /?') >= 2), ('success', [], True))
-    del os.environ['AWS_ENDPOINT_URL_STS']
     lines = [l for k, v in s.objects.items() if '/_cq/' not in k for l in v.splitlines()]
     t.is_('all rows', len(lines), 6000)
+
+# ---- keys that end in the midst of an upload's parts ----
+ROLE = 'no_rotate: true, credentials: {access_key_id: %s, secret_access_key: %s, role_arn: "arn:aws:iam::123456789012:role/r"}' % (KEY, SECRET)
+with Strict() as s:
+    os.environ['AWS_ENDPOINT_URL_STS'] = s.url
+    t.routes(big(6000, 1400))      # keys that are quite new are not thrown away
+    s.ends('partNumber=2&', 'ExpiredToken')
+    r = t.sync(spec(s.url, ROLE, keys=None))
+    parts = [l for l in s.log if 'partNumber=' in l]
+    lines = [json.loads(l)['id'] for k, v in s.objects.items() if '/_cq/' not in k for l in v.splitlines()]
+    t.is_('at the second part: the role is assumed again, that part alone sent again',
+          (r['status'], r.get('errors'), s.asked('POST /?'), [sum(f'partNumber={n}&' in l for l in parts) for n in (1, 2, 3)]), ('success', [], 2, [1, 2, 1]))
+    t.is_('one object, whole', ([len(v) > 12_000_000 for k, v in s.objects.items() if '/_cq/' not in k], lines == list(range(1, 6001)) or lines[:3], s.uploads), ([True], True, {}))
+with Strict() as s:
+    t.routes(SHIPS)
+    t.is_('before', t.sync(spec(s.url))['status'], 'success')
+    def current():
+        return [(f['path'], f['rows']) for k, v in s.objects.items() if '/_cq/latest/' in k for x in json.loads(v)['tables'] for f in x['files']]
+    before = current()
+    for what, match in (('of parts alone', 'partNumber=2&'), ('and for all that follows', '?')):
+        t.routes(big(6000))
+        if match == '?':
+            s.err('partNumber=2&', 400, 'ExpiredToken', times=2)
+            s.err('uploadId=', 400, 'ExpiredToken', times=999)
+        else:
+            s.err(match, 400, 'ExpiredToken', times=999)
+        says(f'keys that end for good, {what}', t.sync(spec(s.url, 'no_rotate: true')), 'destination s3: ', 'ExpiredToken', 'the session has ended: log in again')
+        t.is_('what is current stays, and nothing of the rest can be seen', (current(), [k for k, v in s.objects.items() if '/_cq/' not in k and len(v) > 5 << 20]), (before, []))
+        t.is_('the upload is given up, where it may be', len(s.uploads), int(match == '?'))
+        s.errs.clear()
+    r = t.sync(spec(s.url, 'no_rotate: true'))
+    t.is_('with new keys: all of it, and no upload is left', (r['status'], r.get('rows'), s.uploads), ('success', 6000, {}))
+os.environ.pop('AWS_ENDPOINT_URL_STS')
 for conditions, what in ((False, 'does not look at conditions'), (None, 'refuses conditions')):
     with Strict(conditions=conditions) as s:
         t.routes(SHIPS.replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  delay 4000\n'))

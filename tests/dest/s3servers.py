@@ -241,6 +241,7 @@ class Strict:
         self.region, self.clock, self.life, self.conditions, self.kms = region, clock, life, conditions, kms
         self.keys = {KEY: (SECRET, None, None)}     # access: secret, token, end
         self.objects, self.heads, self.uploads, self.whole, self.log, self.errs, self.count = {}, {}, {}, {}, [], [], 0
+        self.ended = {}     # access: the error's code
         self.lock = threading.RLock()
         outer = self
 
@@ -284,6 +285,10 @@ class Strict:
         ends."""
         self.errs.append({'match': match, 'status': status, 'code': code, 'times': times, 'after': after, 'message': message, 'headers': headers})
 
+    def ends(self, match, code):
+        """From the next request that holds `match` on, that one included, the keys that it is signed with are at an end, as `code` says."""
+        self.errs.append({'match': match, 'times': 1, 'ends': code})
+
     def asked(self, match):
         return sum(match in line for line in self.log)
 
@@ -323,6 +328,8 @@ class Strict:
         if access not in self.keys:
             raise Refused(403, 'InvalidAccessKeyId')
         secret, want_token, end = self.keys[access]
+        if named_end := self.ended.get(access):
+            raise Refused(400, named_end, 'as told')
         then = datetime.datetime.strptime(stamp, '%Y%m%dT%H%M%SZ').replace(tzinfo=datetime.timezone.utc).timestamp()
         if self.signature(secret, q.command, path, rest, h, signed, payload, stamp, scope) != sig:
             raise Refused(403, 'SignatureDoesNotMatch', 'the string that we signed was long')
@@ -367,6 +374,9 @@ class Strict:
             self.log.append(line)
             self.heads[line] = {k.lower(): v for k, v in q.headers.items()}
         e = self.told(line)
+        if e and 'ends' in e:
+            self.ended[re.search('Credential=([^/]+)', q.headers['authorization'])[1]] = e['ends']
+            e = None
         try:
             done = None
             if not e or 'cut' in e or e['after']:
