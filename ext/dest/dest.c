@@ -33,8 +33,25 @@ const cq_dest_ops *cq_dest_of_scheme(const char *scheme, size_t n) {
 
 int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
                  cq_dest **out, cq_error *err) {
-  return ops->threaded ? cq_writer_open(ops, d, make, out, err)
-                       : ops->open(d, make, out, err);
+  int rc = ops->threaded ? cq_writer_open(ops, d, make, out, err)
+                         : ops->open(d, make, out, err);
+
+  if (rc) cq_dest_named(d->name, err);
+  return rc;
+}
+
+/* Who is told that a source is another's is told of the destination, too. */
+void cq_dest_named(const char *name, cq_error *err) {
+  if (err && err->code != CQ_INTERRUPT && err->code != CQ_NOMEM &&
+      strncmp(err->text, "destination ", 12) != 0 &&
+      strncmp(err->text, "source ", 7) != 0)
+    cq_error_prefix(err, "destination %s: ", name);
+}
+
+int cq_dest_whole(int rc) {
+  return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
+         rc == CQ_BUSY || rc == 11 || rc == 26 || rc == CQ_INTERRUPT ||
+         rc == CQ_NOMEM; /* 11, 26: corrupt, no database */
 }
 
 const char *cq_write_mode_name(cq_write_mode m) {

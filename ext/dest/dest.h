@@ -126,7 +126,8 @@ typedef struct cq_dest_state {
 /* What a store has to say after the call that was to blame is over. */
 typedef struct cq_dest_event {
   cq_dest_table
-      *table;       /* which, in the caller's own array; NULL: all of them */
+      *table;       /* which, in the caller's own array; NULL: all of them, or,
+                       where it is a warning, the journal, which lacks entries */
   char client[512]; /* whose unit; cut where it is longer; or "" */
   int warning;      /* values that did not fit; else the table has failed */
   cq_error why;
@@ -244,6 +245,11 @@ const cq_dest_ops *cq_dest_of_scheme(const char *scheme, size_t n);
 /* Opens one: a threaded store behind its writer. */
 int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
                  cq_dest **out, cq_error *err);
+/* Puts the destination's name before a message that has none: a run may have
+ * several. */
+void cq_dest_named(const char *name, cq_error *err);
+/* Does a store that says so take nothing more, of whatever table? */
+int cq_dest_whole(int rc);
 /* writer.c: the writer before a threaded store; cq_dest_open calls it. */
 int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
                    cq_dest **out, cq_error *err);

@@ -69,12 +69,12 @@ int cq_tree_choice(const cq_node *map, const char *key,
   near = cq_nearest(text, words, n);
   rc = cq_tree_error(err, at, "%s: unknown value: %s", key, text);
   if (near) {
-    cq_error_hint(err, "%s", near);
+    cq_error_hint(err, "did you mean \"%s\"?", near);
     return rc;
   }
   cq_buf_init(&all, 4096);
   for (size_t i = 0; i < n; i++)
-    cq_buf_printf(&all, "%s%s", i ? ", " : "", words[i]);
+    if (*words[i]) cq_buf_printf(&all, "%s%s", i ? ", " : "", words[i]);
   if (!all.rc && n) cq_error_hint(err, "one of: %s", all.data);
   cq_buf_clear(&all);
   return rc;

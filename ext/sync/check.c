@@ -174,6 +174,7 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
       for (int k = 0; k < s->plan.n && rc == CQ_OK; k++)
         rc = o->dest->ops->migrate(o->dest, &o->tables[k], 0, out, err);
       if (rc == CQ_OK) rc = o->dest->ops->commit(o->dest, 1, err);
+      if (rc && o->dest) cq_dest_named(o->spec->name, err);
     }
   }
   cq_buf_str(out, "]}");
@@ -213,6 +214,7 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
       made->next = r.dests;
       r.dests = made;
       if (made->ops->test) made->ops->test(made, &why);
+      if (why.code) cq_dest_named(o->name, &why);
     }
     cq_buf_printf(out, "%s{", comma);
     comma = ",";

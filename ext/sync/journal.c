@@ -40,6 +40,7 @@ static void keep(cq_run *r, const cq_run_source *s, const char *table,
 
 static void unsaid(cq_run *r, cq_run_source *s, cq_run_dest *o,
                    const cq_error *why) {
+  cq_error named = *why;
   char text[sizeof why->text];
 
   if (o->broken || o->unsaid || why->code == CQ_INTERRUPT) return;
@@ -48,7 +49,9 @@ static void unsaid(cq_run *r, cq_run_source *s, cq_run_dest *o,
     return;
   }
   o->unsaid = 1;
-  snprintf(text, sizeof text, "the run tables lack entries: %.900s", why->text);
+  cq_dest_named(o->spec->name, &named);
+  snprintf(text, sizeof text, "the run tables lack entries: %.900s",
+           named.text);
   redact(r, s, text);
   keep(r, s, "", "", "journal", text);
   o->n.errors++;
@@ -100,11 +103,13 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
 
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
                   const cq_error *why) {
+  cq_error named = *why;
   char text[sizeof why->text];
 
   if (d->broken) return;
   d->broken = 1;
-  snprintf(text, sizeof text, "%s", why->text);
+  cq_dest_named(d->spec->name, &named);
+  snprintf(text, sizeof text, "%s", named.text);
   redact(r, s, text);
   d->message = cq_strdup(text);
   keep(r, s, "", "", "destination", text);
@@ -114,16 +119,16 @@ void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
 int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
                        const char *client, const cq_error *why) {
   cq_run_dest *o = &s->dests[d];
+  cq_error named = *why;
 
   if (cq_fatal(why->code)) return why->code;
   o->tables[table].failed = 1;
-  if (why->code == CQ_IOERR || why->code == CQ_FULL ||
-      why->code == CQ_READONLY || why->code == CQ_BUSY || why->code == 11 ||
-      why->code == 26)
-    cq_run_break(r, s, o, why);
+  cq_dest_named(o->spec->name, &named);
+  if (cq_dest_whole(why->code))
+    cq_run_break(r, s, o, &named);
   else
     cq_run_note(r, s, o, s->plan.tables[table].table->name, client,
-                "destination", why);
+                "destination", &named);
   return CQ_OK;
 }
 

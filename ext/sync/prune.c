@@ -87,6 +87,7 @@ static void prune_dest(cq_run *r, cq_spec_dest *o, int64_t keep, cq_buf *out,
     cq_buf_json(out, o->name, strlen(o->name));
     cq_buf_byte(out, ':');
     rc = made->ops->prune(made, keep, out, err);
+    if (rc) cq_dest_named(o->name, err);
   }
   if (rc && out->len > at) out->len = at;
   if (rc && !err->code)

@@ -238,6 +238,7 @@ static int migrate_tables(cq_run *r, cq_run_source *s, cq_run_dest *o,
     cq_error why = {0, ""};
     int rc = o->dest->ops->commit(o->dest, 1, &why);
 
+    if (rc) cq_dest_named(o->spec->name, &why);
     if (rc) *err = why; /* told where no destination is left */
     if (cq_fatal(rc)) return rc;
     if (rc) cq_run_break(r, s, o, &why);
@@ -272,6 +273,7 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
       return rc;
     }
     if (rc) {
+      cq_dest_named(o->spec->name, &why);
       cq_run_break(r, s, o, &why);
       *err = why;
       continue;
@@ -320,6 +322,7 @@ static int number(cq_run *r, cq_error *err) {
                         "range: %lld",
                         d->name, (long long)last);
     if (rc) {
+      cq_dest_named(d->name, &why);
       *err = why;
       if (cq_fatal(rc)) return rc;
       for (size_t i = 0; i < r->nsource; i++)

@@ -29,6 +29,12 @@ class Sqlite(conformance.Store):
         finally:
             db.close()
 
+    def spoil(self):
+        db = sqlite3.connect('there.db', timeout=20)
+        db.execute('ALTER TABLE cq_sync_errors DROP COLUMN hint')
+        db.close()
+        return True
+
     def fresh(self):
         for name in ('there.db', 'there.db-wal', 'there.db-shm'):
             if os.path.exists(name):

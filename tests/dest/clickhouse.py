@@ -202,6 +202,10 @@ class Store(conformance.Store):
         self.server.query('DROP DATABASE IF EXISTS cq')
         self.server.query('CREATE DATABASE cq')
 
+    def spoil(self):
+        self.server.query('ALTER TABLE cq.raw_cq_sync_errors DROP COLUMN hint')
+        return True
+
     def close(self):
         self.server.stop()
 

@@ -66,6 +66,10 @@ class Store:
         """Empties it."""
         raise NotImplementedError
 
+    def spoil(self):
+        """Takes the column `hint` from cq_sync_errors, so that it takes no entry; False: there is no such table."""
+        return False
+
     def close(self):
         pass
 
@@ -599,6 +603,20 @@ class Suite:
         if 'snapshots' not in got:
             t.is_('and nothing else', (s.count('raw_fleet_log'), got['rows']), (4, 2))
 
+    def entries(self):
+        """Run tables that take no entry keep nobody from the rows: the run says so, and is no success."""
+        t, s = self.t, self.s
+        s.fresh()
+        t.routes('GET /*/notes\n  body [{"text":"a\\u0000b"}]\n')
+        t.is_('a warning alone is success', self.sync('fleet_notes', 'append')['status'], 'success')
+        if not s.spoil():
+            return
+        r = self.sync('fleet_notes', 'append')
+        t.is_('an entry that is lost is not', (r['status'], [e['kind'] for e in r['errors']], r['destinations'][0]['status'], len(self.read('fleet_notes', 'text'))),
+              ('partial', ['journal'], 'partial', 2))
+        t.has('and says so, of which destination', r['errors'], 'the run tables lack entries: destination ' + r['destinations'][0]['name'])
+        t.routes('GET /*/notes\n  body []\n')
+
     def test(self):
         t = self.t
         r = json.loads(t.one('SELECT cq_test(?)', self.spec('fleet_notes', 'append')))
@@ -610,7 +628,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'below', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'below', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
 
 
 def run(store, parts=PARTS):

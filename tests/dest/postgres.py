@@ -145,5 +145,9 @@ class Store(conformance.Store):
     def fresh(self):
         self.server.psql('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
 
+    def spoil(self):
+        self.server.psql('ALTER TABLE cq_sync_errors DROP COLUMN hint')
+        return True
+
     def close(self):
         self.server.stop()

@@ -85,7 +85,8 @@ typedef struct ch {
   uint64_t last; /* the greatest version given */
   ch_held *held; /* runs that are this store's: claimed, not over */
   cq_buf units, errors, runs;
-  cq_buf tables; /* rows of cq_sync_tables, by now */
+  cq_buf tables;   /* rows of cq_sync_tables, by now */
+  cq_error unsaid; /* why entries could not be written: for poll */
   int64_t told_ms;
   int over; /* the last word of a run is to be told */
   /* write.c */

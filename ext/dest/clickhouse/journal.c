@@ -125,6 +125,11 @@ int ch_journal_open(ch *d, int make, cq_error *err) {
                 "9223372036854775807)) AS v FROM %t UNION ALL SELECT "
                 "max(version) AS v FROM %t)",
                 "raw_cq_syncs", "raw_cq_units");
+  if (rc == CQ_ERROR)
+    cq_error_hint(err,
+                  "tables or views cq_... of %s are not as cq makes them: "
+                  "rename them, or sync into another database",
+                  d->o->database);
   d->last = (uint64_t)last;
   return rc;
 }
@@ -303,6 +308,22 @@ static int send_rows(ch *d, cq_buf *rows, const char *fmt, const char *table,
   return rc;
 }
 
+/* Of entries that only people read: what the server refuses is told by poll. */
+static int send_notes(ch *d, cq_buf *rows, const char *fmt, const char *table,
+                      cq_error *err) {
+  cq_error why = {0, ""};
+  int rc = send_rows(d, rows, fmt, table, &why);
+
+  if (rc == CQ_OK) return CQ_OK;
+  if (cq_dest_whole(rc)) {
+    if (err) *err = why;
+    return rc;
+  }
+  cq_buf_reset(rows);
+  d->unsaid = why;
+  return CQ_OK;
+}
+
 int ch_journal_rows(ch *d, cq_error *err) {
   int rc = ch_vouch(d, err);
 
@@ -314,9 +335,9 @@ int ch_journal_flush(ch *d, cq_error *err) {
   int rc = ch_journal_rows(d, err);
 
   if (rc == CQ_OK)
-    rc = send_rows(d, &d->tables, TABLES_HEAD, "raw_cq_sync_tables", err);
+    rc = send_notes(d, &d->tables, TABLES_HEAD, "raw_cq_sync_tables", err);
   if (rc == CQ_OK)
-    rc = send_rows(d, &d->errors, ERRORS_HEAD, "raw_cq_sync_errors", err);
+    rc = send_notes(d, &d->errors, ERRORS_HEAD, "raw_cq_sync_errors", err);
   if (rc == CQ_OK) rc = send_rows(d, &d->runs, RUNS_HEAD, "raw_cq_syncs", err);
   d->told_ms = cq_mono_ms();
   return rc;

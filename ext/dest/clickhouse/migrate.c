@@ -122,6 +122,7 @@ static int create_table(ch *d, const cq_dest_table *t, const char *name,
   const char *order = ch_rule_find(&d->o->order, t);
   const char *ttl = ch_rule_find(&d->o->ttl, t);
   cq_buf b;
+  int rc;
 
   if (ttl && !ch_has(d, CH_HAS_TTL))
     return cq_error_set(err, CQ_MISUSE,
@@ -148,7 +149,13 @@ static int create_table(ch *d, const cq_dest_table *t, const char *name,
                       : "_cq_sync_group_id, _cq_source_name, _cq_client_id");
   if (ttl) cq_buf_printf(&b, " TTL toDateTime(_cq_sync_time) + %s", ttl);
   add_settings(d, &b, order != NULL);
-  return run(d, &b, err);
+  rc = run(d, &b, err);
+  if (rc && (partition || order || ttl))
+    cq_error_hint(err,
+                  "of table %s: partition, order and ttl of the spec name its "
+                  "columns",
+                  name);
+  return rc;
 }
 
 static int drop(ch *d, const char *name, cq_error *err) {

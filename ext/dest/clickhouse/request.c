@@ -362,6 +362,11 @@ static void told(cq_error *err, const ch *d, int code, const char *text) {
     cq_error_hint(err, "user and password of connection_string");
   else if (code == 81)
     cq_error_hint(err, "CREATE DATABASE %s", d->o->database);
+  else if (code == 170 || code == 701)
+    cq_error_hint(err, "SELECT DISTINCT cluster FROM system.clusters");
+  else if (code == 115)
+    cq_error_hint(err, "what stands behind ? in connection_string, and is no "
+                       "word of cq's, is a setting of the server");
   else if (code == 241)
     cq_error_hint(err, "a larger max_memory_usage, or a smaller batch_size");
   else if (code == 252)

@@ -9,6 +9,10 @@
 
 #include "dest/clickhouse/internal.h"
 
+#define SHAPE                                                                  \
+  "\nhint: clickhouse://user:password@host:8123/database, or with "            \
+  "host:8443/database?secure=true"
+
 /* ---- the connection string ---------------------------------------------------- */
 
 static char *decoded(cq_arena *a, const char *s, size_t n) {
@@ -192,9 +196,9 @@ static int hosts_of(cq_arena *a, ch_options *o, const char *s, size_t n,
     n -= len;
     if (n) s++, n--;
   }
-  return o->nhost
-             ? CQ_OK
-             : cq_error_set(err, CQ_MISUSE, "connection_string: no host in it");
+  return o->nhost ? CQ_OK
+                  : cq_error_set(err, CQ_MISUSE,
+                                 "connection_string: no host in it" SHAPE);
 }
 
 static int connection(cq_arena *a, ch_options *o, const char *text,
@@ -347,7 +351,8 @@ static int engine_of(cq_arena *a, const cq_node *map, ch_options *o,
   int rc;
 
   if (!e || e->kind == CQ_N_NULL) return CQ_OK;
-  if (e->kind != CQ_N_MAP) return cq_tree_error(err, e, "engine: is no map");
+  if (e->kind != CQ_N_MAP)
+    return cq_tree_error(err, e, "engine: is no map\nhint: {name: MergeTree}");
   rc = cq_tree_check_keys(e, "engine", known, 2, err);
   if (rc == CQ_OK) rc = cq_tree_text(e, "name", &o->engine, err);
   if (rc == CQ_OK) rc = engine_args(a, cq_tree_get(e, "parameters"), o, err);
@@ -393,7 +398,7 @@ int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err) {
       cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
   if (rc == CQ_OK) rc = cq_tree_text(map, "connection_string", &text, err);
   if (rc == CQ_OK && (!text || !*text))
-    rc = cq_tree_error(err, map, "connection_string is missing");
+    rc = cq_tree_error(err, map, "connection_string is missing" SHAPE);
   if (rc == CQ_OK) rc = cq_dest_secret(a, d, text);
   if (rc == CQ_OK) rc = connection(a, o, text, err);
   if (rc == CQ_OK) rc = cq_dest_secret(a, d, o->password);

@@ -222,8 +222,7 @@ static int batch_flush(ch *d, ch_table *x, cq_error *err) {
 }
 
 static int is_store(int rc) {
-  return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
-         rc == CQ_BUSY || rc == CQ_AUTH || rc == CQ_INTERRUPT || rc == CQ_NOMEM;
+  return cq_dest_whole(rc) || rc == CQ_AUTH;
 }
 
 /* Flushes while nobody waits for this table: it fails alone, and says so to
@@ -287,7 +286,16 @@ int ch_vouch(ch *d, cq_error *err) {
 
 /* Tables that failed while nobody waited for them. */
 int ch_poll(cq_dest *base, cq_dest_event *out) {
-  for (ch_table *x = ch_of(base)->first; x; x = x->next)
+  ch *d = ch_of(base);
+
+  if (d->unsaid.code) {
+    memset(out, 0, sizeof *out);
+    out->warning = 1;
+    out->why = d->unsaid;
+    cq_error_clear(&d->unsaid);
+    return CQ_ROW;
+  }
+  for (ch_table *x = d->first; x; x = x->next)
     if (x->unsaid) {
       memset(out, 0, sizeof *out);
       out->table = x->table;

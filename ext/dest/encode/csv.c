@@ -32,7 +32,8 @@ static int csv_read_spec(cq_arena *a, const cq_node *map, const void **out,
   if (strlen(delimiter) != 1 || strchr("\"\r\n", *delimiter) ||
       (unsigned char)*delimiter >= 0x80)
     return cq_tree_error(err, cq_tree_get(map, "delimiter"),
-                         "delimiter: not one character that may be one: %s",
+                         "delimiter: not one character that may be one: "
+                         "%s\nhint: one of ASCII, or \\t",
                          delimiter);
   s->delimiter = *delimiter;
   *out = s;

@@ -122,8 +122,14 @@ static int read_format(cq_arena *a, const cq_node *map, cq_object_options *o,
   if (!own || own->kind == CQ_N_NULL) own = &none;
   if (own->kind != CQ_N_MAP)
     return cq_tree_error(err, own, "format_spec: not a map");
-  if (o->format->spec) return o->format->spec(a, own, &o->format_spec, err);
-  return cq_tree_check_keys(own, "format_spec", NULL, 0, err);
+  rc = o->format->spec ? o->format->spec(a, own, &o->format_spec, err)
+                       : cq_tree_check_keys(own, "format_spec", NULL, 0, err);
+  if (rc)
+    cq_error_hint(err,
+                  "the format is %s; what is of another wants its name "
+                  "in format",
+                  o->format->name);
+  return rc;
 }
 
 int cq_object_spec(cq_arena *a, const cq_node *map, cq_object_options *out,

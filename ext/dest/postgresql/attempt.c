@@ -210,7 +210,10 @@ int pg_attempt_make(pg *d, int64_t ms, int *state, cq_error *err) {
   pthread_mutex_unlock(&d->attempt->lock);
   if (!inside) pg_attempt_leave(d);
   return cq_error_set(err, CQ_IOERR,
-                      "destination %s: no connection within %lld s%s",
+                      "destination %s: no connection within %lld s: %s%s",
                       d->base.name, (long long)ms / 1000,
-                      inside ? ": its host's name is not resolved" : "");
+                      inside ? "its host's name is not resolved" : d->where,
+                      inside ? ""
+                             : " says nothing\nhint: does PostgreSQL listen "
+                               "there? connect_timeout in connection_string");
 }

@@ -27,7 +27,7 @@ static int takes(pg *d, pg_table *t, const char *p, size_t n) {
   part x = {t, p, n};
   int rc = pg_try(d, try_part, &x, &why);
 
-  if (rc && (d->lost || pg_whole(rc))) return -1;
+  if (rc && (d->lost || cq_dest_whole(rc))) return -1;
   return rc == CQ_OK;
 }
 

@@ -68,7 +68,7 @@ static int flush_alone(pg *d, share *s, cq_error *err) {
   cq_error why = {0, ""};
   int rc = flush_shares(d, &one, &why);
 
-  if (rc && pg_whole(rc)) {
+  if (rc && cq_dest_whole(rc)) {
     if (err) *err = why;
     return rc;
   }
@@ -93,7 +93,7 @@ int pg_flush(pg *d, cq_error *err) {
   for (pg_table *t = d->tables; t; t = t->next)
     if (waits(t)) f.shares[f.n++].table = t;
   rc = n > 1 ? flush_shares(d, &f, &why) : CQ_ERROR;
-  if (rc && !pg_whole(rc)) {
+  if (rc && !cq_dest_whole(rc)) {
     rc = CQ_OK;
     for (size_t i = 0; i < n && rc == CQ_OK; i++)
       rc = flush_alone(d, &f.shares[i], &why);

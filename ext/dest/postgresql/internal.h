@@ -92,6 +92,7 @@ typedef struct pg_options {
   int64_t retries;     /* of a transaction that met another */
   int indexes;         /* create_performance_indexes */
   int64_t patience_ms; /* reconnect_timeout */
+  int64_t answer_ms;   /* answer_timeout */
   int pooled;          /* pooler: session */
 } pg_options;
 
@@ -143,7 +144,8 @@ typedef struct pg {
   pg_attempt *attempt; /* one that libpq does not return from; or NULL */
   pg_options options;
   char *connection;
-  char *schema; /* its name */
+  char where[300]; /* host and port of it, for messages */
+  char *schema;    /* its name */
   int forced, group_in_key;
   char *who;        /* cq_dest_owner */
   char *owner;      /* who:backend/its start, and behind a pooler /token */
@@ -159,6 +161,7 @@ typedef struct pg {
   int64_t row;      /* number of the last row of the run */
   int64_t ended_ms; /* when the first unit that waits ended; 0 = none */
   cq_buf notes;     /* statements of the journal that wait */
+  cq_error unsaid;  /* why some could not be written: for poll */
   int64_t noted_ms; /* since when; 0 = none */
   int (*interrupted)(void *user);
   void *user;
@@ -243,8 +246,6 @@ typedef enum pg_kind {
 int pg_transact(pg *d, pg_kind kind, pg_work work, void *user, cq_error *err);
 /* A savepoint within it. */
 int pg_try(pg *d, pg_work work, void *user, cq_error *err);
-/* Does the error end all that this store can do? */
-int pg_whole(int rc);
 /* What a transaction's lock of that name is. */
 int64_t pg_lock_key(const pg *d, const char *what, const char *name);
 

@@ -73,14 +73,21 @@ static int notes_work(pg *d, void *user, cq_error *err) {
   return pg_do(d, "the journal", err, "%s", sql->data);
 }
 
+/* What the server refuses of them is told by poll: the rows are what they are. */
 int pg_notes(pg *d, cq_error *err) {
+  cq_error why = {0, ""};
   int rc;
 
   if (!d->notes.len) return CQ_OK;
-  rc = pg_transact(d, PG_FENCED, notes_work, &d->notes, err);
+  rc = pg_transact(d, PG_FENCED, notes_work, &d->notes, &why);
   cq_buf_reset(&d->notes);
   d->noted_ms = 0;
-  return rc;
+  if (rc && cq_dest_whole(rc)) {
+    if (err) *err = why;
+    return rc;
+  }
+  if (rc) d->unsaid = why;
+  return CQ_OK;
 }
 
 /* Takes the batch's statements; they go when there are many, or a second has
@@ -160,7 +167,7 @@ int pg_script(pg *d, const char *path, cq_error *err) {
   if (!text) return cq_error_nomem(err);
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_sql_in_schema(&b, text, d->schema);
-  rc = b.rc ? cq_error_nomem(err) : pg_do(d, path, err, "%s", b.data);
+  rc = b.rc ? cq_error_nomem(err) : pg_do(d, "run tables", err, "%s", b.data);
   cq_buf_clear(&b);
   cq_free(text);
   return rc;

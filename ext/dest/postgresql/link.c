@@ -35,9 +35,12 @@ int pg_wait(pg *d, int events, int64_t ms, cq_error *err) {
     if (p.fd < 0) return pg_fail(d, NULL, "", err);
     if (left <= 0) {
       d->lost = 1;
-      return cq_error_set(err, CQ_IOERR,
-                          "destination %s: the server says nothing for %lld s",
-                          d->base.name, (long long)ms / 1000);
+      return cq_error_set(
+          err, CQ_IOERR,
+          "destination %s: the server says nothing for %lld s"
+          "\nhint: answer_timeout says how long a statement may "
+          "take",
+          d->base.name, (long long)ms / 1000);
     }
     if (events & 1) p.events |= POLLIN;
     if (events & 2) p.events |= POLLOUT;
@@ -75,6 +78,7 @@ static void be_quiet(void *arg, const pg_result *r) {
  * string is none; its text is not told, since a password may be in it. */
 static int read_timeout(pg *d, int64_t *ms, cq_error *err) {
   char *why = NULL;
+  const char *host = "the server", *port = "";
   pg_info *all = d->lib.PQconninfoParse(d->connection, &why);
 
   *ms = CQ_CONNECT_TIMEOUT_MS;
@@ -87,10 +91,14 @@ static int read_timeout(pg *d, int64_t *ms, cq_error *err) {
                        "escapes), or host=... dbname=...");
     return CQ_MISUSE;
   }
-  for (pg_info *i = all; i->keyword; i++)
-    if (strcmp(i->keyword, "connect_timeout") == 0 && i->val &&
-        atoi(i->val) > 0)
+  for (pg_info *i = all; i->keyword; i++) {
+    if (!i->val || !*i->val) continue;
+    if (strcmp(i->keyword, "connect_timeout") == 0 && atoi(i->val) > 0)
       *ms = (int64_t)atoi(i->val) * 1000;
+    if (strcmp(i->keyword, "host") == 0) host = i->val;
+    if (strcmp(i->keyword, "port") == 0) port = i->val;
+  }
+  snprintf(d->where, sizeof d->where, "%s%s%s", host, *port ? ":" : "", port);
   d->lib.PQconninfoFree(all);
   return CQ_OK;
 }

@@ -4,7 +4,13 @@
 
 #include <string.h>
 
-enum { RETRIES = 10, PATIENCE_MS = 60000, MOST_MS = 3600000 };
+enum {
+  RETRIES = 10,
+  PATIENCE_MS = 60000,
+  MOST_MS = 3600000,
+  ANSWER_MS = 3600000, /* a merge of a large table may take long */
+  MOST_ANSWER_MS = 7 * 24 * 3600000
+};
 
 /* ---- spec ---------------------------------------------------------------------- */
 
@@ -27,6 +33,12 @@ static int spec_values(const cq_node *map, pg_options *o, cq_error *err) {
     rc = cq_dest_duration(map, "reconnect_timeout", MOST_MS, &o->patience_ms,
                           err);
   if (rc == CQ_OK)
+    rc = cq_dest_duration(map, "answer_timeout", MOST_ANSWER_MS, &o->answer_ms,
+                          err);
+  if (rc == CQ_OK && !o->answer_ms)
+    rc = cq_tree_error(err, cq_tree_get(map, "answer_timeout"),
+                       "answer_timeout: no statement could end\nhint: 1h");
+  if (rc == CQ_OK)
     rc = cq_tree_choice(map, "pooler", poolers, 2, &o->pooled, err);
   return rc ? rc : cq_dest_gather_spec(map, &o->gather, err);
 }
@@ -34,11 +46,10 @@ static int spec_values(const cq_node *map, pg_options *o, cq_error *err) {
 static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
                    cq_error *err) {
   static const char *const known[] = {
-      "connection_string", "schema",
-      "batch_size",        "batch_size_bytes",
-      "batch_timeout",     "create_performance_indexes",
-      "retry_on_deadlock", "pgx_log_level",
-      "reconnect_timeout", "pooler"};
+      "connection_string", "schema",        "batch_size",
+      "batch_size_bytes",  "batch_timeout", "create_performance_indexes",
+      "retry_on_deadlock", "pgx_log_level", "reconnect_timeout",
+      "answer_timeout",    "pooler"};
   pg_options *o = cq_arena_alloc(a, sizeof *o);
   int rc;
 
@@ -49,6 +60,7 @@ static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   o->gather.ms = 5000;
   o->retries = RETRIES;
   o->patience_ms = PATIENCE_MS;
+  o->answer_ms = ANSWER_MS;
   rc =
       cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
   if (rc == CQ_OK) rc = spec_values(map, o, err);
@@ -196,7 +208,8 @@ const cq_dest_ops cq_dest_postgresql = {
         "missing\",\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"100 "
         "MB; memory stays at some MB whatever it says\",\"batch_timeout\":\"5 "
         "s\",\"create_performance_indexes\":\"false\",\"retry_on_deadlock\":"
-        "\"10\",\"reconnect_timeout\":\"60 s\",\"pooler\":\"none; "
+        "\"10\",\"reconnect_timeout\":\"60 s\",\"answer_timeout\":\"1 "
+        "h\",\"pooler\":\"none; "
         "session\",\"pgx_log_level\":\"accepted, "
         "not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","

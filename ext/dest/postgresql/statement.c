@@ -63,6 +63,17 @@ int pg_fail(pg *d, const pg_result *r, const char *what, cq_error *err) {
                                     ? (size_t)DETAIL
                                     : strlen(detail ? detail : "")),
                detail ? detail : "");
+  if (strcmp(d->state, "42501") == 0)
+    cq_error_hint(err,
+                  "the role must be allowed to CREATE in the schema%s%s, and "
+                  "own what it writes to",
+                  d->schema ? " " : "", d->schema ? d->schema : "");
+  else if ((strncmp(what, "cq_", 3) == 0 || strcmp(what, "run tables") == 0) &&
+           (strcmp(d->state, "42703") == 0 || strcmp(d->state, "42P01") == 0))
+    cq_error_hint(err,
+                  "tables cq_... of the schema %s are not as cq makes them: "
+                  "rename them, or sync into another schema",
+                  d->schema ? d->schema : "");
   return code;
 }
 
@@ -73,7 +84,7 @@ static int flush_out(pg *d, cq_error *err) {
   int left;
 
   while ((left = d->lib.PQflush(d->conn)) > 0) {
-    int rc = pg_wait(d, 3, CQ_MAX_WAIT_MS, err);
+    int rc = pg_wait(d, 3, d->options.answer_ms, err);
 
     if (rc) return rc;
     if (!d->lib.PQconsumeInput(d->conn)) return pg_fail(d, NULL, "", err);
@@ -92,7 +103,7 @@ int pg_send(pg *d, const char *sql, cq_error *err) {
 int pg_next(pg *d, pg_result **out, cq_error *err) {
   *out = NULL;
   while (d->lib.PQisBusy(d->conn)) {
-    int rc = pg_wait(d, 1, CQ_MAX_WAIT_MS, err);
+    int rc = pg_wait(d, 1, d->options.answer_ms, err);
 
     if (rc) return rc;
     if (!d->lib.PQconsumeInput(d->conn)) return pg_fail(d, NULL, "", err);

@@ -11,11 +11,6 @@
 
 enum { LOST_TIMES = 20, FATE_MS = 60000 };
 
-int pg_whole(int rc) {
-  return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
-         rc == CQ_BUSY || rc == 11 || rc == CQ_INTERRUPT || rc == CQ_NOMEM;
-}
-
 int64_t pg_lock_key(const pg *d, const char *what, const char *name) {
   uint64_t h = cq_hash64(what, strlen(what), 0);
 

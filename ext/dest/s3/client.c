@@ -50,6 +50,7 @@ static int check(cq_s3 *s, cq_error *err) {
   if (!s->o.endpoint) return CQ_OK;
   if (cq_url_check(s->o.endpoint, 0, err)) {
     cq_error_prefix(err, "s3: endpoint");
+    cq_error_hint(err, "https://host:port, or http://host:port");
     return CQ_MISUSE;
   }
   cq_url_split(s->o.endpoint, strlen(s->o.endpoint), &u);
@@ -460,9 +461,10 @@ int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
     if (!passing || tries >= s->o.max_retries) {
       if (passing && tries)
         cq_error_hint(&why,
-                      "tried %d times; max_retries and max_backoff say "
+                      "tried %d times%s%.100s; max_retries and max_backoff say "
                       "how often and how far apart",
-                      tries + 1);
+                      tries + 1, s->o.endpoint ? " at " : "",
+                      s->o.endpoint ? s->o.endpoint : "");
       if (err) *err = why;
       return rc;
     }

@@ -174,7 +174,9 @@ int s3_spec_read(cq_arena *a, const cq_node *map, cq_dest_def *d,
   }
   if (rc == CQ_OK) rc = cq_tree_text(map, "bucket", &s->client.bucket, err);
   if (rc == CQ_OK && (!s->client.bucket || !*s->client.bucket))
-    rc = cq_tree_error(err, map, "bucket is missing");
+    rc = cq_tree_error(err, map,
+                       "bucket is missing\nhint: bucket: my-lake, or "
+                       "s3://my-lake/path as the destination");
   if (rc == CQ_OK) rc = cq_tree_text(map, "region", &s->client.region, err);
   if (rc == CQ_OK) rc = cq_tree_text(map, "endpoint", &s->client.endpoint, err);
   if (rc == CQ_OK)

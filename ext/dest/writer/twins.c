@@ -210,7 +210,9 @@ void writer_hear(writer *w) {
     wtable *t = writer_tables(w);
 
     while (t && &t->twin != e.table) t = t->next;
-    if (e.warning)
+    if (e.warning && !e.table)
+      writer_tell_unsaid(w, &e.why);
+    else if (e.warning)
       writer_tell(w, t, e.client, 1, &e.why);
     else
       writer_tell_failed(w, t, e.client, &e.why);

@@ -289,6 +289,7 @@ static int do_publish(void *user, cq_job *j, cq_error *err) {
     *err = unsaid;
   else
     writer_tell_unsaid(w, &unsaid);
+  if (rc == CQ_OK) writer_hear(w);
   for (int i = 0; i < c->nt; i++) writer_counts_back(w, c->tables[i]);
   return rc;
 }
