@@ -390,8 +390,8 @@ int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err) {
   o->database = "default";
   o->connect_ms = CQ_CONNECT_TIMEOUT_MS;
   o->read_ms = 300000;
-  o->gather.rows = 10000;
-  o->gather.bytes = 5 << 20;
+  o->gather.rows = 100000; /* each batch is a part, which is merged */
+  o->gather.bytes = 12 << 20;
   o->gather.ms = 20000;
   d->options = o;
   rc =

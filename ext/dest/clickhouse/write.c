@@ -14,7 +14,7 @@
 #include "dest/clickhouse/internal.h"
 
 enum {
-  GATHERED = 10 << 20, /* over all tables */
+  GATHERED = 16 << 20, /* over all tables */
   BATCH = 64 << 20,    /* one row may be large */
   KEPT = 64 << 10      /* of a table whose batch was sent */
 };
