@@ -106,6 +106,10 @@ class Store(conformance.Store):
             return [x and x.replace(' ', 'T') + 'Z' for x in v]
         return int(v) if isinstance(v, bool) else v
 
+    def spoil(self):
+        rows('ALTER TABLE cq_sync_errors DROP COLUMN hint')
+        return True
+
     def fresh(self):
         self.seen = {}
         for name in ('there.duckdb', 'there.duckdb.wal'):

@@ -69,8 +69,9 @@ static int lock_file(duck *d, cq_error *err) {
     d->lock = open(d->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock < 0)
       return cq_error_set(err, errno == ENOSPC ? CQ_FULL : CQ_IOERR,
-                          "destination %s: %s: %s", d->base.name, d->lock_path,
-                          strerror(errno));
+                          "destination %s: %s: %s\nhint: the folder must be "
+                          "there, and a file may be made in it",
+                          d->base.name, d->lock_path, strerror(errno));
     if (flock(d->lock, LOCK_EX | LOCK_NB)) {
       close(d->lock);
       d->lock = -1;
@@ -152,7 +153,7 @@ static void duck_close(cq_dest *base) {
 
     d->tables = t->next;
     t->table->own = NULL;
-    duck_table_free(t);
+    duck_table_free(d, t);
   }
   if (d->c) d->lib.disconnect(&d->c);
   if (d->db) d->lib.close(&d->db);

@@ -88,6 +88,8 @@ typedef struct duck_table {
   const cq_dest_run *run;
   char *stage;          /* name of the temporary table; NULL: not made yet */
   int64_t nrows, bytes; /* in it */
+  void *app;        /* its appender, kept: each one is a statement planned */
+  int64_t appended; /* bytes that wait in there */
   /* Rows of one unit, beyond that number, of which it is not known yet which
    * values their columns will not hold. */
   cq_dest_unit *uncounted;
@@ -110,7 +112,8 @@ typedef struct duck {
   int lock; /* -1: none */
   duck_table *tables;
   int64_t row, ended_ms, noted_ms;
-  cq_buf notes; /* entries of the journal that wait */
+  cq_buf notes;    /* entries of the journal that wait */
+  cq_error unsaid; /* why some could not be written: for poll */
   int (*interrupted)(void *user);
   void *user;
 } duck;
@@ -146,14 +149,18 @@ static inline int duck_merges(const duck *d) {
   return d->base.mode != CQ_MODE_APPEND;
 }
 void duck_counts_out(const duck_table *t);
+/* The stage has all that was appended; then it may be read, or dropped. */
+int duck_appended(duck *d, duck_table *t, cq_error *err);
 int duck_poll(cq_dest *d, cq_dest_event *out);
-void duck_table_free(duck_table *t);
+void duck_table_free(duck *d, duck_table *t);
 void duck_forget(duck_table *t); /* units that wait */
 /* Values of rows that nobody has looked at yet which their columns will not
  * hold: their unit is told. */
 int duck_count_odd(duck *d, duck_table *t, cq_error *err);
 
 /* ---- settle.c ---- */
+/* Its rows are no use any more: for the rest of the run. */
+void duck_fail_table(duck *d, duck_table *t, const cq_error *why);
 /* Of each table; one that is refused fails alone, and is polled. */
 int duck_flush(duck *d, cq_error *err);
 

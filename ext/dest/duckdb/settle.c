@@ -321,16 +321,10 @@ static int flush_table(duck *d, duck_table *t, cq_error *err) {
   return empty_stage(d, t, err);
 }
 
-/* Is the whole store unusable? */
-static int whole(int rc) {
-  return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
-         rc == CQ_BUSY || rc == CQ_INTERRUPT || rc == CQ_NOMEM;
-}
-
-/* Its rows are no use any more. */
-static void fail_table(duck *d, duck_table *t, const cq_error *why) {
+void duck_fail_table(duck *d, duck_table *t, const cq_error *why) {
   t->failed = 1;
   t->why = *why;
+  duck_appended(d, t, NULL);
   if (t->stage)
     duck_do(d, NULL, NULL, "DROP TABLE IF EXISTS temp.%I", t->stage);
   cq_free(t->stage);
@@ -349,10 +343,11 @@ int duck_flush(duck *d, cq_error *err) {
 
     if (!t->nended && (duck_merges(d) || !t->nrows || t->failed)) continue;
     rc = duck_count_odd(d, t, &why);
+    if (rc == CQ_OK) rc = duck_appended(d, t, &why);
     if (rc == CQ_OK) rc = flush_table(d, t, &why);
-    if (rc && whole(rc) && err) *err = why;
-    if (!rc || whole(rc)) continue;
-    fail_table(d, t, &why);
+    if (rc && cq_dest_whole(rc) && err) *err = why;
+    if (!rc || cq_dest_whole(rc)) continue;
+    duck_fail_table(d, t, &why);
     rc = CQ_OK;
   }
   if (rc == CQ_OK && duck_merges(d))

@@ -12,6 +12,7 @@ enum {
   STAGE_BYTES = 8 << 20, /* of all tables: then what has ended is made whole */
   STAGE_UNITS = 2000,
   ODD_ROWS = 5000, /* looked at by one statement */
+  APPEND_BYTES = 1 << 20,
   NOTE_MS = 1000
 };
 
@@ -88,7 +89,8 @@ void duck_forget(duck_table *t) {
   t->nended = 0;
 }
 
-void duck_table_free(duck_table *t) {
+void duck_table_free(duck *d, duck_table *t) {
+  duck_appended(d, t, NULL);
   free_units(t->ended);
   cq_free(t->stage);
   cq_free(t);
@@ -221,8 +223,21 @@ static int append_rows(duck *d, duck_table *t, cq_dest_unit *u,
     cq_arena_reset(&a);
   }
   cq_arena_clear(&a);
-  if (rc == CQ_OK && d->lib.appender_flush(app))
-    rc = duck_fail(d, d->lib.appender_error(app), err);
+  return rc;
+}
+
+static int flush_appender(duck *d, duck_table *t, cq_error *err) {
+  t->appended = 0;
+  return t->app && d->lib.appender_flush(t->app)
+             ? duck_fail(d, d->lib.appender_error(t->app), err)
+             : CQ_OK;
+}
+
+int duck_appended(duck *d, duck_table *t, cq_error *err) {
+  int rc = flush_appender(d, t, err);
+
+  if (t->app) d->lib.appender_destroy(&t->app);
+  t->app = NULL;
   return rc;
 }
 
@@ -237,6 +252,8 @@ int duck_count_odd(duck *d, duck_table *t, cq_error *err) {
 
   t->uncounted = NULL;
   if (!u) return rc;
+  rc = flush_appender(d, t, err);
+  if (rc) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_buf_str(&b, "SELECT 1");
   for (int i = CQ_META; i < cq_dest_width(t->table); i++) {
@@ -308,21 +325,24 @@ static int flush_if_full(duck *d, const duck_table *t, cq_error *err) {
 int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err) {
   duck *d = (duck *)base;
-  int64_t after = d->row;
+  int64_t after = d->row, before;
   duck_table *t;
-  void *app = NULL;
   int rc = table_of(d, r, u->table, &t, err);
 
   if (rc == CQ_OK) rc = failure(t, err);
   if (rc == CQ_OK && t->uncounted != u) rc = duck_count_odd(d, t, err);
   if (rc) return rc;
-  if (d->lib.appender_create_ext(d->c, "temp", "main", t->stage, &app))
-    rc = duck_fail(d, app ? d->lib.appender_error(app) : "", err);
-  if (rc == CQ_OK) rc = append_rows(d, t, u, rows, app, err);
-  if (app) d->lib.appender_destroy(&app);
+  before = t->bytes;
+  if (!t->app &&
+      d->lib.appender_create_ext(d->c, "temp", "main", t->stage, &t->app))
+    rc = duck_fail(d, t->app ? d->lib.appender_error(t->app) : "", err);
+  if (rc == CQ_OK) rc = append_rows(d, t, u, rows, t->app, err);
+  t->appended += t->bytes - before;
+  if (rc == CQ_OK && t->appended >= APPEND_BYTES)
+    rc = flush_appender(d, t, err);
   if (rc) {
-    duck_do(d, NULL, NULL, "DELETE FROM temp.%I WHERE _cq_row > %n", t->stage,
-            after);
+    /* Rows that waited with these are lost with them. */
+    duck_fail_table(d, t, err);
     return rc;
   }
   t->nrows += rows->batch->nrow;
@@ -384,7 +404,16 @@ void duck_drop(cq_dest *base, cq_dest_table *t) {
 
 /* Tables that failed while another was written, or none. */
 int duck_poll(cq_dest *base, cq_dest_event *out) {
-  for (duck_table *t = ((duck *)base)->tables; t; t = t->next)
+  duck *d = (duck *)base;
+
+  if (d->unsaid.code) {
+    memset(out, 0, sizeof *out);
+    out->warning = 1;
+    out->why = d->unsaid;
+    cq_error_clear(&d->unsaid);
+    return CQ_ROW;
+  }
+  for (duck_table *t = d->tables; t; t = t->next)
     if (t->failed && !t->told) {
       memset(out, 0, sizeof *out);
       out->table = t->table;

@@ -220,15 +220,23 @@ static int run_notes(duck *d, const cq_buf *b, cq_error *err) {
   return rc;
 }
 
+/* What is refused of them is told by poll: the rows are what they are. */
 int duck_notes(duck *d, cq_error *err) {
+  cq_error why = {0, ""};
   int rc;
 
   d->noted_ms = 0;
   if (!d->notes.len) return CQ_OK;
-  rc = duck_begin_work(d, err);
-  if (rc == CQ_OK) rc = run_notes(d, &d->notes, err);
+  rc = duck_begin_work(d, &why);
+  if (rc == CQ_OK) rc = run_notes(d, &d->notes, &why);
   cq_buf_reset(&d->notes);
-  return duck_end_work(d, rc, err);
+  rc = duck_end_work(d, rc, &why);
+  if (rc && cq_dest_whole(rc)) {
+    if (err) *err = why;
+    return rc;
+  }
+  if (rc) d->unsaid = why;
+  return CQ_OK;
 }
 
 static int note(duck *d, cq_error *err) {
