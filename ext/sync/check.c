@@ -20,6 +20,23 @@ static void list_dests(const cq_run *r, const cq_spec_source *s, cq_buf *b) {
   cq_buf_byte(b, ']');
 }
 
+/* The answer's object of a source begins so. */
+static void source_head(const cq_run_source *s, size_t i, cq_buf *out) {
+  cq_buf_str(out, i ? ",{" : "{");
+  cq_run_text(out, "name", s->spec->name);
+  cq_buf_byte(out, ',');
+  cq_run_text(out, "integration", s->spec->integration->name);
+  cq_buf_byte(out, ',');
+}
+
+/* All of them end so. */
+static int answer_end(cq_run *r, int rc, cq_buf *out, cq_error *err) {
+  cq_buf_str(out, "]}");
+  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
+  cq_run_clear(r);
+  return rc;
+}
+
 /* Keys of accounts and their like, which only their clients know. */
 static int check_clients(const cq_run_source *s, cq_error *err) {
   const cq_table **t = cq_calloc((size_t)s->plan.n + 1, sizeof *t);
@@ -44,11 +61,8 @@ int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
     const cq_run_source *s = &r.sources[i];
 
-    cq_buf_str(out, i ? ",{" : "{");
-    cq_run_text(out, "name", s->spec->name);
-    cq_buf_byte(out, ',');
-    cq_run_text(out, "integration", s->spec->integration->name);
-    cq_buf_str(out, ",\"tables\":[");
+    source_head(s, i, out);
+    cq_buf_str(out, "\"tables\":[");
     for (int k = 0; k < s->plan.n; k++) {
       const char *name = s->plan.tables[k].table->name;
 
@@ -59,10 +73,7 @@ int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     list_dests(&r, s->spec, out);
     cq_buf_byte(out, '}');
   }
-  cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
-  cq_run_clear(&r);
-  return rc;
+  return answer_end(&r, rc, out, err);
 }
 
 /* ---- plan --------------------------------------------------------------------- */
@@ -131,11 +142,7 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
     const cq_run_source *s = &r.sources[i];
 
-    cq_buf_str(out, i ? ",{" : "{");
-    cq_run_text(out, "name", s->spec->name);
-    cq_buf_byte(out, ',');
-    cq_run_text(out, "integration", s->spec->integration->name);
-    cq_buf_byte(out, ',');
+    source_head(s, i, out);
     list_dests(&r, s->spec, out);
     cq_buf_str(out, ",\"tables\":[");
     for (int k = 0; k < s->plan.n && rc == CQ_OK; k++) {
@@ -144,10 +151,7 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     }
     cq_buf_str(out, "]}");
   }
-  cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
-  cq_run_clear(&r);
-  return rc;
+  return answer_end(&r, rc, out, err);
 }
 
 /* ---- migrate --------------------------------------------------------------------- */
@@ -177,10 +181,7 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
       if (rc && o->dest) cq_dest_named(o->spec->name, err);
     }
   }
-  cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
-  cq_run_clear(&r);
-  return rc;
+  return answer_end(&r, rc, out, err);
 }
 
 /* ---- test --------------------------------------------------------------------------- */
@@ -209,13 +210,9 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     cq_error why = {0, ""};
     cq_dest *made = NULL;
 
-    o->def.peers = r.dests;
-    if (cq_dest_open(o->ops, &o->def, 0, &made, &why) == CQ_OK) {
-      made->next = r.dests;
-      r.dests = made;
-      if (made->ops->test) made->ops->test(made, &why);
-      if (why.code) cq_dest_named(o->name, &why);
-    }
+    if (cq_run_open_one(&r, o, 0, &made, &why) == CQ_OK && made->ops->test &&
+        made->ops->test(made, &why))
+      cq_dest_named(o->name, &why);
     cq_buf_printf(out, "%s{", comma);
     comma = ",";
     cq_run_text(out, "name", o->name);
@@ -223,8 +220,5 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     cq_run_text(out, "message", why.text);
     cq_buf_byte(out, '}');
   }
-  cq_buf_str(out, "]}");
-  if (rc == CQ_OK && out->rc) rc = cq_error_nomem(err);
-  cq_run_clear(&r);
-  return rc;
+  return answer_end(&r, rc, out, err);
 }

@@ -86,8 +86,6 @@ char *cq_spec_group(cq_arena *a, const char *text, const char *id, int64_t us);
 /* Appends `text` with its ${...} replaced; comments are left as they are. */
 int cq_subst(const char *file, const char *text, size_t n, int64_t now_us,
              cq_buf *out, cq_error *err);
-/* ${time:<expr>} alone: the instant. */
-int cq_subst_time(const char *expr, size_t n, int64_t now_us, int64_t *out);
 
 /* ---- plan.c ---- */
 /* What a unit that is over could not read, though it ended well. */
@@ -212,6 +210,9 @@ typedef struct cq_run {
  * to be cleared whatever comes back. */
 int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err);
 int cq_run_open(cq_run *r, int make, cq_error *err); /* the destinations */
+/* One of them, which the run closes; NULL where it cannot be. */
+int cq_run_open_one(cq_run *r, cq_spec_dest *o, int make, cq_dest **out,
+                    cq_error *err);
 void cq_run_clear(cq_run *r);
 
 /* Ends the whole run, whatever else can still be done. */

@@ -78,11 +78,8 @@ static void prune_dest(cq_run *r, cq_spec_dest *o, int64_t keep, cq_buf *out,
   cq_dest *made = NULL;
   int rc;
 
-  o->def.peers = r->dests;
-  rc = cq_dest_open(o->ops, &o->def, 0, &made, err);
+  rc = cq_run_open_one(r, o, 0, &made, err);
   if (rc == CQ_OK) {
-    made->next = r->dests;
-    r->dests = made;
     if (at > 1) cq_buf_byte(out, ',');
     cq_buf_json(out, o->name, strlen(o->name));
     cq_buf_byte(out, ':');

@@ -67,6 +67,19 @@ int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err) {
   return rc;
 }
 
+int cq_run_open_one(cq_run *r, cq_spec_dest *o, int make, cq_dest **out,
+                    cq_error *err) {
+  int rc;
+
+  *out = NULL;
+  o->def.peers = r->dests;
+  rc = cq_dest_open(o->ops, &o->def, make, out, err);
+  if (rc) return rc;
+  (*out)->next = r->dests;
+  r->dests = *out;
+  return CQ_OK;
+}
+
 /* Opens each destination once.  One that cannot be opened fails for its
  * sources; CQ_OK as long as one is there. */
 int cq_run_open(cq_run *r, int make, cq_error *err) {
@@ -78,20 +91,16 @@ int cq_run_open(cq_run *r, int make, cq_error *err) {
     cq_error why = {0, ""};
     int rc;
 
-    sd->def.peers = r->dests;
     sd->def.several = r->spec.ndest > 1;
-    rc = cq_dest_open(sd->ops, &sd->def, make, &made, &why);
+    rc = cq_run_open_one(r, sd, make, &made, &why);
     if (cq_fatal(rc) || (rc == CQ_MISUSE && !sd->ops->threaded)) {
       *err = why;
       return rc;
     }
-    if (rc == CQ_OK) {
-      made->next = r->dests;
-      r->dests = made;
+    if (rc == CQ_OK)
       any = 1;
-    } else {
+    else
       *err = why;
-    }
     for (size_t i = 0; i < r->nsource; i++)
       for (size_t d = 0; d < r->sources[i].ndest; d++)
         if (r->sources[i].dests[d].spec == sd) {

@@ -177,7 +177,8 @@ static int time_expr(const char *s, size_t n, int64_t now, int64_t *out) {
   return time_words(s, n, now, out);
 }
 
-int cq_subst_time(const char *s, size_t n, int64_t now, int64_t *out) {
+/* ${time:<expr>} alone: the instant. */
+static int time_of(const char *s, size_t n, int64_t now, int64_t *out) {
   if (time_expr(s, n, now, out)) return CQ_ERROR;
   return *out < TIME_MIN || *out > TIME_MAX ? CQ_ERROR : CQ_OK;
 }
@@ -362,7 +363,7 @@ static int put_token(const char *file, int line, const char *name, size_t n,
     size_t expr = layout ? (size_t)(layout - word) - 5 : n - 5;
     int64_t at;
 
-    if (cq_subst_time(word + 5, expr, now_us, &at))
+    if (time_of(word + 5, expr, now_us, &at))
       return cq_error_set(err, CQ_ERROR,
                           "%s:%d: ${%s}: no time: %.*s\nhint: now, a date, "
                           "-24h, '3 days ago'",

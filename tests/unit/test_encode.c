@@ -115,8 +115,17 @@ static int encode(const cq_encode_ops *ops, const void *format, cq_buf *out,
   return rc;
 }
 
+static const cq_encode_ops *kind_of(const char *name) {
+  size_t n;
+  const cq_encode_ops *const *all = cq_encode_kinds(&n);
+
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(all[i]->name, name) == 0) return all[i];
+  return NULL;
+}
+
 static void faults_of(const char *kind, const char *yaml) {
-  const cq_encode_ops *ops = cq_encode_find(kind);
+  const cq_encode_ops *ops = kind_of(kind);
   const void *format = NULL;
   cq_batch *a = make_rows(0, ROWS), *b = make_rows(ROWS, 40);
   cq_error err = {0, ""};

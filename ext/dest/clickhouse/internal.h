@@ -118,8 +118,6 @@ void ch_disconnect(ch *d);
  * done. */
 int ch_request(ch *d, const ch_ask *q, cq_buf *answer, int *unknown,
                cq_error *err);
-/* The server's number of the error that ch_request told; 0: none. */
-int ch_code(const cq_error *err);
 int ch_pause(ch *d, int64_t ms, cq_error *err); /* CQ_INTERRUPT */
 
 /* ---- insert.c ---- */
@@ -317,23 +315,11 @@ int ch_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
              const char *gone, int unsettled, cq_error *err);
 /* ---- remove.c ---- */
-/* Removes what the condition gives, and waits until it is gone.  A condition
- * reads tables, and no views. */
-int ch_delete(ch *d, const char *table, const char *where, cq_error *err);
-/* A list of literals, and deletions by it in slices. */
-typedef struct ch_doomed {
-  ch *d;
-  const char *table;
-  cq_buf before; /* the condition up to its ( */
-  cq_buf list;
-  int n, cells; /* of a literal: a text; or a tuple whose last is a number */
-  int64_t rows; /* where a further cell tells them */
-  cq_error *err;
-} ch_doomed;
-void ch_doom_init(ch_doomed *x, ch *d, const char *table, int cells,
-                  cq_error *err);
-int ch_doom(void *user, char **cell, int n); /* a ch_row, of a ch_doomed */
-int ch_doom_end(ch_doomed *x, int rc);       /* whatever rc is, once */
+/* Deletes by a list of literals, in slices: the condition `before`, up to the (
+ * of the list, of what the statement `found` gives: `cells` a row, a text, or
+ * a tuple whose last is a number; a further one counts rows (or NULL). */
+int ch_remove_found(ch *d, const char *raw, int cells, const cq_buf *before,
+                    const cq_buf *found, int64_t *rows, cq_error *err);
 /* Rows of the run in a table that no pointer covers. */
 int ch_remove_rows(ch *d, int64_t group, const char *source, const char *table,
                    cq_error *err);

@@ -28,13 +28,13 @@ static int prune_table(ch *d, const char *name, int newest, int64_t keep,
                        int64_t *removed, cq_error *err) {
   char *raw = cq_mprintf("raw_%s", name);
   int rc = raw ? CQ_OK : cq_error_nomem(err);
-  cq_buf old;
-  ch_doomed x;
+  cq_buf before, old, found;
 
-  ch_doom_init(&x, d, raw, 3, err);
+  cq_buf_init(&before, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&old, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&found, CQ_MAX_SPEC_BYTES);
   if (newest && raw)
-    ch_format(d, &x.before,
+    ch_format(d, &before,
               "(_cq_source_name, _cq_id, _cq_sync_group_id, _cq_row) NOT IN "
               "(SELECT _cq_source_name, _cq_id, _cq_sync_group_id, _cq_row "
               "FROM %t WHERE (_cq_source_name, _cq_client_id, "
@@ -43,7 +43,7 @@ static int prune_table(ch *d, const char *name, int newest, int64_t keep,
               "BY _cq_sync_group_id DESC, _cq_row DESC LIMIT 1 BY "
               "_cq_source_name, _cq_id) AND ",
               raw, "raw_cq_units", name);
-  cq_buf_str(&x.before,
+  cq_buf_str(&before,
              "(_cq_source_name, _cq_client_id, _cq_sync_group_id) IN (");
   ch_format(d, &old,
             "SELECT source_name, client_id, "
@@ -51,19 +51,20 @@ static int prune_table(ch *d, const char *name, int newest, int64_t keep,
             "sync_group_id)), %lld)) FROM %t WHERE table_name = %Q AND gone = "
             "0 GROUP BY source_name, client_id",
             (long long)keep + 1, "raw_cq_units", name);
-  if (rc == CQ_OK && (x.before.rc || old.rc)) rc = cq_error_nomem(err);
+  if (rc == CQ_OK && (before.rc || old.rc)) rc = cq_error_nomem(err);
   if (rc == CQ_OK)
-    rc = ch_rows(d, ch_doom, &x, err,
-                 "SELECT _cq_source_name, _cq_client_id, _cq_sync_group_id, "
-                 "count() FROM %t WHERE %s%s) AND (_cq_source_name, "
-                 "_cq_client_id, _cq_sync_group_id) NOT IN (SELECT "
-                 "source_name, client_id, sync_group_id FROM %t WHERE "
-                 "table_name = %Q AND %d) GROUP BY _cq_source_name, "
-                 "_cq_client_id, _cq_sync_group_id",
-                 raw, x.before.data, old.data, "cq_units", name, !newest);
-  rc = ch_doom_end(&x, rc);
-  if (rc == CQ_OK) *removed += x.rows;
+    ch_format(d, &found,
+              "SELECT _cq_source_name, _cq_client_id, _cq_sync_group_id, "
+              "count() FROM %t WHERE %s%s) AND (_cq_source_name, "
+              "_cq_client_id, _cq_sync_group_id) NOT IN (SELECT source_name, "
+              "client_id, sync_group_id FROM %t WHERE table_name = %Q AND %d) "
+              "GROUP BY _cq_source_name, _cq_client_id, _cq_sync_group_id",
+              raw, before.data, old.data, "cq_units", name, !newest);
+  if (rc == CQ_OK)
+    rc = ch_remove_found(d, raw, 3, &before, &found, removed, err);
+  cq_buf_clear(&before);
   cq_buf_clear(&old);
+  cq_buf_clear(&found);
   cq_free(raw);
   return rc;
 }

@@ -49,7 +49,10 @@ static int mutations_done(ch *d, const char *table, cq_error *err) {
   return rc;
 }
 
-int ch_delete(ch *d, const char *table, const char *where, cq_error *err) {
+/* Removes what the condition gives, and waits until it is gone.  A condition
+ * reads tables, and no views. */
+static int delete_where(ch *d, const char *table, const char *where,
+                        cq_error *err) {
   int light = ch_has(d, CH_HAS_DELETE), rc;
   cq_buf b;
 
@@ -68,17 +71,28 @@ int ch_delete(ch *d, const char *table, const char *where, cq_error *err) {
   return rc || light ? rc : mutations_done(d, table, err);
 }
 
-static int doomed_flush(ch_doomed *x) {
+/* A list of literals, and deletions by it in slices. */
+typedef struct doomed {
+  ch *d;
+  const char *table;
+  const cq_buf *before; /* the condition up to its ( */
+  cq_buf list;
+  int n, cells;
+  int64_t rows;
+  cq_error *err;
+} doomed;
+
+static int doomed_flush(doomed *x) {
   cq_buf b;
   int rc;
 
   if (!x->n) return CQ_OK;
   cq_buf_init(&b, SIZE_MAX);
-  cq_buf_add(&b, x->before.data, x->before.len);
+  cq_buf_add(&b, x->before->data, x->before->len);
   cq_buf_add(&b, x->list.data, x->list.len);
   cq_buf_byte(&b, ')');
-  rc =
-      b.rc ? cq_error_nomem(x->err) : ch_delete(x->d, x->table, b.data, x->err);
+  rc = b.rc ? cq_error_nomem(x->err)
+            : delete_where(x->d, x->table, b.data, x->err);
   cq_buf_clear(&b);
   cq_buf_reset(&x->list);
   x->n = 0;
@@ -97,8 +111,8 @@ static void add_literal(cq_buf *b, char **cell, int cells) {
   }
 }
 
-int ch_doom(void *user, char **cell, int n) {
-  ch_doomed *x = user;
+static int doom(void *user, char **cell, int n) {
+  doomed *x = user;
 
   if (n < x->cells) return CQ_OK;
   for (int i = 0; i < x->cells; i++)
@@ -111,74 +125,84 @@ int ch_doom(void *user, char **cell, int n) {
   return ++x->n < SLICE ? CQ_OK : doomed_flush(x);
 }
 
-void ch_doom_init(ch_doomed *x, ch *d, const char *table, int cells,
-                  cq_error *err) {
-  memset(x, 0, sizeof *x);
-  x->d = d;
-  x->table = table;
-  x->cells = cells;
-  x->err = err;
-  cq_buf_init(&x->before, CQ_MAX_SPEC_BYTES);
-  cq_buf_init(&x->list, SIZE_MAX);
+int ch_remove_found(ch *d, const char *raw, int cells, const cq_buf *before,
+                    const cq_buf *found, int64_t *rows, cq_error *err) {
+  doomed x = {.d = d, .table = raw, .cells = cells, .before = before};
+  int rc;
+
+  x.err = err;
+  cq_buf_init(&x.list, SIZE_MAX);
+  rc = before->rc || found->rc ? cq_error_nomem(err)
+                               : ch_rows(d, doom, &x, err, "%s", found->data);
+  if (rc == CQ_OK) rc = doomed_flush(&x);
+  if (rc == CQ_OK && rows) *rows += x.rows;
+  cq_buf_clear(&x.list);
+  return rc;
 }
 
-int ch_doom_end(ch_doomed *x, int rc) {
-  if (rc == CQ_OK) rc = doomed_flush(x);
-  cq_buf_clear(&x->before);
-  cq_buf_clear(&x->list);
+/* Of one table: what differs is the condition, and what is found. */
+typedef struct removal {
+  char *raw;
+  cq_buf before, found;
+} removal;
+
+static void removal_init(removal *m, const char *table) {
+  m->raw = cq_mprintf("raw_%s", table);
+  cq_buf_init(&m->before, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&m->found, CQ_MAX_SPEC_BYTES);
+  if (!m->raw) m->found.rc = CQ_NOMEM;
+}
+
+static void removal_clear(removal *m) {
+  cq_buf_clear(&m->before);
+  cq_buf_clear(&m->found);
+  cq_free(m->raw);
+}
+
+static int removal_end(removal *m, ch *d, int cells, cq_error *err) {
+  int rc = ch_remove_found(d, m->raw, cells, &m->before, &m->found, NULL, err);
+
+  removal_clear(m);
   return rc;
 }
 
 int ch_remove_rows(ch *d, int64_t group, const char *source, const char *table,
                    cq_error *err) {
-  char *raw = cq_mprintf("raw_%s", table);
-  ch_doomed x;
-  int rc = raw ? CQ_OK : cq_error_nomem(err);
+  removal m;
 
-  ch_doom_init(&x, d, raw, 1, err);
-  ch_format(d, &x.before,
+  removal_init(&m, table);
+  ch_format(d, &m.before,
             "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
             "_cq_client_id IN (",
             (long long)group, source);
-  if (rc == CQ_OK && x.before.rc) rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = ch_rows(d, ch_doom, &x, err,
-                 "SELECT DISTINCT _cq_client_id FROM %t WHERE "
-                 "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
-                 "_cq_client_id NOT IN (SELECT client_id FROM %t WHERE "
-                 "table_name = %Q AND source_name = %Q AND sync_group_id = "
-                 "%lld AND gone = 0)",
-                 raw, (long long)group, source, "raw_cq_units", table, source,
-                 (long long)group);
-  rc = ch_doom_end(&x, rc);
-  cq_free(raw);
-  return rc;
+  ch_format(d, &m.found,
+            "SELECT DISTINCT _cq_client_id FROM %t WHERE _cq_sync_group_id = "
+            "%lld AND _cq_source_name = %Q AND _cq_client_id NOT IN (SELECT "
+            "client_id FROM %t WHERE table_name = %Q AND source_name = %Q AND "
+            "sync_group_id = %lld AND gone = 0)",
+            m.raw ? m.raw : "", (long long)group, source, "raw_cq_units", table,
+            source, (long long)group);
+  return removal_end(&m, d, 1, err);
 }
 
 int ch_remove_superseded(ch *d, const cq_dest_run *r, const char *table,
                          cq_error *err) {
-  char *raw = cq_mprintf("raw_%s", table);
-  ch_doomed x;
-  int rc = raw ? CQ_OK : cq_error_nomem(err);
+  removal m;
 
-  ch_doom_init(&x, d, raw, 2, err);
-  ch_format(d, &x.before,
+  removal_init(&m, table);
+  ch_format(d, &m.before,
             "_cq_source_name = %Q AND _cq_sync_group_id < %lld AND "
             "(_cq_client_id, _cq_sync_group_id) IN (",
             r->source, (long long)r->group);
-  if (rc == CQ_OK && x.before.rc) rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = ch_rows(d, ch_doom, &x, err,
-                 "SELECT _cq_client_id, _cq_sync_group_id, count() FROM %t "
-                 "WHERE _cq_source_name = %Q AND _cq_sync_group_id < %lld AND "
-                 "(_cq_client_id, _cq_sync_group_id) NOT IN (SELECT client_id, "
-                 "sync_group_id FROM %t WHERE table_name = %Q AND source_name "
-                 "= %Q) GROUP BY _cq_client_id, _cq_sync_group_id",
-                 raw, r->source, (long long)r->group, "cq_units", table,
-                 r->source);
-  rc = ch_doom_end(&x, rc);
-  cq_free(raw);
-  return rc;
+  ch_format(d, &m.found,
+            "SELECT _cq_client_id, _cq_sync_group_id FROM %t WHERE "
+            "_cq_source_name = %Q AND _cq_sync_group_id < %lld AND "
+            "(_cq_client_id, _cq_sync_group_id) NOT IN (SELECT client_id, "
+            "sync_group_id FROM %t WHERE table_name = %Q AND source_name = %Q) "
+            "GROUP BY _cq_client_id, _cq_sync_group_id",
+            m.raw ? m.raw : "", r->source, (long long)r->group, "cq_units",
+            table, r->source);
+  return removal_end(&m, d, 2, err);
 }
 
 int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
@@ -203,7 +227,7 @@ int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
   if (rc == CQ_OK && where.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK)
     rc = ch_int(d, &n, err, "SELECT count() FROM %t WHERE %s", raw, where.data);
-  if (rc == CQ_OK && n) rc = ch_delete(d, raw, where.data, err);
+  if (rc == CQ_OK && n) rc = delete_where(d, raw, where.data, err);
   cq_buf_clear(&where);
   cq_free(raw);
   return rc;
@@ -211,15 +235,14 @@ int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
 
 int ch_remove_twice(ch *d, const cq_dest_run *r, const char *table,
                     cq_error *err) {
-  char *raw = cq_mprintf("raw_%s", table);
-  ch_doomed x;
+  removal m;
   int64_t n = 0;
   cq_buf ours;
-  int rc = raw ? CQ_OK : cq_error_nomem(err);
+  int rc;
 
+  removal_init(&m, table);
   cq_buf_init(&ours, CQ_MAX_SPEC_BYTES);
-  ch_doom_init(&x, d, raw, 1, err);
-  ch_format(d, &x.before,
+  ch_format(d, &m.before,
             "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
             "toString(_cq_row) IN (",
             (long long)r->group, r->source);
@@ -229,19 +252,21 @@ int ch_remove_twice(ch *d, const cq_dest_run *r, const char *table,
             "AND source_name = %Q AND sync_group_id = %lld AND status = 'ok')",
             (long long)r->group, r->source, "cq_sync_units", table, r->source,
             (long long)r->group);
-  if (rc == CQ_OK && (x.before.rc || ours.rc)) rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = ch_int(d, &n, err,
-                "SELECT count() - uniqExact(_cq_id) FROM %t WHERE %s", raw,
-                ours.data);
-  if (rc == CQ_OK && n)
-    rc = ch_rows(d, ch_doom, &x, err,
-                 "SELECT toString(_cq_row) FROM %t WHERE %s AND (_cq_id, "
-                 "_cq_row) NOT IN (SELECT _cq_id, max(_cq_row) FROM %t WHERE "
-                 "%s GROUP BY _cq_id)",
-                 raw, ours.data, raw, ours.data);
-  rc = ch_doom_end(&x, rc);
+  rc = ours.rc || !m.raw
+           ? cq_error_nomem(err)
+           : ch_int(d, &n, err,
+                    "SELECT count() - uniqExact(_cq_id) FROM %t WHERE %s",
+                    m.raw, ours.data);
+  if (rc == CQ_OK && n) {
+    ch_format(d, &m.found,
+              "SELECT toString(_cq_row) FROM %t WHERE %s AND (_cq_id, "
+              "_cq_row) NOT IN (SELECT _cq_id, max(_cq_row) FROM %t WHERE %s "
+              "GROUP BY _cq_id)",
+              m.raw, ours.data, m.raw, ours.data);
+    rc = removal_end(&m, d, 1, err);
+  } else {
+    removal_clear(&m);
+  }
   cq_buf_clear(&ours);
-  cq_free(raw);
   return rc;
 }

@@ -288,10 +288,11 @@ static const char *exception(const char *s, int *code) {
   return NULL;
 }
 
-/* A code is kept in the message where ch_code finds it again. */
+/* A code is kept in the message where code_told finds it again. */
 static const char code_words[] = " (ClickHouse code ";
 
-int ch_code(const cq_error *err) {
+/* The server's number of the error that was told; 0: none. */
+static int code_told(const cq_error *err) {
   const char *p = err ? strstr(err->text, code_words) : NULL;
 
   return p ? atoi(p + sizeof code_words - 1) : 0;
@@ -479,7 +480,7 @@ int ch_request(ch *d, const ch_ask *q, cq_buf *out, int *unknown,
 
     rc = judge(d, try_once(d, q, url.data, &packed, how, &a), &a, &again, &lost,
                &why);
-    d->reached |= rc == CQ_OK || ch_code(&why);
+    d->reached |= rc == CQ_OK || code_told(&why);
     if (rc == CQ_OK) break;
     /* Somebody is there; or was, and may be again. */
     patient = d->reached || a.status;

@@ -53,7 +53,6 @@ struct cq_encoder {
 };
 
 extern const cq_encode_ops cq_encode_csv, cq_encode_json, cq_encode_parquet;
-const cq_encode_ops *cq_encode_find(const char *name);
 const cq_encode_ops *const *cq_encode_kinds(size_t *n);
 
 /* ---- cell.c: what a cell of a type holds ------------------------------------ */

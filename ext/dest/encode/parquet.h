@@ -19,8 +19,6 @@ enum {
   T_STRUCT = 12
 };
 /* A field begins with how far its number is beyond the one before: `last`. */
-void cq_thrift_field(cq_buf *b, int *last, int id, int type);
-void cq_thrift_varint(cq_buf *b, uint64_t v);
 void cq_thrift_int(cq_buf *b, int *last, int id, int64_t v); /* i32 and i16 */
 void cq_thrift_long(cq_buf *b, int *last, int id, int64_t v);
 void cq_thrift_bool(cq_buf *b, int *last, int id, int v);

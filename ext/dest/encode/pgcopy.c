@@ -100,10 +100,6 @@ void cq_pgcopy_head(cq_buf *out) {
   cq_buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
 }
 
-void cq_pgcopy_tail(cq_buf *out) {
-  put16(out, 0xffff);
-}
-
 void cq_pgcopy_row(cq_buf *out, int fields) {
   put16(out, (unsigned)fields);
 }

@@ -12,7 +12,6 @@
 const char *cq_pgcopy_type(int type);
 
 void cq_pgcopy_head(cq_buf *out); /* stands before the rows */
-void cq_pgcopy_tail(cq_buf *out); /* and behind them */
 void cq_pgcopy_row(cq_buf *out, int fields);
 /* Appends one field; `a` is for what is needed meanwhile.  1 where the value,
  * or an element of a list, does not fit its type and NULL stands for it. */

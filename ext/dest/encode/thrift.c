@@ -2,7 +2,7 @@
  * it to be written; and Parquet's own encoding of small numbers. */
 #include "dest/encode/parquet.h"
 
-void cq_thrift_varint(cq_buf *b, uint64_t v) {
+static void varint(cq_buf *b, uint64_t v) {
   while (v >= 0x80) {
     cq_buf_byte(b, (char)(v | 0x80));
     v >>= 7;
@@ -11,10 +11,10 @@ void cq_thrift_varint(cq_buf *b, uint64_t v) {
 }
 
 void cq_thrift_zigzag(cq_buf *b, int64_t v) {
-  cq_thrift_varint(b, ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0));
+  varint(b, ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0));
 }
 
-void cq_thrift_field(cq_buf *b, int *last, int id, int type) {
+static void field(cq_buf *b, int *last, int id, int type) {
   int ahead = id - *last;
 
   if (ahead > 0 && ahead < 16) {
@@ -27,41 +27,41 @@ void cq_thrift_field(cq_buf *b, int *last, int id, int type) {
 }
 
 void cq_thrift_int(cq_buf *b, int *last, int id, int64_t v) {
-  cq_thrift_field(b, last, id, T_I32);
+  field(b, last, id, T_I32);
   cq_thrift_zigzag(b, v);
 }
 
 void cq_thrift_long(cq_buf *b, int *last, int id, int64_t v) {
-  cq_thrift_field(b, last, id, T_I64);
+  field(b, last, id, T_I64);
   cq_thrift_zigzag(b, v);
 }
 
 void cq_thrift_bool(cq_buf *b, int *last, int id, int v) {
-  cq_thrift_field(b, last, id, v ? T_TRUE : T_FALSE);
+  field(b, last, id, v ? T_TRUE : T_FALSE);
 }
 
 void cq_thrift_item(cq_buf *b, const void *p, size_t n) {
-  cq_thrift_varint(b, n);
+  varint(b, n);
   cq_buf_add(b, p, n);
 }
 
 void cq_thrift_bytes(cq_buf *b, int *last, int id, const void *p, size_t n) {
-  cq_thrift_field(b, last, id, T_BINARY);
+  field(b, last, id, T_BINARY);
   cq_thrift_item(b, p, n);
 }
 
 void cq_thrift_list(cq_buf *b, int *last, int id, int type, size_t n) {
-  cq_thrift_field(b, last, id, T_LIST);
+  field(b, last, id, T_LIST);
   if (n < 15) {
     cq_buf_byte(b, (char)(n << 4 | (size_t)type));
   } else {
     cq_buf_byte(b, (char)(0xf0 | type));
-    cq_thrift_varint(b, n);
+    varint(b, n);
   }
 }
 
 void cq_thrift_struct(cq_buf *b, int *last, int id) {
-  cq_thrift_field(b, last, id, T_STRUCT);
+  field(b, last, id, T_STRUCT);
 }
 
 void cq_thrift_stop(cq_buf *b) {
@@ -100,7 +100,7 @@ void cq_parquet_hybrid(cq_buf *b, const uint32_t *v, size_t n, int width) {
     size_t run = run_at(v, n, i), end = i;
 
     if (run >= 8) {
-      cq_thrift_varint(b, (uint64_t)run << 1);
+      varint(b, (uint64_t)run << 1);
       for (int k = 0; k < width; k += 8) cq_buf_byte(b, (char)(v[i] >> k));
       i += run;
       continue;
@@ -111,7 +111,7 @@ void cq_parquet_hybrid(cq_buf *b, const uint32_t *v, size_t n, int width) {
       end += 8;
     } while (end < n && run_at(v, n < end + 8 ? n : end + 8, end) < 8);
     if (end > n) end = n;
-    cq_thrift_varint(b, (uint64_t)((end - i + 7) / 8) << 1 | 1);
+    varint(b, (uint64_t)((end - i + 7) / 8) << 1 | 1);
     pack(b, v + i, end - i, width);
     i = end;
   }

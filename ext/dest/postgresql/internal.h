@@ -260,7 +260,6 @@ int pg_table_of(pg *d, const cq_dest_run *r, cq_dest_table *t, pg_table **out,
 void pg_table_free(pg_table *t);
 /* Nothing of it waits any more: rows, units that have ended. */
 void pg_table_forget(pg *d, pg_table *t);
-void pg_unit_free(pg_unit *u);
 void pg_counts_out(const pg_table *t);
 /* "a", "b", ...: meta columns and the table's; `group` other than 0 stands
  * instead of _cq_sync_group_id; `alias` (may be "") before each. */
@@ -286,7 +285,6 @@ int pg_flush(pg *d, cq_error *err);
 /* ---- merge.c ---- */
 /* Within a transaction: what waits of the table; counts go into n. */
 int pg_merge_table(pg *d, pg_table *t, cq_counts *n, cq_error *err);
-int pg_copy_rows(pg *d, pg_table *t, cq_error *err);
 /* Sends the head, these bytes and the tail. */
 int pg_copy_part(pg *d, const pg_table *t, const char *p, size_t n,
                  cq_error *err);
@@ -311,11 +309,6 @@ int pg_begin(cq_dest *d, cq_dest_run *r, cq_error *err);
 int pg_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
                int nt, const char *status, const cq_counts *n,
                const char *message, cq_error *err);
-/* Rows of the run in raw_<table> that no published unit covers go. */
-int pg_remove_rows(pg *d, pg_batch *b, int64_t group, const char *source,
-                   const char *table, cq_error *err);
-/* Stages that the run has made. */
-int pg_drop_stages(pg *d, int64_t group, cq_error *err);
 
 /* ---- journal.c ---- */
 void pg_add_tables_over(pg_batch *b, const pg *d, int64_t group,

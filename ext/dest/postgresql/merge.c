@@ -52,7 +52,7 @@ int pg_copy_part(pg *d, const pg_table *t, const char *p, size_t n,
   return rc ? rc : copy_close(d, t, &rows, err);
 }
 
-int pg_copy_rows(pg *d, pg_table *t, cq_error *err) {
+static int copy_rows(pg *d, pg_table *t, cq_error *err) {
   int64_t want = 0, rows = 0;
   int rc = CQ_OK;
 
@@ -358,7 +358,7 @@ int pg_merge_table(pg *d, pg_table *t, cq_counts *n, cq_error *err) {
   for (size_t i = 0; i < t->nsegment; i++) some |= goes(t->segments[i].unit);
   t->made = t->stage && some;
   if (t->made) rc = make_stage(d, t, err);
-  if (rc == CQ_OK) rc = pg_copy_rows(d, t, err);
+  if (rc == CQ_OK) rc = copy_rows(d, t, err);
   pg_clients(&clients, t, "ok", -1);
   if (rc == CQ_OK && clients.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && t->stage && rows) {

@@ -53,8 +53,8 @@ static void add_publish(pg_batch *b, const pg *d, int64_t group,
          d->schema, group, source);
 }
 
-int pg_remove_rows(pg *d, pg_batch *b, int64_t group, const char *source,
-                   const char *table, cq_error *err) {
+static int remove_rows(pg *d, pg_batch *b, int64_t group, const char *source,
+                       const char *table, cq_error *err) {
   char raw[PG_NAME];
   pg_present p;
   int rc;
@@ -73,7 +73,7 @@ int pg_remove_rows(pg *d, pg_batch *b, int64_t group, const char *source,
   return rc;
 }
 
-int pg_drop_stages(pg *d, int64_t group, cq_error *err) {
+static int drop_stages(pg *d, int64_t group, cq_error *err) {
   pg_batch b;
   pg_result *r =
       pg_select(d, "pg_class", err,
@@ -105,7 +105,7 @@ static int remove_all_rows(pg *d, pg_batch *b, int64_t group,
 
   if (!r) return err->code;
   for (int i = 0; i < pg_rows(d, r) && rc == CQ_OK; i++)
-    rc = pg_remove_rows(d, b, group, source, pg_text(d, r, i, 0), err);
+    rc = remove_rows(d, b, group, source, pg_text(d, r, i, 0), err);
   pg_done(d, r);
   return rc;
 }
@@ -131,7 +131,7 @@ static int settle(pg *d, int64_t group, const char *source, int keep,
          "source_name = %L",
          d->schema, group, source);
   if (rc == CQ_OK) rc = pg_run(d, &b, "cq_syncs", err);
-  if (rc == CQ_OK) rc = pg_drop_stages(d, group, err);
+  if (rc == CQ_OK) rc = drop_stages(d, group, err);
   pg_batch_clear(&b);
   return rc;
 }
@@ -345,15 +345,15 @@ static int publish_work(pg *d, void *user, cq_error *err) {
    * have some of each. */
   for (int i = 0; i < p->nt && rc == CQ_OK; i++)
     if (table_failed(p->tables[i]) && d->base.mode == CQ_MODE_APPEND)
-      rc = pg_remove_rows(d, &b, r->group, r->source, p->tables[i]->def->name,
-                          err);
+      rc =
+          remove_rows(d, &b, r->group, r->source, p->tables[i]->def->name, err);
   pg_add_run(&b, d, r, p->status, p->n, p->nt, p->message);
   pg_add(&b, NULL,
          "UPDATE %I.cq_syncs SET unsettled = 0 WHERE sync_group_id = %n AND "
          "source_name = %L",
          d->schema, r->group, r->source);
   if (rc == CQ_OK) rc = pg_run(d, &b, "publish", err);
-  if (rc == CQ_OK) rc = pg_drop_stages(d, r->group, err);
+  if (rc == CQ_OK) rc = drop_stages(d, r->group, err);
   pg_batch_clear(&b);
   return rc;
 }

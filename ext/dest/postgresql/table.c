@@ -52,7 +52,7 @@ size_t pg_clients(cq_buf *out, const pg_table *t, const char *status,
 
 /* ---- tables of the run ---------------------------------------------------------- */
 
-void pg_unit_free(pg_unit *u) {
+static void unit_free(pg_unit *u) {
   if (!u) return;
   cq_free(u->client);
   cq_free(u->keep);
@@ -64,7 +64,7 @@ static void free_units(pg_unit *u) {
   while (u) {
     pg_unit *next = u->next;
 
-    pg_unit_free(u);
+    unit_free(u);
     u = next;
   }
 }
