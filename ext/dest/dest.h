@@ -53,7 +53,8 @@ typedef struct cq_dest_def {
                                  certificate, proxy; or NULL.  Lent */
   const void *caller; /* an identity alone: who it is has one run at a time */
   cq_dest *peers;     /* those opened before, chained by next */
-  int several; /* a run of several destinations: none waits for another */
+  int several;        /* 0, or how many destinations the run has: none waits for
+                  another, and they share what may be gathered */
   int (*interrupted)(void *user); /* or NULL */
   void *user;
 } cq_dest_def;
@@ -248,6 +249,10 @@ int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
 /* Puts the destination's name before a message that has none: a run may have
  * several. */
 void cq_dest_named(const char *name, cq_error *err);
+/* Of what one destination alone may keep in memory. */
+static inline size_t cq_dest_share(const cq_dest_def *d, size_t alone) {
+  return alone / (size_t)(d->several < 2 ? 1 : d->several < 4 ? d->several : 4);
+}
 /* Does a store that says so take nothing more, of whatever table? */
 int cq_dest_whole(int rc);
 /* writer.c: the writer before a threaded store; cq_dest_open calls it. */

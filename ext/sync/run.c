@@ -91,7 +91,7 @@ int cq_run_open(cq_run *r, int make, cq_error *err) {
     cq_error why = {0, ""};
     int rc;
 
-    sd->def.several = r->spec.ndest > 1;
+    sd->def.several = r->spec.ndest > 1 ? (int)r->spec.ndest : 0;
     rc = cq_run_open_one(r, sd, make, &made, &why);
     if (cq_fatal(rc) || (rc == CQ_MISUSE && !sd->ops->threaded)) {
       *err = why;

@@ -138,7 +138,7 @@ temporary = os.environ['TMPDIR']
 os.environ['TMPDIR'] = '/nowhere'
 r = t.sync(STALE)
 os.environ['TMPDIR'] = temporary
-t.is_('no folder', (r['status'], r['errors'][0]['message']), ('failed', '/nowhere: rows cannot be kept aside: No such file or '
+t.is_('no folder', (r['status'], r['errors'][0]['message']), ('failed', 'destination main: /nowhere: rows cannot be kept aside: No such file or '
       'directory\nhint: set TMPDIR to a folder with room'))
 t.none('what was there stays', wrong(again))
 

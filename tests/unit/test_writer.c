@@ -654,7 +654,7 @@ static void test_writer_open_that_fails_tells_no_secret(void) {
   d.nsecret = 1;
   it.fail_open = 1;
   CHECK_INT(cq_dest_open(&fake_ops, &d, 1, &dest, &err), CQ_AUTH);
-  CHECK_STR(err.text, "no such user, password ***");
+  CHECK_STR(err.text, "destination there: no such user, password ***");
   CHECK(dest == NULL);
   CHECK_INT(it.closed, 0);
 }

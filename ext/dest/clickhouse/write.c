@@ -390,7 +390,7 @@ static int add_piece(ch_table *x, uint64_t unit, size_t from, int64_t rows) {
 static int make_room(ch *d, cq_error *err) {
   int rc = CQ_OK;
 
-  while (rc == CQ_OK && d->gathered > GATHERED) {
+  while (rc == CQ_OK && d->gathered > cq_dest_share(&d->def, GATHERED)) {
     ch_table *most = NULL;
 
     for (ch_table *x = d->first; x; x = x->next)

@@ -247,7 +247,7 @@ int obj_out_shrink(obj_dest *d, obj_table *now, cq_error *err) {
         most = o;
       }
     }
-    if (sum <= OBJ_MEMORY) return CQ_OK;
+    if (sum <= cq_dest_share(&d->def, OBJ_MEMORY)) return CQ_OK;
     if (!most || best < 4096) {
       d->full = 1; /* it is with the objects: they are finished */
       return CQ_OK;

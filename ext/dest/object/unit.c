@@ -77,7 +77,7 @@ static int spread(obj_dest *d, obj_table *t, obj_unit *x, cq_error *err) {
 static int make_room(obj_dest *d, const obj_table *now, cq_error *err) {
   int rc = CQ_OK;
 
-  while (rc == CQ_OK && d->waiting > OBJ_WAITING) {
+  while (rc == CQ_OK && d->waiting > cq_dest_share(&d->def, OBJ_WAITING)) {
     obj_table *of = NULL;
     obj_unit *most = NULL;
 

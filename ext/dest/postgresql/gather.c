@@ -10,9 +10,8 @@
 #include "dest/encode/pgcopy.h"
 
 enum {
-  GATHER_BYTES = 6 << 20, /* of all tables together */
-  GATHER_UNITS = 2000,    /* that have ended */
-  NOTE_MS = 1000          /* the journal's entries wait so long */
+  GATHER_UNITS = 2000, /* that have ended */
+  NOTE_MS = 1000       /* the journal's entries wait so long */
 };
 
 static size_t gathered(const pg *d, size_t *units) {
@@ -30,7 +29,7 @@ static int is_full(const pg *d, const pg_table *t) {
   const cq_dest_gather *g = &d->options.gather;
   size_t units, bytes = gathered(d, &units);
 
-  return bytes >= (size_t)GATHER_BYTES || units >= (size_t)GATHER_UNITS ||
+  return bytes >= d->room || units >= (size_t)GATHER_UNITS ||
          t->nrows >= g->rows || (int64_t)t->rows.len >= g->bytes;
 }
 

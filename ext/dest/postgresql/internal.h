@@ -143,6 +143,7 @@ typedef struct pg {
   pg_conn *conn;       /* NULL: none */
   pg_attempt *attempt; /* one that libpq does not return from; or NULL */
   pg_options options;
+  size_t room; /* bytes of rows that may wait, of all tables together */
   char *connection;
   char where[300]; /* host and port of it, for messages */
   char *schema;    /* its name */

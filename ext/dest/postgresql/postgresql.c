@@ -8,6 +8,7 @@ enum {
   RETRIES = 10,
   PATIENCE_MS = 60000,
   MOST_MS = 3600000,
+  GATHER_BYTES = 6 << 20,
   ANSWER_MS = 3600000, /* a merge of a large table may take long */
   MOST_ANSWER_MS = 7 * 24 * 3600000
 };
@@ -150,6 +151,7 @@ static int pg_open(const cq_dest_def *def, int make, cq_dest **out,
   d->base.mode = def->mode;
   d->base.name = cq_strdup(def->name);
   d->options = *o;
+  d->room = cq_dest_share(def, GATHER_BYTES);
   d->connection = cq_strdup(o->connection);
   d->forced = def->forced;
   d->group_in_key = def->group_in_key;

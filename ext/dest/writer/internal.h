@@ -55,7 +55,7 @@ struct cq_job {
 };
 
 enum {
-  CQ_QUEUE_BYTES = 8 << 20, /* rows waiting in memory */
+  CQ_QUEUE_BYTES = 8 << 20, /* rows waiting in memory, of one queue alone */
   CQ_QUEUE_OWN = 8 << 20,   /* jobs waiting, without their rows */
   CQ_QUEUE_TURN = 64 << 20  /* of a spool, before the next row goes elsewhere */
 };
@@ -69,6 +69,7 @@ typedef struct cq_queue {
   int stop; /* atomic: whoever blocks is to give up */
   cq_job *head, *tail;
   size_t jobs, own, bytes; /* waiting; what they take; their rows */
+  size_t room;             /* for rows in memory */
   int busy;                /* one is under way */
   /* Two files by turns: one is filled while the other becomes empty, and starts
    * anew.  A single one would grow as long as it never is. */

@@ -1,7 +1,7 @@
 /* ext/dest/writer/queue.c: jobs, done one after the other by a thread that is
  * the store's own.
  *
- * Rows wait in memory up to CQ_QUEUE_BYTES.  Beyond that whoever brings more
+ * Rows wait in memory up to `room`.  Beyond that whoever brings more
  * waits; or, where others must not wait for this store, they go into a file. */
 #include <errno.h>
 #include <signal.h>
@@ -158,8 +158,8 @@ static int has_place(const cq_queue *q, const cq_job *j) {
 }
 
 static int has_room(const cq_queue *q, const cq_job *j) {
-  return has_place(q, j) && (!j->bytes || q->bytes == 0 ||
-                             q->bytes + j->bytes <= (size_t)CQ_QUEUE_BYTES);
+  return has_place(q, j) &&
+         (!j->bytes || q->bytes == 0 || q->bytes + j->bytes <= q->room);
 }
 
 /* Which spool takes the next rows: nobody empties it meanwhile. */

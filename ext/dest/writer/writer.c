@@ -532,6 +532,7 @@ int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
   w->def.user = w;
   w->queue.user = w;
   w->queue.idle = idle;
+  w->queue.room = cq_dest_share(d, CQ_QUEUE_BYTES);
   rc = w->base.name ? cq_queue_start(&w->queue, err) : cq_error_nomem(err);
   if (rc == CQ_OK) rc = call_wait(w, do_open, &c, err);
   if (rc) {
