@@ -25,8 +25,8 @@ def requests(operations):
                  'call': 'for each row'}[o['purpose']]
         if o['purpose'] == 'call' and o.get('rows'):
             words = f'for {o["rows"]} rows at once'
-        if o.get('page_size'):
-            words += f', {o["page_size"]:,} a page'
+        if o.get('pages'):
+            words += f', {o["page_size"]:,} a page' if o.get('page_size') else ', in pages'
         lines.append(f'`{o["operation"]}` ({words})')
     return '; '.join(dict.fromkeys(lines))
 

@@ -194,6 +194,8 @@ static void member(cq_buf *b, const char *name, const char *text) {
 /* One request of a table: what it is called, else how it is made. */
 static void operation(cq_buf *b, const char *purpose, const cq_request_def *r,
                       const char *call, int batch, const cq_page_def *page) {
+  static const char *const by[] = {NULL,     "token",  "url",  "link",
+                                   "number", "offset", "last", "graphql"};
   char way[512];
 
   if (!r) return;
@@ -204,6 +206,7 @@ static void operation(cq_buf *b, const char *purpose, const cq_request_def *r,
   member(b, "purpose", purpose);
   member(b, "call", call);
   if (batch > 1) cq_buf_printf(b, ",\"rows\":%d", batch);
+  if (page) member(b, "pages", by[page->by]);
   if (page && page->by != CQ_PAGE_NONE && page->size)
     cq_buf_printf(b, ",\"page_size\":%lld", (long long)page->size);
   cq_buf_byte(b, '}');

@@ -75,7 +75,7 @@ def one(row):
     paging = service.paging(op)
     members = op.input_shape.members if op.input_shape else {}
     said = {n: sample(s) for n, s in members.items()
-            if n not in paging.ins and s.serialization.get('location') not in PLACES and n != 'DryRun' and not s.serialization.get('hostLabel')}
+            if n not in paging.ins and not n.startswith('ExclusiveStart') and s.serialization.get('location') not in PLACES and n != 'DryRun' and not s.serialization.get('hostLabel')}
     said = {n: v for n, v in said.items() if v not in ({}, [])}
     own = m.db(m.own(table))
     while True:

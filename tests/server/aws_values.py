@@ -146,11 +146,38 @@ def same_kind(shape, value):
     return shape.type_name == ('string' if isinstance(value, str) else 'integer')
 
 
+def within(part, *members):
+    """Of an answer that is one structure: Marker goes in, NextMarker or Marker comes out."""
+    return {'input_token': 'Marker', 'output_token': f'{part}.{members[0]}', 'result_key': f'{part}.{members[1]}'}
+
+
+# As AWS documents them, where the models have no paginator.
+UNTOLD = {
+    **{f'List{w}': within(p, 'NextMarker', 'Items') for w, p in (
+        ('CachePolicies', 'CachePolicyList'), ('Functions', 'FunctionList'), ('OriginRequestPolicies', 'OriginRequestPolicyList'),
+        ('ResponseHeadersPolicies', 'ResponseHeadersPolicyList'))},
+    'DescribeEngineDefaultClusterParameters': within('EngineDefaults', 'Marker', 'Parameters'),
+    'ListGlobalTables': {'input_token': 'ExclusiveStartGlobalTableName', 'output_token': 'LastEvaluatedGlobalTableName', 'result_key': 'GlobalTables'},
+    'ListStreams': {'input_token': 'ExclusiveStartStreamArn', 'output_token': 'LastEvaluatedStreamArn', 'result_key': 'Streams'},
+    'ListDeliveryStreams': {'more_results': 'HasMoreDeliveryStreams'},       # by the last one's name: all are on one page
+    'ListTrafficPolicies': {'input_token': 'TrafficPolicyIdMarker', 'output_token': 'TrafficPolicyIdMarker', 'more_results': 'IsTruncated',
+                            'result_key': 'TrafficPolicySummaries'},
+    'ListTrafficPolicyVersions': {'input_token': 'TrafficPolicyVersionMarker', 'output_token': 'TrafficPolicyVersionMarker',
+                                  'more_results': 'IsTruncated', 'result_key': 'TrafficPolicies'},
+    'ListTrafficPolicyInstancesByHostedZone': {
+        'input_token': ['TrafficPolicyInstanceNameMarker', 'TrafficPolicyInstanceTypeMarker'],
+        'output_token': ['TrafficPolicyInstanceNameMarker', 'TrafficPolicyInstanceTypeMarker'], 'more_results': 'IsTruncated',
+        'result_key': 'TrafficPolicyInstances'}}
+
+
 class Paging:
     """The tokens of an operation, as its paginator or its members tell."""
 
     def __init__(self, operation, paginators):
-        p = paginators.get(operation.name) or {}
+        p = paginators.get(operation.name) or UNTOLD.get(operation.name) or {}
+        given = operation.input_shape.members if operation.input_shape else {}
+        if any(n not in given for n in ([p['input_token']] if isinstance(p.get('input_token'), str) else p.get('input_token') or ())):
+            p = {}            # another service's operation of that name
 
         def several(v):
             return v if isinstance(v, list) else [v] if v else []
@@ -411,6 +438,8 @@ class Answer:
     def mark(self, out):
         """Tokens and the flag that there is more."""
         if not self.paging.paged:
+            if self.paging.more:
+                self.put(out, self.paging.more, False)
             return
         last = self.at >= len(self.pages()) - 1
         if not last:

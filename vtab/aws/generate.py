@@ -398,17 +398,44 @@ class Service:
         outs = operation.output_shape.members if operation.output_shape else {}
         for sent, got in TOKENS:
             if sent in ins and got in outs and ins[sent].type_name == outs[got].type_name == 'string':
-                limit = next((k for k in LIMITS if k in ins and ins[k].type_name == 'integer'), None)
-                return {'input_token': sent, 'output_token': got, **({'limit_key': limit} if limit else {})}
+                return self.paging(ins, [sent], [got])
         return {}
+
+    def rarer_tokens(self, operation):
+        """Paging that the names of parameters tell, but not by a token of one name in both shapes."""
+        ins = operation.input_shape.members if operation.input_shape else {}
+        outs = operation.output_shape.members if operation.output_shape else {}
+        # Within the one structure of the answer: CachePolicyList.NextMarker, EngineDefaults.Marker.
+        for name, shape in outs.items():
+            for sent, got in TOKENS if shape.type_name == 'structure' else ():
+                if sent in ins and got in shape.members and ins[sent].type_name == shape.members[got].type_name == 'string':
+                    return self.paging(ins, [sent], [f'{name}.{got}'])
+        # The key of the last one: ExclusiveStartStreamArn of LastEvaluatedStreamArn.
+        for sent in ins:
+            got = sent.replace('ExclusiveStart', 'LastEvaluated')
+            if got != sent and got in outs:
+                return self.paging(ins, [sent], [got])
+        # Markers that are called after what they mark.
+        marks = [k for k in ins if k.endswith('Marker') and k in outs]
+        return {**self.paging(ins, marks, marks), 'more_results': 'IsTruncated'} if marks and 'IsTruncated' in outs else {}
+
+    @staticmethod
+    def paging(ins, sent, got):
+        limit = next((k for k in LIMITS if k in ins and ins[k].type_name == 'integer'), None)
+        one = len(sent) == 1
+        return {'input_token': sent[0] if one else sent, 'output_token': got[0] if one else got, **({'limit_key': limit} if limit else {})}
 
     def page(self, operation, overlay):
         """-> (page, parameters that it adds)"""
-        p = self.pages.get(operation.name) or self.tokens(operation)
+        p = self.pages.get(operation.name) or self.tokens(operation) or ({} if overlay.get('generated') else self.rarer_tokens(operation))
         p = {**p, **(overlay.get('page') or {})} if overlay.get('page', {}) is not None else {}
         token = p.get('input_token')
         if not token:
             return None, {}
+        if 'last' in p:                    # what the last record is called
+            page = {'by': 'last', 'token': p['last'], 'more': self.walk(operation, p['more_results'])[0]}
+            page['size'] = min(int(operation.input_shape.members[p['limit_key']].metadata['max']), 1000)
+            return page, {token: '{{ page.token }}', p['limit_key']: '{{ page.size }}'}
         ins = token if isinstance(token, list) else [token]
         outs = p['output_token'] if isinstance(p['output_token'], list) else [p['output_token']]
         page = {'by': 'token'}
@@ -417,6 +444,7 @@ class Service:
             params = {ins[0]: '{{ page.token }}'}
         else:
             names = [plain_name(i).split('_')[-1] for i in ins]
+            names = names if len(set(names)) == len(ins) else [plain_name(i) for i in ins]
             page['token'] = {n: self.walk(operation, o)[0] for n, o in zip(names, outs)}
             params = {i: '{{ page.token.%s }}' % n for i, n in zip(ins, names)}
         if p.get('same_is_last'):
@@ -424,7 +452,7 @@ class Service:
         if p.get('more_results'):
             page['more'] = self.walk(operation, p['more_results'])[0]
         limit = p.get('limit_key')
-        size = overlay.get('page_size')
+        size = overlay.get('page_size', self.overlay.get('page_size'))
         if limit:
             meta = operation.input_shape.members[limit].metadata
             size = size if size is not None else meta.get('max')
@@ -675,7 +703,13 @@ class Table:
         if self.tags_call() and 'tags' not in self.further:
             self.further['tags'] = self.tags_call()
         for name, c in self.further.items():
-            out[name] = self.call(name, c)
+            columns = self.o.get('columns') or {}
+            mine = [k for k, r in columns.items() if isinstance(r, dict) and r.get('call') == name]
+            paged = self.pairs_in_pages(c, columns[mine[0]]['map']) if len(mine) == 1 and set(columns[mine[0]]) == {'map', 'call'} and 'raw' not in c else c
+            out[name] = self.call(name, paged)
+            if paged is not c:
+                self.further[name] = paged
+                columns[mine[0]] = self.pairs_column(name)
         return out
 
     def tags_call(self):
@@ -688,7 +722,20 @@ class Table:
         call['params'] = {k: own if v == '@' else v for k, v in rule['params'].items()}
         if 'batch' in rule:
             call['join'] = {**rule['join'], 'row': own.removeprefix('row.')}
-        return call
+        return self.pairs_in_pages(call, rule['map'])
+
+    def pairs_in_pages(self, c, member):
+        """A call for a list of pairs that may come in pages: the pairs are its rows then.  The services' own size of a page is the
+        one that is sure to be allowed: KMS's model says 1,000, the service 50."""
+        op = self.operation(c['operation'])
+        if not self.s.json or c.get('record') != '.' or not self.pairs(self.s.walk(op, member)[1]) or not self.s.page(op, {})[0]:
+            return c
+        return {**{k: v for k, v in c.items() if k != 'record'}, 'rows': member + '[]', 'page_size': 0}
+
+    def pairs_column(self, name):
+        """What such a call's rows make."""
+        shape = self.call_shapes[name]
+        return {'map': '.', 'call': name, 'as': tuple(self.s.wire(shape.members[n], n) for n in self.pairs_of(shape))}
 
     def call(self, name, c):
         if 'raw' in c:                     # another service's: as it stands
@@ -762,11 +809,14 @@ class Table:
         """A list of {Key, Value}: the two members, else None."""
         if self.by:
             return self.by
-        if shape.type_name == 'list' and shape.member.type_name == 'structure':
-            names = {k.lower(): k for k in shape.member.members}
-            for k, v in (('key', 'value'), ('tagkey', 'tagvalue'), ('name', 'value')):
-                if k in names and v in names and (len(names) == 2 or k != 'name'):
-                    return names[k], names[v]
+        return self.pairs_of(shape.member) if shape.type_name == 'list' and shape.member.type_name == 'structure' else None
+
+    @staticmethod
+    def pairs_of(shape):
+        names = {k.lower(): k for k in shape.members}
+        for k, v in (('key', 'value'), ('tagkey', 'tagvalue'), ('name', 'value')):
+            if k in names and v in names and (len(names) == 2 or k != 'name'):
+                return names[k], names[v]
         return None
 
     def as_map(self, col, path, shape, call, root):
@@ -933,6 +983,8 @@ class Table:
     def tags_column(self):
         """Pairs become an object, a map stays what it is."""
         member = self.s.overlay['tags']['map']
+        if 'rows' in self.further['tags'] and 'join' not in self.further['tags']:
+            return self.pairs_column('tags')
         last = self.s.member_path(self.call_shapes['tags'], member)[1]
         return {'map' if self.pairs(last) else 'member': member, 'call': 'tags'}
 

@@ -1,0 +1,72 @@
+# env: AWS_ENDPOINT_URL=@MOCK@
+# env: AWS_ACCESS_KEY_ID=AKIDEXAMPLE
+# env: AWS_SECRET_ACCESS_KEY=secret
+# env: AWS_EC2_METADATA_DISABLED=true
+# Lists whose answers can say that there is more are asked for it, in whatever words the model has for that; and one that goes on by the name of its
+# last record.
+import json
+import os
+import re
+import sys
+
+sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/aws']
+import botocore.session
+
+import oracle
+import special
+from shared import Mocked, connect
+
+t = Mocked()
+t.db = connect()
+models = botocore.session.get_session()
+pages = {n: json.loads(o) for n, o in t.rows("SELECT name, operations FROM cq_tables WHERE integration = 'aws'")}
+# Words that tell of something else.
+OTHER = {'NextSchemaVersion', 'NextRotationDate', 'UpdateToken', 'LockToken', 'BillableTokenCount', 'lastEvaluatedAt'}
+TOKEN = re.compile(r'(?i)token$|marker$|^position$|^(is)?truncated$|^hasmore|^lastevaluated')
+
+
+def tells(shape, deep=1):
+    """The members that tell of more."""
+    out = [n for n in shape.members if TOKEN.search(n) and n not in OTHER]
+    for n, s in shape.members.items():
+        if s.type_name == 'structure' and deep:
+            out += [f'{n}.{x}' for x in tells(s, 0)]
+    return out
+
+
+wrong, lists = [], 0
+for row in oracle.facts('plan.tsv'):
+    service, table = row['service'], row['table']
+    asked = next((o for o in pages[table] if o['purpose'] == 'list'), None)
+    if service in special.WITHDRAWN or not asked:
+        continue
+    try:
+        op = models.get_service_model(service).operation_model(asked['operation'])
+    except Exception:
+        continue
+    more = tells(op.output_shape) if op.output_shape else []
+    lists += bool(more)
+    if more and not asked.get('pages'):
+        wrong.append(f'{table}: {op.name} has no pages, but {more}')
+t.none('every list that can go on does', wrong)
+t.is_('many can', lists > 500)
+
+# Firehose tells that there is more, and wants the last name.
+ACCOUNT = '''POST /
+  need-body Action=GetCallerIdentity
+  header Content-Type: text/xml
+  body <GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/u</Arn><UserId>AIDA</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>
+'''
+t.db.execute("SELECT cq_config('aws.regions', '[\"us-east-1\"]')")
+
+
+def streams(after, *names, more):
+    return 'POST /\n  need x-amz-target: *.ListDeliveryStreams\n%s  body %s\n' % (
+        f'  need-body "ExclusiveStartDeliveryStreamName":"{after}"\n' if after else '', json.dumps({'DeliveryStreamNames': names, 'HasMoreDeliveryStreams': more}))
+
+
+t.routes(ACCOUNT + streams('b', 'c', 'd', more=True) + streams('d', 'e', more=False) + streams(None, 'a', 'b', more=True) + ''.join(
+    'POST /\n  need x-amz-target: *.DescribeDeliveryStream\n  need-body "DeliveryStreamName":"%s"\n  body {"DeliveryStreamDescription":{"DeliveryStreamName":"%s"}}\n'
+    % (n, n) for n in 'abcde'))
+t.is_('by the last name', t.rows('SELECT delivery_stream_name FROM aws_firehose_delivery_streams ORDER BY 1'), [(n,) for n in 'abcde'])
+t.done()
