@@ -100,9 +100,9 @@ static int rowids_grow(cq_rowids *r) {
   return CQ_OK;
 }
 
-/* Rows that look the same are all the same to a query, so the n-th copy of one
- * is the n-th copy wherever the query reads it again, as `a=1 OR b=2` does. */
-int cq_rowids_next(cq_rowids *r, uint64_t hash, sqlite3_int64 *out) {
+/* The n-th copy of a row is the n-th copy wherever the query reads it again, as
+ * `a=1 OR b=2` does. */
+static int rowids_count(cq_rowids *r, uint64_t hash, sqlite3_int64 *out) {
   size_t at;
   uint64_t id;
 
@@ -119,7 +119,40 @@ int cq_rowids_next(cq_rowids *r, uint64_t hash, sqlite3_int64 *out) {
   return CQ_OK;
 }
 
+int cq_rowids_next(cq_rowids *r, uint64_t hash, sqlite3_int64 *out) {
+  for (size_t i = 0; i < r->nnoted; i++)
+    if (rowids_count(r, r->noted[i], out)) return CQ_NOMEM;
+  r->nnoted = 0;
+  return rowids_count(r, hash, out);
+}
+
+int cq_rowids_pass(cq_rowids *r, uint64_t hash) {
+  sqlite3_int64 id;
+
+  if (r->n) return rowids_count(r, hash, &id);
+  if (r->nnoted == CQ_ROWIDS_NOTED) return CQ_OK;
+  if (cq_grow(&r->noted, &r->capnoted, r->nnoted, sizeof *r->noted))
+    return CQ_NOMEM;
+  r->noted[r->nnoted++] = hash;
+  return CQ_OK;
+}
+
+void cq_rowids_reset(cq_rowids *r) {
+  uint64_t *noted = r->noted;
+  size_t cap = r->capnoted;
+
+  if (cap > 512) {
+    cq_rowids_clear(r);
+    return;
+  }
+  cq_free(r->slot);
+  memset(r, 0, sizeof *r);
+  r->noted = noted;
+  r->capnoted = cap;
+}
+
 void cq_rowids_clear(cq_rowids *r) {
   cq_free(r->slot);
+  cq_free(r->noted);
   memset(r, 0, sizeof *r);
 }

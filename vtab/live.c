@@ -25,6 +25,7 @@ typedef struct live_cursor {
   cq_rowids ids;
   sqlite3_int64 rowid;
   int has_rowid; /* rowid is this row's */
+  int counts;    /* rows count that nobody asks the rowid of, see live_pass */
 } live_cursor;
 
 static cq_ctx *live_ctx(const sqlite3_vtab_cursor *c) {
@@ -146,7 +147,7 @@ static int live_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
 /* Ends the scan, which cancels its transfers. */
 static void live_reset(live_cursor *c) {
   cq_scan_close(c->scan);
-  cq_rowids_clear(&c->ids);
+  cq_rowids_reset(&c->ids);
   c->scan = NULL;
   c->batch = NULL;
   c->client = NULL;
@@ -157,6 +158,7 @@ static int live_close(sqlite3_vtab_cursor *base) {
   cq_ctx *ctx = live_ctx(base);
 
   live_reset((live_cursor *)base);
+  cq_rowids_clear(&((live_cursor *)base)->ids);
   ctx->scans--;
   if (ctx->opened) cq_cache_leave(ctx->env.cache);
   sqlite3_free(base);
@@ -191,11 +193,27 @@ static int live_denied(live_cursor *c, cq_error *err) {
   return CQ_AUTH;
 }
 
+static uint64_t live_identity(const live_cursor *c) {
+  return cq_row_identity(((cq_live *)c->base.pVtab)->table, c->used,
+                         cq_batch_row(c->batch, c->row),
+                         c->client ? c->client->id : "");
+}
+
+/* An arm of an OR asks for the rowids of the rows that it keeps.  Others may
+ * have the same key, where an API's is none, and the next arm may keep those
+ * and not these: each has to be the same copy in both. */
+static int live_pass(live_cursor *c) {
+  return c->counts && c->batch && !c->has_rowid
+             ? cq_rowids_pass(&c->ids, live_identity(c))
+             : CQ_OK;
+}
+
 static int live_next(sqlite3_vtab_cursor *base) {
   live_cursor *c = (live_cursor *)base;
   cq_error err = {0, ""};
   int rc;
 
+  if (live_pass(c)) return SQLITE_NOMEM;
   c->has_rowid = 0;
   if (c->batch && ++c->row < c->batch->nrow) return SQLITE_OK;
   c->row = 0;
@@ -344,6 +362,8 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
   o.wanted = cq_pushdown_wanted(v->table, p->used, a);
   o.live = 1;
   c->used = p->used;
+  /* A table is read by several plans only where each asks for something. */
+  c->counts = p->nitem > 0 && cq_row_keyed(v->table);
   return o.wanted ? cq_scan_open(&o, &c->scan, err) : cq_error_nomem(err);
 }
 
@@ -392,13 +412,10 @@ static int live_column(sqlite3_vtab_cursor *base, sqlite3_context *x, int i) {
  * and has to tell whether it saw a row before. */
 static int live_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   live_cursor *c = (live_cursor *)base;
-  const cq_table *t = ((cq_live *)base->pVtab)->table;
 
   if (!c->has_rowid) {
-    uint64_t h = cq_row_identity(t, c->used, cq_batch_row(c->batch, c->row),
-                                 c->client ? c->client->id : "");
-
-    if (cq_rowids_next(&c->ids, h, &c->rowid)) return SQLITE_NOMEM;
+    if (cq_rowids_next(&c->ids, live_identity(c), &c->rowid))
+      return SQLITE_NOMEM;
     c->has_rowid = 1;
   }
   *out = c->rowid;

@@ -289,6 +289,10 @@ static uint64_t identity_add(uint64_t h, const cq_value *v) {
   return v->kind == CQ_NULL ? h : cq_hash64(&v->u, sizeof v->u, h);
 }
 
+int cq_row_keyed(const cq_table *t) {
+  return key_is_cheap(t);
+}
+
 uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
                          const char *client) {
   int keyed = key_is_cheap(t), named = 0;

@@ -84,15 +84,23 @@ void cq_func_error(sqlite3_context *c, const cq_error *err);
 /* Borrowed view of a value. */
 cq_value cq_value_of(sqlite3_value *v);
 
-/* Rowids: the hash of what identifies a row, and which copy of it this is. */
+/* Rowids: the hash of what identifies a row, and which copy of it this is.
+ * Copies that nobody asks the number of count as well: they are noted until
+ * somebody does, CQ_ROWIDS_NOTED of them. */
+enum { CQ_ROWIDS_NOTED = 1 << 16 };
 typedef struct cq_rowids {
   struct {
     uint64_t hash;
     uint32_t count;
   } * slot;
   size_t n, cap;
+  uint64_t *noted;
+  size_t nnoted, capnoted;
 } cq_rowids;
 int cq_rowids_next(cq_rowids *r, uint64_t hash, sqlite3_int64 *out);
+/* A row is passed whose number nobody asked for. */
+int cq_rowids_pass(cq_rowids *r, uint64_t hash);
+void cq_rowids_reset(cq_rowids *r); /* keeps room for a few notes */
 void cq_rowids_clear(cq_rowids *r);
 
 /* ---- pushdown.c: what of a query the API is asked for ------------------------ */
@@ -144,6 +152,9 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
 unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
                                   cq_arena *a);
 /* Equal for rows that are the same row, or that the query cannot tell apart. */
+/* Is that less than all that the query reads, so that rows differ that have the
+ * same one? */
+int cq_row_keyed(const cq_table *t);
 uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
                          const char *client);
 
