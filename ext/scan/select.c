@@ -15,8 +15,7 @@ typedef struct selecting {
 
 /* Could SQL's = hold?  Only a clear no is a no. */
 static int may_equal(const cq_value *a, const cq_value *b) {
-  if (a->kind == CQ_NULL || b->kind == CQ_NULL)
-    return a->kind == b->kind ? 0 : b->kind != CQ_NULL;
+  if (b->kind == CQ_NULL) return 0;
   if (a->kind == CQ_STR && b->kind == CQ_STR)
     return a->len == b->len && memcmp(a->u.s, b->u.s, a->len) == 0;
   if (a->kind == CQ_INT && b->kind == CQ_INT) return a->u.i == b->u.i;
@@ -25,14 +24,23 @@ static int may_equal(const cq_value *a, const cq_value *b) {
 
 int cq_constraint_allows(const cq_constraint *w, const cq_column *c,
                          const cq_value *raw) {
-  cq_value cell;
+  cq_value cell = cq_value_null();
   cq_arena tmp;
   int lossy = 0, yes = 0;
 
-  if ((w->op != CQ_W_EQ && w->op != CQ_W_IN) || raw->kind == CQ_NULL) return 1;
   cq_arena_init(&tmp);
-  if (cq_value_convert(&tmp, raw, c->type, c->format, &cell, &lossy)) yes = 1;
-  for (size_t i = 0; i < w->n && !yes; i++)
+  if (raw->kind != CQ_NULL &&
+      cq_value_convert(&tmp, raw, c->type, c->format, &cell, &lossy))
+    yes = 1;
+  /* Where nothing is, something else may take its place. */
+  if (!yes && cell.kind == CQ_NULL && c->dflt.kind != CQ_NULL &&
+      cq_value_convert(&tmp, &c->dflt, c->type, c->format, &cell, &lossy))
+    yes = 1;
+  if (cell.kind == CQ_NULL)
+    yes |= c->value != NULL; /* no comparison holds of NULL */
+  else if (w->op != CQ_W_EQ && w->op != CQ_W_IN)
+    yes = 1;
+  for (size_t i = 0; i < w->n && !yes && cell.kind != CQ_NULL; i++)
     yes = may_equal(&cell, &w->values[i]);
   cq_arena_clear(&tmp);
   return yes;
