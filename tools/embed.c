@@ -26,9 +26,9 @@ typedef struct source {
   int root;
   char *text;
   size_t size;
-  int apart; /* its tables can be read alone */
+  int apart;     /* its tables can be read alone */
   int generated; /* what its defaults say */
-  long end;  /* the line behind the last of them, from 0 */
+  long end;      /* the line behind the last of them, from 0 */
 } source;
 
 typedef struct table {
@@ -265,8 +265,8 @@ static void read_generated(source *s, size_t first) {
   top = yaml_document_get_root_node(&d);
   s->generated = is_generated(&d, member(&d, top, "defaults"));
   for (size_t i = first; i < ntable; i++) {
-    tables[i].generated = is_generated(
-        &d, member(&d, member(&d, top, "tables"), tables[i].name));
+    tables[i].generated =
+        is_generated(&d, member(&d, member(&d, top, "tables"), tables[i].name));
   }
   yaml_document_delete(&d);
   yaml_parser_delete(&parser);

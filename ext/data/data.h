@@ -48,11 +48,11 @@ typedef enum cq_kind {
 /* 16 bytes.  Text and bytes are borrowed from a batch, an arena or a page;
  * never NUL-terminated by promise. */
 typedef struct cq_value {
-  uint8_t kind; /* cq_kind */
-  uint8_t json; /* STR that is JSON text (object, array, or any json cell) */
+  uint8_t kind;    /* cq_kind */
+  uint8_t json;    /* STR that is JSON text (object, array, or any json cell) */
   uint16_t whence; /* of a client's attribute, or an `each` value: a cq_whence;
                     else 0 */
-  uint32_t len; /* STR, BYTES */
+  uint32_t len;    /* STR, BYTES */
   union {
     int64_t i;
     double r;
