@@ -292,6 +292,31 @@ class Suite:
             r = self.sync('fleet_log', mode)
             t.is_('and goes on from there', (r['status'], len(self.read('fleet_log', 'id'))), ('success', 4))
 
+    def chosen(self):
+        """A cursor that is used where the source says so, and later is not any more."""
+        t, s = self.t, self.s
+        with open('chosen.yml', 'w') as f:
+            f.write(open(FLEET).read().replace('cursor: {column: at, order: asc}', 'cursor: {column: at, order: asc, optional: true}'))
+        was, os.environ['CQ_PATH'] = os.environ['CQ_PATH'], os.path.abspath('chosen.yml')
+        d = Sync('chosen.db')
+        os.environ['CQ_PATH'] = was
+
+        def run(since, *ids, more=''):
+            rows = ','.join('{"id":%d,"at":"2024-01-0%dT00:00:00Z"}' % (i, i) for i in ids)
+            d.routes(f'GET /oslo/log{since}\n  body [{rows}]\nGET /rome/log?!since\n  body []\n')
+            r = d.sync(self.spec('fleet_log', mode)[:-1] + more + '}')
+            return r['status'], [i for i, in self.read('fleet_log', 'id') if i not in gone]
+        says = ', incremental: [fleet_log]'
+        for mode in s.modes:
+            s.fresh()
+            kept, gone = [1] if mode == 'overwrite' else [], []
+            t.is_(f'{mode}: a snapshot', run('?!since', 1, 2), ('success', [1, 2]))
+            t.is_('of what is there', run('?!since', 2), ('success', [1, 2] if mode == 'overwrite' else [2]))
+            gone = [1] if mode == 'append' else []       # an older run's row: databases show it again, files do not
+            t.is_('incremental, from the start', run('?!since', 2, 3, more=says), ('success', kept + [2, 3]))
+            t.is_('and on', run('?since=2024-01-03T00:00:00Z', 4, more=says), ('success', kept + [2, 3, 4]))
+            t.is_('a snapshot again', run('?!since', 4, 5), ('success', [1, 2, 3, 4, 5] if mode == 'overwrite' else [4, 5]))
+
     def below(self):
         """Below an incremental table: each run asks below the parents that it was told of, and the others' rows stay."""
         t, s = self.t, self.s
@@ -628,7 +653,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'below', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'chosen', 'below', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
 
 
 def run(store, parts=PARTS):
