@@ -272,7 +272,8 @@ static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
 }
 
 /* The permission that is missing: the answer's word for it, else the one of
- * those that the table needs that is named as the operation is. */
+ * those that the table needs that is named as the operation is, else of the
+ * table's own request the first. */
 static void fetch_lacks(const cq_fetch *f, cq_verdict *v) {
   const char *operation = f->def.request->operation, *at = f->def.permissions;
   size_t n = operation ? strlen(operation) : 0;
@@ -287,6 +288,10 @@ static void fetch_lacks(const cq_fetch *f, cq_verdict *v) {
     }
     at += n;
   }
+  if (!v->lacks[0] && n && f->def.own && f->def.permissions &&
+      (at = strchr(f->def.permissions, '"')) != NULL)
+    snprintf(v->lacks, sizeof v->lacks, "%.*s", (int)strcspn(at + 1, "\""),
+             at + 1);
   if (!v->lacks[0]) return;
   snprintf(said, sizeof said, "%s", v->hint);
   snprintf(v->hint, sizeof v->hint, "missing permission: %s%s%.100s", v->lacks,

@@ -54,6 +54,7 @@ typedef struct cq_fetch_def {
   cq_source *source;
   const char *table, *service; /* for limits and the log */
   const char *permissions;     /* that its requests need: JSON list, or NULL */
+  int own;                     /* it is the table's own request, no call */
   const cq_request_def *request;
   const cq_errors_def *errors;
   const cq_limits_def *limits;

@@ -83,6 +83,7 @@ static cq_fetch_def task_fetch(const cq_task *t) {
   f.table = table->name;
   f.service = table->service;
   f.permissions = table->permissions;
+  f.own = 1;
   f.request = task_request(t);
   f.errors = &table->errors;
   f.limits = &table->limits;

@@ -78,7 +78,7 @@ CASES = {
         ('AccessDenied', 403), ('AccessDeniedException', 400), ('UnauthorizedOperation', 403), ('AuthorizationError', 403),
         ('AuthorizationErrorException', 400), ('NotAuthorized', 400), ('NotAuthorizedException', 400), ('UnauthorizedException', 401),
         ('ForbiddenException', 403), ('AccountAccessDeniedException', 403), ('AuthorizationException', 400), ('UnauthorizedOperationException', 400),
-        ('AccessDeniedFault', 400))],
+        ('AccessDeniedFault', 400))] + [('AccessDenied', 403, 'Access Denied', CODED)],       # then the table says which
     'skip': [(c, s, m, CODED) for c, s, m in (
         ('OptInRequired', 401, 'You are not subscribed to this service. Please go to http://aws.amazon.com to subscribe.'),
         ('OptInRequiredException', 400, 'Aws account is not registered for recommendation.'),

@@ -373,7 +373,7 @@ class Facts:
             return self.template(row, source), None
         if kind == 'rename':
             return self.member_path(row, name.replace('_', ''))
-        if kind == 'tags_inline':
+        if kind == 'tags_inline' or (kind is None and name == 'tags' and name not in self.columns[table]):
             return self.tags(row), None
         if kind in ('tags_call', 'call') and '(' in source:
             return self.called(row, name, kind, source)

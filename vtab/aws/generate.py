@@ -389,8 +389,25 @@ class Service:
         req['path'] = path
         if pairs:
             req['query'] = pairs
-        if body:
+        if body and self.protocol == 'rest-xml':
+            req.setdefault('headers', {})['Content-Type'] = 'application/xml'
+            req['body'] = self.xml_body(operation, body)
+        elif body:
             req['json'] = body
+
+    @staticmethod
+    def xml_body(operation, values):
+        """Texts inside the root that the operation's input is; one without a value is left out."""
+        how = operation.input_shape.serialization
+        space = (how.get('xmlNamespace') or {}).get('uri')
+        root, out = how.get('name', operation.input_shape.name), ''
+        for name, v in values.items():
+            found = re.fullmatch(r'\{\{ ([\w.]+) \}\}', v) if isinstance(v, str) else None
+            if not found:
+                raise Fault(f'{operation.name}: {name}: an XML body holds nothing but what is asked for')
+            escaped = f"{found[1]} | replace('&', '&amp;') | replace('<', '&lt;')"
+            out += f"{{{{ '<{name}>{{}}</{name}>' | format({escaped}) if {found[1]} else '' }}}}"
+        return f'<{root}' + (f' xmlns="{space}"' if space else '') + f'>{out}</{root}>'
 
     def tokens(self, operation):
         """Paging that the shapes tell and no paginator does."""
@@ -1033,7 +1050,7 @@ class Table:
                 continue
             if shape.serialization.get('location') or getattr(shape, 'is_document_type', False):
                 continue
-            out[col] = self.from_member(col, m, None)
+            out[col] = self.special(col, {'map': tags}, None) if col == 'tags' and m == tags else self.from_member(col, m, None)
         for col, rule in special.items():
             if col not in out:
                 out[col] = self.special(col, rule, 'text' if isinstance(rule, str) else rule.get('type', 'text'))
