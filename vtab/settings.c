@@ -216,6 +216,10 @@ int cq_ctx_configure(cq_ctx *c, const char *key, int has, const char *value,
   char *owner;
 
   *null = 0;
+  if (value && strlen(value) > CQ_MAX_SPEC_BYTES)
+    return cq_error_set(err, CQ_TOOBIG,
+                        "cq_config: %s: larger than allowed: %d bytes", key,
+                        CQ_MAX_SPEC_BYTES);
   if (i >= 0) {
     if (has) rc = setting_set(c, i, value, err);
     if (rc == CQ_OK)

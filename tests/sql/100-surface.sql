@@ -30,3 +30,6 @@ SELECT cq_sync('{source: file, tables: [file_csv]}', '{}' || char(0));
 SELECT cq_prune(1, 'x' || char(0)), cq_prune(NULL, 'x');
 SELECT cq_plan(NULL);
 SELECT cq_prune(1, NULL);
+SELECT cq_config('ca_file', printf('%.*c', 16777217, 'x'));
+SELECT cq_config('github.base_url', printf('%.*c', 16777217, 'x'));
+SELECT count(*) FROM cq_settings WHERE length(value) > 1000;
