@@ -80,6 +80,12 @@ static int is_name(const token *t, const char *name) {
   return strlen(name) == t->n && sqlite3_strnicmp(t->s, name, (int)t->n) == 0;
 }
 
+int cq_named_first(const char *sql, const char *word) {
+  token t;
+
+  return next_token(&sql, &t) && is_name(&t, word);
+}
+
 /* How a text calls a function: as a person does, in quotes, or both. */
 enum { PLAIN = 1, QUOTED = 2 };
 

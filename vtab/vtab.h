@@ -71,6 +71,8 @@ int cq_compat_stopped(sqlite3 *db); /* by the host's progress handler */
 /* ---- named.c: does whoever writes the SQL name this, or does a schema? ------- */
 /* Bool: a running statement, or the temporary schema, calls it as people do. */
 int cq_named_call(sqlite3 *db, const char *name);
+/* Bool: it is the statement's first word. */
+int cq_named_first(const char *sql, const char *word);
 /* For xOpen of what is DIRECTONLY: SQLITE_ERROR where full-text search reads the
  * table for a file. */
 int cq_named_by_search(sqlite3 *db, sqlite3_vtab *vtab, const char *name);

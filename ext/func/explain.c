@@ -200,10 +200,16 @@ static int at_end(sqlite3 *db, const char *tail) {
 
 static int explain_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
                            cq_error *err) {
-  char *text = sqlite3_mprintf("EXPLAIN %s", sql);
   const char *tail = NULL;
-  int rc = text ? sqlite3_prepare_v2(db, text, -1, stmt, &tail) : SQLITE_NOMEM;
+  char *text;
+  int rc;
 
+  /* SQLite does what many of them say while it plans them. */
+  if (cq_named_first(sql, "pragma"))
+    return cq_error_set(err, CQ_ERROR,
+                        "cq_explain: a PRAGMA reads no live table");
+  text = sqlite3_mprintf("EXPLAIN %s", sql);
+  rc = text ? sqlite3_prepare_v2(db, text, -1, stmt, &tail) : SQLITE_NOMEM;
   if (rc)
     rc = cq_error_set(
         err, rc == SQLITE_NOMEM ? CQ_NOMEM : CQ_ERROR, "cq_explain: %s",

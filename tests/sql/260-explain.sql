@@ -28,3 +28,7 @@ CREATE TEMP TRIGGER fed AFTER INSERT ON mine BEGIN
 END;
 SELECT value ->> 'table', value ->> 'requests', value ->> 'runs', value ->> 'plan', value ->> 'unknown' FROM json_each(cq_explain('INSERT INTO mine SELECT ''noon'', v.guests FROM zoo_visits v WHERE v.keeper = ''bob'' AND v.animal = 1'));
 SELECT count(*) FROM cq_requests;
+-- nothing is done
+PRAGMA foreign_keys;
+SELECT cq_explain('/* mine */ pragma foreign_keys = ON');
+PRAGMA foreign_keys;
