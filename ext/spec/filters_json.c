@@ -2,6 +2,7 @@
  * objects, and documents as texts. */
 #define _GNU_SOURCE 1 /* memmem */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,18 +52,66 @@ static int give_list(cq_arena *a, json_t *j, int rc, cq_value *out,
   return cq_error_nomem(err);
 }
 
-static json_t *as_json(const cq_value *v) {
+/* Is it no memory that has kept the library from reading this?  It says so
+ * only at times; else it calls a word wrong that is right. */
+static int lacked_memory(const char *s, size_t n, const json_error_t *why) {
+  enum json_error_code code = json_error_code(why);
+  cq_buf b;
+  int rc;
+
+  switch (code) {
+  case json_error_invalid_utf8:
+  case json_error_null_character:
+  case json_error_numeric_overflow:
+  case json_error_stack_overflow:
+    return 0;
+  case json_error_out_of_memory:
+    return 1;
+  default:
+    if (strncmp(why->text, "invalid Unicode", 15) == 0) return 0;
+  }
+  cq_buf_init(&b, n + 1);
+  rc = cq_json_minify(&b, s, n);
+  cq_buf_clear(&b);
+  return rc == CQ_OK || rc == CQ_NOMEM;
+}
+
+/* *out NULL: it is no JSON. */
+static int parse(const char *s, size_t n, json_t **out, cq_error *err) {
+  json_error_t why;
+
+  *out = json_loadb(s, n, JSON_DECODE_ANY, &why);
+  return !*out && lacked_memory(s, n, &why) ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* The same of any value: what is no UTF-8 and no number has no JSON. */
+static int as_json(const cq_value *v, json_t **out, cq_error *err) {
+  int has = 1;
+
+  *out = NULL;
   switch (v->kind) {
   case CQ_STR:
-    return v->json ? json_loadb(v->u.s, v->len, JSON_DECODE_ANY, NULL)
-                   : json_stringn(v->u.s, v->len);
+    if (v->json) return parse(v->u.s, v->len, out, err);
+    has = cq_utf8_check(v->u.s, v->len) == v->len;
+    if (has) *out = json_stringn(v->u.s, v->len);
+    break;
   case CQ_INT:
-    return json_integer(v->u.i);
+    *out = json_integer(v->u.i);
+    break;
   case CQ_DOUBLE:
-    return json_real(v->u.r);
+    has = isfinite(v->u.r);
+    if (has) *out = json_real(v->u.r);
+    break;
   default:
-    return json_null();
+    *out = json_null();
   }
+  return *out || !has ? CQ_OK : cq_error_nomem(err);
+}
+
+/* NULL has none here. */
+static int list_of(const cq_value *v, json_t **out, cq_error *err) {
+  *out = NULL;
+  return v->kind == CQ_NULL ? CQ_OK : as_json(v, out, err);
 }
 
 /* Why a buffer could not be filled. */
@@ -99,13 +148,14 @@ int cq_filter_split(ARGS) {
 }
 
 int cq_filter_join(ARGS) {
-  json_t *list = as_json(in), *item;
+  json_t *list, *item;
   size_t i;
   cq_buf b;
-  int rc;
+  int rc = as_json(in, &list, err);
 
   UNUSED;
   *out = cq_value_null();
+  if (rc) return rc;
   if (!json_is_array(list)) {
     json_decref(list);
     *out = *in;
@@ -119,7 +169,10 @@ int cq_filter_join(ARGS) {
     } else {
       char *d = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
 
-      cq_buf_str(&b, d ? d : "");
+      if (d)
+        cq_buf_str(&b, d);
+      else
+        b.rc = CQ_NOMEM;
       free(d);
     }
   }
@@ -131,6 +184,7 @@ int cq_filter_join(ARGS) {
 
 static int pick(ARGS, int last) {
   json_t *list, *item;
+  int rc;
 
   UNUSED;
   *out = cq_value_null();
@@ -138,7 +192,8 @@ static int pick(ARGS, int last) {
     *out = *in;
     return CQ_OK;
   }
-  list = as_json(in);
+  rc = as_json(in, &list, err);
+  if (rc) return rc;
   item = json_array_get(
       list, last && json_array_size(list) ? json_array_size(list) - 1 : 0);
   json_incref(item);
@@ -155,12 +210,13 @@ int cq_filter_last(ARGS) {
 }
 
 static int members(ARGS, int values) {
-  json_t *o = as_json(in), *list, *v;
+  json_t *o, *list, *v;
   const char *k;
-  int rc = CQ_OK;
+  int rc = as_json(in, &o, err);
 
   UNUSED;
   *out = cq_value_null();
+  if (rc) return rc;
   if (!json_is_object(o)) {
     json_decref(o);
     return CQ_OK;
@@ -191,13 +247,14 @@ static void arg_word(const cq_value *arg, const char *dflt, char *out,
 }
 
 int cq_filter_to_map(ARGS) {
-  json_t *list = as_json(in), *map, *item;
+  json_t *list, *map, *item;
   size_t i;
   char k[128], v[128];
-  int rc = CQ_OK;
+  int rc = as_json(in, &list, err);
 
   UNUSED;
   *out = cq_value_null();
+  if (rc) return rc;
   if (!json_is_array(list)) {
     json_decref(list);
     return CQ_OK;
@@ -225,8 +282,9 @@ int cq_filter_concat(ARGS) {
   UNUSED;
   for (size_t i = 0; i <= narg; i++) {
     const cq_value *v = i ? &args[i - 1] : in;
-    json_t *j = v->kind == CQ_NULL ? NULL : as_json(v);
+    json_t *j;
 
+    if (list_of(v, &j, err)) rc = CQ_NOMEM;
     if (json_is_array(j)) {
       if (json_array_extend(all, j)) rc = CQ_NOMEM;
       json_decref(j);
@@ -239,12 +297,13 @@ int cq_filter_concat(ARGS) {
 
 /* objects(key, ...): each element as an object that has it under these keys. */
 int cq_filter_objects(ARGS) {
-  json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *all, *item;
-  int rc = CQ_OK;
+  json_t *list, *all, *item;
+  int rc = list_of(in, &list, err);
   size_t i;
 
   UNUSED;
   *out = cq_value_null();
+  if (rc) return rc;
   if (!json_is_array(list)) {
     json_decref(list);
     return CQ_OK;
@@ -269,16 +328,19 @@ int cq_filter_objects(ARGS) {
 
 /* find(key, value): the first object of a list whose member is this text. */
 int cq_filter_find(ARGS) {
-  json_t *list = in->kind == CQ_NULL ? NULL : as_json(in), *item;
-  json_t *found = NULL;
+  json_t *list, *item, *found = NULL;
   char *key = NULL;
   cq_value v;
   size_t i;
+  int rc = list_of(in, &list, err);
 
   UNUSED;
   *out = cq_value_null();
-  if (args[0].kind == CQ_STR)
+  if (rc) return rc;
+  if (args[0].kind == CQ_STR) {
     key = cq_arena_strndup(a, args[0].u.s, args[0].len);
+    if (!key) rc = CQ_NOMEM;
+  }
   if (key && args[1].kind != CQ_NULL) {
     if (cq_filter_text(a, &args[1], &v, err)) {
       json_decref(list);
@@ -290,20 +352,27 @@ int cq_filter_find(ARGS) {
       const char *s = d ? d : json_string_value(m);
       size_t n = d ? strlen(d) : json_string_length(m);
 
+      if (m && !s) rc = CQ_NOMEM;
       if (!found && s && n == v.len && memcmp(s, v.u.s, n) == 0)
         found = json_incref(item);
       free(d);
     }
   }
   json_decref(list);
+  if (rc) {
+    json_decref(found);
+    return cq_error_nomem(err);
+  }
   return found ? give_json(a, found, out, err) : CQ_OK;
 }
 
 /* get(key, ...): the first of these members that is there. */
 int cq_filter_get(ARGS) {
-  json_t *o = in->kind == CQ_NULL ? NULL : as_json(in), *m = NULL;
+  json_t *o, *m = NULL;
+  int rc = list_of(in, &o, err);
 
   *out = cq_value_null();
+  if (rc) return rc;
   for (size_t i = 0; o && i < narg && !m; i++) {
     char *key = args[i].kind == CQ_STR
                     ? cq_arena_strndup(a, args[i].u.s, args[i].len)
@@ -331,7 +400,8 @@ int cq_filter_json(ARGS) {
     *out = *in;
     return CQ_OK;
   }
-  j = as_json(in);
+  rc = as_json(in, &j, err);
+  if (rc || !j) return rc;
   d = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
   rc = d ? give(a, d, strlen(d), 1, out, err) : cq_error_nomem(err);
   free(d);
@@ -340,13 +410,16 @@ int cq_filter_json(ARGS) {
 }
 
 int cq_filter_from_json(ARGS) {
+  json_t *j;
+  int rc;
+
   UNUSED;
   if (in->kind != CQ_STR || in->json) {
     *out = *in;
     return CQ_OK;
   }
-  return give_json(a, json_loadb(in->u.s, in->len, JSON_DECODE_ANY, NULL), out,
-                   err);
+  rc = parse(in->u.s, in->len, &j, err);
+  return rc ? rc : give_json(a, j, out, err);
 }
 
 int cq_filter_from_yaml(ARGS) {
@@ -380,6 +453,7 @@ int cq_filter_from_yaml(ARGS) {
 }
 
 int cq_filter_from_xml(ARGS) {
+  json_t *text;
   cq_buf b;
   int rc;
 
@@ -388,11 +462,11 @@ int cq_filter_from_xml(ARGS) {
   if (in->kind != CQ_STR) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_RECORD_BYTES);
   rc = cq_xml_json(&b, in->u.s, in->len);
-  if (rc == CQ_OK) /* an element that is a text alone is that text */
-    rc = b.data[0] == '"'
-             ? give_json(a, json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL),
-                         out, err)
-             : give(a, b.data, b.len, 1, out, err);
+  if (rc == CQ_OK && b.data[0] == '"') { /* a text alone is that text */
+    rc = parse(b.data, b.len, &text, err);
+    if (rc == CQ_OK) rc = give_json(a, text, out, err);
+  } else if (rc == CQ_OK)
+    rc = give(a, b.data, b.len, 1, out, err);
   else if (rc == CQ_NOMEM)
     cq_error_nomem(err);
   else /* what is no XML has no JSON form: NULL */
@@ -413,11 +487,14 @@ int cq_filter_hash(ARGS) {
   if (in->kind == CQ_NULL) return CQ_OK;
   if (cq_filter_text(a, in, &t, err)) return CQ_NOMEM;
   if (in->kind == CQ_STR && in->json) {
-    json_t *j = as_json(in);
+    json_t *j;
 
-    dump = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
-             : NULL;
-    json_decref(j);
+    if (as_json(in, &j, err)) return CQ_NOMEM;
+    if (j) {
+      dump = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+      json_decref(j);
+      if (!dump) return cq_error_nomem(err);
+    }
   }
   cq_sha256(dump ? dump : t.u.s, dump ? strlen(dump) : t.len, sum);
   free(dump);
@@ -461,12 +538,13 @@ int cq_filter_contains(ARGS) {
     *out = cq_value_int(known);
     return CQ_OK;
   }
-  j = as_json(in);
+  if (as_json(in, &j, err)) return CQ_NOMEM;
   json_array_foreach(j, i, item) {
     char *d = json_is_string(item) ? NULL : json_dumps(item, JSON_ENCODE_ANY);
     const char *s = d ? d : json_string_value(item);
     size_t n = d ? strlen(d) : json_string_length(item);
 
+    if (!s) rc = cq_error_nomem(err);
     if (s && n == t.len && memcmp(s, t.u.s, n) == 0) *out = cq_value_int(1);
     free(d);
   }
@@ -482,10 +560,16 @@ int cq_filter_contains(ARGS) {
 
 /* without([names]): an object less these keys; NULL where none is left. */
 int cq_filter_without(ARGS) {
-  json_t *o = as_json(in), *names = as_json(&args[0]), *name;
+  json_t *o, *names, *name;
   size_t i;
+  int rc = as_json(in, &o, err);
 
   UNUSED;
+  if (rc == CQ_OK) rc = as_json(&args[0], &names, err);
+  if (rc) {
+    json_decref(o);
+    return rc;
+  }
   json_array_foreach(names, i, name) if (json_is_string(name))
       json_object_del(o, json_string_value(name));
   json_decref(names);
@@ -502,7 +586,7 @@ int cq_filter_length(ARGS) {
   UNUSED;
   *out = cq_value_null();
   if (in->kind == CQ_STR && in->json) {
-    j = as_json(in);
+    if (as_json(in, &j, err)) return CQ_NOMEM;
     *out = cq_value_int(
         (int64_t)(json_is_array(j) ? json_array_size(j) : json_object_size(j)));
     json_decref(j);

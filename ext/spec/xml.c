@@ -102,8 +102,9 @@ typedef struct small {
   XML_Parser parser;
 } small;
 
+/* The first reason stays. */
 static void small_stop(small *s, int rc) {
-  s->rc = rc;
+  if (!s->rc) s->rc = rc;
   XML_StopParser(s->parser, XML_FALSE);
 }
 
@@ -121,7 +122,10 @@ static cq_xname *small_name(small *s, const char *name, int attribute) {
         memcmp(x->text + attribute, local, n) == 0)
       return x;
   }
-  if (s->nname == SMALL_NAMES) return NULL;
+  if (s->nname == SMALL_NAMES) {
+    small_stop(s, CQ_ERROR);
+    return NULL;
+  }
   x = cq_arena_alloc(&s->arena, sizeof *x + n + 2);
   if (!x) return NULL;
   memset(x, 0, sizeof *x);
@@ -156,11 +160,13 @@ static void small_start(void *user, const char *tag, const char **attrs) {
   cq_xnode *n;
 
   if (s->rc) return;
-  n = s->depth < CQ_MAX_XML_DEPTH
-          ? small_node(s, s->depth ? s->open[s->depth - 1].node : NULL, tag, 0)
-          : NULL;
-  if (!n) {
+  if (s->depth == CQ_MAX_XML_DEPTH) {
     small_stop(s, CQ_ERROR);
+    return;
+  }
+  n = small_node(s, s->depth ? s->open[s->depth - 1].node : NULL, tag, 0);
+  if (!n) {
+    small_stop(s, CQ_NOMEM);
     return;
   }
   if (!s->depth) s->root = n;
@@ -174,7 +180,7 @@ static void small_start(void *user, const char *tag, const char **attrs) {
     if (a) a->len = strlen(attrs[1]);
     if (a) a->text = cq_arena_strndup(&s->arena, attrs[1], a->len);
     if (!a || !a->text) {
-      small_stop(s, CQ_ERROR);
+      small_stop(s, CQ_NOMEM);
       return;
     }
   }
@@ -237,9 +243,9 @@ int cq_xml_json(cq_buf *out, const char *text, size_t n) {
   XML_SetCharacterDataHandler(s->parser, small_text);
   XML_SetStartDoctypeDeclHandler(s->parser, small_doctype);
   rc = XML_Parse(s->parser, text, (int)n, 1) == XML_STATUS_OK ? CQ_OK
-       : s->rc                                                ? s->rc
+       : XML_GetErrorCode(s->parser) == XML_ERROR_NO_MEMORY   ? CQ_NOMEM
                                                               : CQ_ERROR;
-  if (rc == CQ_OK && s->rc) rc = s->rc;
+  if (s->rc) rc = s->rc;
   if (rc == CQ_OK) {
     cq_xml_guess(out, s->root);
     rc = out->rc;
