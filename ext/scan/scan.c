@@ -238,6 +238,20 @@ static void rows_close(const cq_rows *r) {
   if (r && r->close) r->close(r->user);
 }
 
+/* A query costs no money unless that is wanted; nor does what is above its
+ * table. */
+static int scan_paid(const cq_scan_options *o, cq_error *err) {
+  const cq_table *t = o->table;
+
+  while (t && !t->paid) t = t->parent.table;
+  if (!t || cq_config_pays(o->source->config)) return CQ_OK;
+  return cq_error_set(
+      err, CQ_MISUSE,
+      "%s: its API costs money\nhint: cq_config('%s."
+      "use_paid_apis', 'true'), or in a spec use_paid_apis: true",
+      t->name, o->source->in->name);
+}
+
 int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   cq_scan *s = cq_calloc(1, sizeof *s);
   const char *decode;
@@ -272,6 +286,7 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
        rc == CQ_OK && o->parents && s->sh.need.parent && i < s->sh.parent->nkey;
        i++)
     s->sh.need.parent[s->sh.parent->key[i]] = 1;
+  if (rc == CQ_OK) rc = scan_paid(o, err);
   if (rc == CQ_OK) rc = scan_compile(s, err);
   if (rc == CQ_OK && o->table->retired) {
     s->drained = 1;

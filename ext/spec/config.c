@@ -225,6 +225,13 @@ int cq_config_get(const cq_config *c, const char *name, cq_value *out) {
   return CQ_OK;
 }
 
+int cq_config_pays(const cq_config *c) {
+  cq_value v;
+
+  return cq_config_get(c, "use_paid_apis", &v) == CQ_OK && v.kind == CQ_INT &&
+         v.u.i;
+}
+
 /* Members of a secret map that say whose it is, without which a message says
  * nothing. */
 static int names_only(const char *key) {

@@ -647,7 +647,8 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
                   cq_config **out, cq_error *err);
 cq_config *cq_config_ref(cq_config *c);
 int cq_config_is_secret(const cq_config *c, const char *name);
-void cq_config_unref(cq_config *c); /* wipes secrets */
+int cq_config_pays(const cq_config *c); /* may requests cost money? */
+void cq_config_unref(cq_config *c);     /* wipes secrets */
 /* What its integration has under `data`. */
 int cq_config_data(const cq_config *c, const char *name, cq_value *out);
 int cq_config_get(const cq_config *c, const char *name,

@@ -64,12 +64,8 @@ static void put_policy(const words *w, cq_buf *out) {
 }
 
 static int source_words(const cq_run_source *s, words *w, cq_error *err) {
-  cq_value paid;
-  int rc = CQ_OK, pays;
+  int rc = CQ_OK, pays = cq_config_pays(s->config);
 
-  memset(&paid, 0, sizeof paid);
-  pays = cq_config_get(s->config, "use_paid_apis", &paid) == CQ_OK &&
-         paid.kind == CQ_INT && paid.u.i;
   for (int i = 0; i < s->plan.n && rc == CQ_OK; i++)
     if (!s->plan.tables[i].paid || pays)
       rc = cq_source_permissions(s->source, s->plan.tables[i].table, words_add,

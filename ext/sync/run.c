@@ -172,20 +172,16 @@ static const cq_table *retired_one(const cq_table *t) {
  * whose clients cannot be had fails as a whole, keeping all it had. */
 static int list_clients(cq_run *r, cq_run_source *s, cq_error *err) {
   cq_error *said = cq_calloc((size_t)s->plan.n + 1, sizeof *said);
-  cq_value paid;
-  int rc = CQ_OK;
+  int rc = CQ_OK, pays = cq_config_pays(s->config);
 
   if (!said) return cq_error_nomem(err);
-  memset(&paid, 0, sizeof paid);
-  if (cq_config_get(s->config, "use_paid_apis", &paid))
-    memset(&paid, 0, sizeof paid);
   for (int i = 0; i < s->plan.n && rc == CQ_OK; i++) {
     cq_plan_table *t = &s->plan.tables[i];
     const char *kind = "failed";
     const cq_table *retired = retired_one(t->table);
 
     if (t->parent >= 0 && s->plan.tables[t->parent].paid) t->paid = 1;
-    t->omitted = retired || (t->paid && (paid.kind != CQ_INT || !paid.u.i));
+    t->omitted = retired || (t->paid && !pays);
     if (t->omitted) {
       if (retired == t->table)
         cq_error_set(&said[i], CQ_MISUSE, "%s: %s", t->table->name,
