@@ -293,6 +293,7 @@ struct cq_clients {
 };
 /* The dimensions that a table runs over: its own, or its first ancestor's. */
 const cq_table *cq_table_top(const cq_table *t);
+unsigned long long cq_table_dims(const cq_table *t); /* bit set */
 struct cq_source {
   int refs;
   cq_env *env;
@@ -312,6 +313,26 @@ typedef struct cq_dry {
 int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
                   cq_error *err);
 void cq_dry_clear(cq_dry *d);
+
+/* ---- alike.c: clients of which a table asks the same ---------------------- */
+typedef struct cq_alike_class {
+  uint64_t hash;
+  int used;
+  int told;         /* its first one has been looked at, and: */
+  uint64_t has[2];  /* predict.c: which form its addresses have */
+  int64_t count[2]; /* how many lists, and single records, each is asked for */
+} cq_alike_class;
+typedef struct cq_alike {
+  const char **names; /* of the attributes that matter */
+  size_t n, cap;
+  cq_alike_class *classes; /* by hash */
+  size_t n_class, cap_class;
+} cq_alike;
+int cq_alike_open(cq_alike *a, const cq_table *t, cq_error *err);
+/* The class of a client, good until the next is asked for. */
+int cq_alike_class_of(cq_alike *a, const cq_client *c, cq_alike_class **out,
+                      cq_error *err);
+void cq_alike_clear(cq_alike *a); /* also after open has failed */
 
 /* ---- preview.c: a request's address before it is made --------------------- */
 typedef struct cq_preview {

@@ -12,19 +12,64 @@
 
 #include "scan/internal.h"
 
+/* The clients of a source as far as they can be told: tens of thousands, and
+ * the same for most tables. */
+typedef struct cq_found {
+  struct cq_found *next;
+  cq_source *source;
+  unsigned long long dims;
+  cq_arena arena;
+  cq_dry dry;
+  const char *url[64][2]; /* of the steps that find them, once told */
+} cq_found;
+
+static int predict_found(cq_prediction *p, cq_source *s, const cq_table *t,
+                         cq_found **out, cq_error *err) {
+  unsigned long long dims = cq_table_dims(t);
+  cq_found *f = p->found;
+  int rc;
+
+  while (f && (f->source != s || f->dims != dims)) f = f->next;
+  *out = f;
+  if (f) return CQ_OK;
+  f = cq_calloc(1, sizeof *f);
+  if (!f) return cq_error_nomem(err);
+  f->source = cq_source_ref(s);
+  f->dims = dims;
+  cq_arena_init(&f->arena);
+  f->next = p->found;
+  p->found = f;
+  rc = cq_source_dry(s, t, &f->arena, &f->dry, err);
+  *out = f;
+  return rc;
+}
+
+void cq_prediction_again(cq_prediction *p) {
+  p->n = 0;
+  cq_set_clear(&p->seen);
+}
+
 void cq_prediction_clear(cq_prediction *p) {
+  while (p->found) {
+    cq_found *f = p->found;
+
+    p->found = f->next;
+    cq_dry_clear(&f->dry);
+    cq_source_unref(f->source);
+    cq_arena_wipe(&f->arena); /* accounts may bring keys */
+    cq_free(f);
+  }
   cq_free(p->steps);
   cq_set_clear(&p->seen);
   cq_arena_clear(&p->arena);
   memset(p, 0, sizeof *p);
 }
 
-static int predict_add(cq_prediction *p, const cq_preview *v, const cq_table *t,
-                       const cq_request_def *r, const char *purpose,
-                       int64_t requests, const char *repeats, cq_error *err) {
+/* All of a step but its address. */
+static int predict_step(cq_prediction *p, const cq_table *t,
+                        const cq_request_def *r, const char *purpose,
+                        int64_t requests, const char *repeats, cq_error *err) {
   cq_plan_step *s;
-  char *url = NULL;
-  int rc;
 
   if (cq_grow(&p->steps, &p->cap, p->n, sizeof *p->steps))
     return cq_error_nomem(err);
@@ -37,10 +82,28 @@ static int predict_add(cq_prediction *p, const cq_preview *v, const cq_table *t,
   s->purpose = purpose;
   s->requests = requests;
   s->repeats = cq_arena_printf(&p->arena, "%s", repeats ? repeats : "");
-  if (!s->repeats) return cq_error_nomem(err);
-  rc = cq_preview_url(v, r, &p->arena, &url, err);
-  s->url = url;
+  return s->repeats ? CQ_OK : cq_error_nomem(err);
+}
+
+/* The address of the step that was told last, which may be known. */
+static int predict_url(cq_prediction *p, const cq_preview *v,
+                       const cq_request_def *r, const char **known,
+                       cq_error *err) {
+  char *url;
+  int rc = *known ? CQ_OK : cq_preview_url(v, r, &p->arena, &url, err);
+
+  if (rc == CQ_OK && !*known) *known = url;
+  p->steps[p->n - 1].url = *known;
   return rc;
+}
+
+static int predict_add(cq_prediction *p, const cq_preview *v, const cq_table *t,
+                       const cq_request_def *r, const char *purpose,
+                       int64_t requests, const char *repeats, cq_error *err) {
+  const char *url = NULL;
+  int rc = predict_step(p, t, r, purpose, requests, repeats, err);
+
+  return rc ? rc : predict_url(p, v, r, &url, err);
 }
 
 static uint64_t hash_text(const char *s, uint64_t h) {
@@ -110,15 +173,18 @@ typedef struct form {
 typedef struct forms {
   form *v;
   size_t n, cap;
+  const cq_client **kinds; /* one of those that are alike each */
+  size_t nkind, capkind;
 } forms;
 
 static void forms_clear(forms *f) {
   for (size_t i = 0; i < f->n; i++) cq_free(f->v[i].clients);
   cq_free(f->v);
+  cq_free(f->kinds);
 }
 
 static uint64_t form_has(const cq_request_def *r, const cq_client *c) {
-  const cq_template *const parts[] = {r->url, r->path};
+  const cq_template *const parts[] = {r ? r->url : NULL, r ? r->path : NULL};
   uint64_t has = 0, bit = 1;
   const cq_value *v;
 
@@ -136,10 +202,10 @@ static uint64_t form_has(const cq_request_def *r, const cq_client *c) {
   return has;
 }
 
-/* Clients come in their order, so one that is there already is the last. */
-static int forms_add(forms *f, const cq_table *t, int get, const cq_client *c,
+/* `shown`, or who is there already, stands for the client in what is told of
+ * addresses.  They come in their order, so one that is there is the last. */
+static int forms_add(forms *f, int get, uint64_t has, const cq_client *shown,
                      int64_t count) {
-  uint64_t has = form_has(get ? t->get.request : t->request, c);
   size_t i;
   form *m;
 
@@ -153,12 +219,82 @@ static int forms_add(forms *f, const cq_table *t, int get, const cq_client *c,
   }
   m = &f->v[i];
   m->count += count;
-  if (!c || (m->n && m->clients[m->n - 1] == c)) return CQ_OK;
+  if (!shown || (m->n && m->clients[m->n - 1] == shown)) return CQ_OK;
   if (cq_grow(&m->clients, &m->cap, m->n, sizeof *m->clients)) return CQ_NOMEM;
-  m->clients[m->n++] = c;
+  m->clients[m->n++] = shown;
   return CQ_OK;
 }
 
+/* What cannot be built is a fault of the definition, or lacks what identifying
+ * the client will give. */
+static int predict_lacks(const cq_table *t, int rc, int identified,
+                         const cq_error *lacks, cq_error *err) {
+  if (rc != CQ_NOMEM && !identified) return CQ_OK;
+  if (err) *err = *lacks;
+  if (rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", t->name);
+  return rc;
+}
+
+/* How many jobs one client has; the request of the first is built. */
+static int predict_client(const cq_scan_options *o, const cq_need *need,
+                          const cq_client *c, int64_t now_us, int identified,
+                          int64_t count[2], cq_error *err) {
+  cq_scan_options self = *o;
+  cq_enum *e;
+  cq_job *j;
+  int rc, looked = 0;
+
+  self.clients = &c;
+  self.nclient = 1;
+  rc = cq_enum_open(&self, need, now_us, &e, err);
+  while (rc == CQ_OK && (rc = cq_enum_next(e, &j, err)) == CQ_ROW) {
+    cq_error lacks = {0, ""};
+    uint64_t h;
+
+    rc = looked++ ? CQ_OK : job_hash(o, j, now_us, &h, &lacks);
+    if (rc) rc = predict_lacks(o->table, rc, identified, &lacks, err);
+    count[j->get != 0]++;
+    cq_job_free(j);
+  }
+  cq_enum_close(e);
+  return rc == CQ_DONE ? CQ_OK : rc;
+}
+
+/* The requests of a sync, which shares none: those of one client of each kind,
+ * times as many as there are. */
+static int predict_alike(const cq_scan_options *o, const cq_need *need,
+                         int64_t now_us, int identified, forms *f,
+                         cq_error *err) {
+  cq_alike alike;
+  int rc = cq_alike_open(&alike, o->table, err);
+
+  for (size_t i = 0; i < o->nclient && rc == CQ_OK; i++) {
+    const cq_client *c = o->clients[i], *shown = NULL;
+    cq_alike_class *k;
+
+    rc = cq_alike_class_of(&alike, c, &k, err);
+    if (rc == CQ_OK && !k->told) {
+      k->told = 1;
+      k->has[0] = form_has(o->table->request, c);
+      k->has[1] = form_has(o->table->get.request, c);
+      shown = c;
+      rc = predict_client(o, need, c, now_us, identified, k->count, err);
+      if (rc == CQ_OK && (k->count[0] || k->count[1])) {
+        if (cq_grow(&f->kinds, &f->capkind, f->nkind, sizeof *f->kinds))
+          rc = cq_error_nomem(err);
+        else
+          f->kinds[f->nkind++] = c;
+      }
+    }
+    for (int get = 0; get < 2 && rc == CQ_OK; get++)
+      if (k->count[get] && forms_add(f, get, k->has[get], shown, k->count[get]))
+        rc = cq_error_nomem(err);
+  }
+  cq_alike_clear(&alike);
+  return rc;
+}
+
+/* Each request of a query: one that was made before is not made again. */
 static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
                         int identified, cq_prediction *p, forms *f,
                         cq_error *err) {
@@ -175,13 +311,13 @@ static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
     cq_job_free(j);
     if (rc == CQ_OK)
       rc = cq_set_add(&p->seen, h, &is_new) ? cq_error_nomem(err) : CQ_OK;
-    else if (rc == CQ_NOMEM || identified) {
-      if (err) *err = lacks;
-      if (rc != CQ_NOMEM) cq_error_prefix(err, "%s: ", o->table->name);
-    } else
-      rc = CQ_OK;
+    else
+      rc = predict_lacks(o->table, rc, identified, &lacks, err);
     if (rc) return rc;
-    if (forms_add(f, o->table, get, client, is_new || !o->live))
+    if (forms_add(
+            f, get,
+            form_has(get ? o->table->get.request : o->table->request, client),
+            client, is_new || !o->live))
       return cq_error_nomem(err);
   }
   return rc == CQ_DONE ? CQ_OK : rc;
@@ -189,7 +325,7 @@ static int predict_jobs(const cq_scan_options *o, cq_enum *e, int64_t now_us,
 
 /* The steps that find clients, those of earlier scans left out. */
 static int predict_clients(const cq_scan_options *o, const cq_preview *v,
-                           cq_prediction *p, cq_error *err) {
+                           cq_found *f, cq_prediction *p, cq_error *err) {
   const cq_dry *dry = v->dry;
 
   for (size_t i = 0; i < dry->nstep; i++) {
@@ -204,12 +340,15 @@ static int predict_clients(const cq_scan_options *o, const cq_preview *v,
       if (!n) continue;
       if (cq_set_add(&p->seen, h, &is_new)) return cq_error_nomem(err);
       if (!is_new) continue;
-      rc = predict_add(p, v, o->table, k ? d->dim->identify : d->dim->discover,
-                       k ? "identify" : "discover", n,
-                       n >= 0 ? (!k && d->dim->page.by ? "pages" : "")
-                       : k    ? "per value found"
-                              : "per client found",
-                       err);
+      rc = predict_step(p, o->table, k ? d->dim->identify : d->dim->discover,
+                        k ? "identify" : "discover", n,
+                        n >= 0 ? (!k && d->dim->page.by ? "pages" : "")
+                        : k    ? "per value found"
+                               : "per client found",
+                        err);
+      if (rc == CQ_OK)
+        rc = predict_url(p, v, k ? d->dim->identify : d->dim->discover,
+                         &f->url[i][k], err);
       if (rc) return rc;
     }
   }
@@ -367,30 +506,32 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   const cq_table *t = o->table, *parent = t->parent.table;
   cq_scan_options self = *o; /* with the clients that can be had */
   int64_t now_us = cq_now_us();
-  forms f = {NULL, 0, 0};
+  forms f;
   int rc, asks = parent && parent != t, known, counted = 0;
   cq_enum *e = NULL;
   cq_need need;
-  cq_arena a;
   cq_preview shown = {o->source, o->clients, o->nclient, NULL};
-  cq_dry dry;
+  static const cq_dry nothing;
+  const cq_dry *dry = &nothing;
 
-  memset(&dry, 0, sizeof dry);
+  memset(&f, 0, sizeof f);
   if (t->retired) return CQ_OK; /* nothing is asked for */
-  cq_arena_init(&a);
   rc = cq_need_compute(t, o->wanted, o->live, &need, err);
   if (rc) return rc;
   if (!o->clients) {
-    rc = cq_source_dry(o->source, t, &a, &dry, err);
-    shown.dry = &dry;
-    shown.clients = (const cq_client *const *)dry.clients;
-    shown.nclient = dry.n;
-    if (rc == CQ_OK) rc = predict_clients(o, &shown, p, err);
-    self.clients = (const cq_client *const *)dry.clients;
-    self.nclient = dry.n;
+    cq_found *found;
+
+    rc = predict_found(p, o->source, t, &found, err);
+    if (rc) goto done;
+    shown.dry = dry = &found->dry;
+    shown.clients = (const cq_client *const *)dry->clients;
+    shown.nclient = dry->n;
+    rc = predict_clients(o, &shown, found, p, err);
+    self.clients = shown.clients;
+    self.nclient = dry->n;
   }
   if (rc) goto done;
-  known = (o->clients || (dry.known && !prunes_unidentified(o, &dry))) &&
+  known = (o->clients || (dry->known && !prunes_unidentified(o, dry))) &&
           !any_unknown(o);
   if (!known) {
     self.clients = one;
@@ -403,9 +544,15 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
     if (known && !asks && t->request) {
       int identified = 1;
 
-      for (size_t i = 0; i < dry.nstep; i++)
-        identified &= dry.step[i].identify == 0;
-      rc = predict_jobs(&self, e, now_us, identified, p, &f, err);
+      for (size_t i = 0; i < dry->nstep; i++)
+        identified &= dry->step[i].identify == 0;
+      rc = o->live || parent
+               ? predict_jobs(&self, e, now_us, identified, p, &f, err)
+               : predict_alike(&self, &need, now_us, identified, &f, err);
+      if (rc == CQ_OK && f.nkind) {
+        shown.clients = f.kinds;
+        shown.nclient = f.nkind;
+      }
       if (rc == CQ_OK) rc = predict_forms(o, &f, &shown, p, err);
       counted = 1;
     }
@@ -417,8 +564,6 @@ int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err) {
   if (rc == CQ_OK) rc = predict_calls(t, &need, &shown, p, err);
 done:
   forms_clear(&f);
-  cq_dry_clear(&dry);
-  cq_arena_clear(&a);
   cq_need_clear(&need);
   return rc;
 }

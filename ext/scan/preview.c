@@ -64,21 +64,21 @@ static int client_value(preview *v, const cq_ref *ref, cq_arena *a,
   const cq_preview *p = v->of;
   const cq_template *made;
   const cq_value *one = NULL;
-  size_t have = 0, same = 0;
+  int lacks = 0; /* some have none */
 
   for (size_t i = 0; i < p->nclient; i++) {
     const cq_value *its = cq_client_value(p->clients[i], ref->name);
 
-    if (!its || its->kind == CQ_NULL) continue;
+    if (its && its->kind == CQ_NULL) its = NULL;
+    if (!its) lacks = 1;
     if (!one) one = its;
-    have++;
-    same += (size_t)cq_value_same(one, its);
+    if (one && (lacks || !cq_value_same(one, its)))
+      return placeholder(ref->name, a, out, err);
   }
-  if (have && have == p->nclient && same == have) {
+  if (one) {
     *out = *one;
     return CQ_OK;
   }
-  if (have) return placeholder(ref->name, a, out, err);
   if (pending(p, ref->name, &made))
     return made_value(v, made, ref->name, a, out, err);
   return CQ_OK;

@@ -167,10 +167,13 @@ typedef struct cq_prediction { /* zero it; of all scans of one statement */
   cq_plan_step *steps;
   size_t n, cap;
   cq_set seen; /* the requests so far */
+  struct cq_found *found; /* the clients of each set of dimensions */
 } cq_prediction;
 /* Appends what the scan would ask.  Makes no request: clients that are not
  * known yet appear as the steps that find them. */
 int cq_scan_predict(const cq_scan_options *o, cq_prediction *p, cq_error *err);
+/* Begins anew, with the clients that are known: nothing was asked since. */
+void cq_prediction_again(cq_prediction *p);
 void cq_prediction_clear(cq_prediction *p);
 
 /* Tests a source: discovery + identity of each client; rows of (client, ok,

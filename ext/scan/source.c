@@ -69,7 +69,7 @@ const cq_table *cq_table_top(const cq_table *t) {
   return t;
 }
 
-static unsigned long long table_dims(const cq_table *t) {
+unsigned long long cq_table_dims(const cq_table *t) {
   unsigned long long dims = 0;
 
   t = cq_table_top(t);
@@ -159,7 +159,7 @@ static int source_list(cq_source *s, unsigned long long dims, cq_clients **out,
 
 int cq_source_clients(cq_source *s, const cq_table *t, cq_clients **out,
                       cq_error *err) {
-  return source_list(s, table_dims(t), out, err);
+  return source_list(s, cq_table_dims(t), out, err);
 }
 
 static int source_dry(cq_source *s, unsigned long long dims, cq_arena *a,
@@ -216,7 +216,7 @@ void cq_dry_clear(cq_dry *d) {
 
 int cq_source_dry(cq_source *s, const cq_table *t, cq_arena *a, cq_dry *out,
                   cq_error *err) {
-  return source_dry(s, table_dims(t), a, out, err);
+  return source_dry(s, cq_table_dims(t), a, out, err);
 }
 
 int cq_source_check(cq_source *s, const cq_table *const *t, size_t n,
@@ -226,7 +226,7 @@ int cq_source_check(cq_source *s, const cq_table *const *t, size_t n,
   cq_dry dry;
   int rc;
 
-  for (size_t i = 0; i < n; i++) dims |= table_dims(t[i]);
+  for (size_t i = 0; i < n; i++) dims |= cq_table_dims(t[i]);
   cq_arena_init(&a);
   rc = source_dry(s, dims, &a, &dry, err);
   cq_dry_clear(&dry);

@@ -80,19 +80,18 @@ int cq_sync_validate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
 
 /* The parent's requests are the parent table's own, made once. */
 static int plan_table(const cq_run *r, const cq_run_source *s, int i,
-                      cq_buf *out, cq_error *err) {
+                      cq_prediction *p, cq_buf *out, cq_error *err) {
   const cq_plan_table *t = &s->plan.tables[i];
   cq_scan_options o;
-  cq_prediction p;
   int rc, n = 0;
 
   memset(&o, 0, sizeof o);
-  memset(&p, 0, sizeof p);
   o.env = r->call->env;
   o.source = s->source;
   o.table = t->table;
   o.cap = -1;
-  rc = cq_scan_predict(&o, &p, err);
+  cq_prediction_again(p);
+  rc = cq_scan_predict(&o, p, err);
   cq_buf_byte(out, '{');
   cq_run_text(out, "table", t->table->name);
   cq_buf_byte(out, ',');
@@ -106,8 +105,8 @@ static int plan_table(const cq_run *r, const cq_run_source *s, int i,
   }
   cq_buf_printf(out, "\"incremental\":%s,\"paid\":%s,\"requests\":[",
                 t->incremental ? "true" : "false", t->paid ? "true" : "false");
-  for (size_t k = 0; k < p.n && rc == CQ_OK; k++) {
-    const cq_plan_step *q = &p.steps[k];
+  for (size_t k = 0; k < p->n && rc == CQ_OK; k++) {
+    const cq_plan_step *q = &p->steps[k];
 
     if (strcmp(q->table, t->table->name) != 0 &&
         strcmp(q->purpose, "discover") != 0 &&
@@ -130,7 +129,6 @@ static int plan_table(const cq_run *r, const cq_run_source *s, int i,
     cq_buf_byte(out, '}');
   }
   cq_buf_str(out, "]}");
-  cq_prediction_clear(&p);
   return rc;
 }
 
@@ -141,15 +139,18 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   cq_buf_str(out, "{\"sources\":[");
   for (size_t i = 0; i < r.nsource && rc == CQ_OK; i++) {
     const cq_run_source *s = &r.sources[i];
+    cq_prediction p;
 
+    memset(&p, 0, sizeof p);
     source_head(s, i, out);
     list_dests(&r, s->spec, out);
     cq_buf_str(out, ",\"tables\":[");
     for (int k = 0; k < s->plan.n && rc == CQ_OK; k++) {
       if (k) cq_buf_byte(out, ',');
-      rc = plan_table(&r, s, k, out, err);
+      rc = plan_table(&r, s, k, &p, out, err);
     }
     cq_buf_str(out, "]}");
+    cq_prediction_clear(&p);
   }
   return answer_end(&r, rc, out, err);
 }

@@ -45,6 +45,38 @@ p = json.loads(t.one('SELECT cq_plan(?)', '''{source: aws, tables: [aws_ec2_inst
 t.is_('AWS: accounts by regions; global services per account', [(x['table'], r['requests'], r['url']) for x in p for r in x['requests']
                                                                 if r['purpose'] == 'list'],
       [('aws_ec2_instances', 4, 'https://ec2.{region}.{dns_suffix}/'), ('aws_iam_users', 2, 'https://iam.{dns_suffix}/')])
+
+# Clients are counted by what a table names of them: some have one more request each, some have none, and addresses of two forms.
+with open('kinds.yml', 'w', encoding='utf-8') as f:
+    f.write('''format: 1
+integration: kinds
+config:
+  url: {type: text, default: "${FLEET_URL}"}
+  ports: {type: list, default: []}
+clients:
+  port: {values: "{{ config.ports }}", attributes: [bay, shut, lists]}
+tables:
+  kinds_berths:
+    only: "{{ not client.shut }}"
+    each: {list: "{{ client.lists | default(['one']) }}"}
+    request: {url: "{{ config.url }}", path: "{{ '/bay/{}' | format(client.bay) if client.bay else '/port' }}/{{ each.list }}"}
+    rows: "[*]"
+    key: [id]
+    columns: {id: integer, detail: {call: detail, path: .}}
+    calls: {detail: {request: {url: "{{ config.url }}", path: "/{{ client.port }}/{{ row.id }}"}, record: .}}
+''')
+t.one("SELECT cq_load('kinds.yml')")
+PORTS = [{'port': f'p{i}', **({'bay': i % 2} if i % 3 else {}), 'shut': i % 5 == 0, **({'lists': ['one', 'two']} if i % 7 == 0 else {})} for i in range(1, 211)]
+count = {kind: sum(2 if 'lists' in p else 1 for p in PORTS if ('bay' in p) == kind and not p['shut']) for kind in (False, True)}
+t.is_('many clients, by kind', plan(json.dumps({'source': 'kinds', 'tables': ['*'], 'spec': {'ports': PORTS}})),
+      [('kinds_berths', 'list', 'GET', '/bay/{bay}/{list}', count[True], None), ('kinds_berths', 'list', 'GET', '/port/{list}', count[False], None),
+       ('kinds_berths', 'call', 'GET', '/{port}/{id}', None, 'per row of kinds_berths')])
+names = [n for n, in t.rows("SELECT name FROM cq_tables WHERE integration = 'aws' AND NOT generated AND parent IS NULL AND clients LIKE '%region%' "
+                            'ORDER BY name LIMIT 100')]
+REGIONS = [f'eu-west-{i}' for i in range(1, 18)]
+p = json.loads(t.one('SELECT cq_plan(?)', json.dumps({'source': 'aws', 'tables': names, 'skip_dependent_tables': True, 'spec': {
+    'regions': REGIONS, 'accounts': [{'id': f'a{i}', 'role_arn': f'arn:aws:iam::{i:012}:role/r'} for i in range(2000)]}})))['sources'][0]['tables']
+t.is_('three million units are counted in a moment', [r for x in p for r in x['requests'] if r['purpose'] == 'list' and (r['requests'] % (17 * 2000) or not r['requests'])], [])
 t.is_('nothing was asked', t.asked(), 0)
 t.is_('nor made', t.rows("SELECT name FROM sqlite_schema"), [])
 t.done()
