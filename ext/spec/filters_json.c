@@ -573,7 +573,7 @@ int cq_filter_without(ARGS) {
   json_array_foreach(names, i, name) if (json_is_string(name))
       json_object_del(o, json_string_value(name));
   json_decref(names);
-  if (!json_is_object(o) || json_object_size(o) == 0) {
+  if (!json_is_object(o)) {
     json_decref(o);
     o = NULL;
   }

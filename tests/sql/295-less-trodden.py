@@ -17,7 +17,7 @@ VALUES = {
     'j1': ("{{ record.list | json }}", '[1,"two",null,2.5,true,{"a":1}]'), 'j2': ("{{ record.s | json }}", 'héllo'), 'j3': ("{{ record.f | json }}", '1704153601.5'),
     'j4': ("{{ record.n | json }}", '1704153601'), 'j5': ("{{ '{\"a\": [1, 2]}' | from_json | get('a') | last }}", 2), 'j6': ("{{ 'a: [x, {b: c}]' | from_yaml }}", '{"a":["x",{"b":"c"}]}'),
     'l1': ("{{ record.list | first }}", 1), 'l2': ("{{ record.list | last | get('a') }}", 1), 'l3': ("{{ record.list | length }}", 6), 'l4': ("{{ record.map | length }}", 2),
-    'l5': ("{{ record.s | length }}", 5), 'l6': ("{{ record.list | join('-') }}", '1-two-null-2.5-true-{"a":1}'), 'l7': ("{{ ['a', 1, record.f, 'z'] | join('-') }}", 'a-1-1704153601.5-z'),
+    'l5': ("{{ record.s | length }}", 5), 'l8': ("{{ record.map | without(['b', 'a']) | length == 0 }}", 1), 'l9': ("{{ record.none | without(['a']) | length }}", None), 'l6': ("{{ record.list | join('-') }}", '1-two-null-2.5-true-{"a":1}'), 'l7': ("{{ ['a', 1, record.f, 'z'] | join('-') }}", 'a-1-1704153601.5-z'),
     'm1': ("{{ record.map | keys }}", '["a","b"]'), 'm2': ("{{ record.map | values }}", '[1,[2]]'), 'm3': ("{{ record.map | without(['b']) }}", '{"a":1}'),
     'm4': ("{{ record.map | get('z') }}", None), 'm5': ("{{ record.pairs | to_map('Key', 'Value') }}", '{"x":"1","y":"2"}'), 'm6': ("{{ record.pairs | find('Key', 'y') | get('Value') }}", '2'),
     'm7': ("{{ record.pairs | find('Key', 'z') }}", None), 'm8': ("{{ ['p', 'q'] | objects('k') }}", '[{"k":"p"},{"k":"q"}]'), 'm9': ("{{ record.list | concat(record.none, 'x', [7]) | length }}", 8),
