@@ -27,11 +27,14 @@ ACCOUNT, REGIONS = '111111111111', ['us-east-1', 'eu-west-1']
 OWN = ('docdb', 'neptune', 'elb', 'opensearch', 'ses', 'apigatewayv2', 's3control')
 
 
+EITHER = {('ListStackSetOperationResults', 'StackSetName')}     # a name or an id
+
+
 class Asker:
     """Answers as the server gives them, through botocore's parser, without HTTP."""
 
     def __init__(self):
-        self.kept, self.parsers, self.asked, self.used = {}, {}, set(), {}
+        self.kept, self.parsers, self.params, self.used = {}, {}, {}, {}
 
     def tokens(self, service, op):
         p = aws_models.SERVICES.model(service).paging(op)
@@ -40,6 +43,7 @@ class Asker:
     def __call__(self, service, op, params, client):
         key = client['account_id'], client['region'], service, op.name, repr(params)
         self.used.setdefault(service, set()).add(op.name)
+        self.params.setdefault((service, op.name), []).append(params.copy())
         if key not in self.kept:
             protocol = aws_models.SERVICES.protocol(service)
             status, headers, body = aws_models.answer(service, protocol, op, params, client['account_id'], client['region'])
@@ -59,6 +63,13 @@ def operation(service, name):
         return aws_models.SERVICES.model(service).service.operation_model(name)
     except Exception as e:
         raise oracle.Unknown(f'{service}:{name}: {type(e).__name__}') from None
+
+
+def operation_of(service, name):
+    try:
+        return operation(service, name)
+    except oracle.Unknown:
+        return None
 
 
 # ---- values ---------------------------------------------------------------------------
@@ -209,6 +220,29 @@ class Models:
         wrong += [f'never asks for {a}, which it says it needs' for a in sorted(own - asked)]
         return wrong[:6]
 
+    def parameters(self, table, log):
+        """Where the facts ask by what the parent's parent has: what was asked by that is something else.  (An answer follows from
+        the deepest parameter alone.)"""
+        plan = self.facts.plan[table]
+        if 'parent.' not in plan['params']:
+            return []
+        service, operation = ([plan['service']] + plan['operation'].split(':'))[-2:]
+
+        def plain(params, op):
+            paging = aws_models.SERVICES.model(service).paging(op)
+            return frozenset((k, str(v)) for k, v in params.items() if (op.name, k) not in EITHER and k not in paging.ins and k not in paging.limits and k in op.input_shape.required_members
+                    and isinstance(v, (str, int)) and not isinstance(v, bool))
+        op, wrong = operation_of(service, operation), []
+        if op is None or op.input_shape is None:
+            return []
+        want = {plain(p, op) for p in self.ask.params.get((service, operation), ())}
+        for e in log:
+            if e.get('operation') == operation and e.get('service') == service and 'error' not in e:
+                mine = plain(e['params'], op)
+                if want and mine not in want:
+                    wrong.append(f'{operation} is asked by {dict(mine)}, not by one like {dict(next(iter(want)))}')
+        return wrong[:2]
+
     def example(self, table):
         try:
             return len(self.db(self.own(table)).execute(self.tables[table]['example']).fetchall()), None
@@ -226,6 +260,7 @@ class Models:
             if os.environ.get('TRACE'):
                 traceback.print_exc()
             return 0, 0, wrong + [f'the oracle: {type(e).__name__}: {e}']
+        wrong += self.parameters(table, log)
         if len(rows) != len(wanted):
             wrong.append(f'{len(rows)} rows, not {len(wanted)}')
         cells, unknown = [], {}
