@@ -11,6 +11,7 @@ import sys
 
 sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/aws']
 import botocore.session
+import yaml
 
 import oracle
 import special
@@ -50,6 +51,25 @@ for row in oracle.facts('plan.tsv'):
         wrong.append(f'{table}: {op.name} has no pages, but {more}')
 t.none('every list that can go on does', wrong)
 t.is_('many can', lists > 500)
+
+# A page is no larger than the model's words allow where its numbers allow more (KMS refuses to list a thousand aliases).
+wrong = []
+for row in oracle.facts('plan.tsv'):
+    asked = next((o for o in pages[row['table']] if o['purpose'] == 'list' and o.get('page_size')), None)
+    try:
+        op = models.get_service_model(row['service']).operation_model(asked['operation'])
+    except Exception:
+        continue
+    for name, shape in op.input_shape.members.items():
+        text = re.sub('<[^>]+>', ' ', shape.documentation or '')
+        most = re.search(r'must be between \d+ and (\d[\d,]*)', text)
+        if re.fullmatch('(?i)max(results|items|records)|limit|page-?size', name) and most and int(most[1].replace(',', '')) < asked['page_size']:
+            wrong.append(f'{row["table"]}: {asked["page_size"]}, though {text[:300]}')
+t.none('no page is too large', wrong)
+
+# And no smaller: MQ gives no fewer than five brokers, which LIMIT must not ask for.
+with open(os.environ['CQ_ROOT'] + '/vtab/aws/mq.yml', encoding='utf-8') as f:
+    t.is_('nor too small', yaml.safe_load(f)['tables']['aws_mq_brokers']['page'].get('min_size'), 5)
 
 # Firehose tells that there is more, and wants the last name.
 ACCOUNT = '''POST /

@@ -437,6 +437,15 @@ class Service:
         return {**self.paging(ins, marks, marks), 'more_results': 'IsTruncated'} if marks and 'IsTruncated' in outs else {}
 
     @staticmethod
+    def allowed(limit):
+        """The smallest and the largest page that the words of a model allow, where its numbers allow more: KMS lists a hundred
+        aliases, not 1,000, and MQ no fewer than five brokers."""
+        text = re.sub(r'<[^>]+>', ' ', limit.documentation or '')
+        spans = re.findall(r'(?i)(?:between|valid range:|integer from) *(\d+) *(?:and|-|to) *(\d[\d,]*)', text)
+        most = [n for _, n in spans] + re.findall(r'(?i)(?:cannot exceed|maximum value is) *(\d[\d,]*)', text)
+        return max((int(n) for n, _ in spans), default=1), max((int(n.replace(',', '')) for n in most), default=1000)
+
+    @staticmethod
     def paging(ins, sent, got):
         limit = next((k for k in LIMITS if k in ins and ins[k].type_name == 'integer'), None)
         one = len(sent) == 1
@@ -474,8 +483,9 @@ class Service:
             meta = operation.input_shape.members[limit].metadata
             size = size if size is not None else meta.get('max')
             if size:
-                page['size'] = min(int(size), 1000)
-                least = overlay.get('page_min', self.overlay.get('page_min', meta.get('min', 1)))
+                told, most = self.allowed(operation.input_shape.members[limit])
+                page['size'] = min(int(size), 1000, most)
+                least = max(overlay.get('page_min', self.overlay.get('page_min', meta.get('min', 1))), told)
                 if least > 1:
                     page['min_size'] = least
                 params[limit] = '{{ page.size }}'
