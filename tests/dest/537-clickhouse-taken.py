@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
@@ -60,5 +61,36 @@ for server, cases in ((clickhouse.Debian(), (('append', None), ('append', '{"res
         covered = {(x, y, z) for x, y, z in store.read('cq_sync_units', ['table_name', 'client_id', 'sync_group_id']) if z == before}
         left = {(table, c, g) for table in ('fleet_ships', 'fleet_crews') for c, g in store.read('raw_' + table, ['_cq_client_id', '_cq_sync_group_id']) if g == before}
         t.is_('nor are rows left of it', left - covered if options else left, set())
+    if server.version.startswith('18.'):
+        # killed while the server still works at its claim, which comes in after it is dead: what tells such a claim, and a late one by hand
+        store.fresh()
+        routes(t, 1, 0)
+        t.sync(spec)
+        server.query('ALTER TABLE cq.raw_cq_syncs ADD COLUMN slow UInt8 DEFAULT sleep(2)')
+        child, asked = suite.child(spec, '{}'), "SELECT query_id FROM system.processes WHERE query_id LIKE 'cq_claim_%'"
+        until = time.monotonic() + 20
+        while not (claim := server.rows(asked)) and time.monotonic() < until:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        while server.rows(asked):
+            time.sleep(0.1)
+        server.query('ALTER TABLE cq.raw_cq_syncs DROP COLUMN slow')
+        t.is_('killed at its claim', (child.returncode, len(claim), sorted(store.read('cq_syncs', ['status', 'unsettled']))), (-9, 1, [('running', 1), ('success', 0)]))
+        late = threading.Thread(target=server.query, args=(
+            "INSERT INTO cq.raw_cq_syncs SELECT sync_group_id + 1 AS g, source_name, integration, destination_name, write_mode, sync_group, kind, status, sync_time, tables, units, units_done, rows, "
+            "errors, requests, retries, throttled_ms, bytes, started, updated, finished, message, owner, unsettled, gone, version + 1 AS v FROM (SELECT * FROM cq.raw_cq_syncs FINAL) "
+            "WHERE unsettled = 1 AND sleep(3) = 0",), kwargs={'query_id': claim[0][0] + '9'})
+        late.start()
+        while not server.rows(asked):
+            time.sleep(0.02)
+        routes(t, 2, 0)
+        r = t.sync(spec)
+        late.join()
+        t.is_('what comes in late is waited for, and settled', (r['status'], sorted(store.read('cq_syncs', ['status', 'unsettled']))),
+              ('success', [('interrupted', 0), ('interrupted', 0), ('success', 0), ('success', 0)]))
+        routes(t, 3, 0)
+        r = t.sync(spec, '{"resume": true}')
+        t.is_('so that a later resume asks for all', (r['status'], sorted({x for x, in store.read('fleet_ships', ['name'])})), ('success', ['v3']))
     store.close()
 t.done()

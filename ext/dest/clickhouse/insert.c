@@ -15,6 +15,11 @@ char *ch_insert_ids(int64_t group, const char *source) {
                     (unsigned)cq_hash64(source, strlen(source), 0));
 }
 
+char *ch_claim_ids(const char *source) {
+  return cq_mprintf("cq_claim_%016llx_",
+                    (unsigned long long)cq_hash64(source, strlen(source), 0));
+}
+
 int ch_insert_wait(ch *d, const char *ids, cq_error *err) {
   int64_t until = cq_mono_ms() + d->o->read_ms, n = 1;
   int rc = CQ_OK;

@@ -123,6 +123,8 @@ int ch_pause(ch *d, int64_t ms, cq_error *err); /* CQ_INTERRUPT */
 /* ---- insert.c ---- */
 /* What the ids of all statements of a run begin with; malloc'ed. */
 char *ch_insert_ids(int64_t group, const char *source);
+/* The same of claims of a source. */
+char *ch_claim_ids(const char *source);
 /* Until the server is at no statement whose id begins so. */
 int ch_insert_wait(ch *d, const char *ids, cq_error *err);
 /* q has an id, and `once`.  is_in, with the error that has left it unknown: CQ_OK
@@ -188,6 +190,8 @@ int ch_journal_open(ch *d, int make, cq_error *err);
 void ch_journal_close(ch *d);
 int ch_journal_rows(ch *d, cq_error *err);  /* what units have come to */
 int ch_journal_flush(ch *d, cq_error *err); /* all */
+/* Runs alone, by a statement that can be told for a claim of the source. */
+int ch_journal_claim(ch *d, const char *source, cq_error *err);
 int ch_journal_due(const ch *d);
 /* A run that is over has no table that is under way, and none whose rows are
  * whole and not current. */

@@ -283,7 +283,7 @@ int ch_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
 /* ---- sending ---------------------------------------------------------------------- */
 
 static int send_rows(ch *d, cq_buf *rows, const char *fmt, const char *table,
-                     cq_error *err) {
+                     const char *id, cq_error *err) {
   cq_buf b;
   int rc;
 
@@ -299,7 +299,7 @@ static int send_rows(ch *d, cq_buf *rows, const char *fmt, const char *table,
   if (b.rc) {
     rc = cq_error_nomem(err);
   } else {
-    ch_ask q = {.body = b.data, .nbody = b.len};
+    ch_ask q = {.body = b.data, .nbody = b.len, .id = id};
 
     rc = ch_request(d, &q, NULL, NULL, err);
   }
@@ -312,7 +312,7 @@ static int send_rows(ch *d, cq_buf *rows, const char *fmt, const char *table,
 static int send_notes(ch *d, cq_buf *rows, const char *fmt, const char *table,
                       cq_error *err) {
   cq_error why = {0, ""};
-  int rc = send_rows(d, rows, fmt, table, &why);
+  int rc = send_rows(d, rows, fmt, table, NULL, &why);
 
   if (rc == CQ_OK) return CQ_OK;
   if (cq_dest_whole(rc)) {
@@ -328,7 +328,8 @@ int ch_journal_rows(ch *d, cq_error *err) {
   int rc = ch_vouch(d, err);
 
   return rc ? rc
-            : send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", err);
+            : send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", NULL,
+                        err);
 }
 
 int ch_journal_flush(ch *d, cq_error *err) {
@@ -338,8 +339,21 @@ int ch_journal_flush(ch *d, cq_error *err) {
     rc = send_notes(d, &d->tables, TABLES_HEAD, "raw_cq_sync_tables", err);
   if (rc == CQ_OK)
     rc = send_notes(d, &d->errors, ERRORS_HEAD, "raw_cq_sync_errors", err);
-  if (rc == CQ_OK) rc = send_rows(d, &d->runs, RUNS_HEAD, "raw_cq_syncs", err);
+  if (rc == CQ_OK)
+    rc = send_rows(d, &d->runs, RUNS_HEAD, "raw_cq_syncs", NULL, err);
   d->told_ms = cq_mono_ms();
+  return rc;
+}
+
+int ch_journal_claim(ch *d, const char *source, cq_error *err) {
+  char *ids = ch_claim_ids(source);
+  char *id =
+      ids ? cq_mprintf("%s%llu", ids, (unsigned long long)ch_version(d)) : NULL;
+  int rc = id ? send_rows(d, &d->runs, RUNS_HEAD, "raw_cq_syncs", id, err)
+              : cq_error_nomem(err);
+
+  cq_free(id);
+  cq_free(ids);
   return rc;
 }
 

@@ -318,6 +318,7 @@ static int code_class(int code) {
 /* The server did not begin, or rolled back: to be tried again. */
 static int may_pass(int code) {
   return code == 202    /* too many simultaneous queries */
+         || code == 216 /* a query of this id: its answer was lost */
          || code == 252 /* too many parts */
          || code == 241 /* memory limit */
          || code == 242 /* table is read only: a replica without its keeper */

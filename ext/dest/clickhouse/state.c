@@ -306,12 +306,27 @@ static int contend(ch *d, const cq_dest_run *r, open_runs *o, cq_error *err) {
   return rc ? rc : is_busy(d, r, o, err);
 }
 
+/* The server may still be at work at what a process has claimed that is dead
+ * by now; who comes in late would be found by nobody but the run after us.  Who
+ * may not look at processes goes on. */
+static int wait_for_claims(ch *d, const char *source, cq_error *err) {
+  char *ids = ch_claim_ids(source);
+  cq_error why = {0, ""};
+  int rc = ids ? ch_insert_wait(d, ids, &why) : cq_error_nomem(&why);
+
+  cq_free(ids);
+  if (!rc || rc == CQ_READONLY) return CQ_OK;
+  *err = why;
+  return rc;
+}
+
 int ch_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   ch *d = ch_of(base);
   open_runs o;
   cq_counts none;
-  int rc = open_runs_of(d, r->source, r->group, &o, err);
+  int rc = wait_for_claims(d, r->source, err);
 
+  if (rc == CQ_OK) rc = open_runs_of(d, r->source, r->group, &o, err);
   if (rc) return rc;
   if (o.busy) return is_busy(d, r, &o, err);
   if (r->resume && o.cut) r->retry = 1;
@@ -323,7 +338,7 @@ int ch_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   memset(&none, 0, sizeof none);
   if (rc == CQ_OK && ch_run_row(d, r, "running", &none, 0, NULL, CH_OPEN))
     rc = cq_error_nomem(err);
-  if (rc == CQ_OK) rc = ch_journal_flush(d, err);
+  if (rc == CQ_OK) rc = ch_journal_claim(d, r->source, err);
   if (rc == CQ_OK) rc = contend(d, r, &o, err);
   for (int i = 0; i < o.n && rc == CQ_OK; i++)
     rc = settle(d, o.groups[i], r->source, r->retry, err);
