@@ -221,27 +221,25 @@ class Models:
         return wrong[:6]
 
     def parameters(self, table, log):
-        """Where the facts ask by what the parent's parent has: what was asked by that is something else.  (An answer follows from
-        the deepest parameter alone.)"""
-        plan = self.facts.plan[table]
-        if 'parent.' not in plan['params']:
-            return []
-        service, operation = ([plan['service']] + plan['operation'].split(':'))[-2:]
+        """What was asked by something else than the facts say, where two things of different heights are asked by: an answer follows
+        from the deepest parameter alone."""
+        plan, wrong = self.facts.plan[table], []
+        steps = [plan['operation']] if 'parent.' in plan['params'] else []
+        steps += [plan['detail'].partition('->')[0].strip()] if plan['detail'] else []
+        for step in steps:
+            service, name = ([plan['service']] + step.split(':'))[-2:]
+            op = operation_of(service, name)
+            paging = aws_models.SERVICES.model(service).paging(op) if op else None
+            if op is None or op.input_shape is None or len(op.input_shape.required_members) < 2:
+                continue
 
-        def plain(params, op):
-            paging = aws_models.SERVICES.model(service).paging(op)
-            return frozenset((k, str(v)) for k, v in params.items() if (op.name, k) not in EITHER and k not in paging.ins and k not in paging.limits and k in op.input_shape.required_members
-                    and isinstance(v, (str, int)) and not isinstance(v, bool))
-        op, wrong = operation_of(service, operation), []
-        if op is None or op.input_shape is None:
-            return []
-        want = {plain(p, op) for p in self.ask.params.get((service, operation), ())}
-        for e in log:
-            if e.get('operation') == operation and e.get('service') == service and 'error' not in e:
-                mine = plain(e['params'], op)
-                if want and mine not in want:
-                    wrong.append(f'{operation} is asked by {dict(mine)}, not by one like {dict(next(iter(want)))}')
-        return wrong[:2]
+            def plain(params):
+                return frozenset((k, str(v)) for k, v in params.items() if (name, k) not in EITHER and k not in paging.ins and k not in paging.limits
+                                 and k in op.input_shape.required_members and isinstance(v, (str, int)) and not isinstance(v, bool))
+            want = {plain(p) for p in self.ask.params.get((service, name), ())}
+            asked = {plain(e['params']) for e in log if e.get('operation') == name and e.get('service') == service and 'error' not in e}
+            wrong += [f'{name} is asked by {dict(mine)}, not by one like {dict(next(iter(want)))}' for mine in sorted(asked - want, key=str)[:1] if want]
+        return wrong
 
     def example(self, table):
         try:
