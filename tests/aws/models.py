@@ -224,6 +224,8 @@ class Models:
         """What was asked by something else than the facts say, where two things of different heights are asked by: an answer follows
         from the deepest parameter alone."""
         plan, wrong = self.facts.plan[table], []
+        if not log:                     # a server that does not tell
+            return []
         steps = [plan['operation']] if 'parent.' in plan['params'] else []
         steps += [plan['detail'].partition('->')[0].strip()] if plan['detail'] else []
         for step in steps:
