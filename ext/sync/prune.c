@@ -42,13 +42,14 @@ int cq_sync_prune(struct sqlite3 *db, int64_t keep, cq_buf *out,
     return cq_error_set(err, CQ_MISUSE,
                         "cq_prune: at least one snapshot is kept: %lld",
                         (long long)keep);
-  rc = sqlite3_prepare_v2(db,
-                          "SELECT name FROM pragma_database_list WHERE name <> "
-                          "'temp'",
-                          -1, &s, NULL);
+  rc = sqlite3_prepare_v2(db, "PRAGMA database_list", -1, &s, NULL);
   while (rc == SQLITE_OK && n < DATABASES &&
          (rc = sqlite3_step(s)) == SQLITE_ROW) {
-    names[n] = cq_strdup((const char *)sqlite3_column_text(s, 0));
+    const char *name = (const char *)sqlite3_column_text(s, 1);
+
+    rc = SQLITE_OK;
+    if (name && strcmp(name, "temp") == 0) continue;
+    names[n] = name ? cq_strdup(name) : NULL;
     rc = names[n] ? SQLITE_OK : SQLITE_NOMEM;
     n += rc == SQLITE_OK;
   }

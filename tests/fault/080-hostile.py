@@ -116,6 +116,21 @@ db.load_extension(os.environ['CQ_SO'][:-3])
 t.is_('loaded twice, beside a list of functions', tries(db, "SELECT cq_config('timeout')"), [('7',)])
 t.is_('cq_tables beside a list of databases', tries(db, "SELECT resolves_to FROM cq_tables WHERE name = 'fleet_ships'"), [('live',)])
 db.close()
+LISTS = ("CREATE VIEW pragma_function_list AS SELECT 'cq_batch_met' AS name", f"CREATE VIEW pragma_database_list AS SELECT 0 AS seq, 'main' AS name, '{os.path.abspath('target.db')}' AS file",
+         "CREATE VIEW pragma_table_info AS SELECT 1 AS cid, 'mine' AS name, 'INT' AS type, 0 AS pk")
+for mode in ('append', 'overwrite-delete-stale'):
+    db = connect(make(*LISTS))
+    for where, path in (('into another file', 'target.db'), ('into the same', None)):
+        spec = {'source': 'fleet', 'tables': ['fleet_ships'], 'spec': {'ports': ['oslo']}, 'destination': {'write_mode': mode, **({'path': path} if path else {})}}
+        for again in ('', ' again'):
+            t.has(f'{mode} {where}, beside views of those names{again}', tries(db, 'SELECT cq_sync(?)', json.dumps(spec)), '"status":"success"')
+        at = sqlite3.connect(path) if path else db
+        t.is_(f'its rows went {where}', (tries(at, 'SELECT id FROM fleet_ships'), tries(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'cq_syncs'")), ([(1,)], [(0 if path else 1,)]))
+        at is not db and at.close()
+        os.path.exists('target.db') and os.remove('target.db')
+    t.is_(f'{mode}: cq_prune', json.loads(tries(db, 'SELECT cq_prune(1)')[0][0]).keys(), {'main': 0}.keys())
+    db.close()
+t.routes(ROUTES)
 
 for live in ('fleet_ships', 'live_fleet_ships'):
     db = connect(make('CREATE TABLE t(a)', f'CREATE VIEW v AS SELECT * FROM {live}', f'CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO t SELECT id FROM {live}; END',

@@ -226,14 +226,18 @@ static void feed_met(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
 }
 
 /* Registered at the first sync of a connection, and only then: the function
- * last, since there are thousands of modules to look through. */
+ * last, since there are thousands of modules to look through.  The PRAGMA is
+ * asked: a view of the file's may be called pragma_function_list. */
 int lite_feed_register(sqlite3 *db) {
   sqlite3_stmt *s = NULL;
-  int rc = sqlite3_prepare_v2(
-      db, "SELECT 1 FROM pragma_function_list WHERE name = 'cq_batch_met'", -1,
-      &s, NULL);
-  int there = rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+  int rc = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &s, NULL);
+  int there = 0;
 
+  while (rc == SQLITE_OK && !there && sqlite3_step(s) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(s, 0);
+
+    there = name && strcmp(name, "cq_batch_met") == 0;
+  }
   sqlite3_finalize(s);
   if (there) return SQLITE_OK;
   rc = SQLITE_OK;

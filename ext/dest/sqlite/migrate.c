@@ -394,24 +394,17 @@ static int clear_way(cq_lite *d, const char *name, int want_view,
 static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
                        const lite_present *seen, cq_error *err) {
   const char *name = t->def->name;
-  int64_t shown = 0, hidden = 0;
-  int exists = seen->exists;
-  lite_present now;
+  int exists = seen->exists, hidden = 0;
+  lite_present now, shown;
   kept k = {NULL, 0, 0};
   int rc = lite_present_columns(d, raw, &now, err);
 
-  if (rc == CQ_OK && exists)
-    rc = lite_int(d, &shown, err,
-                  "SELECT count(*) FROM pragma_table_info(%Q, %Q)", name,
-                  d->schema);
-  if (rc == CQ_OK && exists)
-    rc = lite_int(d, &hidden, err,
-                  "SELECT count(*) FROM pragma_table_info(%Q, %Q) WHERE name "
-                  "NOT IN (SELECT name FROM pragma_table_info(%Q, %Q))",
-                  raw, d->schema, name, d->schema);
+  memset(&shown, 0, sizeof shown);
+  if (rc == CQ_OK && exists) rc = lite_present_columns(d, name, &shown, err);
+  for (size_t i = 0; i < now.has.n && rc == CQ_OK && exists && !hidden; i++)
+    hidden = !lite_present_type(&shown, now.has.names[i]);
   if (rc == CQ_OK && exists &&
-      (hidden || shown != (int64_t)now.has.n ||
-       seen->newest != t->incremental)) {
+      (hidden || shown.has.n != now.has.n || seen->newest != t->incremental)) {
     rc = kept_read(d, name, &k, err);
     if (rc == CQ_OK)
       rc = lite_ddl(d, err, "DROP VIEW \"%w\".\"%w\"", d->schema, name);
@@ -421,6 +414,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   if (rc == CQ_OK) rc = kept_make(d, &k, err);
   kept_clear(&k);
   lite_present_clear(&now);
+  lite_present_clear(&shown);
   return rc;
 }
 

@@ -180,18 +180,18 @@ int lite_present_columns(cq_lite *d, const char *name, lite_present *p,
 
   memset(p, 0, sizeof *p);
   p->exists = 1;
-  rc = lite_prepare(d, &s, err,
-                    "SELECT name, type, pk FROM pragma_table_info(%Q, %Q)",
-                    name, d->schema);
+  /* The PRAGMA: a view of the file's may be called pragma_table_info. */
+  rc = lite_prepare(d, &s, err, "PRAGMA \"%w\".table_info(\"%w\")", d->schema,
+                    name);
   if (rc) return rc;
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-    const char *column = lite_text(s, 0);
+    const char *column = lite_text(s, 1);
 
-    if (cq_dest_found_add(&p->has, column, lite_text(s, 1))) {
+    if (cq_dest_found_add(&p->has, column, lite_text(s, 2))) {
       rc = SQLITE_NOMEM;
       break;
     }
-    if (sqlite3_column_int(s, 2)) {
+    if (sqlite3_column_int(s, 5)) {
       p->nkey++;
       p->id_in_key |= strcmp(column, "_cq_id") == 0;
       p->group_in_key |= strcmp(column, "_cq_sync_group_id") == 0;

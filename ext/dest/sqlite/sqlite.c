@@ -27,20 +27,20 @@ static char *lite_real(const char *path) {
 }
 
 /* The schema of the host's connection whose file this is, or NULL: a second
- * connection to it would wait for the first for ever. */
+ * connection to it would wait for the first for ever.  A PRAGMA is asked, since
+ * the table of the name pragma_database_list may be a view of the file's. */
 static char *lite_attached(sqlite3 *db, const char *path) {
   sqlite3_stmt *s = NULL;
   char *real = lite_real(path), *found = NULL;
 
   if (real &&
-      sqlite3_prepare_v2(db, "SELECT name, file FROM pragma_database_list", -1,
-                         &s, NULL) == SQLITE_OK)
+      sqlite3_prepare_v2(db, "PRAGMA database_list", -1, &s, NULL) == SQLITE_OK)
     while (!found && sqlite3_step(s) == SQLITE_ROW) {
-      const char *file = (const char *)sqlite3_column_text(s, 1);
+      const char *file = (const char *)sqlite3_column_text(s, 2);
       char *other = file && *file ? realpath(file, NULL) : NULL;
 
       if (other && strcmp(other, real) == 0)
-        found = cq_strdup((const char *)sqlite3_column_text(s, 0));
+        found = cq_strdup((const char *)sqlite3_column_text(s, 1));
       free(other);
     }
   sqlite3_finalize(s);
@@ -191,7 +191,6 @@ static void lite_close(cq_dest *base) {
 static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
                      cq_error *err) {
   cq_lite *d = cq_calloc(1, sizeof *d);
-  int64_t there = 0;
   int rc;
 
   *out = NULL;
@@ -204,12 +203,7 @@ static int lite_open(const cq_dest_def *def, int make, cq_dest **out,
   d->owner = cq_dest_owner(def);
   rc = d->base.name && d->owner ? lite_connect(d, def, make, err)
                                 : cq_error_nomem(err);
-  if (rc == CQ_OK)
-    rc = lite_int(d, &there, err,
-                  "SELECT count(*) FROM pragma_database_list WHERE name = %Q "
-                  "COLLATE NOCASE",
-                  d->schema);
-  if (rc == CQ_OK && !there)
+  if (rc == CQ_OK && sqlite3_db_readonly(d->h->db, d->schema) < 0)
     rc = cq_error_set(err, CQ_NOTFOUND,
                       "destination %s: no database of that name is attached",
                       d->base.name);

@@ -61,13 +61,16 @@ static int publish_units(cq_lite *d, int64_t group, const char *source,
 /* Rows of the run in one table that no published unit covers. */
 static int remove_rows(cq_lite *d, int64_t group, const char *source,
                        const char *table, cq_error *err) {
-  int64_t ours = 0;
-  int rc =
-      lite_int(d, &ours, err,
-               "SELECT count(*) FROM pragma_table_info('raw_%q', %Q) WHERE "
-               "name = '_cq_sync_group_id'",
-               table, d->schema);
+  char *raw = cq_mprintf("raw_%s", table);
+  lite_present seen;
+  int rc = raw ? lite_present_columns(d, raw, &seen, err) : cq_error_nomem(err);
+  int ours = 0;
 
+  cq_free(raw);
+  if (rc == CQ_OK) {
+    ours = lite_present_type(&seen, "_cq_sync_group_id") != NULL;
+    lite_present_clear(&seen);
+  }
   if (rc || !ours) return rc;
   return lite_exec(
       d, err,
