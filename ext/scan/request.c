@@ -428,6 +428,8 @@ done:
 int cq_built_place(cq_built *b, const char *base, cq_error *err) {
   const char **at[] = {&b->url, &b->shown};
   size_t n = base ? strlen(base) : 0;
+  const char *name = base ? strstr(base, "://") : NULL;
+  size_t user = name ? strcspn(name + 3, "/?#@") : 0;
 
   if (!base || strncmp(b->url, "file:", 5) == 0) return CQ_OK;
   while (n && base[n - 1] == '/') n--;
@@ -437,8 +439,14 @@ int cq_built_place(cq_built *b, const char *base, cq_error *err) {
     if (!host) continue;
     if (strncmp(*at[i], base, n) == 0 && strchr("/?#", (*at[i])[n])) continue;
     host += 3;
-    *at[i] = cq_arena_printf(&b->arena, "%.*s%s", (int)n, base,
-                             host + strcspn(host, "/?#"));
+    if (i && name && name[3 + user] == '@') /* refused, later, and not shown */
+      *at[i] =
+          cq_arena_printf(&b->arena, "%.*s***%.*s%s", (int)(name + 3 - base),
+                          base, (int)(base + n - name - 3 - user),
+                          name + 3 + user, host + strcspn(host, "/?#"));
+    else
+      *at[i] = cq_arena_printf(&b->arena, "%.*s%s", (int)n, base,
+                               host + strcspn(host, "/?#"));
     if (!*at[i]) return cq_error_nomem(err);
   }
   return CQ_OK;

@@ -164,6 +164,15 @@ except sqlite3.Error as e:
     seen = str(e)
 tap.has('event_based_sync is refused, and why', seen, 'event_based_sync: streams of events are not read')
 
+# a password in an endpoint's URL is refused, and not shown
+for said in ({'custom_endpoint_url': s.url.replace('://', '://me:fake-password@')}, {'custom_endpoint_url': s.url.replace('://', '://fake-password@') + '/'},
+             {'custom_endpoint_url': s.url.replace('://', '://me:fake-password@'), 'accounts': [{'role_arn': 'arn:aws:iam::000000000101:role/reader'}]}):
+    try:
+        seen = shared.connect(':memory:').execute('SELECT cq_sync(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': {'regions': ['eu-west-1'], **said}}),)).fetchone()[0]
+    except sqlite3.Error as e:
+        seen = str(e)
+    tap.is_(f'a password in a URL: {len(said)}', ('URL holds a user name' in seen, 'fake-password' in seen), (True, False))
+
 # where requests go
 os.environ.pop('AWS_ENDPOINT_URL')
 
