@@ -20,6 +20,7 @@ typedef struct live_cursor {
   cq_scan *scan;
   const cq_batch *batch; /* lent by the scan until the next one */
   const cq_client *client;
+  const cq_value *cells; /* this row's, in the batch */
   int row, eof;
   uint64_t used; /* columns that the query reads */
   cq_rowids ids;
@@ -194,8 +195,7 @@ static int live_denied(live_cursor *c, cq_error *err) {
 }
 
 static uint64_t live_identity(const live_cursor *c) {
-  return cq_row_identity(((cq_live *)c->base.pVtab)->table, c->used,
-                         cq_batch_row(c->batch, c->row),
+  return cq_row_identity(((cq_live *)c->base.pVtab)->table, c->used, c->cells,
                          c->client ? c->client->id : "");
 }
 
@@ -215,10 +215,16 @@ static int live_next(sqlite3_vtab_cursor *base) {
 
   if (live_pass(c)) return SQLITE_NOMEM;
   c->has_rowid = 0;
-  if (c->batch && ++c->row < c->batch->nrow) return SQLITE_OK;
+  if (c->batch && ++c->row < c->batch->nrow) {
+    c->cells += c->batch->ncol;
+    return SQLITE_OK;
+  }
   c->row = 0;
   rc = cq_scan_next(c->scan, &c->batch, &c->client, &err);
-  if (rc == CQ_ROW) return SQLITE_OK;
+  if (rc == CQ_ROW) {
+    c->cells = cq_batch_row(c->batch, 0);
+    return SQLITE_OK;
+  }
   c->batch = NULL;
   c->eof = 1;
   if (rc == CQ_DONE) rc = live_denied(c, &err);
@@ -403,7 +409,7 @@ static int live_column(sqlite3_vtab_cursor *base, sqlite3_context *x, int i) {
     id = cq_value_text(c->client ? c->client->id : v->table->integration->name);
     cq_column_result(x, &id);
   } else if (i < v->table->ncol) {
-    cq_column_result(x, &cq_batch_row(c->batch, c->row)[i]);
+    cq_column_result(x, &c->cells[i]);
   }
   return SQLITE_OK;
 }

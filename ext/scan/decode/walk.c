@@ -201,13 +201,28 @@ end:
   return p + 1;
 }
 
-static int walk_put(cq_walk *w, const cq_edge *e, cq_token t,
-                    const cq_value *raw, const char *p, const char *q) {
+/* Is the value of its column's kind already?  Nearly every one is. */
+static inline int walk_fits(const cq_walk *w, const cq_pick *k, cq_token t,
+                            const cq_value *raw) {
+  if (k->nulls || w->copy) return 0;
+  return k->mode == CQ_PICK_TEXT      ? t == CQ_T_STRING
+         : k->mode == CQ_PICK_INTEGER ? raw->kind == CQ_INT
+         : k->mode == CQ_PICK_REAL    ? raw->kind == CQ_DOUBLE
+                                      : 0;
+}
+
+static inline int walk_put(cq_walk *w, const cq_edge *e, cq_token t,
+                           const cq_value *raw, const char *p, const char *q) {
+  const cq_pick *k = &w->picks->pick[e->own], *end = k + e->nown;
   int rc = CQ_OK;
 
-  for (int i = e->own; i < e->own + e->nown && rc == CQ_OK; i++)
-    if (w->picks->pick[i].nrest == 0)
-      rc = cq_cell_put(w, &w->picks->pick[i], t, raw, p, q);
+  for (; k < end && rc == CQ_OK; k++) {
+    if (k->nrest) continue;
+    if (walk_fits(w, k, t, raw))
+      w->cells[k->slot] = *raw;
+    else
+      rc = cq_cell_put(w, k, t, raw, p, q);
+  }
   return rc;
 }
 
