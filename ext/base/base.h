@@ -222,6 +222,17 @@ const char *cq_nearest(const char *word, const char *const *words, size_t n);
  * was cut in its middle, what is left of it.  Does nothing for secrets of fewer
  * than four characters, which would black out ordinary words. */
 void cq_redact(char *text, const char *secret);
+/* Of thousands of secrets a text holds none, mostly: can it hold this one?
+ * `secret` is what cq_secret_grams made of it.  No is sure; a text of more than
+ * some thousand characters may hold everything. */
+enum { CQ_GRAMS = 4096 };
+typedef struct cq_grams {
+  size_t n;
+  uint32_t slots[CQ_GRAMS];
+} cq_grams;
+void cq_grams_of(cq_grams *g, const char *text);
+void cq_secret_grams(const char *secret, uint32_t out[3]);
+int cq_grams_have(const cq_grams *g, const uint32_t secret[3]);
 /* Checks strict UTF-8; returns offset of the first bad byte or n. */
 size_t cq_utf8_check(const char *s, size_t n);
 /* A code point as UTF-8, 1 to 4 bytes; returns how many. */

@@ -175,6 +175,78 @@ void cq_redact(char *text, const char *secret) {
   }
 }
 
+/* Whatever writes a secret begins with its first four characters, so texts and
+ * secrets are compared by these before anything else.  Those that stand for
+ * each other are one here. */
+static uint32_t gram_with(uint32_t gram, int c) {
+  return gram << 8 | (uint32_t)(c == '+' || c < ' ' ? ' ' : c & 0xFF);
+}
+
+static void gram_add(cq_grams *g, uint32_t gram) {
+  size_t at = gram * 2654435761u % CQ_GRAMS;
+  if (g->n >= CQ_GRAMS / 2) return;
+  while (g->slots[at] && g->slots[at] != gram) at = (at + 1) % CQ_GRAMS;
+  g->n += !g->slots[at];
+  g->slots[at] = gram;
+}
+
+/* All that may begin at p, however it is written (text_writes). */
+static void grams_at(cq_grams *g, const char *p, uint32_t gram, int have) {
+  static const char escapes[] = "nrtbf";
+  int v = -1;
+  if (have == TEXT_SECRET_MIN) {
+    gram_add(g, gram);
+    return;
+  }
+  if (!*p) return;
+  grams_at(g, p + 1, gram_with(gram, (unsigned char)*p), have + 1);
+  if (*p == '%' && (v = text_hex(p + 1, 2)) > 0)
+    grams_at(g, p + 3, gram_with(gram, v), have + 1);
+  if (*p != '\\' || !p[1]) return;
+  if (strchr("\"\\/", p[1]))
+    grams_at(g, p + 2, gram_with(gram, p[1]), have + 1);
+  if (strchr(escapes, p[1])) grams_at(g, p + 2, gram_with(gram, ' '), have + 1);
+  if (p[1] == 'u' && (v = text_hex(p + 2, 4)) > 0 && v < 256)
+    grams_at(g, p + 6, gram_with(gram, v), have + 1);
+}
+
+void cq_grams_of(cq_grams *g, const char *text) {
+  memset(g, 0, sizeof *g);
+  for (const char *p = text; *p && g->n < CQ_GRAMS / 2; p++)
+    grams_at(g, p, 0, 0);
+}
+
+static uint32_t gram_first(const char *s) {
+  uint32_t gram = 0;
+  for (int i = 0; i < TEXT_SECRET_MIN; i++)
+    gram = gram_with(gram, (unsigned char)s[i]);
+  return gram;
+}
+
+void cq_secret_grams(const char *secret, uint32_t out[3]) {
+  memset(out, 0, 3 * sizeof *out);
+  if (strlen(secret) < TEXT_SECRET_MIN) return;
+  out[0] = gram_first(secret);
+  for (int url = 0; url < 2; url++) {
+    char digits[8];
+    cq_buf b;
+    cq_buf_init(&b, sizeof digits);
+    cq_base64_encode(&b, secret, 3, url);
+    out[1 + url] = b.rc ? out[0] : gram_first(b.data);
+    cq_buf_clear(&b);
+  }
+}
+
+int cq_grams_have(const cq_grams *g, const uint32_t secret[3]) {
+  if (g->n >= CQ_GRAMS / 2) return 1;
+  for (int i = 0; i < 3; i++) {
+    size_t at = secret[i] * 2654435761u % CQ_GRAMS;
+    while (g->slots[at] && g->slots[at] != secret[i]) at = (at + 1) % CQ_GRAMS;
+    if (secret[i] && g->slots[at]) return 1;
+  }
+  return 0;
+}
+
 size_t cq_utf8_put(char *out, unsigned u) {
   if (u < 0x80) {
     out[0] = (char)u;

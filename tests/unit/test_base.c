@@ -61,9 +61,53 @@ static void test_error_holds_utf8_only(void) {
 
 static void redacts(const char *secret, const char *text, const char *want) {
   char buf[300];
+  uint32_t grams[3];
+  cq_grams have;
+  cq_secret_grams(secret, grams);
+  cq_grams_of(&have, text);
+  if (strcmp(text, want) != 0) CHECK(cq_grams_have(&have, grams));
   snprintf(buf, sizeof buf, "%s", text);
   cq_redact(buf, secret);
   CHECK_STR(buf, want);
+}
+
+/* Where it is said that a text cannot hold a secret, nothing is found. */
+static void test_redact_overlooks_nothing(void) {
+  static const char bytes[] = "ab/\\\"%+ \n\t2F5c0u=Zg";
+  uint32_t seed = 7;
+  int hidden = 0, passed = 0;
+  for (int n = 0; n < 40000; n++) {
+    char secret[9] = "", text[60] = "", found[200];
+    uint32_t grams[3];
+    cq_grams have;
+    for (int i = 0; i < 4 + n % 5; i++) {
+      seed = seed * 1664525u + 1013904223u;
+      secret[i] = bytes[(seed >> 16) % (sizeof bytes - 1)];
+    }
+    for (int i = 0; i < 40; i++) {
+      seed = seed * 1664525u + 1013904223u;
+      text[i] = bytes[(seed >> 16) % (sizeof bytes - 1)];
+      if (n % 2 && i == 20) { /* the secret, some of it escaped */
+        for (int k = 0; secret[k]; k++)
+          i += snprintf(text + i, sizeof text - (size_t)i - 1,
+                        (seed >> k) & 1 ? "%%%02x" : "%c",
+                        (unsigned char)secret[k]);
+        break;
+      }
+    }
+    cq_secret_grams(secret, grams);
+    cq_grams_of(&have, text);
+    snprintf(found, sizeof found, "%s", text);
+    cq_redact(found, secret);
+    hidden += strcmp(found, text) != 0;
+    passed += !cq_grams_have(&have, grams);
+    if (strcmp(found, text) != 0 && !cq_grams_have(&have, grams)) {
+      printf("# %s in %s\n", secret, text);
+      CHECK(0);
+      return;
+    }
+  }
+  CHECK(hidden > 4000 && passed > 4000);
 }
 
 static void test_redact_finds_a_secret_however_it_is_written(void) {
@@ -862,6 +906,7 @@ int main(void) {
   RUN(test_error_cuts_at_characters);
   RUN(test_error_holds_utf8_only);
   RUN(test_redact_finds_a_secret_however_it_is_written);
+  RUN(test_redact_overlooks_nothing);
   RUN(test_memory_refuses_overflow);
   RUN(test_memory_prints_any_length);
   RUN(test_memory_grows);

@@ -9,6 +9,7 @@
 typedef struct store_secret {
   cq_identity *owner;
   char *text;
+  uint32_t grams[3];
 } store_secret;
 
 struct cq_auths {
@@ -234,13 +235,14 @@ int cq_auths_get(cq_auths *a, const char *scheme, const cq_auth_params *p,
 
 static int store_hide(cq_auths *a, cq_identity *owner, const char *secret,
                       cq_error *err) {
-  store_secret s = {owner, NULL};
+  store_secret s = {owner, NULL, {0, 0, 0}};
 
   if (!secret || !*secret) return CQ_OK;
   if (cq_grow(&a->secrets, &a->capsecret, a->nsecret, sizeof s))
     return cq_error_nomem(err);
   s.text = cq_strdup(secret);
   if (!s.text) return cq_error_nomem(err);
+  cq_secret_grams(s.text, s.grams);
   a->secrets[a->nsecret++] = s;
   return CQ_OK;
 }
@@ -266,6 +268,13 @@ void cq_auths_forget(cq_identity *owner) {
 }
 
 void cq_auths_redact(cq_auths *a, char *text) {
-  if (!a || !text) return;
-  for (size_t i = 0; i < a->nsecret; i++) cq_redact(text, a->secrets[i].text);
+  cq_grams grams;
+
+  if (!a || !text || !a->nsecret) return;
+  cq_grams_of(&grams, text);
+  for (size_t i = 0; i < a->nsecret; i++) {
+    if (!cq_grams_have(&grams, a->secrets[i].grams)) continue;
+    cq_redact(text, a->secrets[i].text);
+    cq_grams_of(&grams, text);
+  }
 }
