@@ -2,18 +2,22 @@
 
 For each operation that makes something (Create, Put, Register ...) the required parameters are filled in: a parameter that has
 the name of something made before gets that (VpcId, RoleArn, clusterName), the others a word, a number, the first word of an enum.
-What that cannot do is in BY_HAND. Several rounds, since things need each other; what moto refuses is left out.
+What that cannot do is in BY_HAND and aws_hand.py. Several rounds, since things need each other; what moto refuses is left out.
 """
 import datetime
 import io
 import json
+import os
 import re
+import sys
 import zipfile
 
 import boto3
 from botocore.config import Config
 from moto import mock_aws
 from moto.moto_api._internal import mock_random
+
+import aws_hand
 
 MAKES = re.compile(r'^(Create|Put|Register|Allocate|Request|Import|Enable|Add|Start|Subscribe|Publish|Run|Set|Tag)')
 NEVER = re.compile(r'(?i)(batch|presigned|token|password|mfa|session|query|query|upload|multipart|event$|events$|records?$|metricdata|message|'
@@ -297,7 +301,7 @@ def fill(services, region, seed):
     mock_random.seed(seed)
     mock = mock_aws()
     mock.start()
-    c = Creator(account, region, BY_HAND)
+    c = Creator(account, region, {k: BY_HAND.get(k, []) + aws_hand.HAND.get(k, []) for k in {*BY_HAND, *aws_hand.HAND}})
     iam = c.client('iam')
     iam.create_user(UserName='cq-admin')
     iam.put_user_policy(UserName='cq-admin', PolicyName='inline', PolicyDocument=json.dumps({
@@ -306,5 +310,7 @@ def fill(services, region, seed):
     for service in [s for s in FIRST if s in services or s in ('iam', 'ec2')] + [s for s in services if s not in FIRST]:
         c.service(service)
     mock.stop(remove_data=False)
+    if os.environ.get('WHY'):          # what could not be made by hand
+        print(json.dumps({f'{k[0]}:{k[1]}': v for k, v in c.why.items() if v.startswith('by hand')}, indent=1), file=sys.stderr)
     return {'accounts': [account], 'regions': [region], 'made': sum(c.made.values()),
             'admin': {'access_key_id': key['AccessKeyId'], 'secret_access_key': key['SecretAccessKey'], 'account_id': account}}
