@@ -288,7 +288,7 @@ static int table_row(cq_ctx *c, const char *name, cq_batch *out, cq_value *row,
                      cq_error *err) {
   const cq_table *t;
   cq_buf b;
-  int rc = cq_registry_table(c->registry, name, &t, err);
+  int rc = cq_registry_look(c->registry, name, &t, err);
 
   if (rc) return rc;
   row[T_INCREMENTAL] = cq_value_int(cq_table_incremental(t));
@@ -430,7 +430,7 @@ static int fill_columns(cq_ctx *c, uint64_t used, const char *only,
     const cq_table *t;
 
     if (only && strcmp(only, name) != 0) continue;
-    rc = cq_registry_table(c->registry, name, &t, err);
+    rc = cq_registry_look(c->registry, name, &t, err);
     for (int k = 0; rc == CQ_OK && k < t->ncol; k++)
       rc = column_row(t, k, out, err);
   }

@@ -32,6 +32,8 @@ struct cq_registry {
   char **names;       /* of user tables, sorted after the embedded */
   known **owners;
   size_t nuser, capuser, capowner;
+  cq_registry *aside; /* has what was only looked at, a few at a time */
+  int looks;
 };
 
 static known *registry_find(const cq_registry *r, const char *name) {
@@ -106,6 +108,7 @@ void cq_registry_unref(cq_registry *r) {
   for (size_t i = 0; i < r->nuser; i++) cq_free(r->names[i]);
   cq_free(r->names);
   cq_free(r->owners);
+  cq_registry_unref(r->aside);
   cq_free(r->loaded);
   cq_free(r->text);
   cq_free(r);
@@ -407,6 +410,28 @@ static int registry_get(cq_registry *r, const char *name, int depth,
 int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
                       cq_error *err) {
   return registry_get(r, name, 0, out, err);
+}
+
+int cq_registry_look(cq_registry *r, const char *name, const cq_table **out,
+                     cq_error *err) {
+  enum { LOOKS = 128 }; /* then what they share is read again */
+  const cq_embedded_table *e = embedded_table(name);
+  const known *k = e ? registry_find(r, e->integration) : NULL;
+  int rc;
+
+  *out = NULL;
+  if (!k || !k->embedded || (r->loaded && r->loaded[e - cq_embedded_tables]))
+    return cq_registry_table(r, name, out, err);
+  if (r->aside && ++r->looks >= LOOKS) {
+    cq_registry_unref(r->aside);
+    r->aside = NULL;
+  }
+  if (!r->aside) {
+    r->looks = 0;
+    rc = cq_registry_new(&r->aside, err);
+    if (rc) return rc;
+  }
+  return cq_registry_table(r->aside, name, out, err);
 }
 
 const char *cq_registry_table_name(const cq_registry *r, size_t i,

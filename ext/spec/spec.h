@@ -633,6 +633,10 @@ const char *cq_registry_integration_name(const cq_registry *r, size_t i);
  * Borrowed: lives as long as the registry. */
 int cq_registry_table(cq_registry *r, const char *name, const cq_table **out,
                       cq_error *err);
+/* The same for who goes through them all: nothing is kept of one that nobody
+ * uses, and the definition is good until the next call. */
+int cq_registry_look(cq_registry *r, const char *name, const cq_table **out,
+                     cq_error *err);
 int cq_registry_integration(cq_registry *r, const char *name,
                             const cq_integration **out, cq_error *err);
 /* cq_table.generated, without loading the table. */
