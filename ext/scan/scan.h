@@ -166,7 +166,7 @@ typedef struct cq_prediction { /* zero it; of all scans of one statement */
   cq_arena arena;
   cq_plan_step *steps;
   size_t n, cap;
-  cq_set seen; /* the requests so far */
+  cq_set seen;            /* the requests so far */
   struct cq_found *found; /* the clients of each set of dimensions */
 } cq_prediction;
 /* Appends what the scan would ask.  Makes no request: clients that are not
