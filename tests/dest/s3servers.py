@@ -84,7 +84,7 @@ class Seaweed:
         self.proc = subprocess.Popen(
             [weed, f'-logdir={self.dir}', 'server', f'-dir={self.dir}/data', '-ip=127.0.0.1', '-ip.bind=127.0.0.1', '-filer',
              f'-filer.localSocket={self.dir}/f.sock', f'-filer.port={p + 1}', f'-master.port={p + 2}', f'-volume.port={p + 3}', '-s3', f'-s3.port={p}',
-             f'-s3.config={self.dir}/s3.json', '-s3.port.iceberg=0', '-s3.port.lance=0', '-master.telemetry=false', '-volume.max=20',
+             f'-s3.config={self.dir}/s3.json', '-s3.port.iceberg=0', '-s3.port.lance=0', '-master.telemetry=false', '-volume.max=100',
              '-master.volumeSizeLimitMB=64'],
             stdout=open(self.dir + '/log', 'ab'), stderr=subprocess.STDOUT)
         return self.answers(60)
