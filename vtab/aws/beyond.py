@@ -170,7 +170,7 @@ class Beyond:
         if not s.overlay.get('global'):
             columns['region'] = 'client.region'
         o = {'generated': True, 'list': op.name, 'rows': rows, 'columns': columns}
-        taken = {'account_id', 'region'}
+        taken = {c for c in ('account_id', 'region') if c in columns}
         for m in record.members:           # what the record calls so, too
             if g.plain_name(m) in taken:
                 o.setdefault('without', []).append(m)
