@@ -124,6 +124,10 @@ int cq_json_minify(cq_buf *out, const char *s, size_t n);
  * CQ_DONE, CQ_ERROR where s is no such array, CQ_NOMEM. */
 int cq_json_element(cq_arena *a, const char *s, size_t n, size_t *at,
                     cq_value *out);
+/* The same over the members of a minified object: what stands between the
+ * key's quotes, and the text of its value, of any kind. */
+int cq_json_member(const char *s, size_t n, size_t *at, cq_value *key,
+                   cq_value *value);
 /* Decodes one JSON string, quotes included; U+0000 and lone surrogates become
  * U+FFFD. */
 int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out);

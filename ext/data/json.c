@@ -239,7 +239,7 @@ int cq_json_unquote(cq_arena *a, const char *s, size_t n, cq_value *out) {
   return CQ_OK;
 }
 
-/* ---- arrays --------------------------------------------------------------- */
+/* ---- arrays and objects --------------------------------------------------- */
 /* Behind a container whose inside is known to be JSON; brackets in strings do
  * not count.  0 where it does not end. */
 static size_t json_container(const char *s, size_t n, size_t i) {
@@ -266,38 +266,66 @@ static size_t json_container(const char *s, size_t n, size_t i) {
   return 0;
 }
 
-int cq_json_element(cq_arena *a, const char *s, size_t n, size_t *at,
-                    cq_value *out) {
-  size_t from = *at, end;
+/* Where the next element or member of a container begins: CQ_ROW, CQ_DONE. */
+static int json_next(const char *s, size_t n, char open, size_t *at) {
+  size_t from = *at;
+  char close = open == '[' ? ']' : '}';
+
   if (from == 0) {
-    if (n < 2 || s[0] != '[') return CQ_ERROR;
-    if (s[1] == ']') return n == 2 ? CQ_DONE : CQ_ERROR;
-  } else if (from + 1 == n && s[from] == ']') {
+    if (n < 2 || s[0] != open) return CQ_ERROR;
+    if (s[1] == close) return n == 2 ? CQ_DONE : CQ_ERROR;
+  } else if (from + 1 == n && s[from] == close) {
     return CQ_DONE;
   } else if (from >= n || s[from] != ',') {
     return CQ_ERROR;
   }
-  from++;
-  if (from >= n) return CQ_ERROR;
+  *at = ++from;
+  return from < n ? CQ_ROW : CQ_ERROR;
+}
+
+/* Behind the value at i, or 0. */
+static size_t json_behind(const char *s, size_t n, size_t i) {
+  if (i >= n) return 0;
+  return s[i] == '{' || s[i] == '[' ? json_container(s, n, i)
+                                    : json_scalar(s, n, i);
+}
+
+int cq_json_element(cq_arena *a, const char *s, size_t n, size_t *at,
+                    cq_value *out) {
+  size_t from = *at, end;
+  int rc = json_next(s, n, '[', &from);
+  if (rc != CQ_ROW) return rc;
+  end = json_behind(s, n, from);
+  if (!end) return CQ_ERROR;
   if (s[from] == '{' || s[from] == '[') {
-    end = json_container(s, n, from);
-    if (!end) return CQ_ERROR;
     *out = cq_value_json(s + from, end - from);
+  } else if (s[from] == '"') {
+    rc = cq_json_unquote(a, s + from, end - from, out);
+    if (rc != CQ_OK) return rc;
+  } else if (s[from] == 'n') {
+    *out = cq_value_null();
+  } else if (s[from] == 't' || s[from] == 'f') {
+    *out = cq_value_str(s + from, end - from);
   } else {
-    end = json_scalar(s, n, from);
-    if (!end) return CQ_ERROR;
-    if (s[from] == '"') {
-      int rc = cq_json_unquote(a, s + from, end - from, out);
-      if (rc != CQ_OK) return rc;
-    } else if (s[from] == 'n') {
-      *out = cq_value_null();
-    } else if (s[from] == 't' || s[from] == 'f') {
-      *out = cq_value_str(s + from, end - from);
-    } else {
-      int rc = cq_number_parse(s + from, end - from, out);
-      if (rc != CQ_OK) return rc;
-    }
+    rc = cq_number_parse(s + from, end - from, out);
+    if (rc != CQ_OK) return rc;
   }
+  *at = end;
+  return CQ_ROW;
+}
+
+int cq_json_member(const char *s, size_t n, size_t *at, cq_value *key,
+                   cq_value *value) {
+  size_t from = *at, end;
+  int rc = json_next(s, n, '{', &from);
+  if (rc != CQ_ROW) return rc;
+  end = json_string(s, n, from);
+  if (!end || end >= n || s[end] != ':') return CQ_ERROR;
+  *key = cq_value_str(s + from + 1, end - from - 2);
+  from = end + 1;
+  end = json_behind(s, n, from);
+  if (!end) return CQ_ERROR;
+  *value = cq_value_json(s + from, end - from);
   *at = end;
   return CQ_ROW;
 }

@@ -366,12 +366,42 @@ int cq_filter_find(ARGS) {
   return found ? give_json(a, found, out, err) : CQ_OK;
 }
 
+/* Which of an object's members is the first of these keys, read without a
+ * tree.  0: not to be told so, since a key is written with escapes or the text
+ * is not minified. */
+static int find_member(const cq_value *in, const cq_value *keys, size_t n,
+                       cq_value *found) {
+  size_t at = 0, best = n;
+  cq_value key, value;
+  int rc;
+
+  *found = cq_value_null();
+  while ((rc = cq_json_member(in->u.s, in->len, &at, &key, &value)) == CQ_ROW) {
+    if (memchr(key.u.s, '\\', key.len)) return 0;
+    for (size_t i = 0; i < n && i <= best; i++)
+      if (keys[i].kind == CQ_STR && keys[i].len == key.len &&
+          memcmp(keys[i].u.s, key.u.s, key.len) == 0) {
+        best = i; /* said twice: the last, as the library has it */
+        *found = value;
+        break;
+      }
+  }
+  return rc == CQ_DONE;
+}
+
 /* get(key, ...): the first of these members that is there. */
 int cq_filter_get(ARGS) {
   json_t *o, *m = NULL;
-  int rc = list_of(in, &o, err);
+  cq_value text;
+  int rc;
 
   *out = cq_value_null();
+  if (in->kind == CQ_STR && in->json && find_member(in, args, narg, &text)) {
+    if (text.kind == CQ_NULL) return CQ_OK;
+    rc = parse(text.u.s, text.len, &m, err);
+    return rc ? rc : give_json(a, m, out, err);
+  }
+  rc = list_of(in, &o, err);
   if (rc) return rc;
   for (size_t i = 0; o && i < narg && !m; i++) {
     char *key = args[i].kind == CQ_STR

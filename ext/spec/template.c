@@ -215,6 +215,17 @@ static expr *parse_primary(parser *p) {
   return parse_name(p);
 }
 
+/* A document that stands in the template is read now, not each time. */
+static expr *read_once(parser *p, expr *f) {
+  const expr *literal = f->a;
+  int rc =
+      f->filter->run(&literal->literal, NULL, 0, p->a, &f->literal, p->err);
+
+  if (rc) return NULL;
+  f->kind = E_LITERAL;
+  return f;
+}
+
 static expr *parse_filtered(parser *p) {
   expr *e = parse_primary(p);
 
@@ -271,7 +282,9 @@ static expr *parse_filtered(parser *p) {
     if (!f->args) return NULL;
     memcpy(f->args, args, n * sizeof *args);
     f->narg = n;
-    e = f;
+    e = f->filter->run == cq_filter_from_json && f->a->kind == E_LITERAL
+            ? read_once(p, f)
+            : f;
   }
   return e;
 }

@@ -33,6 +33,18 @@ static const int types[] = {CQ_TEXT,
 static const char *const formats[] = {NULL, "epoch", "epoch_ms", "epoch_us",
                                       "base64"};
 
+/* An object's members are those that jansson has, the last of equal ones. */
+static void check_members(json_t *x, const char *s, size_t n) {
+  size_t at = 0, seen = 0;
+  cq_value k, v;
+  int rc;
+
+  while ((rc = cq_json_member(s, n, &at, &k, &v)) == CQ_ROW) seen++;
+  if ((s[0] == '{') != (rc == CQ_DONE)) fuzz_fail("members: %d of %s", rc, s);
+  if (s[0] == '{' && seen < json_object_size(x))
+    fuzz_fail("members: %d of %s", (int)seen, s);
+}
+
 static void check_json(cq_arena *a, const char *s, size_t n) {
   cq_buf once, twice;
   json_error_t why;
@@ -77,6 +89,7 @@ static void check_json(cq_arena *a, const char *s, size_t n) {
       fuzz_fail("elements: %d of %s", rc, once.data);
     if (x && json_is_array(x) && (size_t)steps != json_array_size(x))
       fuzz_fail("elements: %d of %s", steps, once.data);
+    if (x) check_members(x, once.data, once.len);
   }
   json_decref(x);
   cq_buf_clear(&once);

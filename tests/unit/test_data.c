@@ -355,6 +355,35 @@ static void test_json_elements_are_bounded(void) {
   }
 }
 
+static void test_json_members_are_bounded(void) {
+  static const char whole[] =
+      "{\"a\":1,\"\\\"b}\":\"}\",\"c\":{\"d\":[\"]\"]},\"\":null}";
+  static const char *const keys[] = {"a", "\\\"b}", "c", ""};
+  static const char *const values[] = {"1", "\"}\"", "{\"d\":[\"]\"]}", "null"};
+  size_t n = strlen(whole), cut, at = 0;
+  int seen = 0, rc;
+  cq_value k, v;
+  while ((rc = cq_json_member(whole, n, &at, &k, &v)) == CQ_ROW) {
+    CHECK(k.len == strlen(keys[seen]) && !memcmp(k.u.s, keys[seen], k.len));
+    CHECK(v.len == strlen(values[seen]) && !memcmp(v.u.s, values[seen], v.len));
+    seen++;
+  }
+  CHECK_INT(rc, CQ_DONE);
+  CHECK_INT(seen, 4);
+  for (cut = 0; cut < n; cut++) {
+    char *s = malloc(cut ? cut : 1);
+    memcpy(s, whole, cut);
+    at = 0;
+    while ((rc = cq_json_member(s, cut, &at, &k, &v)) == CQ_ROW) {
+    }
+    CHECK_INT(rc, CQ_ERROR);
+    free(s);
+  }
+  at = 0;
+  CHECK_INT(cq_json_member("{}", 2, &at, &k, &v), CQ_DONE);
+  CHECK_INT(cq_json_member("[1]", 3, &at, &k, &v), CQ_ERROR);
+}
+
 /* ---- conversion ----------------------------------------------------------------- */
 static int lossy;
 
@@ -905,6 +934,7 @@ int main(void) {
   RUN(test_json_agrees_with_jansson);
   RUN(test_json_unquotes);
   RUN(test_json_elements_are_bounded);
+  RUN(test_json_members_are_bounded);
   RUN(test_convert_null_and_empty);
   RUN(test_convert_text);
   RUN(test_convert_integer);

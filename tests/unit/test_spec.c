@@ -266,6 +266,29 @@ static void test_template_hash(void) {
   TEMPLATE("{{ null | hash }}", "-");
 }
 
+/* A member is found in the text as the library finds it in its tree. */
+static void test_template_get(void) {
+#define GET(object, keys) "{{ '" object "' | from_json | get(" keys ") }}"
+  TEMPLATE(GET("{\"a\": 1, \"b\": \"}\", \"c\": [{\"d\": 2}]}", "'b'"), "}");
+  TEMPLATE(GET("{\"a\": 1, \"b\": \"}\", \"c\": [{\"d\": 2}]}", "'c'"),
+           "[{\"d\":2}]");
+  TEMPLATE(GET("{\"a\": 1, \"b\": 2}", "'x', 'b', 'a'"), "2");
+  TEMPLATE(GET("{\"b\": 2, \"a\": 1}", "'x', 'b', 'a'"), "2");
+  TEMPLATE(GET("{\"a\": {\"x\": 1}, \"b\": 2}", "'x'"), "-");
+  TEMPLATE(GET("{\"a\": null, \"b\": 2}", "'a', 'b'"), "-");
+  TEMPLATE(GET("{\"a\": true, \"b\": 1.50, \"c\": \"\\\\ \\u00e9\"}", "'c'"),
+           "\\ \303\251");
+  TEMPLATE(GET("{\"a\": true, \"b\": 1.50}", "'a'"), "1");
+  TEMPLATE(GET("{\"a\": true, \"b\": 1.50}", "'b'"), "1.5");
+  TEMPLATE(GET("{\"\\\"\": 3, \"b\": 2}", "'\"', 'b'"), "3");
+  TEMPLATE(GET("{\"\": 3}", "''"), "3");
+  TEMPLATE(GET("{}", "'a'"), "-");
+  TEMPLATE(GET("[\"a\"]", "'a'"), "-");
+  TEMPLATE(GET("{\"a\": 1", "'a'"), "-");
+  TEMPLATE("{{ '{\"a\": 1}' | get('a') }}", "-");
+#undef GET
+}
+
 static void test_template_xml(void) {
   static const char text[] =
       "<r x='1'><a>1 &lt; 2</a><b/><l><member>m</member></l>t<a>2</a></r>";
@@ -430,6 +453,7 @@ int main(void) {
   RUN(test_template_operators);
   RUN(test_template_times);
   RUN(test_template_hash);
+  RUN(test_template_get);
   RUN(test_template_xml);
   RUN(test_template_places_encode);
   RUN(test_template_refuses);
