@@ -260,7 +260,6 @@ class Models:
             if os.environ.get('TRACE'):
                 traceback.print_exc()
             return 0, 0, wrong + [f'the oracle: {type(e).__name__}: {e}']
-        wrong += self.parameters(table, log)
         if len(rows) != len(wanted):
             wrong.append(f'{len(rows)} rows, not {len(wanted)}')
         cells, unknown = [], {}
@@ -281,6 +280,7 @@ class Models:
                     unknown.setdefault(c, f'{c}: the oracle: {type(e).__name__}: {e}')
             cells.append(made)
         wrong += unknown.values()
+        wrong += self.parameters(table, log)     # details are asked for where a column is made of them
         key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown and k not in special.HASHES and kinds.get(k) != 'json']
 
         def name(value, kind):
