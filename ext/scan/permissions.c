@@ -11,11 +11,35 @@ static int each_word(const char *json, cq_permission_add add, void *user) {
   size_t i;
   int rc = CQ_OK;
 
-  if (json_is_string(list)) rc = add(user, json_string_value(list));
+  if (json_is_string(list)) rc = add(user, json_string_value(list), NULL);
   json_array_foreach(list, i, word) if (json_is_string(word) && rc == CQ_OK)
-      rc = add(user, json_string_value(word));
+      rc = add(user, json_string_value(word), NULL);
   json_decref(list);
   return rc;
+}
+
+/* What no table names: whether it is needed, or the resources that it is needed
+ * for. */
+static int also_needed(const cq_param *p, const cq_context *c, cq_arena *a,
+                       cq_permission_add add, void *user, cq_error *err) {
+  cq_value v, one;
+  size_t at = 0;
+  int rc = cq_template_eval(p->value, c, CQ_PLACE_PLAIN, a, &v, err), step, yes;
+
+  if (rc) return rc;
+  if (v.kind != CQ_STR || !v.json || v.u.s[0] != '[') {
+    rc = cq_template_true(p->value, c, a, &yes, err);
+    if (rc || !yes) return rc;
+    return add(user, p->name, NULL) ? cq_error_nomem(err) : CQ_OK;
+  }
+  while ((step = cq_json_element(a, v.u.s, v.len, &at, &one)) == CQ_ROW) {
+    char *text;
+
+    if (one.kind != CQ_STR || one.json) continue;
+    text = cq_arena_strndup(a, one.u.s, one.len);
+    if (!text || add(user, p->name, text)) return cq_error_nomem(err);
+  }
+  return step == CQ_NOMEM ? cq_error_nomem(err) : CQ_OK;
 }
 
 int cq_source_permissions(cq_source *s, const cq_table *t,
@@ -43,13 +67,8 @@ int cq_source_permissions(cq_source *s, const cq_table *t,
         (d->identify && each_word(d->dim->identify_permissions, add, user)))
       rc = cq_error_nomem(err);
   }
-  for (size_t i = 0; i < in->nalso && rc == CQ_OK; i++) {
-    int yes;
-
-    rc = cq_template_true(in->also[i].value, &c, &a, &yes, err);
-    if (rc == CQ_OK && yes && add(user, in->also[i].name))
-      rc = cq_error_nomem(err);
-  }
+  for (size_t i = 0; i < in->nalso && rc == CQ_OK; i++)
+    rc = also_needed(&in->also[i], &c, &a, add, user, err);
   cq_dry_clear(&dry);
   cq_arena_clear(&a);
   return rc;

@@ -181,7 +181,9 @@ void cq_prediction_clear(cq_prediction *p);
 int cq_source_test(cq_source *s, cq_buf *json, cq_error *err);
 
 /* ---- permissions.c, options.c: what a source's tables need, and may be told -- */
-typedef int (*cq_permission_add)(void *user, const char *word); /* or NOMEM */
+/* resource: one that the word is needed for; NULL, for all.  CQ_NOMEM. */
+typedef int (*cq_permission_add)(void *user, const char *word,
+                                 const char *resource);
 /* What the caller must be allowed to do for the table; some come again. */
 int cq_source_permissions(cq_source *s, const cq_table *t,
                           cq_permission_add add, void *user, cq_error *err);

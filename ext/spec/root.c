@@ -369,7 +369,7 @@ static int root_permissions(load *l, const cq_node *n) {
 
     memset(p, 0, sizeof *p);
     p->name = also->keys[k];
-    rc = load_template(l, also->items[k], ROOT(CONFIG), &p->value);
+    rc = load_template(l, also->items[k], ROOT(CONFIG) | ROOT(DATA), &p->value);
     if (rc) return rc;
     in->nalso += p->value != NULL;
   }

@@ -7,58 +7,115 @@
 
 #include "sync/internal.h"
 
+typedef struct word {
+  const char *text;
+  const char *resource; /* NULL: it is needed for all */
+} word;
+
 /* Words of one integration, sorted at the end, each once. */
 typedef struct words {
   cq_arena *arena;
-  const char **v;
+  word *v;
   size_t n, cap;
   cq_set seen;
 } words;
 
-static int words_add(void *user, const char *word) {
+static int words_add(void *user, const char *text, const char *resource) {
   words *w = user;
+  uint64_t hash = cq_hash64(text, strlen(text), 0);
+  word *to;
   int is_new;
 
-  if (cq_set_add(&w->seen, cq_hash64(word, strlen(word), 0), &is_new))
-    return CQ_NOMEM;
+  if (resource) hash = cq_hash64(resource, strlen(resource), hash);
+  if (cq_set_add(&w->seen, hash, &is_new)) return CQ_NOMEM;
   if (!is_new) return CQ_OK;
   if (cq_grow(&w->v, &w->cap, w->n, sizeof *w->v)) return CQ_NOMEM;
-  w->v[w->n] = cq_arena_strndup(w->arena, word, strlen(word));
-  return w->v[w->n++] ? CQ_OK : CQ_NOMEM;
+  to = &w->v[w->n];
+  to->text = cq_arena_strndup(w->arena, text, strlen(text));
+  to->resource =
+      resource ? cq_arena_strndup(w->arena, resource, strlen(resource)) : NULL;
+  if (!to->text || (resource && !to->resource)) return CQ_NOMEM;
+  w->n++;
+  return CQ_OK;
 }
 
+/* What is needed for all before what is for some. */
 static int by_text(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
+  const word *l = a, *r = b;
+  int c = strcmp(l->text, r->text);
+
+  if (c || !l->resource || !r->resource)
+    return c ? c : (l->resource != NULL) - (r->resource != NULL);
+  return strcmp(l->resource, r->resource);
 }
 
-static void put_list(const words *w, size_t from, size_t to, cq_buf *out) {
+/* How many words from `from` on have its text. */
+static size_t words_alike(const words *w, size_t from) {
+  size_t n = 1;
+
+  while (from + n < w->n && strcmp(w->v[from].text, w->v[from + n].text) == 0)
+    n++;
+  return n;
+}
+
+/* Texts, or resources, as a list without what came twice; of the texts those
+ * alone that `whole` asks for. */
+static void put_list(const words *w, size_t from, size_t to, int whole,
+                     cq_buf *out) {
+  int first = 1;
+
   cq_buf_byte(out, '[');
-  for (size_t i = from; i < to; i++) {
-    if (i > from) cq_buf_byte(out, ',');
-    cq_buf_json(out, w->v[i], strlen(w->v[i]));
+  for (size_t i = from; i < to; i += words_alike(w, i)) {
+    if (whole && w->v[i].resource) continue;
+    if (!first) cq_buf_byte(out, ',');
+    first = 0;
+    cq_buf_json(out, w->v[i].text, strlen(w->v[i].text));
   }
   cq_buf_byte(out, ']');
 }
 
+static void put_sid(const char *text, size_t n, int *first, cq_buf *out) {
+  cq_buf_str(out, *first ? "{\"Sid\":\"" : ",{\"Sid\":\"");
+  *first = 0;
+  for (size_t i = 0; i < n; i++) /* letters and digits are all it may have */
+    if (strchr("-_.:*", text[i]) == NULL) cq_buf_byte(out, text[i]);
+  cq_buf_str(out, "\",\"Effect\":\"Allow\",\"Action\":");
+}
+
 /* An IAM policy: a statement for each service, since one document may not hold
- * all of them and a person may want to divide it. */
+ * all of them and a person may want to divide it; and one for each action that
+ * is needed for some resources alone. */
 static void put_policy(const words *w, cq_buf *out) {
   size_t from = 0, to;
+  int first = 1;
 
   cq_buf_str(out, "{\"Version\":\"2012-10-17\",\"Statement\":[");
   for (; from < w->n; from = to) {
-    size_t n = strcspn(w->v[from], ":");
+    const char *text = w->v[from].text;
+    size_t n = strcspn(text, ":");
+    int whole = 0;
 
-    for (to = from; to < w->n && strncmp(w->v[to], w->v[from], n) == 0 &&
-                    strcspn(w->v[to], ":") == n;
+    for (to = from; to < w->n && strncmp(w->v[to].text, text, n) == 0 &&
+                    strcspn(w->v[to].text, ":") == n;
          to++)
-      ;
-    cq_buf_str(out, from ? ",{\"Sid\":\"" : "{\"Sid\":\"");
-    for (size_t i = 0; i < n; i++) /* letters and digits are all it may have */
-      if (strchr("-_.", w->v[from][i]) == NULL) cq_buf_byte(out, w->v[from][i]);
-    cq_buf_str(out, "\",\"Effect\":\"Allow\",\"Action\":");
-    put_list(w, from, to, out);
-    cq_buf_str(out, ",\"Resource\":\"*\"}");
+      whole |= !w->v[to].resource;
+    if (whole) {
+      put_sid(text, n, &first, out);
+      put_list(w, from, to, 1, out);
+      cq_buf_str(out, ",\"Resource\":\"*\"}");
+    }
+    for (size_t i = from, k; i < to; i += k) {
+      k = words_alike(w, i);
+      if (!w->v[i].resource) continue;
+      put_sid(w->v[i].text, strlen(w->v[i].text), &first, out);
+      put_list(w, i, i + 1, 0, out);
+      cq_buf_str(out, ",\"Resource\":[");
+      for (size_t r = i; r < i + k; r++) {
+        if (r > i) cq_buf_byte(out, ',');
+        cq_buf_json(out, w->v[r].resource, strlen(w->v[r].resource));
+      }
+      cq_buf_str(out, "]}");
+    }
   }
   cq_buf_str(out, "]}");
 }
@@ -137,7 +194,7 @@ int cq_sync_permissions(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     if (in->policy)
       put_policy(&w, out);
     else
-      put_list(&w, 0, w.n, out);
+      put_list(&w, 0, w.n, 0, out);
     cq_free(w.v);
     cq_set_clear(&w.seen);
   }

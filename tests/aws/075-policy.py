@@ -44,8 +44,18 @@ policy = json.loads(db.execute('SELECT cq_permissions(?)', (json.dumps(spec),)).
 r = sync(spec, policy)
 t.is_(f'{len(MANY)} tables with {sum(len(s["Action"]) for s in policy["Statement"])} actions: nothing is denied',
       (r['status'], [e for e in r['errors'] if e['kind'] != 'warning'][:3], r['rows'] > 100), ('success', [], True))
-spec = {'source': 'aws', 'tables': TABLES, 'spec': {'accounts': [{'id': 'a', 'role_arn': 'arn:aws:iam::111111111111:role/r'}]}}
-t.has('a role is assumed', db.execute('SELECT cq_permissions(?)', (json.dumps(spec),)).fetchone()[0], '"sts:AssumeRole"')
+
+
+def assumed(**more):
+    policy = json.loads(db.execute('SELECT cq_permissions(?)', (json.dumps({'source': 'aws', 'tables': TABLES, 'spec': more}),)).fetchone()[0])
+    return [s['Resource'] for s in policy['Statement'] if s['Action'] == ['sts:AssumeRole']], len({s['Sid'] for s in policy['Statement']}) == len(policy['Statement'])
+
+
+ROLES = [f'arn:aws:iam::{n}:role/r' for n in ('111111111111', '222222222222')]
+t.is_('the roles that are assumed, each once', assumed(accounts=[{'id': 'a', 'role_arn': ROLES[1]}, {'id': 'b', 'role_arn': ROLES[0]}, {'id': 'c', 'role_arn': ROLES[0]}, {'id': 'd'}]), ([ROLES], True))
+t.is_('those of an organization', assumed(org={'member_role_name': 'reader', 'admin_account': {'role_arn': ROLES[0]}}), ([['arn:aws:iam::*:role/reader', ROLES[0]]], True))
+t.is_('in China', assumed(default_region='cn-north-1', org={'member_role_name': 'reader'}), ([['arn:aws-cn:iam::*:role/reader']], True))
+t.is_('no role', (assumed(), assumed(accounts=[{'id': 'd'}])), (([], True), ([], True)))
 t.is_('a policy for all', len(json.loads(db.execute("SELECT cq_permissions('aws_*')").fetchone()[0])['Statement']) > 10)
 for k in iam.list_access_keys(UserName='policy')['AccessKeyMetadata']:
     iam.delete_access_key(UserName='policy', AccessKeyId=k['AccessKeyId'])
