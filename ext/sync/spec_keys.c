@@ -67,6 +67,36 @@ static cq_spec_dest *add_dest(cq_spec *s) {
   return &s->dests[s->ndest++];
 }
 
+/* The keys of a source, or of both in one map: a setting of the integration that
+ * stands beside them belongs below `spec`. */
+static int source_keys(const cq_sync_call *c, const cq_node *map,
+                       const char *object, const char *path_key,
+                       const char *const *known, size_t n, cq_error *err) {
+  int rc = cq_tree_check_keys(map, object, known, n, err);
+  const cq_node *path = cq_tree_get(map, path_key);
+  const cq_integration *in = NULL;
+  cq_error none;
+
+  if (!rc || !path || path->kind != CQ_N_SCALAR) return rc;
+  memset(&none, 0, sizeof none);
+  if (spec_integration(c->env->registry, path, path->text, &in, &none))
+    return rc;
+  for (size_t i = 0; i < map->count; i++) {
+    size_t k = 0;
+
+    while (k < n && strcmp(known[k], map->keys[i]) != 0) k++;
+    for (int s = 0; k == n && s < in->nconfig; s++)
+      if (strcmp(in->config[s].name, map->keys[i]) == 0) {
+        rc = cq_error_set(err, CQ_ERROR, "%s:%d: %s: unknown key \"%.100s\"",
+                          map->file, map->key_lines[i], object, map->keys[i]);
+        cq_error_hint(err, "it is a setting of %s: spec: {%.100s: ...}",
+                      in->name, map->keys[i]);
+        return rc;
+      }
+  }
+  return rc;
+}
+
 /* What both forms have of a source. */
 static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
                          const cq_node *map, const char *path_key,
@@ -135,7 +165,7 @@ int cq_spec_read_source(const cq_sync_call *c, cq_spec *s, const cq_node *map,
   static const char *const backend[] = {"table_name", "connection"};
   cq_spec_source *o;
   const cq_node *b;
-  int rc = cq_tree_check_keys(map, "source", WORDS(known), err);
+  int rc = source_keys(c, map, "source", "path", WORDS(known), err);
 
   if (rc) return rc;
   if (!cq_tree_get(map, "name"))
@@ -475,7 +505,7 @@ int cq_spec_read_short(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "no_migrate"};
   const cq_node *where, *several;
   cq_spec_source *o;
-  int rc = cq_tree_check_keys(map, "sync", WORDS(known), err);
+  int rc = source_keys(c, map, "sync", "source", WORDS(known), err);
 
   if (rc) return rc;
   if (!cq_tree_get(map, "source")) {

@@ -107,6 +107,7 @@ for name, spec, says in (
         ('no such table', '{source: fleet, tables: [fleet_ship]}', 'matches no table of fleet: fleet_ship\nhint: fleet_ships'),
         ('no such table to skip', S + ', skip_tables: [nothing_*]}', 'matches no table of fleet: nothing_*'),
         ('unknown key', S + ', skip_table: [x]}', 'unknown key "skip_table"\nhint: did you mean "skip_tables"?'),
+        ('a setting beside the keys', S + ', ports: [oslo]}', 'sync: unknown key "ports"\nhint: it is a setting of fleet: spec: {ports: ...}'),
         ("a kind's name", S + ', destination: {name: file, format: json}}', 'unknown key "format"\nhint: kind: file says what it is'),
         ('a scheme that nobody knows', S + ', destination: "mysql://root:not-for-logs@host/db"}', 'no kind is reached by mysql://\nhint'),
         ('unknown configuration', S + ', spec: {port: [x]}}', 'no setting "port"\nhint: did you mean "ports"?'),
