@@ -149,6 +149,15 @@ static int scope_run(const cq_scope *s, const cq_ref *ref, cq_arena *a,
   return CQ_OK;
 }
 
+/* Does table_options ask for what the API gives without pages only? */
+static int comes_whole(const cq_scope *s) {
+  const cq_page_def *d = s->table ? &s->table->page : NULL;
+
+  for (size_t i = 0; s->option && d && i < d->nwhole; i++)
+    if (cq_options_has(s->option, d->whole[i], CQ_OPTION_ALL)) return 1;
+  return 0;
+}
+
 static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
                      cq_error *err) {
   const cq_scope *s = user;
@@ -182,8 +191,9 @@ static int scope_get(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
     return CQ_OK;
   case CQ_R_PAGE:
     if (!p) return CQ_OK;
-    if (strcmp(ref->name, "size") == 0 && p->size > 0)
-      *out = cq_value_int(p->size);
+    if (strcmp(ref->name, "size") == 0)
+      *out = p->size > 0 && !comes_whole(s) ? cq_value_int(p->size)
+                                            : cq_value_null();
     else if (strcmp(ref->name, "number") == 0)
       *out = cq_value_int(p->number);
     else if (strcmp(ref->name, "offset") == 0)

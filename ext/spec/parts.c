@@ -498,7 +498,8 @@ int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out) {
   out->start = 0;
   if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   CHECK(n, object, "by$", "token~", "header$", "more$", "total$", "start#",
-        "size#", "min_size#", "max_size#", "max_pages#", "same_is_last?");
+        "size#", "min_size#", "max_size#", "max_pages#", "same_is_last?",
+        "size_unless*");
   if (kind) {
     snprintf(what, sizeof what, "%s: page: by", object);
     if (load_choice(l, n, what, by, 8, kind, &i)) return CQ_ERROR;
@@ -512,6 +513,8 @@ int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out) {
   out->min_size = load_int(cq_tree_get(n, "min_size"), 0);
   out->same_is_last = load_bool(cq_tree_get(n, "same_is_last"), 0);
   if ((rc = load_tokens(l, cq_tree_get(n, "token"), out)) ||
+      (rc = load_words(l, cq_tree_get(n, "size_unless"), &out->whole,
+                       &out->nwhole)) ||
       (rc = load_path(l, cq_tree_get(n, "more"), &out->more)) ||
       (rc = load_path(l, cq_tree_get(n, "total"), &out->total)))
     return rc;

@@ -293,7 +293,10 @@ typedef struct cq_page_def {
   int64_t min_size; /* LIMIT never lowers the size below it */
   int64_t max_pages;
   int same_is_last; /* the last page names itself as the next one */
-  size_t ntoken;    /* TOKEN of several values: {name: path, ...}; then */
+  const char *const
+      *whole;    /* parameters that table_options may add beside which */
+  size_t nwhole; /* the API takes no size */
+  size_t ntoken; /* TOKEN of several values: {name: path, ...}; then */
   const char *const *token_names; /* page.token is an object of those found */
   cq_path **token_paths;
 } cq_page_def;

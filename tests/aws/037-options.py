@@ -119,6 +119,17 @@ try:
             n += 1
             tap.none(row['table'], wrong)
     print(f'# {n} tables')
+    # what EC2 and ECR do not take together with the size of a page
+    for table, name, size, whole, pages in (('aws_ec2_instances', 'DescribeInstances', 'MaxResults', {'instance_ids': ['i-1']}, {'filters': [{'name': 'vpc-id', 'values': ['v']}]}),
+                                            ('aws_ec2_network_interfaces', 'DescribeNetworkInterfaces', 'MaxResults', {'network_interface_ids': ['eni-1']}, {}),
+                                            ('aws_ecr_repositories', 'DescribeRepositories', 'maxResults', {'repository_names': ['r']}, {'registry_id': '123456789012'})):
+        own = m.db(m.own(table))
+        for said, sized in ((whole, False), (pages, True)):
+            own.execute("SELECT cq_config('aws.table_options', ?)", (json.dumps({table: {name: [said]}}),))
+            m.reset()
+            own.execute(f'SELECT 1 FROM live_{table}').fetchall()
+            asked = [e['params'] for e in m.log() if e.get('operation') == name]
+            tap.is_(f'{table}, {", ".join(said) or "nothing"}: {"a" if sized else "no"} size', (bool(asked), {size in a for a in asked}), (True, {sized}))
 finally:
     m.stop()
 tap.done()

@@ -159,7 +159,7 @@ CASES = [
     ('parent.rows', 'parts', 'part', 't_a: parent: rows: t_p has no column "part"'),
     ('page.by', 'link', 'lnk', 't_a: page: by: unknown word "lnk"\nhint: did you mean "link"?'),
     *kinds('page', 't_a', same_is_last=(FLAG, True), token=(EITHER, 'next'), header=(TEXT, 'x-next'), more=(TEXT, 'more'), total=(TEXT, 'total'), start=(WHOLE, 1),
-           size=(WHOLE, 10), min_size=(WHOLE, 1), max_size=(WHOLE, 10), max_pages=(WHOLE, 5)),
+           size=(WHOLE, 10), min_size=(WHOLE, 1), max_size=(WHOLE, 10), max_pages=(WHOLE, 5), size_unless=(WORDS, ['ids'])),
     ('cursor.column', 'at', 'att', 't_a: cursor: no column "att"\nhint: did you mean "at"?'),
     ('cursor.order', 'desc', 'down', 't_a: cursor: order: unknown word "down"\nhint: one of: desc none asc'),
     ('cursor.start', '2020-01-01', '{{ confg.x }}', 'template: unknown name "confg"\nhint: did you mean "config"?'),

@@ -445,6 +445,15 @@ class Service:
         most = [n for _, n in spans] + re.findall(r'(?i)(?:cannot exceed|maximum value is) *(\d[\d,]*)', text)
         return max((int(n) for n, _ in spans), default=1), max((int(n.replace(',', '')) for n in most), default=1000)
 
+    def alone(self, operation, limit):
+        """What may not be asked by together with a size, in the words of the model: `the instance IDs parameter`, `images with imageIds`."""
+        members = operation.input_shape.members
+        text = re.sub(r'<[^>]+>', '', members[limit].documentation or '')
+        said = re.findall(r"(?i)(?:cannot|can't) specify this parameter and the ([\w ]+?) parameter in the same", text)
+        said += re.findall(r'(?i)cannot be used when you specify \w+ with (\w+)', text)
+        names = [m for m in members for s in said if m.lower().endswith(s.replace(' ', '').lower())]
+        return [self.input_name(members[m], m) for m in names]
+
     @staticmethod
     def paging(ins, sent, got):
         limit = next((k for k in LIMITS if k in ins and ins[k].type_name == 'integer'), None)
@@ -489,6 +498,9 @@ class Service:
                 if least > 1:
                     page['min_size'] = least
                 params[limit] = '{{ page.size }}'
+                alone = self.alone(operation, limit)
+                if alone:
+                    page['size_unless'] = alone
         return page, params
 
 
