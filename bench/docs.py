@@ -13,6 +13,7 @@ updates what is there. "Again" is a second run into the same database, of the sa
 the kernel's, and without those of a run over one page; where many a row are needed, of some pages only.
 
 Budgets are multiples of the floor's CPU: append 1.0, the first load with a key 1.5, overwriting 2.4, live 0.6.
+The start of a process is in all figures: `items-1e4` and `items-1e6` have the same rows, and where there are few, starting is much of it.
 ```
 make bench                                # all but the largest cases
 make bench BENCH="--case items-1e5"       # one
