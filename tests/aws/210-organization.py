@@ -194,4 +194,5 @@ tap.is_('STS of a partition, known by the region', [host('aws_ec2_vpcs', r)[0] f
 tap.is_('FIPS, dual stack, both', [host('aws_ec2_vpcs', 'us-east-1', **e)[0] for e in (
     {'AWS_USE_FIPS_ENDPOINT': 'true'}, {'AWS_USE_DUALSTACK_ENDPOINT': 'true'}, {'AWS_USE_FIPS_ENDPOINT': 'true', 'AWS_USE_DUALSTACK_ENDPOINT': 'true'})],
         ['https://sts-fips.us-east-1.amazonaws.com/', 'https://sts.us-east-1.api.aws/', 'https://sts-fips.us-east-1.api.aws/'])
+db.close()
 tap.done()

@@ -153,4 +153,5 @@ db = shared.connect(':memory:')
 r = json.loads(db.execute('SELECT cq_sync(?)', (SPEC % json.dumps([role(1)]),)).fetchone()[0])
 tap.is_('a service without a host is skipped, and says so', (r['failed'], r['skipped'], [h for (h,) in db.execute('SELECT hint FROM cq_sync_errors')]),
         (0, 1, ['the service has no host in this region']))
+db.close()
 tap.done()
