@@ -40,6 +40,15 @@ int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
   return rc;
 }
 
+int cq_dest_warns(cq_error *unsaid, cq_dest_event *out) {
+  if (!unsaid->code) return 0;
+  memset(out, 0, sizeof *out);
+  out->warning = 1;
+  out->why = *unsaid;
+  cq_error_clear(unsaid);
+  return 1;
+}
+
 /* Who is told that a source is another's is told of the destination, too. */
 void cq_dest_named(const char *name, cq_error *err) {
   if (err && err->code != CQ_INTERRUPT && err->code != CQ_NOMEM &&

@@ -249,6 +249,8 @@ int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
 /* Puts the destination's name before a message that has none: a run may have
  * several. */
 void cq_dest_named(const char *name, cq_error *err);
+/* For poll: what the journal lacks, once; 0: nothing is unsaid. */
+int cq_dest_warns(cq_error *unsaid, cq_dest_event *out);
 /* Of what one destination alone may keep in memory. */
 static inline size_t cq_dest_share(const cq_dest_def *d, size_t alone) {
   return alone / (size_t)(d->several < 2 ? 1 : d->several < 4 ? d->several : 4);

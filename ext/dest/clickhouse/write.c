@@ -288,13 +288,7 @@ int ch_vouch(ch *d, cq_error *err) {
 int ch_poll(cq_dest *base, cq_dest_event *out) {
   ch *d = ch_of(base);
 
-  if (d->unsaid.code) {
-    memset(out, 0, sizeof *out);
-    out->warning = 1;
-    out->why = d->unsaid;
-    cq_error_clear(&d->unsaid);
-    return CQ_ROW;
-  }
+  if (cq_dest_warns(&d->unsaid, out)) return CQ_ROW;
   for (ch_table *x = d->first; x; x = x->next)
     if (x->unsaid) {
       memset(out, 0, sizeof *out);

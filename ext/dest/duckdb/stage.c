@@ -406,13 +406,7 @@ void duck_drop(cq_dest *base, cq_dest_table *t) {
 int duck_poll(cq_dest *base, cq_dest_event *out) {
   duck *d = (duck *)base;
 
-  if (d->unsaid.code) {
-    memset(out, 0, sizeof *out);
-    out->warning = 1;
-    out->why = d->unsaid;
-    cq_error_clear(&d->unsaid);
-    return CQ_ROW;
-  }
+  if (cq_dest_warns(&d->unsaid, out)) return CQ_ROW;
   for (duck_table *t = d->tables; t; t = t->next)
     if (t->failed && !t->told) {
       memset(out, 0, sizeof *out);

@@ -189,13 +189,7 @@ int pg_commit(cq_dest *base, int force, cq_error *err) {
 int pg_poll(cq_dest *base, cq_dest_event *out) {
   pg *d = (pg *)base;
 
-  if (d->unsaid.code) {
-    memset(out, 0, sizeof *out);
-    out->warning = 1;
-    out->why = d->unsaid;
-    cq_error_clear(&d->unsaid);
-    return CQ_ROW;
-  }
+  if (cq_dest_warns(&d->unsaid, out)) return CQ_ROW;
 
   for (pg_table *t = d->tables; t; t = t->next) {
     if (!t->failed || t->told) continue;
