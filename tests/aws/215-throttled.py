@@ -12,6 +12,7 @@ from botocore.retries import adaptive, bucket, throttling
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/aws')
+import logins
 import shared
 from logins import Servers
 
@@ -96,19 +97,7 @@ def attached(h, q, key):
 
 
 s.answers.update(ListRoles=roles, ListAttachedRolePolicies=attached)
-SPEC = '''kind: source
-spec:
-  name: aws
-  path: cloudquery/aws
-  registry: cloudquery
-  version: "v27.0.0"
-  tables: [aws_iam_role_attached_policies]
-  destinations: [here]
-  spec: {regions: [eu-west-1], accounts: %s}
----
-kind: destination
-spec: {name: here, path: sqlite, write_mode: append}
-'''
+SPEC = logins.SPEC.replace('TABLES', 'aws_iam_role_attached_policies')
 
 
 def sync(*accounts):

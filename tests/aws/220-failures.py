@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests')
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/aws')
+import logins
 import shared
 from logins import Servers
 
@@ -96,19 +97,7 @@ def denied(message):
     return answer
 
 
-SPEC = '''kind: source
-spec:
-  name: aws
-  path: cloudquery/aws
-  registry: cloudquery
-  version: "v27.0.0"
-  tables: [aws_ec2_ebs_volumes]
-  destinations: [here]
-  spec: {regions: [eu-west-1], accounts: %s}
----
-kind: destination
-spec: {name: here, path: sqlite, write_mode: append}
-'''
+SPEC = logins.SPEC.replace('TABLES', 'aws_ec2_ebs_volumes')
 accounts = [role(n) for n in range(100, 300)]
 db = shared.connect('denied.db')
 s.answers['DescribeVolumes'] = lambda h, q, key: h.answer(200, f'<R><volumeSet><item><volumeId>vol-{s.account[key]}</volumeId></item></volumeSet></R>')

@@ -20,6 +20,20 @@ import time
 import urllib.parse
 
 REGIONS = ['eu-west-1', 'us-east-1']
+# A sync of one region of the accounts that are put in, as CloudQuery's files have it.
+SPEC = '''kind: source
+spec:
+  name: aws
+  path: cloudquery/aws
+  registry: cloudquery
+  version: "v27.0.0"
+  tables: [TABLES]
+  destinations: [here]
+  spec: {regions: [eu-west-1], accounts: %s}
+---
+kind: destination
+spec: {name: here, path: sqlite, write_mode: append}
+'''
 
 
 def stamp(seconds):
