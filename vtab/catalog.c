@@ -165,16 +165,8 @@ static int names_stored(names *s, sqlite3 *db, cq_error *err) {
   return CQ_OK;
 }
 
-/* The table whose clients it runs over. */
-static const cq_table *table_top(const cq_table *t) {
-  for (int i = 0;
-       i < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; i++)
-    t = t->parent.table;
-  return t;
-}
-
 static int table_clients(const cq_table *t, cq_batch *out, cq_value *cell) {
-  const cq_table *top = table_top(t);
+  const cq_table *top = cq_table_top(t);
   cq_buf b;
 
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
@@ -229,7 +221,7 @@ static int table_operations(const cq_table *t, cq_batch *out, cq_value *cell) {
 
 /* Which clients it is asked of: a condition, or {dimension: [values]}. */
 static int table_only(const cq_table *t, cq_batch *out, cq_value *cell) {
-  const cq_table *top = table_top(t);
+  const cq_table *top = cq_table_top(t);
   cq_buf b;
 
   if (top->only_when)

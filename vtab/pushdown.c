@@ -250,15 +250,11 @@ static double plan_calls(const cq_table *t, uint64_t used) {
 /* Requests first: each counts as COST_REQUEST rows. */
 static void plan_cost(const cq_table *t, sqlite3_index_info *info,
                       const plan *pl) {
-  const cq_table *top = t;
+  const cq_table *top = cq_table_top(t);
   double clients = 1, series = 1, rows = ROWS_LIST, requests;
   int client_equal = 0, parent_equal = 0;
   size_t keys = 0;
 
-  for (int d = 0;
-       d < CQ_MAX_PARENT_DEPTH && top->parent.table && top->parent.table != top;
-       d++)
-    top = top->parent.table;
   for (int i = 0; i < t->ncol; i++) {
     if (!pl->equal[i]) continue;
     keys += t->columns[i].key != 0;

@@ -292,7 +292,6 @@ struct cq_clients {
   int64_t again_ms; /* some failed: they are asked for again then; 0 = none */
 };
 /* The dimensions that a table runs over: its own, or its first ancestor's. */
-const cq_table *cq_table_top(const cq_table *t);
 unsigned long long cq_table_dims(const cq_table *t); /* bit set */
 struct cq_source {
   int refs;

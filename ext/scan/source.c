@@ -62,13 +62,6 @@ const cq_integration *cq_source_integration(const cq_source *s) {
   return s->in;
 }
 
-const cq_table *cq_table_top(const cq_table *t) {
-  for (int i = 0;
-       i < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; i++)
-    t = t->parent.table;
-  return t;
-}
-
 unsigned long long cq_table_dims(const cq_table *t) {
   unsigned long long dims = 0;
 

@@ -576,6 +576,13 @@ struct cq_table {
   int generated;           /* matched by no glob of a sync, but where asked */
   const char *permissions; /* JSON list, or NULL */
 };
+/* The table whose clients it runs over: itself, or its first ancestor. */
+static inline const cq_table *cq_table_top(const cq_table *t) {
+  for (int i = 0;
+       i < CQ_MAX_PARENT_DEPTH && t->parent.table && t->parent.table != t; i++)
+    t = t->parent.table;
+  return t;
+}
 /* The table whose cursor decides what a run brings: this one, or one above it,
  * since below that it asks only below the parents that it is told of. */
 static inline const cq_table *cq_table_cursor(const cq_table *t) {
