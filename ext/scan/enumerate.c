@@ -45,6 +45,7 @@ struct cq_enum {
   json_t *cursors;                /* {parent key: value}, or NULL */
   const cq_constraint **variants; /* IN lists asked value by value */
   size_t nvariant;
+  unsigned char *kept;  /* a byte per constraint: the API is not asked by it */
   const char **options; /* entries of table_options, a pass for each */
   size_t noption;
   group g;
@@ -73,6 +74,14 @@ static int enum_required(const cq_enum *e, cq_error *err) {
   return CQ_OK;
 }
 
+/* A row whose column is made of its default has nothing there that the API could
+ * compare: asked by that value it would not give the row. */
+static int keeps_default(const cq_constraint *w, const cq_column *c) {
+  static const cq_value nothing = {.kind = CQ_NULL};
+
+  return c->dflt.kind != CQ_NULL && cq_constraint_allows(w, c, &nothing);
+}
+
 int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
                  cq_enum **out, cq_error *err) {
   cq_enum *e = cq_calloc(1, sizeof *e);
@@ -88,12 +97,14 @@ int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
   cq_arena_init(&e->batch_arena);
   cq_arena_init(&e->own);
   e->variants = cq_calloc(o->nconstraint + 1, sizeof *e->variants);
-  rc = e->variants ? enum_required(e, err) : cq_error_nomem(err);
+  e->kept = cq_calloc(o->nconstraint + 1, 1);
+  rc = e->variants && e->kept ? enum_required(e, err) : cq_error_nomem(err);
   for (size_t i = 0; i < o->nconstraint && rc == CQ_OK; i++) {
     const cq_column *c = &e->t->columns[o->constraints[i].column];
 
-    if (o->constraints[i].op == CQ_W_IN && (c->where & CQ_W_EQ) &&
-        !(c->where & CQ_W_IN))
+    e->kept[i] = (unsigned char)keeps_default(&o->constraints[i], c);
+    if (!e->kept[i] && o->constraints[i].op == CQ_W_IN &&
+        (c->where & CQ_W_EQ) && !(c->where & CQ_W_IN))
       e->variants[e->nvariant++] = &o->constraints[i];
   }
   if (rc == CQ_OK)
@@ -417,7 +428,8 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
   for (size_t i = 0; i < e->o->nconstraint; i++) {
     const cq_constraint *w = &e->o->constraints[i];
 
-    if (!(e->t->columns[w->column].where & (unsigned)w->op) && w->op != CQ_W_IN)
+    if (e->kept[i] || (!(e->t->columns[w->column].where & (unsigned)w->op) &&
+                       w->op != CQ_W_IN))
       continue;
     j->where[j->nwhere] = *w;
     for (size_t k = 0; k < e->nvariant; k++)
@@ -584,6 +596,7 @@ void cq_enum_close(cq_enum *e) {
   cq_free(e->own_clients);
   cq_clients_unref(e->found);
   cq_free(e->variants);
+  cq_free(e->kept);
   cq_free(e);
 }
 
