@@ -196,7 +196,8 @@ typedef struct cq_http_stats {
 } cq_http_stats;
 void cq_http_stats_get(cq_http *h, cq_http_stats *out);
 
-/* Link header: URL of rel=`rel` into out (borrowed slice), 1 if found. RFC 8288 */
+/* Link header (RFC 8288): URL of rel=`rel` into out (borrowed slice): 1 found, 0
+ * there is none, -1 it cannot be read. */
 int cq_link_find(const char *header, const char *rel, const char **url,
                  size_t *n);
 /* Same scheme, host and port? Bool. */

@@ -54,6 +54,11 @@ static const char *link_param(const char *p, const char **name, size_t *nname,
     *value = p;
     while (*p && !strchr(";, \t", *p)) p++;
     *nvalue = (size_t)(p - *value);
+    /* 'next', as some write it: to the letter the quotes are the word's. */
+    if (*nvalue > 1 && **value == '\'' && p[-1] == '\'') {
+      ++*value;
+      *nvalue -= 2;
+    }
   }
   return link_blank(p);
 }
@@ -72,11 +77,12 @@ int cq_link_find(const char *header, const char *rel, const char **url,
       p++;
       continue;
     }
+    if (!*p) break;
     if (*p != '<')
-      return 0; /* not a Link header: nothing in it can be trusted */
+      return -1; /* not a Link header: nothing in it can be trusted */
     target = ++p;
     while (*p && *p != '>') p++;
-    if (!*p) return 0;
+    if (!*p) return -1;
     ntarget = (size_t)(p - target);
     p = link_blank(p + 1);
     while (*p == ';') {
@@ -92,7 +98,7 @@ int cq_link_find(const char *header, const char *rel, const char **url,
       *n = ntarget;
       return 1;
     }
-    while (*p && *p != ',') p++;
+    if (*p && *p != ',') return -1;
   }
   return 0;
 }

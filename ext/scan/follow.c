@@ -30,8 +30,12 @@ int cq_page_envelope(const cq_page_def *d, cq_arena *a, cq_field *env, int *n) {
     token = path_below(a, token, "endCursor");
     if (!more || !token) return CQ_NOMEM;
   }
+  /* A token as it is written: 1e5 is not 100000.0, and false is none. */
   if (d->by != CQ_PAGE_LAST && token)
-    env[(*n)++] = (cq_field){token, 0, NULL, NULL, 0, NULL};
+    env[(*n)++] =
+        (cq_field){token, d->by == CQ_PAGE_TOKEN && !d->ntoken ? CQ_TEXT : 0,
+                   NULL,  NULL,
+                   0,     NULL};
   if (more) env[(*n)++] = (cq_field){more, 0, NULL, NULL, 1, NULL};
   if (d->total)
     env[(*n)++] = (cq_field){d->total, CQ_INTEGER, NULL, NULL, 2, NULL};

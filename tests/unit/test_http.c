@@ -1106,7 +1106,9 @@ static void check_link(const char *header, const char *rel, const char *want) {
   const char *url = NULL;
   size_t n = 0;
   char got[200] = "";
-  if (cq_link_find(header, rel, &url, &n))
+  int found = cq_link_find(header, rel, &url, &n);
+  if (found < 0) strcpy(got, "cannot be read");
+  if (found > 0)
     snprintf(got, sizeof got, "%.*s", (int)n, url);
   CHECK_STR(got, want);
 }
@@ -1124,8 +1126,12 @@ static void test_link_finds_relations(void) {
   check_link("<a>; title=\"a\\\"; rel=next\", <b>; rel=next", "next", "b");
   check_link("<a>; rel=\"next\"; foo", "next", "a");
   check_link(", ,<a>;rel=next", "next", "a");
-  check_link("a; rel=next", "next", "");
-  check_link("<a; rel=next", "next", "");
+  check_link("<a>; rel='next', <b>; rel='first last'", "next", "a");
+  check_link("a; rel=next", "next", "cannot be read");
+  check_link("<a; rel=next", "next", "cannot be read");
+  check_link("<a> rel=\"next\"", "next", "cannot be read");
+  check_link("<a>; rel=prev, b; rel=next", "next", "cannot be read");
+  check_link("<a>; rel=prev, ", "next", "");
   check_link("<a>; rel=\"nexts\"", "next", "");
   check_link("", "next", "");
   check_link(NULL, "next", "");

@@ -8,10 +8,17 @@ static int link_next(const cq_page_def *d, cq_page_state *s,
   const char *ref;
   size_t n;
   cq_buf url;
+  int found;
 
   (void)d;
   *go = 0;
-  if (!p->header || !cq_link_find(p->header, "next", &ref, &n)) return CQ_OK;
+  if (cq_page_more(p) == 0) return CQ_OK;
+  found = p->header ? cq_link_find(p->header, "next", &ref, &n) : 0;
+  if (!found) return cq_page_lacks(p, err);
+  /* Where it cannot be read nobody knows whether this was all. */
+  if (found < 0)
+    return cq_error_set(err, CQ_ERROR, "Link header cannot be read: %.200s",
+                        p->header);
   cq_buf_init(&url, CQ_MAX_URL);
   if (cq_url_join(p->url, ref, n, &url) || url.rc) {
     cq_buf_clear(&url);

@@ -132,6 +132,12 @@ int cq_page_more(const cq_page_seen *p) {
   return 1;
 }
 
+int cq_page_lacks(const cq_page_seen *p, cq_error *err) {
+  if (cq_page_more(p) != 1) return CQ_OK;
+  return cq_error_set(err, CQ_ERROR,
+                      "the server says that more follows, but not where");
+}
+
 int cq_page_set_token(cq_page_state *s, const cq_value *v, cq_error *err) {
   cq_arena a;
   cq_value text;

@@ -50,6 +50,8 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
 void cq_page_clear(cq_page_state *s);
 /* For the kinds: says what `more` says: 1, 0, or -1 = nothing. */
 int cq_page_more(const cq_page_seen *p);
+/* Nothing names a next page: the end, but where `more` says otherwise. */
+int cq_page_lacks(const cq_page_seen *p, cq_error *err);
 /* Stores a copy of a value's text as token; 0 rows of text = no token. */
 int cq_page_set_token(cq_page_state *s, const cq_value *v, cq_error *err);
 

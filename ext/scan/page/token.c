@@ -1,4 +1,6 @@
 /* ext/scan/page/token.c: the answer's body or a header names the next page. */
+#include <string.h>
+
 #include "scan/page/page.h"
 
 /* Several values: an object of those that are there. */
@@ -38,6 +40,12 @@ static int token_object(const cq_page_def *d, cq_page_state *s,
   return rc;
 }
 
+/* Where a server says so, "next": false. */
+static int token_none(const cq_value *v) {
+  return v && v->kind == CQ_STR && v->len == 5 &&
+         memcmp(v->u.s, "false", 5) == 0;
+}
+
 static int token_next(const cq_page_def *d, cq_page_state *s,
                       const cq_page_seen *p, int *go, cq_error *err) {
   cq_value header;
@@ -51,10 +59,10 @@ static int token_next(const cq_page_def *d, cq_page_state *s,
     header = cq_value_text(p->header);
     rc = cq_page_set_token(s, &header, err);
   } else {
-    rc = cq_page_set_token(s, p->token, err);
+    rc = cq_page_set_token(s, token_none(p->token) ? NULL : p->token, err);
   }
   *go = s->token != NULL;
-  return rc;
+  return rc || *go ? rc : cq_page_lacks(p, err);
 }
 
 const cq_page_ops cq_page_token = {"token", CQ_PAGE_TOKEN, token_next};

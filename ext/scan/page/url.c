@@ -9,9 +9,9 @@ static int url_next(const cq_page_def *d, cq_page_state *s,
 
   (void)d;
   *go = 0;
-  if (cq_page_more(p) == 0 || !p->token || p->token->kind != CQ_STR ||
-      p->token->len == 0)
-    return CQ_OK;
+  if (cq_page_more(p) == 0) return CQ_OK;
+  if (!p->token || p->token->kind != CQ_STR || p->token->len == 0)
+    return cq_page_lacks(p, err);
   cq_buf_init(&url, CQ_MAX_URL);
   if (cq_url_join(p->url, p->token->u.s, p->token->len, &url) || url.rc) {
     int rc = cq_error_set(err, CQ_ERROR, "next page is not a URL: %.*s",
