@@ -428,6 +428,10 @@ int cq_subst(const char *file, const char *text, size_t n, int64_t now_us,
     } else if (quote == '"' && c == '\\' && i + 1 < n) {
       cq_buf_byte(out, c);
       c = text[++i];
+    } else if (quote == '\'' && c == quote && i + 1 < n &&
+               text[i + 1] == quote) {
+      cq_buf_byte(out, c); /* two are one that is meant */
+      i++;
     } else if (quote) {
       if (c == quote) quote = 0;
     } else if ((c == '"' || c == '\'') && strchr(" \t\n:,[{-", before)) {

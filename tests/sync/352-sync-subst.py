@@ -29,6 +29,9 @@ for word in ('now', '24h', '-90m', '1h30m', '1.5h ago', '3 days ago', '10 months
 for word in ('soonish', '1 fortnight ago', 'ago', '3 days', '-', '5', '1x', 'x days ago', '99999999999h', '999999999 years ago', '999999999 weeks ago', '2024-13-01', '3 days 4 ago'):
     t.has(f'no time: {word}', name(f'${{time:{word}}}'), 'no time: ' + word)
 t.is_('in double quotes', name('${ODD_A}'), os.environ['ODD_A'])
+t.is_('in single quotes', name('${ODD_A}', "'"), os.environ['ODD_A'])
+t.is_('after a quote in single quotes', name("a''b # ${ODD_A}", "'"), "a'b # " + os.environ['ODD_A'])
+t.is_('beside one', name("''${ODD_A}''", "'"), "'" + os.environ['ODD_A'] + "'")
 t.is_('alone and unquoted', name('${ODD_A}', ''), os.environ['ODD_A'])
 t.is_('what looks like a number stays text', name('${ODD_N}', ''), '0123')
 t.is_('part of a word', name('p-${ODD_N}-q', ''), 'p-0123-q')
