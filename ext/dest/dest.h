@@ -320,8 +320,9 @@ int64_t cq_spool_after(const cq_pack *p, int64_t at);
 void cq_spool_reset(cq_spool *s);
 
 /* ---- sql.c: SQL as text, where it is quoted as the standard does ------------- */
-/* Appends it: %I an identifier, %L a text (NULL: NULL), %s as it is, %n an
- * int64_t, %d an int, %t an int64_t of microseconds (0: NULL), %% */
+/* Appends it: %I an identifier, %R one that raw_ stands before, %L a text (NULL:
+ * NULL), %s as it is, %n an int64_t, %d an int, %t an int64_t of microseconds
+ * (0: NULL), %% */
 void cq_sql(cq_buf *out, const char *fmt, ...);
 void cq_sql_v(cq_buf *out, const char *fmt, va_list ap);
 /* A file of sql/ that cq ships, as text; the caller frees it.  NULL: there is

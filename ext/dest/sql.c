@@ -8,8 +8,10 @@
 #include "dest/dest.h"
 #include "spec/embedded.h"
 
-static void add_quoted(cq_buf *out, const char *s, char quote) {
+static void add_quoted(cq_buf *out, const char *before, const char *s,
+                       char quote) {
   cq_buf_byte(out, quote);
+  cq_buf_str(out, before);
   for (; *s; s++) {
     if (*s == quote) cq_buf_byte(out, quote);
     cq_buf_byte(out, *s);
@@ -19,7 +21,7 @@ static void add_quoted(cq_buf *out, const char *s, char quote) {
 
 static void add_literal(cq_buf *out, const char *s) {
   if (s)
-    add_quoted(out, s, '\'');
+    add_quoted(out, "", s, '\'');
   else
     cq_buf_str(out, "NULL");
 }
@@ -36,7 +38,10 @@ void cq_sql_v(cq_buf *out, const char *fmt, va_list ap) {
     }
     switch (*++p) {
     case 'I':
-      add_quoted(out, va_arg(ap, const char *), '"');
+      add_quoted(out, "", va_arg(ap, const char *), '"');
+      break;
+    case 'R':
+      add_quoted(out, "raw_", va_arg(ap, const char *), '"');
       break;
     case 'L':
       add_literal(out, va_arg(ap, const char *));
@@ -96,7 +101,7 @@ void cq_sql_in_schema(cq_buf *out, const char *text, const char *schema) {
       break;
     }
     cq_buf_add(out, p, (size_t)(at - p));
-    add_quoted(out, schema, '"');
+    add_quoted(out, "", schema, '"');
     p = at + 3;
   }
 }

@@ -251,6 +251,6 @@ r = t.sync('cloud.yml')
 t.is_("CloudQuery's own form", (r['status'], pg.one('SELECT count(*) FROM fleet_ships'), pg.rows('SELECT source_name, resources, destination_path, resources_per_table FROM cloudquery_sync_summaries')),
       ('success', 5, [('fleet', 5, 'cloudquery/postgresql', {'fleet_ships': 5})]))
 t.is_('performance indexes', pg.rows("SELECT indexname FROM pg_indexes WHERE tablename = 'fleet_ships' ORDER BY 1"),
-      [('fleet_ships_client',), ('fleet_ships_cqpi',), ('fleet_ships_cqpk',)])
+      [('fleet_ships_cqclient',), ('fleet_ships_cqpi',), ('fleet_ships_cqpk',)])
 pg.stop()
 t.done()

@@ -29,7 +29,7 @@ import uuid
 
 ROOT = os.environ['CQ_ROOT']
 sys.path.insert(0, ROOT + '/tests/sync')
-from synctest import FLEET, Sync
+from synctest import FLEET, MOCK, Sync
 
 TYPED = ROOT + '/tests/dest/fixtures/typed.yml'
 os.environ['CQ_PATH'] = FLEET + ':' + TYPED
@@ -120,6 +120,23 @@ GET /owners/dogs
 GET /owners/*
   body []
 '''
+ODD = """format: 1
+integration: odd
+config: {ports: {type: list, default: [oslo, rome]}}
+clients: {port: {values: "{{ config.ports }}"}}
+defaults: {request: {url: "%s", path: "/{{ client.port }}/ships"}, page: {by: none}}
+tables:
+""" % MOCK + ''.join(
+    """  %s: {rows: "[*]", key: [port, id], columns: {port: {from: client.port}, id: integer%s}}\n""" % x for x in (
+        ('odd_ships', ', rowid: integer, OID: integer'), ('odd_ships_group', ''), ('odd_ships_client', ''),
+        (r"""odd_"it's" `here` \ %s""", r""", "a \"b\" 'c' `d` \\ %s": {type: integer, path: rowid}"""))) + """
+  odd_ships_crew:
+    parent: odd_ships
+    request: {path: "/{{ client.port }}/crew/{{ parent.id }}"}
+    rows: "[*]"
+    key: [port, ship, id]
+    columns: {port: {from: client.port}, ship: {type: integer, from: parent.id}, id: integer}
+"""
 BELOW = '''
   fleet_log_parts:
     parent: fleet_log
@@ -438,6 +455,26 @@ class Suite:
             r = t.sync('{source: typed, tables: [typed_names], write_mode: %s, destination: %s}' % (mode, s.destination()))
             t.is_(f'{mode}: words of SQL as names', (r['status'], self.read('typed_names', 'order', 'select', 'user', 'group', 'from')), ('success', [('a', 'b', 'c', 4, 'd')]))
 
+    def names(self):
+        """Names that a store uses itself, or that its SQL has to quote."""
+        t, s = self.t, self.s
+        with open('odd.yml', 'w') as f:
+            f.write(ODD)
+        was, os.environ['CQ_PATH'] = os.environ['CQ_PATH'], os.path.abspath('odd.yml')
+        d = Sync('odd.db')
+        os.environ['CQ_PATH'] = was
+        for mode in s.modes:
+            s.fresh()
+            n = 300 if mode == s.modes[0] else 3  # more than are read at once, where they are rows of parents
+            d.routes('GET /oslo/ships\n  body %s\nGET /rome/ships\n  body [{"id":1,"rowid":7}]\nGET /*/crew/*\n  body [{"id":1}]\n' % json.dumps([{'id': i, 'rowid': 1} for i in range(n)]))
+            spec = '{source: odd, tables: [odd_*], write_mode: %s, destination: %s}' % (mode, s.destination())
+            for turn in ('first', 'again'):
+                r = d.sync(spec)
+                t.is_(f'{mode}: names of tables and columns, {turn}', (r['status'], r.get('errors'), r.get('rows'), r['destinations'][0]['inserted'], r['destinations'][0]['unchanged']),
+                      ('success', [], 5 * n + 5) + ((0, 5 * n + 5) if turn == 'again' and mode != 'append' else (5 * n + 5, 0)))
+            t.is_('all is there', [len(self.read(x, 'port', 'id')) for x in ('odd_ships', 'odd_ships_crew', 'odd_ships_group', 'odd_ships_client')], [n + 1] * 4)
+            t.is_('and what it is', self.read('odd_ships', 'port', 'id', 'rowid', 'OID')[-1], ('rome', 1, 7, None))
+
     def many(self):
         """Batches that end within and between units."""
         t, s = self.t, self.s
@@ -653,7 +690,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'chosen', 'below', 'sources', 'overwrite', 'types', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
 
 
 def run(store, parts=PARTS):

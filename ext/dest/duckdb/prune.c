@@ -25,7 +25,7 @@ static int prune_snapshots(duck *d, const char *name, int64_t *removed,
 
   if (rc == CQ_OK)
     rc = duck_do(d, removed, err,
-                 "DELETE FROM %I.\"raw_%s\" AS r USING temp.cq_old AS o WHERE "
+                 "DELETE FROM %I.%R AS r USING temp.cq_old AS o WHERE "
                  "r._cq_sync_group_id = o.sync_group_id AND r._cq_source_name "
                  "= o.source_name AND r._cq_client_id = o.client_id",
                  d->schema, name);
@@ -46,9 +46,9 @@ static int prune_replaced(duck *d, const char *name, int64_t *removed,
                           cq_error *err) {
   return duck_do(
       d, removed, err,
-      "DELETE FROM %I.\"raw_%s\" WHERE (_cq_source_name, _cq_client_id, "
+      "DELETE FROM %I.%R WHERE (_cq_source_name, _cq_client_id, "
       "_cq_sync_group_id) IN (SELECT (source_name, client_id, sync_group_id) "
-      "FROM temp.cq_old) AND rowid NOT IN (SELECT r.rowid FROM %I.\"raw_%s\" "
+      "FROM temp.cq_old) AND rowid NOT IN (SELECT r.rowid FROM %I.%R "
       "AS r WHERE EXISTS (SELECT 1 FROM %I.cq_sync_units AS u WHERE "
       "u.table_name = %L AND u.source_name = r._cq_source_name AND "
       "u.client_id = r._cq_client_id AND u.sync_group_id = "

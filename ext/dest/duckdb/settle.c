@@ -142,12 +142,12 @@ static int carry_over(duck *d, duck_table *t, const duck_unit *u, cq_counts *n,
       to.rc || from.rc
           ? cq_error_nomem(err)
           : duck_do(d, &n->kept, err,
-                    "INSERT INTO %I.\"raw_%s\" (%s) SELECT %s FROM "
-                    "%I.\"raw_%s\" WHERE _cq_sync_group_id = (SELECT "
+                    "INSERT INTO %I.%R (%s) SELECT %s FROM "
+                    "%I.%R WHERE _cq_sync_group_id = (SELECT "
                     "sync_group_id FROM %I.cq_units WHERE table_name = %L AND "
                     "source_name = %L AND client_id = %L) AND _cq_source_name "
                     "= %L AND _cq_client_id = %L AND _cq_parent_id IN " KEPT
-                    " AND _cq_id NOT IN (SELECT _cq_id FROM %I.\"raw_%s\" "
+                    " AND _cq_id NOT IN (SELECT _cq_id FROM %I.%R "
                     "WHERE _cq_sync_group_id = %n AND _cq_source_name = %L AND "
                     "_cq_client_id = %L)",
                     d->schema, name, to.data, from.data, d->schema, name,
@@ -225,8 +225,8 @@ static int copy_rows(duck *d, duck_table *t, cq_error *err) {
   rc = to.rc || from.rc
            ? cq_error_nomem(err)
            : duck_do(d, NULL, err,
-                     "INSERT INTO %I.\"raw_%s\" (%s) SELECT %s FROM temp.%I",
-                     d->schema, name, to.data, from.data, t->stage);
+                     "INSERT INTO %I.%R (%s) SELECT %s FROM temp.%I", d->schema,
+                     name, to.data, from.data, t->stage);
   cq_buf_clear(&to);
   cq_buf_clear(&from);
   return rc;
@@ -238,7 +238,7 @@ static int remove_failed(duck *d, duck_table *t, cq_error *err) {
   for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next)
     if (u->written && strcmp(u->status, "ok") != 0)
       rc = duck_do(d, NULL, err,
-                   "DELETE FROM %I.\"raw_%s\" WHERE _cq_sync_group_id = %n "
+                   "DELETE FROM %I.%R WHERE _cq_sync_group_id = %n "
                    "AND _cq_source_name = %L AND _cq_client_id = %L",
                    d->schema, t->table->def->name, t->run->group,
                    t->run->source, u->client);

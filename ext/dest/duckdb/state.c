@@ -59,7 +59,7 @@ static int remove_rows(duck *d, int64_t group, const char *source,
 
   if (rc || !there) return rc;
   return duck_do(d, NULL, err,
-                 "DELETE FROM %I.\"raw_%s\" AS r WHERE r._cq_sync_group_id = "
+                 "DELETE FROM %I.%R AS r WHERE r._cq_sync_group_id = "
                  "%n AND r._cq_source_name = %L AND NOT EXISTS (SELECT 1 FROM "
                  "%I.cq_sync_units AS u WHERE u.table_name = %L AND "
                  "u.source_name = r._cq_source_name AND u.client_id = "
@@ -467,8 +467,8 @@ static void add_read(cq_buf *b, const duck *d, const cq_dest_table *t) {
 
     cq_sql(b, fmt, cq_dest_column(t, i));
   }
-  cq_sql(b, " FROM %I.\"%s%s\"", d->schema,
-         d->base.mode == CQ_MODE_APPEND ? "raw_" : "", t->def->name);
+  cq_sql(b, d->base.mode == CQ_MODE_APPEND ? " FROM %I.%R" : " FROM %I.%I",
+         d->schema, t->def->name);
 }
 
 static int add_row(duck *d, const cq_dest_table *t, duck_result *q, uint64_t i,

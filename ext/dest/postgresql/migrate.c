@@ -78,21 +78,26 @@ static int create_table(pg *d, change *c, const char *name, cq_error *err) {
   return rc;
 }
 
-/* Without a look before it, the server would lock the table to find that the
- * index is there. */
+/* Unless the table has an index that begins with that column.  Without a look
+ * before it, the server would lock the table to find that it is there.  Tables
+ * and indexes have one room of names: the suffix is one that no table has. */
 static int create_index(pg *d, const char *name, const char *suffix,
-                        const char *columns, cq_error *err) {
+                        const char *first, const char *more, cq_error *err) {
   char index[PG_NAME];
-  pg_present p;
-  int rc;
+  int64_t n;
+  int rc = pg_one(d, &n, name, err,
+                  "SELECT count(*) FROM pg_index AS i JOIN pg_class AS c ON "
+                  "c.oid = i.indrelid JOIN pg_namespace AS s ON s.oid = "
+                  "c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid "
+                  "AND a.attnum = i.indkey[0] WHERE s.nspname = %L AND "
+                  "c.relname = %L AND a.attname = %L AND i.indisvalid AND "
+                  "i.indpred IS NULL",
+                  d->schema, name, first);
 
+  if (rc || n) return rc;
   pg_name(index, "", name, suffix);
-  rc = pg_present_read(d, index, &p, err);
-  if (rc == CQ_OK && !p.oid)
-    rc = pg_do(d, index, err, "CREATE INDEX %I ON %I.%I (%s)", index, d->schema,
-               name, columns);
-  pg_present_clear(&p);
-  return rc;
+  return pg_do(d, index, err, "CREATE INDEX %I ON %I.%I (%s%s)", index,
+               d->schema, name, first, more);
 }
 
 static int create_indexes(pg *d, const change *c, const char *name,
@@ -100,14 +105,14 @@ static int create_indexes(pg *d, const change *c, const char *name,
   int append = d->base.mode == CQ_MODE_APPEND, rc = CQ_OK;
 
   if (append)
-    rc = create_index(d, name, "_group", "_cq_sync_group_id", err);
+    rc = create_index(d, name, "_cqgroup", "_cq_sync_group_id", "", err);
   else if (c->table->many)
-    rc = create_index(d, name, "_client", "_cq_client_id", err);
+    rc = create_index(d, name, "_cqclient", "_cq_client_id", "", err);
   if (rc || !d->options.indexes) return rc;
-  return create_index(d, name, "_cqpi",
-                      append ? "_cq_id, _cq_sync_group_id"
-                             : "_cq_source_name, _cq_sync_time",
-                      err);
+  return append ? create_index(d, name, "_cqpi", "_cq_id",
+                               ", _cq_sync_group_id", err)
+                : create_index(d, name, "_cqpi", "_cq_source_name",
+                               ", _cq_sync_time", err);
 }
 
 /* ---- the view ---------------------------------------------------------------- */

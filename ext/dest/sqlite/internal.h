@@ -71,6 +71,7 @@ typedef struct lite_table {
   char *kinds; /* per stored column: the first letter of its SQL type */
   sqlite3_stmt *insert; /* of a feed's rows, over those that are there */
   int triggers;         /* somebody's: what an insert does is theirs to say */
+  const char *rowid;    /* append: how a row's number is called */
 } lite_table;
 
 /* ---- statement.c ---- */
@@ -165,6 +166,7 @@ typedef struct lite_present { /* what is in the database under a name */
   int nkey; /* columns of its primary key, and which of them: */
   int id_in_key, group_in_key;
   int newest;        /* a view of the newest row of each key */
+  int indexed;       /* a table with the index that cq puts on it */
   cq_dest_found has; /* a table's columns */
 } lite_present;
 int lite_present_read(cq_lite *d, const char *name, lite_present *p,
@@ -174,6 +176,11 @@ int lite_present_columns(cq_lite *d, const char *name, lite_present *p,
                          cq_error *err);
 void lite_present_clear(lite_present *p);
 const char *lite_present_type(const lite_present *p, const char *name);
+/* By which of its names the number of a row can be asked for: a column may have
+ * the usual one.  NULL: columns have all three. */
+const char *lite_present_rowid(const lite_present *p);
+/* The same of a table; none is an error. */
+int lite_rowid(cq_lite *d, const char *name, const char **out, cq_error *err);
 /* Somebody's triggers on it; *out is bool. */
 int lite_present_triggers(cq_lite *d, const char *name, int *out,
                           cq_error *err);

@@ -91,17 +91,18 @@ static int create_table(cq_lite *d, const cq_dest_table *t, const char *name,
 }
 
 /* Raw rows are found by their run; merged ones by their client, where there
- * are several. */
+ * are several.  SQLite has one room of names for tables and indexes: the end is
+ * one that no table has.  (It was _group and _client once.) */
 static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
                         int keyed, cq_error *err) {
   if (!keyed)
     return lite_ddl(d, err,
-                    "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_group\" ON "
+                    "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_cqgroup\" ON "
                     "\"%w\" (_cq_sync_group_id)",
                     d->schema, name, name);
   if (!t->many) return CQ_OK;
   return lite_ddl(d, err,
-                  "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_client\" ON "
+                  "CREATE INDEX IF NOT EXISTS \"%w\".\"%w_cqclient\" ON "
                   "\"%w\" (_cq_client_id)",
                   d->schema, name, name);
 }
@@ -111,7 +112,7 @@ static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
  * runs. */
 static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
                        const lite_present *have, cq_error *err) {
-  const char *name = t->def->name;
+  const char *name = t->def->name, *rowid = lite_present_rowid(have);
   cq_buf b;
   int rc;
 
@@ -135,7 +136,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
         d, err,
         "CREATE VIEW \"%w\".\"%w\" AS " LITE_MADE_BY "\nSELECT %s FROM (\n"
         "  SELECT r.*, row_number() OVER (PARTITION BY r._cq_source_name, "
-        "r._cq_id ORDER BY r._cq_sync_group_id DESC, r.rowid DESC) AS "
+        "r._cq_id ORDER BY r._cq_sync_group_id DESC, r.%s DESC) AS "
         "_cq_newest\n"
         "  FROM \"%w\" AS r\n"
         "  WHERE EXISTS (SELECT 1 FROM cq_sync_units AS u WHERE "
@@ -144,7 +145,7 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
         "r._cq_client_id\n"
         "    AND u.sync_group_id = r._cq_sync_group_id AND u.published = 1))\n"
         "WHERE _cq_newest = 1",
-        d->schema, name, b.data, raw, name);
+        d->schema, name, b.data, rowid ? rowid : "_cq_id", raw, name);
   else
     rc = lite_ddl(
         d, err,
@@ -421,6 +422,7 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
 static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
                        cq_error *err) {
   int append = d->base.mode == CQ_MODE_APPEND, keyed = !append, changed = 0;
+  int indexed;
   const char *name = t->def->name;
   char *raw = append ? cq_mprintf("raw_%s", name) : cq_strdup(name);
   lite_present seen, old;
@@ -435,6 +437,7 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   /* Both before anything changes, which would have the schema read again. */
   rc = lite_present_read(d, name, &seen, err);
   if (rc == CQ_OK && append) rc = lite_present_read(d, raw, &old, err);
+  indexed = append ? old.indexed : seen.indexed;
   if (rc == CQ_OK) rc = clear_way(d, name, append, &seen, dry, actions, err);
   if (rc == CQ_OK && seen.exists && seen.view && !seen.ours)
     rc = cq_error_set(err, CQ_MISUSE,
@@ -463,7 +466,7 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
       if (rc == CQ_OK && !dry) rc = rebuild(d, t, raw, &old, keyed, err);
     }
   }
-  if (rc == CQ_OK && !dry) rc = create_index(d, t, raw, keyed, err);
+  if (rc == CQ_OK && !dry && !indexed) rc = create_index(d, t, raw, keyed, err);
   if (rc || !append) goto done;
   if (!dry) {
     rc = change_view(d, t, raw, &seen, err);

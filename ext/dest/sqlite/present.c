@@ -16,6 +16,7 @@ typedef struct entry {
   char *name;
   int exists, view, ours, newest; /* as in lite_present */
   int triggers;                   /* there are some on it */
+  int indexed;                    /* by cq */
   int asked; /* changed by cq since: has to be looked for by itself */
 } entry;
 
@@ -78,14 +79,20 @@ static int schema_add(lite_schema *s, const char *name, entry **out) {
 
 #define SCHEMA_ROWS                                                            \
   "SELECT tbl_name, type, instr(sql, '" LITE_MADE_BY "'), instr(sql, "         \
-  "'_cq_newest') FROM \"%w\".sqlite_schema WHERE type IN ('table', 'view', "   \
-  "'trigger')"
+  "'_cq_newest') FROM \"%w\".sqlite_schema WHERE (type IN ('table', 'view', "  \
+  "'trigger') OR (type = 'index' AND name IN (tbl_name || '_cqgroup', "        \
+  "tbl_name "                                                                  \
+  "|| '_cqclient', tbl_name || '_group', tbl_name || '_client')))"
 
 static void entry_read(entry *e, sqlite3_stmt *s) {
   const char *type = lite_text(s, 1);
 
   if (strcmp(type, "trigger") == 0) {
     e->triggers = 1;
+    return;
+  }
+  if (strcmp(type, "index") == 0) {
+    e->indexed = 1;
     return;
   }
   e->exists = 1;
@@ -173,6 +180,28 @@ const char *lite_present_type(const lite_present *p, const char *name) {
   return cq_dest_found_type(&p->has, name, 1);
 }
 
+const char *lite_present_rowid(const lite_present *p) {
+  static const char *const names[] = {"rowid", "_rowid_", "oid"};
+
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!lite_present_type(p, names[i])) return names[i];
+  return NULL;
+}
+
+int lite_rowid(cq_lite *d, const char *name, const char **out, cq_error *err) {
+  lite_present p;
+  int rc = lite_present_columns(d, name, &p, err);
+
+  *out = rc ? NULL : lite_present_rowid(&p);
+  lite_present_clear(&p);
+  if (rc || *out) return rc;
+  return cq_error_set(
+      err, CQ_MISUSE,
+      "destination %s: table %s: has columns rowid, _rowid_ and "
+      "oid: SQLite has no name left for the numbers of its rows",
+      d->base.name, name);
+}
+
 int lite_present_columns(cq_lite *d, const char *name, lite_present *p,
                          cq_error *err) {
   sqlite3_stmt *s;
@@ -210,7 +239,11 @@ int lite_present_read(cq_lite *d, const char *name, lite_present *p,
   memset(p, 0, sizeof *p);
   rc = schema_find(d, name, &e, err);
   if (rc || !e.exists) return rc;
-  if (!e.view) return lite_present_columns(d, name, p, err);
+  if (!e.view) {
+    rc = lite_present_columns(d, name, p, err);
+    p->indexed = e.indexed;
+    return rc;
+  }
   p->exists = p->view = 1;
   p->ours = e.ours;
   p->newest = e.newest;

@@ -500,9 +500,16 @@ int lite_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
  * incremental one, rows of such runs that a newer row of their key replaces. */
 static int prune_table(cq_lite *d, const char *name, int incremental,
                        int64_t keep, int64_t *removed, cq_error *err) {
-  int rc;
+  const char *rowid = NULL;
+  int rc = CQ_OK;
 
-  rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+  if (incremental) {
+    char *raw = cq_mprintf("raw_%s", name);
+
+    rc = raw ? lite_rowid(d, raw, &rowid, err) : cq_error_nomem(err);
+    cq_free(raw);
+  }
+  if (rc == CQ_OK) rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
   if (rc == CQ_OK)
     rc = lite_ddl(
         d, err,
@@ -524,15 +531,15 @@ static int prune_table(cq_lite *d, const char *name, int incremental,
         d, err,
         "DELETE FROM \"%w\".\"raw_%w\" WHERE (_cq_source_name, "
         "_cq_client_id, _cq_sync_group_id) IN (SELECT source_name, client_id, "
-        "sync_group_id FROM temp.cq_old) AND rowid NOT IN (SELECT id FROM "
-        "(SELECT rowid AS id, row_number() OVER (PARTITION BY "
-        "_cq_source_name, _cq_id ORDER BY _cq_sync_group_id DESC, rowid DESC) "
+        "sync_group_id FROM temp.cq_old) AND %s NOT IN (SELECT id FROM "
+        "(SELECT %s AS id, row_number() OVER (PARTITION BY "
+        "_cq_source_name, _cq_id ORDER BY _cq_sync_group_id DESC, %s DESC) "
         "AS nth FROM \"%w\".\"raw_%w\" AS r WHERE EXISTS (SELECT 1 FROM "
         "\"%w\".cq_sync_units AS u WHERE u.table_name = %Q AND u.source_name "
         "= r._cq_source_name AND u.client_id = r._cq_client_id AND "
         "u.sync_group_id = r._cq_sync_group_id AND u.published = 1)) WHERE "
         "nth = 1)",
-        d->schema, name, d->schema, name, d->schema, name);
+        d->schema, name, rowid, rowid, rowid, d->schema, name, d->schema, name);
   else if (rc == CQ_OK)
     rc = lite_exec(
         d, err,

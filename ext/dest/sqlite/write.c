@@ -30,8 +30,14 @@ void lite_drop(cq_dest *base, cq_dest_table *t) {
   t->own = NULL;
 }
 
+/* Where the table's rows go; malloc'ed. */
+static char *target_name(const cq_lite *d, const cq_dest_table *t) {
+  return cq_mprintf("%s%s", staged(d) ? "" : "raw_", t->def->name);
+}
+
 static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
   lite_table *own = t->own;
+  char *target;
   cq_buf b;
   int rc = CQ_OK;
 
@@ -46,22 +52,27 @@ static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
     for (int i = 0; i < t->ncol; i++)
       own->kinds[i] = cq_type_sql(t->def->columns[t->cols[i]].type)[0];
   }
-  if (staged(d))
-    rc = lite_present_triggers(d, t->def->name, &own->triggers, err);
-  if (rc) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  target = target_name(d, t);
+  if (!target) return cq_error_nomem(err);
+  rc = staged(d) ? lite_present_triggers(d, target, &own->triggers, err)
+                 : lite_rowid(d, target, &own->rowid, err);
   cq_buf_str(&b, "INSERT INTO ");
   lite_add_name(&b, d->schema);
-  cq_buf_str(&b, staged(d) ? ".\"" : ".\"raw_");
-  cq_buf_printf(&b, "%s\" (", t->def->name);
+  cq_buf_byte(&b, '.');
+  lite_add_name(&b, target);
+  cq_free(target);
+  cq_buf_str(&b, " (");
   lite_add_columns(&b, t, 0);
   cq_buf_str(&b, ") SELECT ?1, ?2, ?3, ?4, b.id, b.parent");
   for (int i = 0; i < t->ncol; i++) cq_buf_printf(&b, ", b.c%d", i);
   cq_buf_printf(&b, " FROM %s(?5) AS b", lite_feed_name(t->ncol));
   if (staged(d)) lite_merge_clause(&b, d, t);
-  rc = b.rc ? cq_error_nomem(err)
-            : sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
-  if (rc && !b.rc) rc = lite_fail(d, rc, t->def->name, err);
+  if (rc == CQ_OK && b.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK) {
+    rc = sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
+    if (rc) rc = lite_fail(d, rc, t->def->name, err);
+  }
   cq_buf_clear(&b);
   return rc;
 }
@@ -153,9 +164,9 @@ int lite_insert(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u, lite_feed *f,
 /* Before its first row: none of the unit's is at or below that.  Where the
  * greatest rowid is in use, SQLite takes whichever is free. */
 static int find_start(cq_lite *d, cq_dest_unit *u, cq_error *err) {
-  int rc =
-      lite_int(d, &u->start, err, "SELECT max(rowid) FROM \"%w\".\"raw_%w\"",
-               d->schema, u->table->def->name);
+  const lite_table *own = u->table->own;
+  int rc = lite_int(d, &u->start, err, "SELECT max(%s) FROM \"%w\".\"raw_%w\"",
+                    own->rowid, d->schema, u->table->def->name);
 
   if (u->start == INT64_MAX) u->start = INT64_MIN;
   return rc;
@@ -263,13 +274,15 @@ static int carry_over(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
  * it began; what it had before stays, and is counted. */
 static int drop_rows(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
                      cq_error *err) {
-  if (staged(d) || !u->rows || !u->table->own) return CQ_OK;
+  const lite_table *own = u->table->own;
+
+  if (staged(d) || !u->rows || !own) return CQ_OK;
   return lite_exec(d, err,
                    "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id = "
-                   "%lld AND rowid > %lld AND _cq_source_name = %Q AND "
+                   "%lld AND %s > %lld AND _cq_source_name = %Q AND "
                    "_cq_client_id = %Q",
                    d->schema, u->table->def->name, (long long)r->group,
-                   (long long)u->start, r->source, u->client);
+                   own->rowid, (long long)u->start, r->source, u->client);
 }
 
 static int unit_end(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
@@ -426,11 +439,18 @@ int lite_rows(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
               cq_error *err) {
   cq_lite *d = (cq_lite *)base;
   row_reader *p = cq_calloc(1, sizeof *p);
-  char *sql = NULL;
+  char *sql = NULL, *target = target_name(d, parent);
   int all = (kept || group != r->group) && cq_dest_all_current(base, parent);
+  const char *rowid = NULL;
   cq_buf b;
+  int rc =
+      p && target ? lite_rowid(d, target, &rowid, err) : cq_error_nomem(err);
 
-  if (!p) return cq_error_nomem(err);
+  if (rc) {
+    cq_free(p);
+    cq_free(target);
+    return rc;
+  }
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_arena_init(&p->arena);
   for (int i = 0; i < parent->ncol; i++) {
@@ -445,11 +465,11 @@ int lite_rows(cq_dest *base, const cq_dest_run *r, const cq_dest_table *parent,
   }
   if (b.rc == CQ_OK)
     sql = sqlite3_mprintf(
-        "SELECT rowid%s FROM \"%w\".\"%s%w\" WHERE %s_cq_source_name = ?2 AND "
-        "_cq_client_id = ?3 AND rowid > ?4 ORDER BY rowid LIMIT %d",
-        b.data ? b.data : "", d->schema, staged(d) ? "" : "raw_",
-        parent->def->name, all ? "" : "_cq_sync_group_id = ?1 AND ",
-        ROWS_AT_ONCE);
+        "SELECT %s%s FROM \"%w\".\"%w\" WHERE %s_cq_source_name = ?2 AND "
+        "_cq_client_id = ?3 AND %s > ?4 ORDER BY %s LIMIT %d",
+        rowid, b.data ? b.data : "", d->schema, target,
+        all ? "" : "_cq_sync_group_id = ?1 AND ", rowid, rowid, ROWS_AT_ONCE);
+  cq_free(target);
   p->d = d;
   p->table = parent;
   p->group = group;
