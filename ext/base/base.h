@@ -195,6 +195,10 @@ void cq_hmac_sha256(const void *key, size_t nkey, const void *p, size_t n,
                     unsigned char out[32]);
 void cq_hex(const unsigned char *p, size_t n, char *out); /* 2n+1, lower */
 int cq_hex_digit(char c); /* 0 to 15; -1: it is none */
+/* The bytes that n characters of hex write, whatever their case, `sep` between
+ * bytes passed over (0: none may be).  Are they `want`, and all of it?  out may
+ * be s. */
+int cq_unhex(const char *s, size_t n, char sep, void *out, size_t want);
 /* UUIDv5 over the nil namespace and n bytes, as 36 characters + NUL. */
 void cq_uuid5(const void *p, size_t n, char out[37]);
 void cq_uuid4(char out[37]);

@@ -20,6 +20,24 @@ int cq_hex_digit(char c) {
   return -1;
 }
 
+int cq_unhex(const char *s, size_t n, char sep, void *out, size_t want) {
+  unsigned char *to = out;
+  size_t i = 0, done = 0;
+  while (i < n) {
+    int hi, lo;
+    if (sep && s[i] == sep) {
+      i++;
+      continue;
+    }
+    if (done == want || n - i < 2 || (hi = cq_hex_digit(s[i])) < 0 ||
+        (lo = cq_hex_digit(s[i + 1])) < 0)
+      return 0;
+    to[done++] = (unsigned char)(hi << 4 | lo);
+    i += 2;
+  }
+  return done == want;
+}
+
 /* ---- base64 ---------------------------------------------------------------- */
 void cq_base64_encode(cq_buf *out, const void *p, size_t n, int url) {
   static const char both[] =

@@ -592,6 +592,28 @@ static const char *hex32(const unsigned char *p) {
   return out;
 }
 
+static const char *unhex(const char *s, char sep, size_t want) {
+  unsigned char b[16];
+  static char out[33];
+  if (!cq_unhex(s, strlen(s), sep, b, want)) return "no";
+  cq_hex(b, want, out);
+  return out;
+}
+
+static void test_hash_unhex(void) {
+  char own[] = "00FF7f";
+  CHECK_STR(unhex("", 0, 0), "");
+  CHECK_STR(unhex("0aB1", 0, 2), "0ab1");
+  CHECK_STR(unhex("0a:B1:ff", ':', 3), "0ab1ff");
+  CHECK_STR(unhex("0a:b1", 0, 2), "no");
+  CHECK_STR(unhex("0:ab1", ':', 2), "no");
+  CHECK_STR(unhex("0ab", 0, 2), "no");
+  CHECK_STR(unhex("0ab1c2", 0, 2), "no");
+  CHECK_STR(unhex("0ag1", 0, 2), "no");
+  CHECK_INT(cq_unhex(own, 6, 0, own, 3), 1);
+  CHECK_INT(memcmp(own, "\x00\xff\x7f", 3), 0);
+}
+
 /* FIPS 180-2 and RFC 4231 publish these. */
 static void test_hash_sha256_vectors(void) {
   unsigned char d[32];
@@ -931,6 +953,7 @@ int main(void) {
   RUN(test_time_clocks_run);
   RUN(test_duration_reads_units);
   RUN(test_duration_refuses_the_rest);
+  RUN(test_hash_unhex);
   RUN(test_hash_sha256_vectors);
   RUN(test_hash_hmac_vectors);
   RUN(test_hash_uuid5_as_cloudquery);

@@ -432,10 +432,6 @@ int duck_states(cq_dest *base, const cq_dest_run *r, const char *table,
   return rc;
 }
 
-static int nibble(char c) {
-  return c >= 'A' ? c - 'A' + 10 : c - '0';
-}
-
 static int cell(cq_batch *b, int type, char *s, cq_value *out) {
   int base = type & CQ_TYPE_MASK, lossy = 0;
   size_t n = strlen(s);
@@ -447,8 +443,7 @@ static int cell(cq_batch *b, int type, char *s, cq_value *out) {
   }
   if (base != CQ_BLOB)
     return cq_value_convert(&b->arena, &raw, base, NULL, out, &lossy);
-  for (size_t i = 0; i < n / 2; i++)
-    s[i] = (char)(nibble(s[2 * i]) << 4 | nibble(s[2 * i + 1]));
+  cq_unhex(s, n, 0, s, n / 2);
   *out = cq_value_str(s, n / 2);
   out->kind = CQ_BYTES;
   return CQ_OK;

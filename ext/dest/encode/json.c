@@ -68,8 +68,9 @@ static int json_open(const cq_encode_options *o, cq_buf *out, cq_encoder **e,
 /* A key as it stands in JSON, n bytes between its quotes. */
 static void put_key(cq_buf *out, const char *s, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    char hex[5] = "";
-    unsigned long u;
+    unsigned char b[2];
+    unsigned u;
+    char c;
 
     if (s[i] != '\\') {
       cq_cell_athena(out, s + i, 1);
@@ -79,12 +80,11 @@ static void put_key(cq_buf *out, const char *s, size_t n) {
       cq_buf_byte(out, '_');
       continue;
     }
-    memcpy(hex, s + i + 1, 4);
+    u = cq_unhex(s + i + 1, 4, 0, b, 2) ? (unsigned)(b[0] << 8 | b[1]) : '_';
     i += 4;
-    u = strtoul(hex, NULL, 16);
     if (u >= 0xdc00 && u < 0xe000) continue; /* the second of a pair */
-    hex[0] = (char)(u < 0x80 ? u : '_');
-    cq_cell_athena(out, hex, 1);
+    c = (char)(u < 0x80 ? u : '_');
+    cq_cell_athena(out, &c, 1);
   }
 }
 

@@ -149,22 +149,10 @@ static void put_text(cq_buf *out, const char *s, size_t n) {
 /* ---- JSON ------------------------------------------------------------------- */
 
 static int hex4(const char *s, size_t n, unsigned *out) {
-  unsigned v = 0;
+  unsigned char b[2];
 
-  if (n < 4) return 0;
-  for (int i = 0; i < 4; i++) {
-    char c = s[i];
-
-    if (c >= '0' && c <= '9')
-      v = v * 16 + (unsigned)(c - '0');
-    else if (c >= 'a' && c <= 'f')
-      v = v * 16 + (unsigned)(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F')
-      v = v * 16 + (unsigned)(c - 'A') + 10;
-    else
-      return 0;
-  }
-  *out = v;
+  if (n < 4 || !cq_unhex(s, 4, 0, b, 2)) return 0;
+  *out = (unsigned)(b[0] << 8 | b[1]);
   return 1;
 }
 
@@ -360,33 +348,6 @@ static int put_numeric(cq_buf *out, cq_arena *a, const cq_value *v) {
 
 /* ---- addresses, ids ----------------------------------------------------------- */
 
-static int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/* Hex digits with `sep` between (or anywhere): `want` bytes of them, no more. */
-static int read_hex(const cq_value *v, char sep, unsigned char *out,
-                    size_t want) {
-  size_t n = 0;
-
-  if (v->kind != CQ_STR) return 0;
-  for (size_t i = 0; i < v->len; i++) {
-    int x = nibble(v->u.s[i]);
-
-    if (v->u.s[i] == sep) continue;
-    if (x < 0 || n == want * 2) return 0;
-    if (n % 2)
-      out[n / 2] = (unsigned char)(out[n / 2] | x);
-    else
-      out[n / 2] = (unsigned char)(x << 4);
-    n++;
-  }
-  return n == want * 2;
-}
-
 static int put_net(cq_buf *out, const cq_value *v, int cidr) {
   char text[64];
   unsigned char b[20];
@@ -426,7 +387,7 @@ unfit:
 static int put_hex(cq_buf *out, const cq_value *v, char sep, size_t want) {
   unsigned char b[16];
 
-  if (!read_hex(v, sep, b, want)) {
+  if (v->kind != CQ_STR || !cq_unhex(v->u.s, v->len, sep, b, want)) {
     put_null(out);
     return 1;
   }

@@ -50,30 +50,9 @@ void cq_rowbinary_int(cq_buf *out, int64_t i) {
   put_le(out, (uint64_t)i, 8);
 }
 
-static int hex(char c) {
-  return c >= '0' && c <= '9'   ? c - '0'
-         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                : -1;
-}
-
 static int uuid_bytes(const cq_value *v, unsigned char out[16]) {
-  int n = 0;
-
-  if (v->kind != CQ_STR || v->len != 36) return 0;
-  for (int i = 0; i < 36; i++) {
-    int hi, lo;
-
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (v->u.s[i] != '-') return 0;
-      continue;
-    }
-    hi = hex(v->u.s[i]);
-    lo = hex(v->u.s[++i]);
-    if (hi < 0 || lo < 0) return 0;
-    out[n++] = (unsigned char)(hi << 4 | lo);
-  }
-  return 1;
+  return v->kind == CQ_STR && v->len == 36 &&
+         cq_unhex(v->u.s, 36, '-', out, 16);
 }
 
 /* Whole numbers may come as reals, where a real holds them exactly. */

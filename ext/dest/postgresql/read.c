@@ -73,10 +73,6 @@ typedef struct reading {
   void *user;
 } reading;
 
-static int nibble(char c) {
-  return c >= 'a' ? c - 'a' + 10 : c - '0';
-}
-
 /* Text as the server writes it becomes the cell that it once was. */
 static int cell(cq_batch *b, int type, const char *s, size_t n, cq_value *out) {
   int base = type & CQ_TYPE_MASK, lossy = 0;
@@ -95,8 +91,7 @@ static int cell(cq_batch *b, int type, const char *s, size_t n, cq_value *out) {
   n = n >= 2 ? (n - 2) / 2 : 0; /* \x and two digits a byte */
   bytes = cq_arena_alloc(&b->arena, n + 1);
   if (!bytes) return CQ_NOMEM;
-  for (size_t i = 0; i < n; i++)
-    bytes[i] = (char)(nibble(s[2 + 2 * i]) << 4 | nibble(s[3 + 2 * i]));
+  if (n) cq_unhex(s + 2, 2 * n, 0, bytes, n);
   *out = cq_value_str(bytes, n);
   out->kind = CQ_BYTES;
   return CQ_OK;
