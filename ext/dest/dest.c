@@ -198,3 +198,26 @@ int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text) {
   d->secrets = more;
   return CQ_OK;
 }
+
+int cq_dest_globs(cq_arena *a, cq_dest_def *d, const cq_words *globs) {
+  cq_words *all = &d->globs;
+  size_t n = all->n + globs->n;
+  const char **v;
+  const cq_node **at;
+
+  if (!globs->n) return CQ_OK;
+  v = cq_arena_alloc(a, n * sizeof *v);
+  at = cq_arena_alloc(a, n * sizeof *at);
+  if (!v || !at) return CQ_NOMEM;
+  for (size_t i = 0; i < n; i++) {
+    const cq_words *from = i < all->n ? all : globs;
+    size_t k = i < all->n ? i : i - all->n;
+
+    v[i] = from->v[k];
+    at[i] = from->at[k];
+  }
+  all->v = v;
+  all->at = at;
+  all->n = n;
+  return CQ_OK;
+}

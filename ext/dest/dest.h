@@ -45,6 +45,8 @@ typedef struct cq_dest_def {
                           outlives the destination; or NULL */
   const char **secrets; /* texts that no message may hold (same arena) */
   size_t nsecret;
+  cq_words globs; /* texts of the spec that choose tables (same arena): each has
+                     to match one that there is */
   cq_write_mode mode;
   int forced;         /* migrate_mode: forced */
   int group_in_key;   /* overwrite with a sync_group_id: part of the key */
@@ -362,5 +364,7 @@ int cq_dest_duration(const cq_node *map, const char *key, int64_t most,
                      int64_t *out, cq_error *err);
 /* No message is to hold it. */
 int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text);
+/* They choose tables. */
+int cq_dest_globs(cq_arena *a, cq_dest_def *d, const cq_words *globs);
 
 #endif

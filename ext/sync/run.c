@@ -50,6 +50,39 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
   return CQ_OK;
 }
 
+/* A destination's spec may serve several sources: what it says of tables is of
+ * any that there is. */
+static int prepare_dest(cq_registry *all, const cq_spec_dest *o,
+                        cq_error *err) {
+  const cq_words *globs = &o->def.globs;
+
+  for (size_t g = 0; g < globs->n; g++) {
+    const char *name, *near = NULL, **names = NULL;
+    size_t n = 0, cap = 0;
+    int any = 0, rc = CQ_OK;
+
+    for (size_t i = 0; !any && rc == CQ_OK &&
+                       (name = cq_registry_table_name(all, i, NULL)) != NULL;
+         i++) {
+      any = cq_glob(globs->v[g], name);
+      rc =
+          cq_grow(&names, &cap, n, sizeof *names) ? cq_error_nomem(err) : CQ_OK;
+      if (rc == CQ_OK) names[n++] = name;
+    }
+    if (rc == CQ_OK && !any) {
+      if (!strchr(globs->v[g], '*')) near = cq_nearest(globs->v[g], names, n);
+      rc = cq_tree_error(err, globs->at[g],
+                         "destination %s: matches no table: %s", o->name,
+                         globs->v[g]);
+      cq_error_hint(err, "%s",
+                    near ? near : "SELECT name FROM cq_tables lists them");
+    }
+    cq_free(names);
+    if (rc) return rc;
+  }
+  return CQ_OK;
+}
+
 int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err) {
   int rc;
 
@@ -64,6 +97,8 @@ int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err) {
     r->sources[i].spec = &r->spec.sources[i];
     rc = prepare_source(r, &r->sources[i], err);
   }
+  for (size_t k = 0; k < r->spec.ndest && rc == CQ_OK; k++)
+    rc = prepare_dest(c->env->registry, &r->spec.dests[k], err);
   return rc;
 }
 

@@ -17,7 +17,8 @@ subprocess.run('openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out c
 secure = clickhouse.free_port()
 server = clickhouse.Debian(more=f'<https_port>{secure}</https_port><openSSL><server><certificateFile>{os.getcwd()}/cert.pem</certificateFile>'
                            f'<privateKeyFile>{os.getcwd()}/key.pem</privateKeyFile><verificationMode>none</verificationMode>'
-                           '<loadDefaultCAFile>true</loadDefaultCAFile></server></openSSL>')
+                           '<loadDefaultCAFile>true</loadDefaultCAFile></server></openSSL>'
+                           '<remote_servers><pair><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></pair></remote_servers>')
 front = clickhouse.Faulty(server)
 store = clickhouse.Store(server)
 t = Sync()
@@ -58,6 +59,15 @@ t.is_('the second of two hosts', sync(f'clickhouse://127.0.0.1:{clickhouse.free_
 t.has('a setting that there is not', why(sync(direct + '?no_such_setting=1')), 'no_such_setting')
 t.has('an engine that merges', why(sync(direct, more=', engine: {name: ReplacingMergeTree}')), 'MergeTree')
 t.has('a rule without its words', why(sync(direct, more=', order: [{tables: ["*"]}]')), 'order_by')
+for key, words in (('partition', 'partition_by: "1"'), ('order', 'order_by: [id]'), ('ttl', 'ttl: INTERVAL 1 DAY')):
+    t.is_(f'{key} of tables that there are not', why(sync(direct, more=', %s: [{tables: ["typed_*", typed_valuse], %s}]' % (key, words))).split(': ', 1)[1],
+          'destination clickhouse: matches no table: typed_valuse\nhint: typed_values')
+t.has('nor is there one to skip', why(sync(direct, more=', order: [{skip_tables: ["type_*"], order_by: [id]}]')), 'matches no table: type_*\nhint: SELECT name FROM cq_tables')
+t.is_('of another integration', sync(direct, more=', order: [{tables: ["file_*"], order_by: [id]}]')['status'], 'success')
+t.has('an unknown cluster', why(sync(direct, more=', cluster: pear')), 'cluster: the server knows none of that name: pear')
+tested = json.loads(t.one('SELECT cq_test(?)', '{source: typed, tables: [typed_names], destination: {kind: clickhouse, connection_string: "%s", cluster: pear}}' % direct))
+t.has('is found by cq_test', tested['destinations'][0]['message'], 'none of that name: pear\nhint: one of: pair')
+t.has('compression that there is not', why(sync(direct + '?compress=snappy')), 'compress: unknown: snappy\nhint: one of: none, gzip, zstd, lz4, true, false')
 t.has('ttl on a server that has none', why(sync(direct, 'typed_names', ', ttl: [{ttl: INTERVAL 1 DAY}]')), '19.11')
 
 # ---- TLS ----

@@ -18,6 +18,44 @@ static int read_version(void *user, char **cell, int n) {
   return CQ_OK;
 }
 
+static int add_cluster(void *user, char **cell, int n) {
+  cq_buf *names = user;
+
+  if (n > 0 && cell[0])
+    cq_buf_printf(names, "%s%s", names->len ? ", " : "", cell[0]);
+  return CQ_OK;
+}
+
+/* Statements ON CLUSTER of a name that the server does not know would fail each
+ * by itself, much later.  A user who may not look there, and a name made of the
+ * server's macros, are taken at their word. */
+static int check_cluster(ch *d, cq_error *err) {
+  const char *name = d->o->cluster;
+  int64_t found = 1;
+  cq_buf names;
+  int rc;
+
+  if (!name || strchr(name, '{') ||
+      ch_int(d, &found, NULL,
+             "SELECT count() FROM system.clusters WHERE cluster = %Q", name) ||
+      found)
+    return CQ_OK;
+  cq_buf_init(&names, 400);
+  ch_rows(d, add_cluster, &names, NULL,
+          "SELECT DISTINCT cluster FROM system.clusters ORDER BY cluster LIMIT "
+          "10");
+  rc = cq_error_set(err, CQ_MISUSE,
+                    "destination %s: cluster: the server knows none of that "
+                    "name: %s",
+                    d->base.name, name);
+  if (names.len && !names.rc)
+    cq_error_hint(err, "one of: %s", names.data);
+  else
+    cq_error_hint(err, "without cluster, tables are this server's alone");
+  cq_buf_clear(&names);
+  return rc;
+}
+
 int ch_server(ch *d, cq_error *err) {
   int rc = ch_rows(d, read_version, d, err, "SELECT version()");
 
@@ -26,7 +64,7 @@ int ch_server(ch *d, cq_error *err) {
                       "destination %s: ClickHouse %s: too old\nhint: 18.16 or "
                       "newer",
                       d->base.name, d->version_text);
-  return rc;
+  return rc ? rc : check_cluster(d, err);
 }
 
 cq_rowbinary ch_column(const ch *d, const cq_dest_table *t, int i) {

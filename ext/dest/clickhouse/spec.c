@@ -86,7 +86,7 @@ static int squeeze_word(ch_options *o, const char *v, cq_error *err) {
   else
     return cq_error_set(err, CQ_MISUSE,
                         "connection_string: compress: unknown: %s\nhint: one "
-                        "of: none, gzip, zstd, true",
+                        "of: none, gzip, zstd, lz4, true, false",
                         v);
   return CQ_OK;
 }
@@ -272,8 +272,9 @@ static int rule_order(cq_arena *a, const cq_node *map, ch_rule *r,
   return rc;
 }
 
-static int rules_of(cq_arena *a, const cq_node *map, const char *key,
-                    const char *field, ch_rules *out, cq_error *err) {
+static int rules_of(cq_arena *a, cq_dest_def *d, const cq_node *map,
+                    const char *key, const char *field, ch_rules *out,
+                    cq_error *err) {
   static const char *const every[] = {"*"};
   const cq_node *list = cq_tree_get(map, key);
   const char *known[] = {"tables", "skip_tables", "skip_incremental_tables",
@@ -296,6 +297,8 @@ static int rules_of(cq_arena *a, const cq_node *map, const char *key,
     rc = cq_tree_check_keys(m, key, known, 4, err);
     if (rc == CQ_OK) rc = cq_tree_words(a, m, "tables", &r->tables, err);
     if (rc == CQ_OK) rc = cq_tree_words(a, m, "skip_tables", &r->skip, err);
+    if (rc == CQ_OK && r->tables.at) rc = cq_dest_globs(a, d, &r->tables);
+    if (rc == CQ_OK) rc = cq_dest_globs(a, d, &r->skip);
     if (rc == CQ_OK)
       rc =
           cq_tree_bool(m, "skip_incremental_tables", &r->skip_incremental, err);
@@ -407,9 +410,10 @@ int ch_spec(cq_arena *a, const cq_node *map, cq_dest_def *d, cq_error *err) {
   if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &o->gather, err);
   if (rc == CQ_OK) rc = engine_of(a, map, o, err);
   if (rc == CQ_OK)
-    rc = rules_of(a, map, "partition", "partition_by", &o->partition, err);
-  if (rc == CQ_OK) rc = rules_of(a, map, "order", "order_by", &o->order, err);
-  if (rc == CQ_OK) rc = rules_of(a, map, "ttl", "ttl", &o->ttl, err);
+    rc = rules_of(a, d, map, "partition", "partition_by", &o->partition, err);
+  if (rc == CQ_OK)
+    rc = rules_of(a, d, map, "order", "order_by", &o->order, err);
+  if (rc == CQ_OK) rc = rules_of(a, d, map, "ttl", "ttl", &o->ttl, err);
   if (rc == CQ_OK) rc = ch_stage_spec(a, map, o, d, err);
   if (o->cluster && !*o->cluster) o->cluster = NULL;
   return rc;
