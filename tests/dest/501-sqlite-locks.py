@@ -95,6 +95,15 @@ for path in ('file:three.db', f'file://{here}/three.db?cache=private', 'file:thr
     r = t.sync('{source: fleet, tables: [fleet_ships], destinations: [{kind: sqlite, name: p, path: "file:three.db"}, {kind: sqlite, name: q, path: "%s"}]}' % path)
     t.has(f'{path.replace(here, "...")} is the other', r, 'destination q: writes into the file of destination p')
 
+# ---- a file that nothing can be written into ----
+with open('prose.db', 'w') as f:
+    f.write('this is no database\n' * 500)
+for name, path, said in (('something else', 'prose.db', '/prose.db: file is not a database\nhint: it is something else; name another path'),
+                         ('read only', 'file:three.db?mode=ro', '/three.db: attempt to write a readonly database\nhint: the file and its folder must be writable'),
+                         ('a folder that is not there', 'none/there.db', 'none/there.db: unable to open database file\nhint: the file and its folder must be writable')):
+    r = t.sync('{source: fleet, tables: [fleet_ships], destination: {kind: sqlite, name: p, path: "%s"}}' % path)
+    t.is_(name, r['raised'].replace(here, '').split('cq_sync: ')[-1], 'destination p: ' + said)
+
 # ---- rows of units that fail are looked for where they are ----
 FAILING = 60
 

@@ -147,10 +147,13 @@ static int lite_connect(cq_lite *d, const cq_dest_def *def, int make,
     sqlite3_close(h->db);
     rc = sqlite3_open(":memory:", &h->db);
   }
-  if (rc)
-    return cq_error_set(err, rc & 0xff, "destination %s: %s: %s", d->base.name,
-                        def->path,
-                        h->db ? sqlite3_errmsg(h->db) : "out of memory");
+  if (rc) {
+    cq_error_set(err, rc & 0xff, "destination %s: %s: %s", d->base.name,
+                 def->path, h->db ? sqlite3_errmsg(h->db) : "out of memory");
+    if ((rc & 0xff) == SQLITE_CANTOPEN)
+      cq_error_hint(err, "the file and its folder must be writable");
+    return rc & 0xff;
+  }
   sqlite3_busy_handler(h->db, lite_busy, h);
   /* Whoever made the file: its triggers get SQLite's harmless functions only,
    * and its schema is what it says. */

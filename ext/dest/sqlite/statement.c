@@ -33,15 +33,31 @@ typedef struct statement {
   int n;
 } statement;
 
+/* Where it is the file that is to blame, whatever was done with it: its name. */
+static const char *statement_file(const cq_lite *d, int rc) {
+  const char *path = NULL;
+
+  if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT || rc == SQLITE_READONLY ||
+      rc == SQLITE_FULL || rc == SQLITE_IOERR || rc == SQLITE_CANTOPEN)
+    path = sqlite3_db_filename(d->h->db, d->schema);
+  return path && *path ? path : NULL;
+}
+
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
   cq_error *why = &d->h->why;
+  const char *file;
 
   rc &= 0xff;
+  file = statement_file(d, rc);
   if (rc == SQLITE_INTERRUPT) {
     cq_error_set(why, CQ_INTERRUPT, "interrupted");
   } else {
-    cq_error_set(why, rc, "destination %s: %s: %s", d->base.name, what,
-                 sqlite3_errmsg(d->h->db));
+    cq_error_set(why, rc, "destination %s: %s: %s", d->base.name,
+                 file ? file : what, sqlite3_errmsg(d->h->db));
+    if (rc == SQLITE_NOTADB)
+      cq_error_hint(why, "it is something else; name another path");
+    else if (rc == SQLITE_READONLY || rc == SQLITE_CANTOPEN)
+      cq_error_hint(why, "the file and its folder must be writable");
     if (sqlite3_extended_errcode(d->h->db) == SQLITE_BUSY_SNAPSHOT)
       cq_error_hint(why, "call it from a SELECT that reads no table");
     else if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
