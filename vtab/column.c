@@ -4,15 +4,12 @@
 
 #include "vtab/vtab.h"
 
-/* Not SQLITE_STATIC: aggregates like max() keep such a pointer beyond the row.
- * A destructor, even an idle one, makes SQLite copy what it keeps. */
-static void column_borrowed(void *p) {
-  (void)p;
-}
-
 /* JSON has no subtype: a sorter or a stored table would lose it, and the same
  * query must give the same whichever way SQLite takes and whether the table is
- * live or synced.  json(column) says that text is JSON. */
+ * live or synced.  json(column) says that text is JSON.
+ *
+ * Text is copied: beside max() and min() SQLite keeps the row's other columns as
+ * they were handed to it, while the cursor goes on to rows of other pages. */
 void cq_column_result(sqlite3_context *c, const cq_value *v) {
   switch ((cq_kind)v->kind) {
   case CQ_NULL:
@@ -25,11 +22,11 @@ void cq_column_result(sqlite3_context *c, const cq_value *v) {
     sqlite3_result_double(c, v->u.r);
     break;
   case CQ_STR:
-    sqlite3_result_text64(c, v->len ? v->u.s : "", v->len, column_borrowed,
+    sqlite3_result_text64(c, v->len ? v->u.s : "", v->len, SQLITE_TRANSIENT,
                           SQLITE_UTF8);
     break;
   case CQ_BYTES:
-    sqlite3_result_blob64(c, v->len ? v->u.s : "", v->len, column_borrowed);
+    sqlite3_result_blob64(c, v->len ? v->u.s : "", v->len, SQLITE_TRANSIENT);
     break;
   }
 }

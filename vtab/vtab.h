@@ -78,7 +78,7 @@ int cq_named_first(const char *sql, const char *word);
 int cq_named_by_search(sqlite3 *db, sqlite3_vtab *vtab, const char *name);
 
 /* ---- column.c: cells become results ------------------------------------------ */
-/* Text and blobs are borrowed: they must live until the cursor moves. */
+/* Text and blobs are copied. */
 void cq_column_result(sqlite3_context *c, const cq_value *v);
 /* What SQLite shows as `err`: the code, and the text in vtab->zErrMsg. */
 int cq_vtab_error(sqlite3_vtab *vtab, const cq_error *err);

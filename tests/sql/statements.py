@@ -76,6 +76,11 @@ class Maker:
         n = self.bindable(v)
         return self.parameter(column, n) if n is not None and self.rnd.random() < 0.15 else v
 
+    def pattern(self, among):
+        """One of LIKE or GLOB, now and then as a parameter: what it begins with is known when it runs."""
+        v = self.pick(among)
+        return self.parameter('name', v[1:-1]) if v[0] == "'" and 'ESCAPE' not in v and self.rnd.random() < .25 else v
+
     def other(self, column):
         if column is None:
             return self.pick((0, 1, 2, 5, -1))
@@ -117,9 +122,9 @@ class Maker:
         if r < 0.72:
             return f'{column} IN (SELECT {pick("vnw")} FROM plain)'
         if r < 0.77:
-            return f'{a}.{pick(("name", "name", "kind", "code", "site"))} {pick(("", "", "NOT "))}LIKE {pick(PATTERNS)}'
+            return f'{a}.{pick(("name", "name", "kind", "code", "site"))} {pick(("", "", "NOT "))}LIKE {self.pattern(PATTERNS)}'
         if r < 0.81:
-            return f'{a}.{pick(("name", "kind", "tag"))} GLOB {pick(GLOBS)}'
+            return f'{a}.{pick(("name", "kind", "tag"))} GLOB {self.pattern(GLOBS)}'
         if r < 0.85:
             return f'{column} {pick(("IS NULL", "IS NOT NULL", "NOTNULL"))}'
         if r < 0.88:
@@ -357,6 +362,47 @@ class Maker:
             f'SELECT t.id, s.c1 FROM {{things}} AS t JOIN {{rows}} AS s ON s.c0 = t.id JOIN {{rows}} AS r ON r.c0 = s.c1 WHERE {self.term("t")}',
             f'SELECT t.site, t.id, y.{c} FROM {{things}} AS t {a} ({{things}} AS y JOIN {{parts}} AS u ON u.site = y.site AND u.thing = y.id) ON y.site = t.site AND y.id = t.size{w}')))
 
+    def across(self):
+        """OR over the terms of several tables, of which each arm names some."""
+        pick = self.pick
+        terms = {'t': self.term('t', 1), 'u': pick(('u.qty > 3', 'u.qty IS NULL', 'u.id = 1', "u.site = 'a'", 'u.thing IN (1, 3, NULL)', "u.kind = 'tool'"))}
+        one, two = self.term('t', 1), pick(('u.thing = t.id', 'u.qty = t.size', 'u.id = t.id', 'u.kind = t.code'))
+        either = pick(('({t}) OR ({u})', '({t} AND {u}) OR ({one} AND {two})', '({t} AND {u}) OR {two}', '{t} OR ({one} AND {u})', 'NOT ({t} AND {u})')).format(one=one, two=two, **terms)
+        how = pick((', ', 'JOIN', 'LEFT JOIN', 'FULL JOIN'))
+        on = 'u.site = t.site' + pick(('', '', ' AND u.thing = t.id'))
+        if how == ', ':
+            return Statement(f'SELECT t.site, t.id, u.thing, u.id FROM {{things}} AS t, {{parts}} AS u WHERE {on} AND ({either})')
+        return Statement(f'SELECT t.site, t.id, u.thing, u.id FROM {{things}} AS t {how} {{parts}} AS u ON {on} AND ({either}){self.where("t")}')
+
+    def given(self):
+        """Rows that stand in the statement, or in a table named by IN, beside a live one."""
+        pick, c = self.pick, self.pick(('kind', 'code', 'size', 'site', 'tag', 'flag'))
+        values = ', '.join(f'({i}, {self.value(c)})' for i in range(self.rnd.randint(1, 4)))
+        return Statement(pick((
+            f'SELECT x.column1, t.site, t.id FROM (VALUES {values}) AS x {pick(("JOIN", "LEFT JOIN", "RIGHT JOIN"))} {{things}} AS t ON t.{c} {pick(("=", "=", "IS", ">"))} x.column2{self.where("t")}',
+            f'WITH x(n, v) AS (VALUES {values}) SELECT t.site, t.id FROM {{things}} AS t WHERE t.{c} IN (SELECT v FROM x){pick(("", " AND t.id IN (SELECT n FROM x)"))}',
+            f'WITH x(n, v) AS (VALUES {values}) SELECT t.site, t.id FROM {{things}} AS t WHERE (t.id, t.{c}) {pick(("", "NOT "))}IN x',
+            f'WITH x(v) AS (SELECT w FROM plain) SELECT t.site, t.id FROM {{things}} AS t{self.where("t", 1)} AND t.{c} {pick(("", "NOT "))}IN x',
+            f'SELECT x.v, (SELECT max(t.id) FROM {{things}} AS t WHERE t.{c} = x.v AND t.id > x.n) FROM (SELECT column1 AS n, column2 AS v FROM (VALUES {values})) AS x')))
+
+    def tails(self):
+        """Bounds and orders that are questions themselves, and columns beside max() and min()."""
+        pick, w, c = self.pick, self.where('t'), self.pick(COLUMNS)
+        one = f'SELECT t.site, t.id, t.{c} FROM {{things}} AS t{w}'
+        least = pick(("(SELECT min(n) FROM plain)", "(SELECT count(*) FROM {levels})", '2 + 1', 'abs(-4)', "(SELECT count(*) FROM {things} AS x WHERE x.kind = 'toy')"))
+        return pick((
+            lambda: Statement(f'{one} ORDER BY t.site, t.id LIMIT {least}', ordered=True),
+            lambda: Statement(f'{one} ORDER BY t.site, t.id DESC LIMIT -1 OFFSET {least}', ordered=True),
+            lambda: Statement(f'{one} ORDER BY (SELECT count(*) FROM {{parts}} AS p WHERE p.thing = t.id), t.site, t.id{self.limit()}', ordered=True),
+            lambda: Statement(f'{one} ORDER BY rank() OVER (PARTITION BY t.kind ORDER BY t.size, t.site, t.id), t.site, t.id', ordered=True),
+            lambda: Statement(f'SELECT {pick(("max", "min"))}(t.id * 100 + unicode(t.site)), t.name, t.{c} FROM {{things}} AS t{w}', reads=True),
+            lambda: Statement(f'SELECT t.kind, {pick(("max", "min"))}(t.id * 100 + unicode(t.site)), t.{c} FROM {{things}} AS t{w} GROUP BY t.kind', reads=True),
+            lambda: Statement(f'SELECT count(*), max(t.size) FROM {{things}} AS t{w} HAVING count(*) > 2', reads=True),
+            lambda: Statement(f'SELECT t.kind, count(*) FROM {{things}} AS t{w} GROUP BY t.kind ORDER BY count(*) DESC, t.kind LIMIT 3', ordered=True),
+            lambda: Statement(f'SELECT site, id FROM (SELECT * FROM {{things}} AS t{w} ORDER BY t.site, t.id LIMIT 5) UNION ALL SELECT site, thing FROM (SELECT * FROM {{parts}} AS p '
+                              'ORDER BY p.site, p.thing, p.id LIMIT 4 OFFSET 1)'),
+            lambda: Statement(f'SELECT t.id, sum(t.id) OVER (ORDER BY t.id RANGE BETWEEN {pick(("1", "2.5"))} PRECEDING AND {pick(("CURRENT ROW", "3 FOLLOWING"))}) FROM {{things}} AS t{w}', reads=True)))()
+
     def self_join(self):
         c = self.pick(('kind', 'tag', 'size', 'site', 'at', 'code', 'name', 'day'))
         more = self.pick(('u.id > t.id', 'u.id > t.id', 'u.id = t.id + 1', '(u.id, u.site) > (t.id, t.site)', 'u.size < t.size'))
@@ -463,7 +509,7 @@ class Maker:
 
     MAKERS = (('plain', 16), ('everything', 4), ('expressions', 4), ('sorted_limit', 9), ('ordinal', 2), ('loose_limit', 6), ('short_limit', 7), ('bound_limit', 3),
               ('distinct', 4), ('aggregate', 9), ('window', 4), ('rowids', 3), ('level', 2), ('wide', 4), ('json', 2), ('join', 6), ('outer_join', 5), ('using', 3),
-              ('three', 3), ('self_join', 3), ('mixed_join', 6), ('needs', 2), ('subquery', 12), ('compound', 5), ('cte', 3), ('recursive', 2), ('written', 4), ('turns', 2))
+              ('three', 3), ('self_join', 3), ('mixed_join', 6), ('needs', 2), ('subquery', 12), ('compound', 5), ('cte', 3), ('recursive', 2), ('across', 4), ('given', 4), ('tails', 5), ('written', 4), ('turns', 2))
 
     def statement(self):
         name = self.rnd.choices([m for m, _ in self.MAKERS], [w for _, w in self.MAKERS])[0]
