@@ -244,8 +244,12 @@ size_t cq_utf8_put(char *out, unsigned u);
 /* n, or a little less where s[n] is in the middle of a character. */
 size_t cq_utf8_cut(const char *s, size_t n);
 /* Reads a whole file up to max bytes into a malloc'ed NUL-terminated text.
- * CQ_NOTFOUND: there is none; CQ_TOOBIG: longer than max; else CQ_IOERR. */
+ * CQ_NOTFOUND: there is none; CQ_TOOBIG: longer than max; else CQ_IOERR, also
+ * for what is no regular file, which is not waited for. */
 int cq_file_read(const char *path, size_t max, char **out, size_t *len,
                  cq_error *err);
+/* Before a library opens `path` (may be NULL) by itself, which would wait for
+ * a pipe's writer: CQ_IOERR where it is there and is no regular file. */
+int cq_file_check(const char *path, cq_error *err);
 
 #endif

@@ -1,7 +1,9 @@
 /* ext/base/file.c: reads a whole file into memory, up to a bound.
  *
  * A missing file is CQ_NOTFOUND, since for many (credentials, caches) that is
- * no error; all else is CQ_IOERR, and a file past the bound CQ_TOOBIG. */
+ * no error; all else is CQ_IOERR, and a file past the bound CQ_TOOBIG.  Only
+ * regular files are read: a pipe waits for its writer, on the host's thread,
+ * and a device may have no end, or do something when it is opened. */
 #include "base/base.h"
 
 #include <errno.h>
@@ -19,8 +21,6 @@ static const char *file_reason(int e) {
   case EACCES:
   case EPERM:
     return "permission denied";
-  case EISDIR:
-    return "is a folder";
   case ELOOP:
     return "too many symbolic links";
   case ENAMETOOLONG:
@@ -43,6 +43,32 @@ static int file_error(cq_error *err, const char *path, const char *what,
   return cq_error_set(err, code, "%s: %s: errno %d", path, what, e);
 }
 
+/* The null device is what many give for an empty file (AWS_CONFIG_FILE). */
+static int file_is_plain(const struct stat *st) {
+  struct stat null;
+
+  if (S_ISREG(st->st_mode)) return 1;
+  return S_ISCHR(st->st_mode) && stat("/dev/null", &null) == 0 &&
+         S_ISCHR(null.st_mode) && st->st_rdev == null.st_rdev;
+}
+
+static int file_not_plain(cq_error *err, const char *path, mode_t mode) {
+  const char *what = S_ISDIR(mode)    ? "a folder"
+                     : S_ISFIFO(mode) ? "a pipe"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device";
+
+  return cq_error_set(err, CQ_IOERR,
+                      "%s: cannot read: is %s, not a regular file", path, what);
+}
+
+int cq_file_check(const char *path, cq_error *err) {
+  struct stat st;
+
+  if (!path || stat(path, &st) || file_is_plain(&st)) return CQ_OK;
+  return file_not_plain(err, path, st.st_mode);
+}
+
 int cq_file_read(const char *path, size_t max, char **out, size_t *len,
                  cq_error *err) {
   struct stat st;
@@ -51,23 +77,26 @@ int cq_file_read(const char *path, size_t max, char **out, size_t *len,
   *out = NULL;
   if (len) *len = 0;
   cq_buf_init(&b, max);
+  /* Not blocking, so that a pipe is refused and not waited for. */
   do {
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) {
-    rc = file_error(err, path, "cannot open", errno);
+    /* A socket, a device without a driver. */
+    rc = errno == ENXIO || errno == ENODEV ? cq_file_check(path, err) : CQ_OK;
+    if (rc == CQ_OK) rc = file_error(err, path, "cannot open", errno);
     goto done;
   }
   if (fstat(fd, &st) != 0) {
     rc = file_error(err, path, "cannot read", errno);
     goto done;
   }
-  if (S_ISDIR(st.st_mode)) {
-    rc = file_error(err, path, "cannot read", EISDIR);
+  if (!file_is_plain(&st)) {
+    rc = file_not_plain(err, path, st.st_mode);
     goto done;
   }
-  /* The size is only a first guess: pipes and /proc say 0, and a file may
-   * grow while it is read. */
+  /* The size is only a first guess: /proc says 0, and a file may grow while it
+   * is read. */
   if (st.st_size > 0 && (uint64_t)st.st_size <= max)
     cq_buf_reserve(&b, (size_t)st.st_size);
   for (;;) {

@@ -47,9 +47,10 @@ void cq_http_trust(const char **ca_file, const char **ca_path);
 /* What a connection was opened with, as long as it is open; any thread. */
 const cq_http_options *cq_http_settings(const cq_http *h);
 /* Of a handle of libcurl: whom it trusts, who it says it is, and by which proxy
- * it goes.  ca_path is a folder of hashed authorities beside tls->ca_file. */
-void cq_http_equip(void *curl, const cq_tls *tls, const char *ca_path,
-                   const char *proxy);
+ * it goes.  ca_path is a folder of hashed authorities beside tls->ca_file.
+ * CQ_IOERR: one of the files is none that can be read without waiting. */
+int cq_http_equip(void *curl, const cq_tls *tls, const char *ca_path,
+                  const char *proxy, cq_error *err);
 
 typedef struct cq_header {
   const char *name, *value;

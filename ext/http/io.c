@@ -93,9 +93,10 @@ static int io_headers(cq_transfer *t) {
 
 /* libcurl would trust the authorities of the folder that it was built with
  * beside those of a file; and ask on the terminal for a key's passphrase. */
-void cq_http_equip(void *curl, const cq_tls *tls, const char *ca_path,
-                   const char *proxy) {
+int cq_http_equip(void *curl, const cq_tls *tls, const char *ca_path,
+                  const char *proxy, cq_error *err) {
   CURL *e = curl;
+  int rc = cq_file_check(tls->ca_file, err);
 
   if (proxy) curl_easy_setopt(e, CURLOPT_PROXY, proxy);
   curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -106,16 +107,21 @@ void cq_http_equip(void *curl, const cq_tls *tls, const char *ca_path,
     curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, tls->ca_file);
     curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, ca_path);
   }
-  if (!tls->client_cert) return;
+  if (rc || !tls->client_cert) return rc;
+  if ((rc = cq_file_check(tls->client_cert, err)) ||
+      (rc = cq_file_check(tls->client_key, err)))
+    return rc;
   curl_easy_setopt(e, CURLOPT_SSLCERT, tls->client_cert);
   curl_easy_setopt(e, CURLOPT_SSLKEY,
                    tls->client_key ? tls->client_key : tls->client_cert);
   curl_easy_setopt(e, CURLOPT_KEYPASSWD,
                    tls->client_key_password ? tls->client_key_password : "");
+  return CQ_OK;
 }
 
-static void io_options(cq_io *io, cq_transfer *t) {
+static int io_options(cq_io *io, cq_transfer *t) {
   const cq_http_options *o = &io->http->o;
+  cq_error err = {0, ""};
   const char *url = t->signed_url ? t->signed_url : t->url;
   CURL *e = t->easy;
 
@@ -137,9 +143,10 @@ static void io_options(cq_io *io, cq_transfer *t) {
   curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver */
   curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
   /* directly: nor by the environment's proxy */
-  cq_http_equip(e, &t->tls,
-                t->tls.ca_file == o->tls.ca_file ? o->ca_path : NULL,
-                t->direct ? "" : o->proxy);
+  if (cq_http_equip(e, &t->tls,
+                    t->tls.ca_file == o->tls.ca_file ? o->ca_path : NULL,
+                    t->direct ? "" : o->proxy, &err))
+    return cq_transfer_fail(t, err.code, "%s", err.text);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->sent);
   curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->detail);
   curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, cq_io_on_head);
@@ -155,6 +162,7 @@ static void io_options(cq_io *io, cq_transfer *t) {
     curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
   else if (strcmp(t->method, "GET") != 0 || t->body)
     curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method);
+  return CQ_OK;
 }
 
 static void io_unlink(cq_io *io, cq_transfer *t) {
@@ -240,11 +248,10 @@ void cq_io_start(cq_io *io, cq_transfer *t) {
     cq_io_finish(io, t);
     return;
   }
-  if (io_headers(t) || io_sign(t)) {
+  if (io_headers(t) || io_sign(t) || io_options(io, t)) {
     cq_io_finish(io, t);
     return;
   }
-  io_options(io, t);
   if (curl_multi_add_handle(io->multi, t->easy)) {
     cq_transfer_fail(t, CQ_NOMEM, "out of memory");
     cq_io_finish(io, t);

@@ -889,7 +889,7 @@ static void test_file_reads_whole(void) {
   CHECK_INT(cq_file_read(path, 10, &text, &len, &e), CQ_NOTFOUND);
   CHECK(strstr(e.text, ": cannot open: no such file") != NULL);
   CHECK_INT(cq_file_read("/tmp", 10, &text, &len, &e), CQ_IOERR);
-  CHECK_STR(e.text, "/tmp: cannot read: is a folder");
+  CHECK_STR(e.text, "/tmp: cannot read: is a folder, not a regular file");
 }
 
 static void test_file_survives_faults(void) {

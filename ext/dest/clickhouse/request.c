@@ -28,7 +28,7 @@ enum {
 
 /* ---- the connection -------------------------------------------------------------- */
 
-static void set_tls(ch *d) {
+static int set_tls(ch *d, cq_error *err) {
   const cq_http_options *net = d->def.net;
   const char *ca = d->o->ca, *ca_path = NULL;
   cq_tls tls = {NULL, NULL, NULL, NULL};
@@ -40,17 +40,20 @@ static void set_tls(ch *d) {
   } else {
     cq_http_trust(&tls.ca_file, &ca_path);
   }
-  cq_http_equip(d->easy, &tls, ca_path, net ? net->proxy : NULL);
-  if (!ca) return;
+  if (cq_http_equip(d->easy, &tls, ca_path, net ? net->proxy : NULL, err))
+    return err->code;
+  if (!ca) return CQ_OK;
   if (strstr(ca, "-----BEGIN")) {
     blob.data = (void *)(uintptr_t)ca;
     blob.len = strlen(ca);
     blob.flags = CURL_BLOB_COPY;
     curl_easy_setopt(d->easy, CURLOPT_CAINFO_BLOB, &blob);
   } else {
+    if (cq_file_check(ca, err)) return err->code;
     curl_easy_setopt(d->easy, CURLOPT_CAINFO, ca);
   }
   curl_easy_setopt(d->easy, CURLOPT_CAPATH, NULL);
+  return CQ_OK;
 }
 
 static int set_host(ch *d, int i) {
@@ -225,6 +228,7 @@ static CURLcode try_once(ch *d, const ch_ask *q, const char *url,
   struct curl_slist coded = {NULL, d->heads};
   static char gz[] = "Content-Encoding: gzip", zs[] = "Content-Encoding: zstd";
   CURL *e = d->easy;
+  cq_error err = {0, ""};
   CURLcode rc;
 
   curl_easy_reset(e);
@@ -256,7 +260,10 @@ static CURLcode try_once(ch *d, const ch_ask *q, const char *url,
   /* On a connection that was used before libcurl would send a request again
    * by itself where the other side closes without a word. */
   curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, q->once ? 1L : 0L);
-  set_tls(d);
+  if (set_tls(d, &err)) {
+    snprintf(d->detail, sizeof d->detail, "%.200s", err.text);
+    return CURLE_SSL_CACERT_BADFILE;
+  }
   a->d = d;
   a->q = q;
   a->code = 0;

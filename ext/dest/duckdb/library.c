@@ -6,6 +6,7 @@
 #include <string.h>
 
 int duck_lib_open(duck_lib *lib, const char *path, cq_error *err) {
+  if (cq_file_check(path, err)) return err->code;
   lib->handle = dlopen(path ? path : "libduckdb.so",
                        RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!lib->handle) {

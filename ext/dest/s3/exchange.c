@@ -96,9 +96,10 @@ static int on_progress(void *user, curl_off_t dltotal, curl_off_t dlnow,
 
 /* ---- what is asked ------------------------------------------------------------ */
 
-static void options(cq_s3 *s, const s3_request *q, const char *url,
-                    struct curl_slist *headers, xfer *x) {
+static int options(cq_s3 *s, const s3_request *q, const char *url,
+                   struct curl_slist *headers, xfer *x, cq_error *err) {
   CURL *e = s->easy;
+  cq_error why = {0, ""};
 
   curl_easy_reset(e); /* connections stay: they are the multi's */
   curl_easy_setopt(e, CURLOPT_URL, url);
@@ -116,7 +117,9 @@ static void options(cq_s3 *s, const s3_request *q, const char *url,
   curl_easy_setopt(e, CURLOPT_USERAGENT, "cq");
   curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, s->o.skip_verify ? 0L : 1L);
   curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, s->o.skip_verify ? 0L : 2L);
-  cq_http_equip(e, &s->tls, s->ca_path, s->o.net ? s->o.net->proxy : NULL);
+  if (cq_http_equip(e, &s->tls, s->ca_path, s->o.net ? s->o.net->proxy : NULL,
+                    &why))
+    return s3_fail(s, q, why.code, err, "%s", why.text);
   curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
   curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 128L << 10);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
@@ -136,6 +139,7 @@ static void options(cq_s3 *s, const s3_request *q, const char *url,
     curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
   else if (strcmp(q->method, "GET") != 0)
     curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, q->method);
+  return CQ_OK;
 }
 
 static int failed(const cq_s3 *s, const s3_request *q, const xfer *x,
@@ -179,7 +183,7 @@ int s3_exchange(cq_s3 *s, const s3_request *q, const char *url,
 
   *passing = 0;
   answer_reset(a);
-  options(s, q, url, headers, &x);
+  if ((rc = options(s, q, url, headers, &x, err))) return rc;
   if (curl_multi_add_handle(s->multi, s->easy)) return cq_error_nomem(err);
   added = 1;
   while (running) {
