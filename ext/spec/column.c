@@ -91,6 +91,27 @@ static int column_from(load *l, cq_column *c, const char *object,
                        object, c->name, s);
 }
 
+/* What would be passed over in silence is refused. */
+static int column_one_origin(load *l, const cq_node *n, const char *what) {
+  static const char *const keys[] = {"from", "value", "path"};
+  const char *first = NULL;
+
+  for (int i = 0; i < 3; i++) {
+    if (!cq_tree_get(n, keys[i])) continue;
+    if (first) {
+      cq_tree_error(l->err, n, "%s: %s and %s: a column has one of them", what,
+                    first, keys[i]);
+      cq_error_hint(l->err, i == 1 ? "value: \"{{ parent.name or 'none' }}\" "
+                                     "is a template with something instead"
+                                   : "default: text stands where there is "
+                                     "nothing");
+      return CQ_ERROR;
+    }
+    first = keys[i];
+  }
+  return CQ_OK;
+}
+
 static int load_column(load *l, cq_column *c, const char *detail) {
   static const char *const formats[] = {"epoch", "epoch_ms", "epoch_us",
                                         "base64"};
@@ -161,6 +182,7 @@ static int load_column(load *l, cq_column *c, const char *detail) {
     if (c->call < 0)
       return cq_tree_error(l->err, n, "%s: unknown call \"%s\"", what, call);
   }
+  if ((rc = column_one_origin(l, n, what)) != 0) return rc;
   s = load_text(cq_tree_get(n, "from"));
   if (cq_tree_get(n, "else") && (!s || strncmp(s, "client.", 7) != 0))
     return cq_tree_error(l->err, n, "%s: else: needs from: client.<name>",

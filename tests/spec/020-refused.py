@@ -30,6 +30,12 @@ for name, tables, says in (
          'x_a: cursor: optional: without it the table is asked for everything, which start and window forbid'),
         ('newest first by a column of a call', '  x_a: {request: {path: /b}, rows: "[*]", cursor: {column: at, order: desc}, columns: {id: text, at: {type: timestamp, call: c}}, '
          'calls: {c: {request: {path: "/{{ row.id }}"}}}}\n', 'x_a: cursor: order: desc reads at before the next page is asked for, and a call brings it later'),
+        # What would not be looked at is told: a fallback in `value` beside `from` was passed over, and NULL stayed.
+        *((f'{keys} of a column', '  x_p: %s\n  x_a: {parent: x_p, request: {path: /b}, columns: {b: {%s}}}\n' % (GOOD, text),
+           f'x_a: column b: {keys}: a column has one of them\nhint: {hint}') for keys, text, hint in (
+            ('from and value', 'from: parent.id, value: "{{ parent.id or 9 }}"', "value: \"{{ parent.name or 'none' }}\" is a template with something instead"),
+            ('from and path', 'path: b, from: parent.id', 'default: text stands where there is nothing'),
+            ('value and path', 'path: b, value: "{{ record.c }}"', 'default: text stands where there is nothing'))),
         ('get beside each', '  x_a: {request: {path: /a}, each: {k: [1, 2]}, get: {when: "{{ where.id }}", request: {path: /b}}, columns: {id: {type: integer, where: "="}}}\n',
          'x_a: get: cannot be beside each')):
     t.has(name, load(tables), says)
