@@ -281,33 +281,6 @@ static int64_t filter_cap(const cq_pushdown *p, sqlite3_value **argv) {
   return limit < 0 || limit > INT64_MAX - offset ? -1 : limit + offset;
 }
 
-/* Clients are told apart by equal kinds only: with an attribute of another one
- * a client may stay in that has no matching row, and a cap would count its. */
-static int filter_same_kinds(cq_source *source, const cq_table *t,
-                             const cq_bound *b, int *same, cq_error *err) {
-  *same = 1;
-  for (size_t i = 0; i < b->n; i++) {
-    const cq_column *c = &t->columns[b->c[i].column];
-    const cq_client *const *clients;
-    cq_clients *found;
-    size_t n;
-    int rc;
-
-    if (c->source != CQ_FROM_CLIENT || !c->from) continue;
-    rc = cq_source_clients(source, t, &found, err);
-    if (rc) return rc;
-    clients = cq_clients_all(found, &n);
-    for (size_t k = 0; k < n; k++) {
-      const cq_value *of = cq_client_value(clients[k], c->from);
-
-      for (size_t v = 0; of && v < b->c[i].n; v++)
-        *same &= of->kind == b->c[i].values[v].kind;
-    }
-    cq_clients_unref(found);
-  }
-  return CQ_OK;
-}
-
 /* A key that the API needs was given, but in a way that text is not: beside a
  * number '5' and '05' are equal in SQL, and the API can be asked for one. */
 static int filter_required(const cq_table *t, const cq_pushdown *p,
@@ -335,7 +308,7 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
   cq_pushed values[CQ_PUSH_MAX];
   cq_scan_options o;
   cq_bound bound;
-  int rc, same;
+  int rc;
 
   memset(values, 0, sizeof values);
   memset(&o, 0, sizeof o);
@@ -356,11 +329,6 @@ static int filter_open(live_cursor *c, const cq_pushdown *p,
   if (rc == CQ_OK)
     rc = cq_ctx_source(v->ctx, v->table->integration, &o.source, err);
   if (rc) return rc;
-  if (o.cap > 0) {
-    rc = filter_same_kinds(o.source, v->table, &bound, &same, err);
-    if (rc) return rc;
-    if (!same) o.cap = -1;
-  }
   o.env = &v->ctx->env;
   o.table = v->table;
   o.constraints = bound.c;

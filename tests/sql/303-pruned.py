@@ -12,7 +12,7 @@ with open('y.yml', 'w', encoding='utf-8') as f:
     f.write(f'''format: 1
 integration: y
 config: {{days: {{type: list, default: ["2024-01-01T10:00:00+00:00", "2024-01-02"]}}}}
-clients: {{day: {{values: "{{{{ config.days }}}}"}}}}
+clients: {{day: {{values: "{{{{ config.days }}}}"}}, num: {{values: [5, 6]}}}}
 defaults: {{request: {{url: "{MOCK}"}}, page: {{by: none}}}}
 tables:
   y_days:
@@ -21,6 +21,13 @@ tables:
     rows: "[*]"
     key: [day]
     columns: {{day: {{type: date, from: client.day}}, n: integer}}
+  y_nums:
+    over: [num]
+    request: {{path: "/nums/{{{{ client.num }}}}", query: {{page: "{{{{ page.number }}}}"}}}}
+    page: {{by: number, start: 1, size: 1}}
+    rows: "[*]"
+    key: [num, n]
+    columns: {{num: {{type: text, from: client.num}}, n: integer}}
   y_each:
     over: []
     each: {{d: ["2024-01-01", "2024-01-02"], u: ["{UUID.upper()}"]}}
@@ -115,6 +122,10 @@ t.rows("SELECT cq_config('cache_ttl', '0')")
 same('each as a time', 'y_each', "d = '2024-01-01T00:00:00Z'", ('GET /each*', 1))
 same('each as a UUID', 'y_each', f"u = '{UUID}'", ('GET /each*', 2))
 same('each in a list', 'y_each', "d IN ('2024-01-02T00:00:00Z', '2030-01-01T00:00:00Z')", ('GET /each*', 1))
+# A LIMIT keeps a scan from asking ahead also where a client's attribute is of another kind than its column.
+t.routes("GET /nums/5\n  body [{\"n\":1}]\nGET /nums/6\n  body [{\"n\":2}]\n")
+t.is_('a client that is a number, as text', t.rows("SELECT num, n FROM y_nums WHERE num = '5' LIMIT 1"), [('5', 1)])
+t.is_('a client that is a number, as text: requests', [t.asked('GET /nums/5*'), t.asked('GET /nums/6*')], [1, 0])
 same('a client as a date', 'y_days', "day = '2024-01-01'", ('GET /days*', 1))
 # Below a parent that has no value there nothing is asked: no comparison holds of NULL.
 same("a parent's text as a date", 'y_down', "t = '2024-01-01'", ('GET /down/*', 1))
