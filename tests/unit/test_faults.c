@@ -18,6 +18,7 @@ int sqlite3_cq_init(sqlite3 *db, char **error, const void *api);
 enum { STRIDE = 13, FIRST = 60 };
 
 static char folder[] = "/tmp/cq-faults-XXXXXX";
+static char odd[64];
 static char csv[64], json[64], yml[64], xml[64];
 
 static void write_file(const char *path, const char *text) {
@@ -271,6 +272,106 @@ static void test_faults_of_a_part_of_everything(void) {
   }
 }
 
+/* What is asked for in more than one step: a tree, a job and the document in
+ * its answer, a call per row of a parent; and entries of table_options. */
+static const char *const answers[][2] = {
+    {"roots", "{\"R\":[{\"Id\":\"r\"}]}"},
+    {"below-r", "{\"C\":[{\"Id\":\"a\"},{\"Id\":\"b\"}]}"},
+    {"below-a", "{\"C\":[{\"Id\":\"c\"},{\"Id\":\"r\"}]}"},
+    {"below-b", "{\"C\":[]}"},
+    {"below-c", "{\"C\":[]}"},
+    {"unit-r", "{\"Name\":\"root\"}"},
+    {"unit-a", "{\"Name\":\"A\"}"},
+    {"unit-b", "{\"Name\":\"B\"}"},
+    {"unit-c", "{\"Name\":\"C\"}"},
+    {"start", "{\"job\":{\"id\":\"j\"}}"},
+    {"poll-j", "{\"state\":\"DONE\"}"},
+    {"report-j", "{\"Content\":\"dXNlcixrZXlzCmFkYSwyCmdyYWNlLE4vQQo=\"}"},
+    {"lines", "{\"Text\":\"{\\\"n\\\":1}\\n{\\\"n\\\":2}\\n\"}"},
+    {"events", "{\"E\":[{\"id\":1,\"at\":1704067200}]}"},
+};
+
+static void write_odd(void) {
+  static char text[6000];
+  char path[96];
+
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, answers[i][0]);
+    write_file(path, answers[i][1]);
+  }
+  snprintf(
+      text, sizeof text,
+      "format: 1\nintegration: fo\nallow_file: true\n"
+      "config: {table_options: {type: map, optional: true}}\n"
+      "defaults: {request: {url: \"file://%s\"}, page: {by: none}}\n"
+      "shapes: {Tag: {Key: text Key, Since: timestamp(epoch) Since}}\n"
+      "tables:\n"
+      "  fo_tree:\n    request: {path: /roots}\n    rows: \"R[*]\"\n"
+      "    below: {request: {path: \"/below-{{ record.Id }}\"}, rows: "
+      "\"C[*]\"}\n    key: [id]\n    columns: {id: text Id, name: {path: "
+      "Name, call: unit}}\n    calls: {unit: {request: {path: \"/unit-{{ "
+      "row.id }}\"}}}\n"
+      "  fo_used:\n    parent: {table: fo_tree, when: \"{{ parent.id == 'a' "
+      "}}\"}\n    job:\n      start: {request: {path: /start}, values: {id: "
+      "job.id}}\n      poll: {request: {path: \"/poll-{{ job.id }}\"}, path: "
+      "state, until: [DONE], failed: [NO], every: 10ms, most: 10s}\n"
+      "    request: {path: \"/report-{{ job.id }}\", inner: {path: Content, "
+      "encoding: base64, decode: csv}}\n    null_values: [N/A]\n"
+      "    key: [of, user]\n    columns: {of: {from: parent.id}, user: text, "
+      "keys: integer, job: {value: \"{{ job.id }}\"}}\n"
+      "  fo_lines:\n    request: {path: /lines, inner: {path: Text, decode: "
+      "ndjson}}\n    key: [n]\n    columns: {n: integer}\n"
+      "  fo_events:\n    request: {path: /events, query: {k: all}}\n"
+      "    options: {list_events: {kind: text k, since: timestamp(epoch) s, "
+      "tags: list of Tag t}}\n    rows: \"E[*]\"\n    key: [id, at]\n"
+      "    columns: {id: integer, at: {type: timestamp, format: epoch}}\n",
+      folder);
+  write_file(odd, text);
+}
+
+static void test_faults_of_several_steps(void) {
+  static const struct {
+    const char *name, *sql, *want;
+  } all[] = {
+      {"below", "SELECT group_concat(id || name, ' ') FROM fo_tree",
+       "rroot aA bB cC"},
+      {"a job and its document",
+       "SELECT group_concat(of || job || user || ifnull(keys, '-'), ' ') FROM "
+       "fo_used",
+       "ajada2 ajgrace-"},
+      {"a document of lines", "SELECT sum(n) FROM fo_lines", "3"},
+      {"table_options", "SELECT count(*) || max(at) FROM fo_events",
+       "22024-01-01T00:00:00Z"},
+      {"explain",
+       "SELECT json_array_length(cq_explain('SELECT * FROM fo_used'))", "5"},
+      {"sync",
+       "SELECT cq_sync('{source: fo, tables: [\"*\"], write_mode: overwrite, "
+       "progress: off}') ->> 'status'",
+       "success"},
+  };
+  char load[400];
+
+  snprintf(load, sizeof load,
+           "SELECT cq_load('%s'), cq_config('fo.table_options', "
+           "'{\"fo_events\": {\"list_events\": [{\"kind\": \"a\", \"since\": "
+           "\"2024-01-01T00:00:00Z\"}, {\"kind\": \"b\", \"tags\": [{\"Key\": "
+           "\"k\", \"Since\": \"2024-01-01T00:00:00Z\"}]}]}}')",
+           odd);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    faults(all[i].name, load, all[i].sql, all[i].want, NULL, NULL, all[i].sql,
+           all[i].want);
+}
+
+static void remove_odd(void) {
+  char path[96];
+
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, answers[i][0]);
+    unlink(path);
+  }
+  unlink(odd);
+}
+
 int main(void) {
   if (!mkdtemp(folder)) return 1;
   snprintf(csv, sizeof csv, "%s/a.csv", folder);
@@ -286,12 +387,16 @@ int main(void) {
                   "<props><e><k>a</k><v>b</v></e></props></i>"
                   "<i><id>0</id><tags/></i></r>");
   write_integration();
+  snprintf(odd, sizeof odd, "%s/fo.yml", folder);
+  write_odd();
   RUN(test_faults_load);
   RUN(test_faults_live);
   RUN(test_faults_catalogues);
   RUN(test_faults_explain);
   RUN(test_faults_sync);
   RUN(test_faults_of_a_part_of_everything);
+  RUN(test_faults_of_several_steps);
+  remove_odd();
   unlink(csv);
   unlink(json);
   unlink(yml);
