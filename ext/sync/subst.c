@@ -294,8 +294,9 @@ static int needs_quotes(const char *v, size_t n) {
   if (v[0] == '{' || v[0] == '[') return 0; /* JSON is meant as such */
   for (size_t i = 0; i < n; i++)
     if (!cq_letter(v[i]) && !strchr("0123456789_./+~-@=% ", v[i])) return 1;
+  if (v[n - 1] == ' ') return 1; /* it would not be part of the text */
   if (v[0] == '-') return n == 1 || !isdigit((unsigned char)v[1]);
-  return strchr("@=% ", v[0]) != NULL || v[n - 1] == ' ';
+  return strchr("@=% ", v[0]) != NULL;
 }
 
 /* quote: the quote that the place is in, or 0; alone: the whole scalar. */

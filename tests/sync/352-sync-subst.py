@@ -7,7 +7,7 @@ sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
 from synctest import Sync
 
 t = Sync()
-os.environ.update({'ODD_A': 'it\'s: "x" #y \\z', 'ODD_J': '["rome", "oslo"]', 'ODD_N': '0123', 'ODD_E': '', 'ODD_L': 'a\nb'})
+os.environ.update({'ODD_A': 'it\'s: "x" #y \\z', 'ODD_J': '["rome", "oslo"]', 'ODD_N': '0123', 'ODD_E': '', 'ODD_L': 'a\nb', 'ODD_S': '-9 x '})
 with open('ports.txt', 'w', encoding='utf-8') as f:
     f.write('oslo\n')
 
@@ -34,6 +34,7 @@ t.is_('after a quote in single quotes', name("a''b # ${ODD_A}", "'"), "a'b # " +
 t.is_('beside one', name("''${ODD_A}''", "'"), "'" + os.environ['ODD_A'] + "'")
 t.is_('alone and unquoted', name('${ODD_A}', ''), os.environ['ODD_A'])
 t.is_('what looks like a number stays text', name('${ODD_N}', ''), '0123')
+t.is_('a space at the end of what begins like a number', name('${ODD_S}', ''), '-9 x ')
 t.is_('part of a word', name('p-${ODD_N}-q', ''), 'p-0123-q')
 t.is_('lines', name('${ODD_L}'), 'a\nb')
 t.has('a variable that is not there', name('${NO_SUCH_ODD}'), '${NO_SUCH_ODD}: no such variable in the environment')
