@@ -67,7 +67,7 @@ class Server:
         request = urllib.request.Request(url, sql.encode() if isinstance(sql, str) else sql)
         if user:
             request.add_header('Authorization', 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode())
-        with urllib.request.urlopen(request, timeout=60) as r:
+        with urllib.request.urlopen(request, timeout=300) as r:  # to drop what a hundred killed runs have left takes long
             return r.read().decode()
 
     def tries(self, sql, **more):

@@ -2,7 +2,8 @@
  * share; no other room includes it.
  *
  * postgresql.c  its spec, open and close
- * secret.c      the password in a connection string
+ * words.c       the words of a connection string, and those of CloudQuery's
+ * secret.c      the password in it
  * library.c     libpq, opened at run time
  * attempt.c     a connection is made, on a thread of its own
  * link.c        a connection: waited for, lost and made again
@@ -143,10 +144,11 @@ typedef struct pg {
   pg_conn *conn;       /* NULL: none */
   pg_attempt *attempt; /* one that libpq does not return from; or NULL */
   pg_options options;
-  size_t room; /* bytes of rows that may wait, of all tables together */
-  char *connection;
-  char where[300]; /* host and port of it, for messages */
-  char *schema;    /* its name */
+  size_t room;      /* bytes of rows that may wait, of all tables together */
+  char *connection; /* as libpq takes it */
+  cq_buf settings;  /* of the session: name NUL value NUL ... */
+  char where[300];  /* host and port of it, for messages */
+  char *schema;     /* its name */
   int forced, group_in_key;
   char *who;        /* cq_dest_owner */
   char *owner;      /* who:backend/its start, and behind a pooler /token */
@@ -167,6 +169,23 @@ typedef struct pg {
   int (*interrupted)(void *user);
   void *user;
 } pg;
+
+/* ---- words.c ---- */
+typedef struct pg_word {
+  const char *name, *value, *end; /* in the string; value NULL: it has none */
+  size_t nname, nvalue;           /* value is as it stands there, encoded */
+} pg_word;
+int pg_is_uri(const char *connection);
+/* Where they begin. */
+const char *pg_words(const char *connection);
+/* 0: there is none any more. */
+int pg_word_next(const char **at, int uri, pg_word *w);
+/* Appends it, decoded. */
+void pg_word_value(const pg_word *w, int uri, cq_buf *out);
+/* Makes d->connection of it, as libpq takes it, and d->settings. */
+int pg_words_part(pg *d, const char *connection, cq_error *err);
+/* Applies d->settings to the session. */
+int pg_words_set(pg *d, cq_error *err);
 
 /* ---- secret.c ---- */
 /* Tells cq_dest_secret of the passwords in a URI or in key = value pairs. */

@@ -111,8 +111,12 @@ static int connect_fail(pg *d, const char *said, cq_error *err) {
   snprintf(text, sizeof text, "%s", said);
   n = strlen(text);
   while (n && (text[n - 1] == '\n' || text[n - 1] == ' ')) text[--n] = 0;
-  for (size_t i = 0; i < n; i++)
-    if (text[i] == '\n' || text[i] == '\t') text[i] = ' ';
+  for (size_t i = 0; i < n; i++) /* of a line that goes on, its indent, too */
+    if (text[i] == '\n' || text[i] == '\t') {
+      text[i] = ' ';
+      if (i && text[i - 1] == ' ')
+        memmove(text + i, text + i + 1, n-- - i), i--;
+    }
   auth = strstr(text, "authentication failed") || strstr(text, "no password");
   return cq_error_set(err, auth ? CQ_AUTH : CQ_IOERR, "destination %s: %s",
                       d->base.name, *text ? text : "cannot connect");
@@ -184,7 +188,10 @@ int pg_same_session(pg *d, cq_error *err) {
 /* Settings, and who we are to the server. */
 static int greet(pg *d, cq_error *err) {
   pg_result *r;
-  int rc = pg_do(
+  int rc = pg_words_set(d, err);
+
+  if (rc) return rc;
+  rc = pg_do(
       d, "settings", err,
       "SET standard_conforming_strings = on; SET client_min_messages = "
       "warning; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET bytea_output "

@@ -93,6 +93,7 @@ static void pg_close(cq_dest *base) {
   pg_disconnect(d);
   pg_lib_close(&d->lib);
   cq_buf_clear(&d->notes);
+  cq_buf_clear(&d->settings);
   cq_free(d->base.name);
   cq_free_secret(d->connection);
   cq_free(d->schema);
@@ -152,15 +153,15 @@ static int pg_open(const cq_dest_def *def, int make, cq_dest **out,
   d->base.name = cq_strdup(def->name);
   d->options = *o;
   d->room = cq_dest_share(def, GATHER_BYTES);
-  d->connection = cq_strdup(o->connection);
   d->forced = def->forced;
   d->group_in_key = def->group_in_key;
   d->who = cq_dest_owner(def);
   d->interrupted = def->interrupted;
   d->user = def->user;
   cq_buf_init(&d->notes, SIZE_MAX);
-  rc = d->base.name && d->connection && d->who ? pg_lib_open(&d->lib, err)
-                                               : cq_error_nomem(err);
+  cq_buf_init(&d->settings, CQ_MAX_SPEC_BYTES);
+  rc = d->base.name && d->who ? pg_lib_open(&d->lib, err) : cq_error_nomem(err);
+  if (rc == CQ_OK) rc = pg_words_part(d, o->connection, err);
   if (rc == CQ_OK) rc = pg_connect(d, 0, err);
   if (rc == CQ_OK) rc = find_schema(d, make, err);
   if (rc == CQ_OK && make) rc = pg_transact(d, PG_PLAIN, make_work, NULL, err);

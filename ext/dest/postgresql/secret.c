@@ -1,6 +1,5 @@
 /* ext/dest/postgresql/secret.c: the password in a connection string, so that no
- * message holds it.  As libpq reads them: a URI, postgresql://user:password@
- * host/db?password=..., or pairs, password = 'it''s', \ before ' and \. */
+ * message holds it: postgresql://user:password@host/db, or a word of its own. */
 #include "dest/postgresql/internal.h"
 
 #include <string.h>
@@ -44,66 +43,34 @@ static int tell_pieces(cq_arena *a, cq_dest_def *d, const char *s, size_t n) {
 
 /* scheme://user:password@host,host/db?key=value&... */
 static int in_uri(cq_arena *a, cq_dest_def *d, const char *s) {
-  const char *from = strstr(s, "://") + 3, *at = NULL, *query;
-  int rc = CQ_OK;
+  const char *from = strstr(s, "://") + 3, *at = NULL;
 
   for (const char *p = from; *p && (*p != '?' || !at); p++)
     if (*p == '@') at = p;
   if (at) {
     const char *colon = memchr(from, ':', (size_t)(at - from));
 
-    if (colon) rc = tell_pieces(a, d, colon + 1, (size_t)(at - colon - 1));
+    if (colon) return tell_pieces(a, d, colon + 1, (size_t)(at - colon - 1));
   }
-  query = strchr(from, '?');
-  for (const char *p = query; p && *p && rc == CQ_OK; p += strcspn(p, "&")) {
-    size_t key = strcspn(++p, "=&");
-
-    if (p[key] == '=' && is_secret(p, key))
-      rc = tell(a, d, p + key + 1, strcspn(p + key + 1, "&"));
-  }
-  return rc;
-}
-
-/* key = value, key='va\'lue' ... */
-static int in_pairs(cq_arena *a, cq_dest_def *d, const char *s) {
-  static const char blank[] = " \t\r\n\v\f";
-  int rc = CQ_OK;
-
-  while (*s && rc == CQ_OK) {
-    const char *key = s += strspn(s, blank);
-    size_t n = strcspn(s, "= \t\r\n\v\f");
-    cq_buf value;
-
-    s += n;
-    s += strspn(s, blank);
-    if (*s != '=') continue;
-    s++;
-    s += strspn(s, blank);
-    cq_buf_init(&value, CQ_MAX_SPEC_BYTES);
-    if (*s == '\'') {
-      for (s++; *s && *s != '\''; s++) {
-        if (*s == '\\' && s[1]) s++;
-        cq_buf_byte(&value, *s);
-      }
-      s += *s == '\'';
-    } else {
-      for (; *s && !strchr(blank, *s); s++) {
-        if (*s == '\\' && s[1]) s++;
-        cq_buf_byte(&value, *s);
-      }
-    }
-    if (value.rc)
-      rc = CQ_NOMEM;
-    else if (is_secret(key, n) && value.len)
-      rc = tell(a, d, value.data, value.len);
-    cq_buf_clear(&value);
-  }
-  return rc;
+  return CQ_OK;
 }
 
 int pg_secrets(cq_arena *a, cq_dest_def *d, const char *connection) {
-  if (strncmp(connection, "postgresql://", 13) == 0 ||
-      strncmp(connection, "postgres://", 11) == 0)
-    return in_uri(a, d, connection);
-  return in_pairs(a, d, connection);
+  int uri = pg_is_uri(connection), rc = uri ? in_uri(a, d, connection) : CQ_OK;
+  const char *at = pg_words(connection);
+  pg_word w;
+
+  while (rc == CQ_OK && pg_word_next(&at, uri, &w)) {
+    cq_buf value;
+
+    if (!w.value || !is_secret(w.name, w.nname)) continue;
+    cq_buf_init(&value, CQ_MAX_SPEC_BYTES);
+    pg_word_value(&w, uri, &value);
+    rc = tell(a, d, w.value, w.nvalue);
+    if (rc == CQ_OK && value.len) rc = tell(a, d, value.data, value.len);
+    if (value.rc) rc = CQ_NOMEM;
+    if (value.data) cq_wipe(value.data, value.len);
+    cq_buf_clear(&value);
+  }
+  return rc;
 }
