@@ -28,7 +28,7 @@ typedef struct cq_ctx {
   struct ctx_chunk *chunks;   /* of names that modules carry */
   cq_live *tables;            /* connected live tables */
   int scans;                  /* open ones */
-  int syncing;                /* a cq_sync is running */
+  int syncing;                /* a cq_sync, or one of its like, is running */
   int64_t asked_ms;           /* when the flag of interrupts was last read */
   int64_t heard_ms;           /* when a progress handler could last speak */
 } cq_ctx;

@@ -14,6 +14,9 @@ enum {
   ALIVE_US = 600 * 1000 * 1000, /* a live process that says nothing so long */
   ALIVE_ELSEWHERE_US = 120 * 1000 * 1000 /* one elsewhere */
 };
+/* A sign of life further ahead is of a clock that was wrong: it would keep a
+ * source from everybody until then. */
+#define AHEAD_US (INT64_C(3600) * 1000 * 1000)
 
 /* What the kernel says in a file, or as a link's target, of these characters
  * alone: "" where it says nothing. */
@@ -102,5 +105,6 @@ int cq_dest_owner_runs(const char *owner, const char *mine,
     return 0;
   if (cq_time_parse(updated, strlen(updated), &at)) return 0;
   age = cq_now_us() - at;
+  if (age < -AHEAD_US) return 0;
   return age < (is_here(owner, mine) ? ALIVE_US : ALIVE_ELSEWHERE_US);
 }

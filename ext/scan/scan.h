@@ -21,7 +21,6 @@ typedef struct cq_env {
   int (*interrupted)(void *user); /* polled at least every 100 ms, or NULL */
   void *user;
   int64_t live_wait_ms;
-  int syncing; /* a sync runs on this connection: no second one */
 } cq_env;
 
 /* ---- sources: an integration with its configuration -------------------- */

@@ -161,9 +161,6 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   cq_run r;
   int rc;
 
-  if (c->env->syncing)
-    return cq_error_set(err, CQ_MISUSE,
-                        "cq_migrate: a sync runs on this connection");
   rc = cq_run_prepare(&r, c, err);
   if (rc == CQ_OK) rc = cq_run_open(&r, 1, err);
   cq_buf_str(out, "{\"actions\":[");

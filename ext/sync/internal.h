@@ -196,7 +196,7 @@ typedef struct cq_run {
   cq_dest *dests; /* all that are open, chained */
   int64_t started_us, group;
   int64_t started_ms; /* monotonic */
-  int64_t beat_us;    /* last sign of life */
+  int64_t beat_ms;    /* last sign of life, as cq_mono_ms() counts */
   char time[40];
   cq_counts n;          /* rows fetched, units, requests */
   int64_t rows_open;    /* rows of units that are under way */

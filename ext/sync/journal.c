@@ -5,7 +5,7 @@
 
 #include "sync/internal.h"
 
-enum { BEAT_US = 1000000 }; /* between two signs of life */
+enum { BEAT_MS = 1000 }; /* between two signs of life */
 
 static void redact(cq_run *r, const cq_run_source *s, char *text) {
   if (s && s->config) cq_config_redact(s->config, text);
@@ -216,10 +216,10 @@ static void beat_table(cq_run *r, cq_run_source *s, cq_run_dest *o, int k) {
 }
 
 void cq_run_beat(cq_run *r, int force) {
-  int64_t now = cq_now_us();
+  int64_t now = cq_mono_ms(); /* the other clock may be set back */
 
-  if (!force && now - r->beat_us < BEAT_US) return;
-  r->beat_us = now;
+  if (!force && now - r->beat_ms < BEAT_MS) return;
+  r->beat_ms = now;
   for (size_t i = 0; i < r->nsource; i++) {
     cq_run_source *s = &r->sources[i];
 

@@ -413,10 +413,6 @@ int cq_sync_run(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   int rc;
 
   if (!err) err = &own;
-  if (c->env->syncing)
-    return cq_error_set(err, CQ_MISUSE,
-                        "cq_sync: another sync runs on this connection");
-  c->env->syncing = 1;
   rc = cq_run_prepare(&r, c, err);
   if (rc == CQ_OK) rc = cq_run_open(&r, 1, err);
   if (rc == CQ_OK) rc = run_all(&r, err);
@@ -427,6 +423,5 @@ int cq_sync_run(const cq_sync_call *c, cq_buf *out, cq_error *err) {
                       r.nerror ? "; the first: " : "",
                       r.nerror ? r.errors[0].message : "");
   cq_run_clear(&r);
-  c->env->syncing = 0;
   return rc;
 }

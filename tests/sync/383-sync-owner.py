@@ -43,6 +43,8 @@ for name, where, pid, seconds, wanted in (
         ('which has said nothing for minutes', f'{host}@{boot}/{int(space or 0) + 1}', dead, 150, 'success'),
         ('another machine of this host name, or this one before it was booted', f'{host}@{boot[::-1]}/{space}', dead, 1, 'refused'),
         ('an owner that an older version wrote', host, dead, 1, 'refused'),
-        ('and that one minutes later', host, dead, 150, 'success')):
+        ('and that one minutes later', host, dead, 150, 'success'),
+        ('a clock elsewhere that is ahead by minutes', f'{host}@{boot[::-1]}/{space}', dead, -600, 'refused'),
+        ('one that was ahead by years', f'{host}@{boot[::-1]}/{space}', dead, -3e8, 'success')):
     t.is_(name, begins(where, pid, seconds), wanted)
 t.done()
