@@ -153,6 +153,15 @@ t.has('a library that is another', sync('fleet_ships', 'append', dest='{kind: du
 with open('none.duckdb', 'w') as f:
     f.write('this is no database file of DuckDB ' * 500)
 t.has('a file that is another', sync('fleet_ships', 'append', dest=store.destination().replace('there', 'none')), 'none.duckdb')
+for name, path, said in (('MotherDuck', 'md:fleet?motherduck_token=s3cretToken', 'path: MotherDuck is no file, and cannot be written to'),
+                         ('memory', ':memory:', 'path: what is in memory alone goes when the sync ends'),
+                         ('a setting that there is not', 'set.duckdb?thread=1', 'options were not recognized: thread'),
+                         ('a value that it has not', 'set.duckdb?access_mode=x', 'connection_string: DuckDB takes no such setting: access_mode=x')):
+    r = sync('fleet_ships', 'append', dest='{kind: duckdb, connection_string: "%s", library: "%s"}' % (path, ducks.LIBRARY))
+    t.has(name, r, said)
+    t.is_('and told without a token', 's3cretToken' in str(r), False)
+r = sync('fleet_ships', 'append', dest='{kind: duckdb, connection_string: "set.duckdb?threads=2&default_order=de%%73c", library: "%s"}' % ducks.LIBRARY)
+t.is_('settings of DuckDB', (r['status'], ducks.rows('SELECT count(*) FROM fleet_ships', 'set.duckdb'), [f for f in os.listdir('.') if '?' in f or ':' in f]), ('success', [('5',)], []))
 t.is_('no lock is left', [f for f in os.listdir('.') if 'cq-lock' in f], [])
 
 # ---- docs/destinations/duckdb.md ----

@@ -17,6 +17,63 @@ enum { PATIENCE_MS = 5000 };
 
 /* ---- spec ---------------------------------------------------------------------- */
 
+static char *decoded(cq_arena *a, const char *s, size_t n) {
+  char *out;
+  cq_buf b;
+
+  cq_buf_init(&b, CQ_MAX_URL);
+  cq_percent_decode(&b, s, n);
+  out = b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
+  cq_buf_clear(&b);
+  return out;
+}
+
+/* path?name=value&...: what stands behind is a setting of DuckDB each. */
+static int spec_connection(cq_arena *a, const char *text, duck_options *o,
+                           cq_error *err) {
+  const char *query;
+  size_t n = 1;
+
+  if (strncmp(text, "duckdb://", 9) == 0) text += 9;
+  query = text + strcspn(text, "?");
+  o->path = cq_arena_strndup(a, text, (size_t)(query - text));
+  for (const char *p = query; *p; p++) n += *p == '&';
+  o->settings = cq_arena_alloc(a, 2 * n * sizeof *o->settings);
+  if (!o->path || !o->settings) return cq_error_nomem(err);
+  while (*query) {
+    size_t len = strcspn(++query, "&"), name = strcspn(query, "=&");
+    size_t value = name + (name < len);
+    const char **s = o->settings + 2 * o->nsetting;
+
+    if (name) {
+      s[0] = decoded(a, query, name);
+      s[1] = decoded(a, query + value, len - value);
+      if (!s[0] || !s[1]) return cq_error_nomem(err);
+      o->nsetting++;
+    }
+    query += len;
+  }
+  return CQ_OK;
+}
+
+/* What is no file, and would be one by its name, or gone at the end. */
+static int check_path(const cq_node *map, const duck_options *o,
+                      cq_error *err) {
+  const char *what = NULL;
+
+  if (!o->path || !*o->path)
+    what = "path is missing";
+  else if (strncmp(o->path, "md:", 3) == 0 ||
+           strncmp(o->path, "motherduck:", 11) == 0)
+    what = "path: MotherDuck is no file, and cannot be written to";
+  else if (strcmp(o->path, ":memory:") == 0)
+    what = "path: what is in memory alone goes when the sync ends";
+  if (!what) return CQ_OK;
+  cq_tree_error(err, map, "%s", what);
+  cq_error_hint(err, "path: warehouse.duckdb");
+  return CQ_MISUSE;
+}
+
 static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
                      cq_error *err) {
   static const char *const known[] = {
@@ -46,16 +103,9 @@ static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   if (rc == CQ_OK) rc = cq_tree_bool(map, "debug", &debug, err);
   if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &o->gather, err);
   if (rc) return rc;
-  if (connection)
-    o->path =
-        strncmp(connection, "duckdb://", 9) == 0 ? connection + 9 : connection;
-  if (!o->path || !*o->path) {
-    rc = cq_tree_error(err, map, "path is missing");
-    cq_error_hint(err, "path: warehouse.duckdb");
-    return rc;
-  }
   d->options = o;
-  return CQ_OK;
+  if (connection) rc = spec_connection(a, connection, o, err);
+  return rc ? rc : check_path(map, o, err);
 }
 
 /* ---- the lock -------------------------------------------------------------------- */
@@ -128,7 +178,7 @@ static int open_file(duck *d, void *config, cq_error *err) {
 static int connect_file(duck *d, cq_error *err) {
   void *config = NULL;
   char memory[32];
-  int rc;
+  int rc = CQ_OK;
 
   snprintf(memory, sizeof memory, "%lldMB", (long long)d->options.memory_mb);
   if (d->lib.create_config(&config)) return cq_error_nomem(err);
@@ -137,7 +187,17 @@ static int connect_file(duck *d, cq_error *err) {
   d->lib.set_config(config, "preserve_insertion_order", "false");
   /* A checkpoint writes the last 122,880 rows of a table again. */
   d->lib.set_config(config, "checkpoint_threshold", "64MB");
-  rc = open_file(d, config, err);
+  /* Nothing is fetched from anywhere, whatever the file asks for. */
+  d->lib.set_config(config, "autoinstall_known_extensions", "false");
+  for (size_t i = 0; i < d->options.nsetting && rc == CQ_OK; i++)
+    if (d->lib.set_config(config, d->options.settings[2 * i],
+                          d->options.settings[2 * i + 1]))
+      rc = cq_error_set(err, CQ_MISUSE,
+                        "destination %s: connection_string: DuckDB takes no "
+                        "such setting: %s=%s",
+                        d->base.name, d->options.settings[2 * i],
+                        d->options.settings[2 * i + 1]);
+  if (rc == CQ_OK) rc = open_file(d, config, err);
   d->lib.destroy_config(&config);
   if (rc == CQ_OK && d->lib.connect(d->db, &d->c))
     rc = cq_error_set(err, CQ_IOERR, "destination %s: %s: cannot connect",
@@ -230,7 +290,8 @@ const cq_dest_ops cq_dest_duckdb = {
     .name = "duckdb",
     .title = "DuckDB file",
     .options =
-        "{\"connection_string\":\"path of the file\",\"path\":\"the same\","
+        "{\"connection_string\":\"path of the file, and ?name=value&... of "
+        "DuckDB's settings\",\"path\":\"the same\","
         "\"schema\":\"main\",\"library\":\"path of libduckdb.so, where the "
         "loader does not find it\",\"memory_mb\":\"64: DuckDB's own limit\","
         "\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"4 MiB\","

@@ -69,6 +69,8 @@ void duck_lib_close(duck_lib *lib);
 
 typedef struct duck_options {
   const char *path, *schema, *library;
+  const char **settings; /* of DuckDB: name, value, ... */
+  size_t nsetting;
   int64_t memory_mb;
   cq_dest_gather gather;
 } duck_options;
