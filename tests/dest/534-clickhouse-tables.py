@@ -47,6 +47,11 @@ t.is_('a time beyond what is printed is kept', server.rows("SELECT toUnixTimesta
 t.is_('a decimal with more digits is told', [e[0] for e in server.rows("SELECT message FROM cq.cq_sync_errors WHERE kind = 'warning'")],
       ['typed_values: 1 values do not fit their columns\' type and are NULL; the first: n: 1e-40'])
 
+for key, words, said in (('order', 'order_by: [nope]', "required columns: 'nope' (ClickHouse code 47)"), ('ttl', 'ttl: 7 days', 'SETTINGS non_replicated_deduplication_window = 100 (ClickHouse code 62)')):
+    store.fresh()
+    r = sync(', %s: [{tables: ["*"], %s}]' % (key, words))
+    t.has(f'{key} that is none: not all that it could be', r['errors'][0]['message'], said)
+
 # ---- what an older server has made goes on ----
 store.fresh()
 sync()

@@ -355,12 +355,18 @@ static void hide_signed(char *text) {
 }
 
 static void told(cq_error *err, const ch *d, int code, const char *text) {
+  /* What is behind is for who works on the server: or, of a statement that it
+   * does not understand, all that it would have. */
+  static const char *const ends[] = {
+      ", e.what()", " (version ",
+      ". Expected one of: ", ", available columns: "};
   size_t n = strcspn(text, "\n");
-  const char *end = strstr(text, ", e.what()"),
-             *version = strstr(text, " (version ");
 
-  if (end && (size_t)(end - text) < n) n = (size_t)(end - text);
-  if (version && (size_t)(version - text) < n) n = (size_t)(version - text);
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    const char *end = strstr(text, ends[i]);
+
+    if (end && (size_t)(end - text) < n) n = (size_t)(end - text);
+  }
   if (n > SHOWN) n = cq_utf8_cut(text, SHOWN);
   cq_error_set(err, code_class(code), "destination %s: %.*s%s%d)", d->base.name,
                (int)n, text, code_words, code);
