@@ -3,9 +3,17 @@
 #include "dest/duckdb/internal.h"
 
 #include <dlfcn.h>
+#include <stddef.h>
 #include <string.h>
 
 int duck_lib_open(duck_lib *lib, const char *path, cq_error *err) {
+#define DUCK_CALL(type, name, args) {"duckdb_" #name, offsetof(duck_lib, name)},
+  static const struct {
+    const char *name;
+    size_t at;
+  } calls[] = {DUCK_CALLS(DUCK_CALL)};
+#undef DUCK_CALL
+
   if (cq_file_check(path, err)) return err->code;
   lib->handle = dlopen(path ? path : "libduckdb.so",
                        RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
@@ -17,19 +25,15 @@ int duck_lib_open(duck_lib *lib, const char *path, cq_error *err) {
                   "of DuckDB, and say library: /path/to/libduckdb.so");
     return CQ_NOTFOUND;
   }
-#define DUCK_LOOK(type, name, args)                                            \
-  {                                                                            \
-    void *found = dlsym(lib->handle, "duckdb_" #name);                         \
-                                                                               \
-    if (!found)                                                                \
-      return cq_error_set(err, CQ_NOTFOUND,                                    \
-                          "%s: not a libduckdb that cq can use: no "           \
-                          "duckdb_" #name,                                     \
-                          path ? path : "libduckdb.so");                       \
-    memcpy(&lib->name, &found, sizeof found);                                  \
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    void *found = dlsym(lib->handle, calls[i].name);
+
+    if (!found)
+      return cq_error_set(err, CQ_NOTFOUND,
+                          "%s: not a libduckdb that cq can use: no %s",
+                          path ? path : "libduckdb.so", calls[i].name);
+    memcpy((char *)lib + calls[i].at, &found, sizeof found);
   }
-  DUCK_CALLS(DUCK_LOOK)
-#undef DUCK_LOOK
   return CQ_OK;
 }
 

@@ -3,9 +3,16 @@
 #include "dest/postgresql/internal.h"
 
 #include <dlfcn.h>
+#include <stddef.h>
 #include <string.h>
 
 int pg_lib_open(pg_lib *lib, cq_error *err) {
+#define PG_CALL(type, name, args) {#name, offsetof(pg_lib, name)},
+  static const struct {
+    const char *name;
+    size_t at;
+  } calls[] = {PG_CALLS(PG_CALL)};
+#undef PG_CALL
   static const char *const names[] = {"libpq.so.5", "libpq.so"};
 
   /* It is never unloaded: OpenSSL, which it uses, remembers functions of it. */
@@ -18,16 +25,14 @@ int pg_lib_open(pg_lib *lib, cq_error *err) {
                        "libpq5");
     return CQ_NOTFOUND;
   }
-#define PG_LOOK(type, name, args)                                              \
-  {                                                                            \
-    void *found = dlsym(lib->handle, #name);                                   \
-                                                                               \
-    if (!found)                                                                \
-      return cq_error_set(err, CQ_NOTFOUND, "libpq.so.5: too old: no " #name); \
-    memcpy(&lib->name, &found, sizeof found);                                  \
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    void *found = dlsym(lib->handle, calls[i].name);
+
+    if (!found)
+      return cq_error_set(err, CQ_NOTFOUND, "libpq.so.5: too old: no %s",
+                          calls[i].name);
+    memcpy((char *)lib + calls[i].at, &found, sizeof found);
   }
-  PG_CALLS(PG_LOOK)
-#undef PG_LOOK
   return CQ_OK;
 }
 
