@@ -30,6 +30,19 @@ for name, tables, says in (
          'x_a: cursor: optional: without it the table is asked for everything, which start and window forbid'),
         ('newest first by a column of a call', '  x_a: {request: {path: /b}, rows: "[*]", cursor: {column: at, order: desc}, columns: {id: text, at: {type: timestamp, call: c}}, '
          'calls: {c: {request: {path: "/{{ row.id }}"}}}}\n', 'x_a: cursor: order: desc reads at before the next page is asked for, and a call brings it later'),
+        # Each where it would be looked at, and what stands there.
+        ('a column of no type', '  x_a: {request: {path: /a}, columns: {id: [integer]}}\n', 'x_a: column id: expected a type or a map'),
+        ('calls without end', '  x_a: {request: {path: /a}, columns: {id: integer}, calls: {%s}}\n' % ', '.join(f'c{i}: {{request: {{path: /c}}}}' for i in range(33)), 'x_a: more than 32 calls'),
+        ('a parent without a table', '  x_a: {parent: {batch: 2}, request: {path: /a}, columns: {id: integer}}\n', 'x_a: parent: table is missing'),
+        ('a join without its other side', '  x_a: {request: {path: /a}, columns: {id: integer}, calls: {c: {request: {path: /c}, rows: "[*]", join: {row: id}}}}\n', 'join: record is missing'),
+        ('a client that there is not', '  x_a: {over: [y], request: {path: /a}, columns: {id: integer}}\n', 'x_a: over: unknown client "y"'),
+        ('a key with a column twice', '  x_a: {request: {path: /a}, key: [id, id], columns: {id: integer}}\n', 'x_a: key: id stands there twice'),
+        ('a parent column that there is not', f'  x_p: {GOOD}\n  x_a: {{parent: x_p, request: {{path: /b}}, columns: {{b: {{from: parent.gone}}}}}}\n', 'x_a: column b: x_p has no column "gone"'),
+        ('a format of another type', '  x_a: {request: {path: /a}, columns: {id: {type: blob, format: epoch}}}\n', 'format: not of a column of type blob: epoch'),
+        ('values beside a parent', f'  x_p: {GOOD}\n  x_a: {{parent: x_p, values: [a], columns: {{b: text}}}}\n', 'x_a: values cannot be beside parent, each or get'),
+        ('options that are no map of one', '  x_a: {request: {path: /a}, options: {a: {}, b: {}}, columns: {id: integer}}\n', 'x_a: options: expected one request\'s name'),
+        ('token pages without one', '  x_a: {request: {path: /a}, page: {by: url}, columns: {id: integer}}\n', 'needs `token`'),
+        ('a shape that there is not', '  x_a: {request: {path: /a}, columns: {id: {type: json, shape: Gone}}}\n', 'shape: no shape is named "Gone"'),
         # What would not be looked at is told: a fallback in `value` beside `from` was passed over, and NULL stayed.
         *((f'{keys} of a column', '  x_p: %s\n  x_a: {parent: x_p, request: {path: /b}, columns: {b: {%s}}}\n' % (GOOD, text),
            f'x_a: column b: {keys}: a column has one of them\nhint: {hint}') for keys, text, hint in (
