@@ -4,6 +4,8 @@
  * is as good as before, and nothing half is in the database.
  *
  * Every STRIDE-th allocation, every one with CQ_FAULTS=all. */
+#define _XOPEN_SOURCE 700
+#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,8 @@ enum { STRIDE = 13, FIRST = 60 };
 
 static char folder[] = "/tmp/cq-faults-XXXXXX";
 static char odd[64];
+static char lake[64];  /* a folder that each statement begins without, or "" */
+static int sparse = 1; /* of what takes long, every STRIDE * sparse-th */
 static char csv[64], json[64], yml[64], xml[64];
 
 static void write_file(const char *path, const char *text) {
@@ -35,6 +39,12 @@ static sqlite3 *open_db(void) {
 
   CHECK_INT(sqlite3_open(":memory:", &db), SQLITE_OK);
   return db;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind,
+                      struct FTW *at) {
+  (void)st, (void)kind, (void)at;
+  return remove(path);
 }
 
 /* The first column of the first row, as text; "!..." for an error. */
@@ -59,16 +69,17 @@ static void ask(sqlite3 *db, const char *sql, char *out, size_t size) {
 static void faults(const char *name, const char *setup, const char *sql,
                    const char *right, const char *check, const char *good,
                    const char *again, const char *want) {
-  long stride = getenv("CQ_FAULTS") ? 1 : STRIDE, n;
+  long stride = getenv("CQ_FAULTS") ? 1 : STRIDE * sparse, n;
   int failed = 0;
 
-  for (n = 1;; n += n < FIRST ? 1 : stride) {
+  for (n = 1;; n += n < FIRST / sparse ? 1 : stride) {
     char seen[600] = "";
     sqlite3 *db = open_db();
     char *message = NULL;
     int hit;
 
     if (!db) return;
+    if (*lake) nftw(lake, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     CHECK_INT(sqlite3_cq_init(db, &message, NULL), SQLITE_OK);
     if (setup) ask(db, setup, seen, sizeof seen);
     cq_fault_set(n);
@@ -362,6 +373,31 @@ static void test_faults_of_several_steps(void) {
            all[i].want);
 }
 
+/* Into a folder that has a snapshot: its formats, and what only older snapshots
+ * need is removed. */
+static void test_faults_files(void) {
+  static const char *const formats[] = {
+      "format: parquet, format_spec: {lists: list}",
+      "format: csv, compression: gzip", "format: json, compression: zstd"};
+
+  snprintf(lake, sizeof lake, "%s/lake", folder);
+  sparse = 6;
+  for (int i = 0; i < 3; i++) {
+    char sql[700], setup[900];
+
+    snprintf(sql, sizeof sql,
+             "SELECT cq_sync('{source: fl, tables: [fl_items, fl_log], "
+             "progress: off, destination: {kind: file, path: %s, keep: 1, "
+             "%s}}') ->> 'status'",
+             lake, formats[i]);
+    snprintf(setup, sizeof setup, "SELECT cq_load('%s'), (%s)", yml, sql);
+    faults(formats[i], setup, sql, "success", NULL, NULL, sql, "success");
+  }
+  nftw(lake, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  *lake = '\0';
+  sparse = 1;
+}
+
 static void remove_odd(void) {
   char path[96];
 
@@ -396,6 +432,7 @@ int main(void) {
   RUN(test_faults_sync);
   RUN(test_faults_of_a_part_of_everything);
   RUN(test_faults_of_several_steps);
+  RUN(test_faults_files);
   remove_odd();
   unlink(csv);
   unlink(json);
