@@ -226,10 +226,11 @@ $(BUILD)/hosts/more/.done: $(wildcard $(MORE)/*/*) $(MORE)/rust/src/main.rs \
 	touch $@
 
 # A sanitizer's library has to be in the process before the stock shell loads
-# cq.so; tests/run puts CQ_PRELOAD there.
+# cq.so; tests/run puts CQ_PRELOAD there.  That of C++ as well: AddressSanitizer
+# looks for its throw when the process begins.
 preload  = $$($(CC) -print-file-name=lib$(1).so)
 SAN_ENV  = $(SAN_ENV_$(SANITIZE))
-SAN_ENV_address = CQ_SANITIZE=address CQ_PRELOAD=$(call preload,asan) \
+SAN_ENV_address = CQ_SANITIZE=address CQ_PRELOAD=$(call preload,asan):$(call preload,stdc++) \
   ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
   LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
 SAN_ENV_undefined = CQ_SANITIZE=undefined UBSAN_OPTIONS=print_stacktrace=1

@@ -1,5 +1,4 @@
 # timeout: 240
-# skip-sanitized: libduckdb is not made for it
 # The suite that every destination passes, against a DuckDB file.
 import os
 import sys

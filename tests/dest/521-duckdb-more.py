@@ -1,5 +1,4 @@
 # timeout: 120
-# skip-sanitized: libduckdb is not made for it
 # What only DuckDB has: its types, who else has the file open, migrations, and the page about it.
 import json
 import os

@@ -42,20 +42,22 @@ class Front:
 
     def accept(self):
         while True:
-            c = self.listen.accept()[0]
             try:
-                if self.tls:
-                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                    context.load_cert_chain('cert.pem', 'key.pem')
-                    context.load_verify_locations('cert.pem')
-                    context.verify_mode = ssl.CERT_OPTIONAL
-                    c = context.wrap_socket(c, server_side=True)
-                line = c.recv(65536).split(b'\r\n')[0].decode()
-                self.said.append('with a certificate' if self.tls and c.getpeercert() else line)
-                c.sendall(b'HTTP/1.1 403 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
-                c.close()
+                self.answer(self.listen.accept()[0])
             except OSError:
                 pass
+
+    def answer(self, c):
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain('cert.pem', 'key.pem')
+            context.load_verify_locations('cert.pem')
+            context.verify_mode = ssl.CERT_OPTIONAL
+            c = context.wrap_socket(c, server_side=True)
+        with c:
+            line = c.recv(65536).split(b'\r\n')[0].decode()
+            self.said.append('with a certificate' if self.tls and c.getpeercert() else line)
+            c.sendall(b'HTTP/1.1 403 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
 
 
 with Strict(tls=('cert.pem', 'key.pem')) as s:
@@ -94,8 +96,8 @@ with Strict() as s:
     s.err('DELETE', 403, 'AccessDenied', times=9)
     t.has('and says what it may not', why(t.sync(s3(s.url, ', test_write: true'))), 'AccessDenied')
     s.errs.clear()
-    code = "import sys; sys.path[:0] = ['%s/tests/sync', '%s/tests']\nfrom synctest import Sync\nSync('debug.db').sync(%r)" % (
+    code = "import sys; sys.path[:0] = ['%s/tests/sync', '%s/tests']\nfrom synctest import Sync\nt = Sync('debug.db')\nt.sync(%r)\nt.db.close()" % (
         os.environ['CQ_ROOT'], os.environ['CQ_ROOT'], s3(s.url, ', aws_debug: true'))
-    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=60).stderr
+    said = subprocess.run([os.environ['CQ_PYTHON'], '-c', code], capture_output=True, text=True, timeout=60).stderr
     t.is_('aws_debug tells requests, and no secret', ('s3: PUT s3://bucket/p/' in said, ': 200, try 1' in said, SECRET in said, 'Signature' in said), (True, True, False, False))
 t.done()

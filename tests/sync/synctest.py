@@ -24,6 +24,10 @@ class Sync(Mocked):
         self.path = path
         self.db = connect(path)
 
+    def done(self):
+        self.db.close()  # which a sanitizer would miss
+        super().done()
+
     def sync(self, spec, options=None):
         """The result of cq_sync, or {'raised': message}."""
         try:
