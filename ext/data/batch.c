@@ -53,7 +53,7 @@ void cq_batch_reset(cq_batch *b) {
   b->nblock = 0;
   b->nrow = 0;
   b->warnings = 0;
-  b->nulls = 0;
+  b->rest = 0;
   cq_arena_reset(&b->arena);
 }
 

@@ -161,7 +161,8 @@ typedef struct cq_batch {
   cq_block **blocks; /* pages that cells borrow from */
   size_t nblock, capblock;
   int64_t warnings; /* values replaced or kept as text on the way */
-  int64_t nulls;    /* records that are null, and so no rows */
+  int64_t rest;     /* entries of the list less rows: null ones are no rows, and
+                       of lists within a list each entry has several, or none */
 } cq_batch;
 cq_batch *cq_batch_new(int ncol);
 cq_value *cq_batch_add(cq_batch *b); /* a new row, all NULL; NULL on OOM;

@@ -33,7 +33,7 @@ static int pages_whole(cq_pages *p, cq_block **piece, cq_error *err) {
 
 int cq_pages_read(cq_pages *p, const cq_program *program, cq_batch *into,
                   int *whole, cq_error *err) {
-  int64_t nulls = into->nulls;
+  int64_t rest = into->rest;
   int before = into->nrow, first = !p->decoder, nothing, rc;
   cq_block *piece;
 
@@ -52,7 +52,7 @@ int cq_pages_read(cq_pages *p, const cq_program *program, cq_batch *into,
   if (first && *whole) cq_page_body(p->def, &p->state, piece->data, piece->len);
   rc = p->ops->feed(p->decoder, piece, *whole, into, err);
   if (rc) cq_fetch_refused(p->fetch, err);
-  p->seen += into->nrow - before + (into->nulls - nulls);
+  p->seen += into->nrow - before + (into->rest - rest);
   return rc;
 }
 

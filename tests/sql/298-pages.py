@@ -29,6 +29,12 @@ LISTS = {
     'offset_start': ('{by: offset, start: 1, total: total}', '{o: "{{ page.offset }}"}', {'?o=1': page([1, 2], total=3), '?o=3': page([3], total=3)}, [1, 2, 3]),
     'offset_more': ('{by: offset, more: more}', '{o: "{{ page.offset }}"}', {'?o=0': page([1], more='true'), '?o=1': page([2], more='false')}, [1, 2]),
     'offset_bare': ('{by: offset}', '{o: "{{ page.offset }}"}', {'?o=0': page([1, 2]), '?o=2': page([3]), '?o=3': page([])}, [1, 2, 3]),
+    'offset_nested': ('{by: offset, size: 2}', '{o: "{{ page.offset }}"}',
+                      {'?o=0': '{"items": [[], [{"id": 1}]]}', '?o=2': '{"items": [[{"id": 2}, {"id": 3}, {"id": 4}], []]}', '?o=4': '{"items": [[{"id": 5}]]}'}, [1, 2, 3, 4, 5]),
+    'number_nested': ('{by: number, size: 2}', '{p: "{{ page.number }}"}',
+                      {'?p=1': '{"items": [null, []]}', '?p=2': '{"items": [[{"id": 1}, {"id": 2}]]}'}, [1, 2]),
+    'offset_xml': ('{by: offset, size: 2}', '{o: "{{ page.offset }}"}',
+                   {'?o=0': '<r><a/><a><b><id>1</id></b><b><id>2</id></b><b><id>3</id></b></a></r>', '?o=2': '<r><a><b><id>4</id></b></a></r>'}, [1, 2, 3, 4]),
     'offset_lies': ('{by: offset, more: more}', '{o: "{{ page.offset }}"}', {'?o=0': page([1], more=True), '?o=1': page([], more=True)},
                     'more follows a page without records, but not where'),
     'url_whole': ('{by: url, token: next}', '{}', {'?!p': page([1], next=f'{MOCK}/url_whole?p=2'), '?p=2': page([2], next='')}, [1, 2]),
@@ -65,7 +71,8 @@ LISTS = {
 definition = [f'format: 1\nintegration: lists\nconfig: {{url: {{default: "{MOCK}"}}}}\ndefaults: {{request: {{url: "{{{{ config.url }}}}"}}}}\ntables:']
 answers = []
 for name, (by, query, asked, _) in LISTS.items():
-    definition.append(f'  lists_{name}:\n    request: {{path: /{name}, query: {query}}}\n    rows: "items[*]"\n    key: [id]\n'
+    rows = 'a[*].b[*]' if 'xml' in name else 'items[*][*]' if 'nested' in name else 'items[*]'
+    definition.append(f'  lists_{name}:\n    request: {{path: /{name}, decode: {"xml" if "xml" in name else "json"}, query: {query}}}\n    rows: "{rows}"\n    key: [id]\n'
                       f'    page: {by}\n    columns: {{id: integer}}')
     for what, answer in asked.items():
         body, header = answer if isinstance(answer, tuple) else (answer, None)

@@ -227,6 +227,8 @@ struct cq_program {
   cq_arena arena;
   cq_path rows; /* a copy */
   int optional_rows, one_for_list;
+  int outer; /* step of the rows' path that is a page's list, where others are
+                within it; else -1 */
   int nslot, nenvslot;
   cq_picks record, env;
   int whole; /* the envelope looks into the rows: the answer is collected */

@@ -30,8 +30,9 @@ typedef struct json_decoder {
   cq_feed feed;
   json_step step;
   int final;
-  int depth; /* open levels */
-  int found; /* the rows path led somewhere */
+  int depth;     /* open levels */
+  int found;     /* the rows path led somewhere */
+  int64_t inner; /* records so far of the entry of program->outer */
   int nlevel;
   json_level *levels;
   const cq_trie *env; /* of the value that JSON_VALUE is at */
@@ -117,9 +118,11 @@ static int json_mapkey(json_decoder *d) {
 static const char *json_record(json_decoder *d, const char *p,
                                cq_batch *batch) {
   int before = batch->nrow;
+  int64_t rest = batch->rest;
 
   d->record.j.depth = d->depth;
   p = cq_walk_row(&d->record, p, batch, d->final && d->depth == 0);
+  d->inner += batch->nrow - before + (batch->rest - rest);
   if (p && batch->nrow > before) d->record.rc = json_mapkey(d);
   return d->record.rc ? NULL : p;
 }
@@ -214,7 +217,11 @@ static const char *json_item(json_decoder *d, const char *p) {
   return p;
 }
 
-static void json_up(json_decoder *d) {
+static void json_up(json_decoder *d, cq_batch *batch) {
+  if (d->depth > 0 && d->depth - 1 == d->p->outer) {
+    batch->rest += 1 - d->inner;
+    d->inner = 0;
+  }
   d->step = d->depth ? JSON_NEXT : JSON_END;
 }
 
@@ -240,7 +247,7 @@ static const char *json_value(json_decoder *d, const char *p, cq_batch *batch) {
       p = cq_js_word(j, p, "null");
       /* In the list's own place; further up it is no list. */
       if (s->kind == CQ_STEP_EACH || s->kind == CQ_STEP_VALUES) d->found = 1;
-      if (p) json_up(d);
+      if (p) json_up(d, batch);
       return p;
     }
     /* A document that is one object where a list is expected: a list of one. */
@@ -253,7 +260,7 @@ static const char *json_value(json_decoder *d, const char *p, cq_batch *batch) {
   }
   d->found = 1;
   p = json_record(d, p, batch);
-  if (p) json_up(d);
+  if (p) json_up(d, batch);
   return p;
 }
 
@@ -285,7 +292,7 @@ static const char *json_step_on(json_decoder *d, const char *p,
       d->depth--;
       cq_free(d->levels[d->depth].key);
       d->levels[d->depth].key = NULL;
-      json_up(d);
+      json_up(d, batch);
       return p + 1;
     }
     if (d->step == JSON_NEXT) {

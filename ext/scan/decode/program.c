@@ -259,6 +259,19 @@ static int program_overlaps(const cq_step *rows, int nrows, const cq_path *p) {
   return 1;
 }
 
+/* Who counts pages or offsets counts the entries of the outermost list. */
+static int program_outer(const cq_path *rows) {
+  int first = -1, n = 0;
+
+  for (int i = 0; i < rows->nstep; i++) {
+    if (rows->steps[i].kind != CQ_STEP_EACH &&
+        rows->steps[i].kind != CQ_STEP_VALUES)
+      continue;
+    if (!n++) first = i;
+  }
+  return n > 1 ? first : -1;
+}
+
 int cq_program_lines(const cq_program_def *def, const char *kind,
                      cq_error *err) {
   if (def->rows->nstep)
@@ -301,6 +314,7 @@ int cq_program_make(const cq_decode_ops *ops, const cq_program_def *def,
     rc = cq_error_nomem(err);
     goto done;
   }
+  p->outer = program_outer(&p->rows);
   for (int i = 0; i < p->rows.nstep; i++) {
     if (steps[i].kind == CQ_STEP_MAPKEY) {
       rc = cq_error_set(err, CQ_ERROR,

@@ -323,7 +323,7 @@ const char *cq_walk_row(cq_walk *w, const char *p, cq_batch *batch, int last) {
 
   if (*p == 'n') {
     p = cq_js_word(&w->j, p, "null");
-    batch->nulls += p != NULL;
+    batch->rest += p != NULL;
     return p;
   }
   w->cells = cq_batch_add(batch);

@@ -43,6 +43,8 @@ typedef struct xml_decoder {
   XML_Parser parser;
   xml_level *levels;
   int nlevel;
+  int list;      /* level of program->outer, or -1 */
+  int64_t within; /* records so far of its entry */
   int on; /* open elements that are on the rows path, the root not counted */
   int record; /* depth of the open record, or -1 */
   int depth;  /* open elements */
@@ -321,6 +323,7 @@ static int xml_record(xml_decoder *d, const cq_xnode *n) {
   w->arena = &d->batch->arena;
   w->warnings = &d->batch->warnings;
   if (!w->cells) return CQ_NOMEM;
+  d->within++;
   rc = cq_xml_take(w, n);
   for (int i = k->mapkey; i < k->mapkey + k->nmapkey && rc == CQ_OK; i++)
     rc = cq_cell_put(w, &k->pick[i], CQ_T_STRING, &name, "", "");
@@ -352,7 +355,10 @@ static void xml_end(void *user, const char *tag) {
       if (d->depth == 0) d->root = NULL;
     }
   }
-  if (d->on == d->depth && d->on > 0) d->on--;
+  if (d->on == d->depth && d->on > 0 && --d->on == d->list) {
+    d->batch->rest += 1 - d->within;
+    d->within = 0;
+  }
   if (d->rc) XML_StopParser(d->parser, XML_FALSE);
 }
 
@@ -374,6 +380,7 @@ static void xml_doctype(void *user, const char *n, const char *s, const char *p,
 
 /* ---- the decoder ----------------------------------------------------------------- */
 static int xml_levels(xml_decoder *d, const cq_path *rows) {
+  d->list = -1;
   d->levels = cq_calloc((size_t)rows->nstep + 1, sizeof *d->levels);
   if (!d->levels) return CQ_NOMEM;
   for (int i = 0; i < rows->nstep; i++) {
@@ -388,6 +395,7 @@ static int xml_levels(xml_decoder *d, const cq_path *rows) {
     } else {
       d->levels[d->nlevel - 1].each = 1;
     }
+    if (i == d->p->outer) d->list = d->nlevel - 1;
   }
   return CQ_OK;
 }
