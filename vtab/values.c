@@ -152,6 +152,18 @@ static int value_order(const void *pa, const void *pb) {
                            : (a->u.r > b->u.r) - (a->u.r < b->u.r);
 }
 
+/* The operators that the API takes for a column, which may be its parent's. */
+static unsigned asked_of(const cq_table *t, int column) {
+  const cq_column *c = &t->columns[column];
+  const cq_table *parent = t->parent.table;
+
+  return c->source == CQ_FROM_PARENT && parent && parent != t &&
+                 c->parent_column >= 0 && !c->where &&
+                 parent->columns[c->parent_column].type == c->type
+             ? asked_of(parent, c->parent_column)
+             : c->where;
+}
+
 /* Equal values would be asked for twice, and give their rows twice. */
 static size_t values_unique(cq_value *v, size_t n) {
   size_t kept = 0;
@@ -163,15 +175,22 @@ static size_t values_unique(cq_value *v, size_t n) {
   return kept;
 }
 
+/* A list that is asked for at once stands in the address, as a rule, and has to
+ * leave room there.  A longer one asks for all, of which SQLite keeps its own. */
+static int list_fits(const cq_table *t, int column, int code, const cq_value *v,
+                     size_t n) {
+  size_t bytes = 0;
+
+  if (code != CQ_W_IN || !(asked_of(t, column) & CQ_W_IN)) return 1;
+  for (size_t i = 0; i < n; i++)
+    bytes += v[i].kind == CQ_STR ? v[i].len + 1 : sizeof "-9223372036854775808";
+  return bytes <= CQ_MAX_URL / 8;
+}
+
 /* The scan's operator; 0 where the API has none that keeps all rows. */
 static int scan_op(const cq_table *t, int column, cq_push_op as) {
-  const cq_column *c = &t->columns[column];
-  unsigned where = c->where;
+  unsigned where = asked_of(t, column);
 
-  if (c->source == CQ_FROM_PARENT && t->parent.table && t->parent.table != t &&
-      c->parent_column >= 0 && !where &&
-      t->parent.table->columns[c->parent_column].type == c->type)
-    return scan_op(t->parent.table, c->parent_column, as);
   switch (as) {
   case CQ_P_EQ:
   case CQ_P_NUMBER:
@@ -237,10 +256,15 @@ int cq_pushdown_bind(const cq_table *t, const cq_pushdown *p,
     if ((as == CQ_P_LT && code == CQ_W_LE) ||
         (as == CQ_P_GT && code == CQ_W_GE))
       out->whole = 0;
+    n = values_unique(v, n);
+    if (!c->required && !list_fits(t, p->item[i].column, code, v, n)) {
+      out->whole = 0;
+      continue;
+    }
     out->c[out->n].unknown = given[i].unknown;
     out->c[out->n].column = p->item[i].column;
     out->c[out->n].op = code;
-    out->c[out->n].n = values_unique(v, n);
+    out->c[out->n].n = n;
     out->c[out->n++].values = v;
   }
   return CQ_OK;

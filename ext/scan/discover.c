@@ -47,6 +47,10 @@ static int ask_open(cq_source *s, const cq_dimension *d,
   def.fetch.early = 1;
   def.page = page;
   def.rows = rows;
+  /* Who is there at all must not be told by an answer of another form; that
+   * who is asked for has no record is told elsewhere. */
+  def.optional_rows =
+      d->rows_optional || (r != d->discover && r != d->children);
   def.fields = fields;
   def.nfield = nfield;
   def.nslot = (int)d->nattr > nfield ? (int)d->nattr : nfield;

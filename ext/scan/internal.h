@@ -225,6 +225,7 @@ typedef struct cq_reader_def {
   cq_fetch_def fetch;
   const cq_page_def *page;
   const cq_path *rows;
+  int optional_rows; /* a missing place is none of them, not an error */
   const cq_field *fields;
   int nfield, nslot;
   cq_scan_stats *stats; /* counts its requests, or NULL */

@@ -33,6 +33,7 @@ static int job_ask(cq_run_job *j, const cq_request_def *r, cq_error *err) {
   def.fetch.url = NULL;
   def.fetch.fresh = 1;
   def.rows = &self;
+  def.optional_rows = 1;
   def.fields = j->fields;
   def.stats = j->stats;
   if (r == d->poll) {

@@ -168,6 +168,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   d.rows = t->rows ? t->rows : t->values ? &elements : &self;
   d.optional_rows = t->rows_optional || t->values;
   d.one_for_list = t->integration->allow_file;
+  d.table = t;
   d.fields = fields;
   d.nfield = scan_fields(s, -1, fields);
   scan_last(&t->page, t->nslot, fields, &d.nfield);
@@ -177,7 +178,7 @@ static int scan_compile(cq_scan *s, cq_error *err) {
   rc = s->sh.decode->compile(&d, &s->sh.program, err);
   if (rc == CQ_OK && t->get.request) {
     d.rows = t->get.record ? t->get.record : &self;
-    d.optional_rows = 1;
+    d.optional_rows = t->rows_optional;
     rc = s->sh.decode->compile(&d, &s->sh.get_program, err);
   }
   if (rc == CQ_OK && t->below.request) rc = scan_below(s, d, err);

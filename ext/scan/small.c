@@ -41,7 +41,7 @@ int cq_reader_open(const cq_reader_def *d, const cq_scope *scope,
   if (!r->ops) r->ops = &cq_decode_json;
   memset(&p, 0, sizeof p);
   p.rows = d->rows;
-  p.optional_rows = 1;
+  p.optional_rows = d->optional_rows;
   p.fields = d->fields;
   p.nfield = d->nfield;
   p.nslot = d->nslot;

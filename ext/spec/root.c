@@ -266,7 +266,10 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   x = cq_tree_get(n, "discover");
   if (x) {
     CHECK(x, d->name, "request{", "rows$", "page{", "each{", "children{",
-          "permissions*");
+          "permissions*", "rows_optional?");
+    d->rows_optional =
+        load_bool(cq_tree_get(x, "rows_optional"),
+                  load_bool(cq_tree_get(defaults, "rows_optional"), 0));
     if ((rc = load_json_text(l, cq_tree_get(x, "permissions"),
                              &d->discover_permissions)) ||
         (rc = root_tree(l, x, base, roots, d)) ||

@@ -457,6 +457,7 @@ typedef struct cq_dimension { /* of the multiplex */
   cq_request_def *children; /* asked for each value, or NULL */
   cq_path *child_rows;      /* the values below it */
   cq_page_def child_page;
+  int rows_optional; /* of both: where their place is missing there are none */
   cq_template *child_without; /* values that are left out, or NULL */
   cq_request_def
       *identify; /* one request a value, its record adds attributes */

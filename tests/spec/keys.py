@@ -87,7 +87,7 @@ CASES = [
            attributes=(WORDS, ['size']), discover=(MAP, {'request': {'path': '/d'}, 'rows': '[*]'}), identify=(MAP, {'request': {'path': '/i'}})),
     ('client.when', '{{ client.org }}', '{{ client.orgg }}',
      'template: client.orgg is no client of this integration, nor an attribute of one\nhint: did you mean "client.org"?'),
-    *kinds('discover', 'org', request=(MAP, {'path': '/d'}), rows=(TEXT, '[*]'), page=(MAP, {'by': 'link'}), permissions=(WORDS, ['a:B'])),
+    *kinds('discover', 'org', request=(MAP, {'path': '/d'}), rows=(TEXT, '[*]'), page=(MAP, {'by': 'link'}), rows_optional=(FLAG, True), permissions=(WORDS, ['a:B'])),
     *kinds('identify', 'org', request=(MAP, {'path': '/d'}), record=(TEXT, 'a'), permissions=(WORDS, 'a:B')),
     *kinds('defaults', 'defaults', request=(MAP, {'url': 'http://127.0.0.1:1'}), page=(MAP, {}), limits=(MAP, {}), errors=(LIST, []),
            error=(MAP, {}), over=(WORDS, ['org']), rows_optional=(FLAG, True), generated=(FLAG, True)),

@@ -57,6 +57,7 @@ def guests(routes, sites=None, tents=None):
 
 both = [('n', '1', 'north'), ('s', '3', 'south')]
 t.is_('listed, identified, and kept where `when` says so', guests(SITES + WHO + TENTS + GUESTS), both)
+t.has('an answer of another form lists nobody', guests('GET /tents\n  body []\nGET /site/n/tents\n  body {"message":"maintenance"}\n' + WHO + GUESTS, ['n']), 'expects a list')
 t.is_('whoever is listed twice is asked once', guests('GET /sites\n  body [{"code":"n"},{"code":"n"}]\n' + WHO + TENTS + GUESTS), both[:1])
 t.is_('nobody', guests('GET /sites\n  body []\n'), [])
 t.is_('numbers as names', guests('GET /sites\n  body [{"code":7}]\nGET /site/7\n  body {"code":7,"name":"seven"}\n'

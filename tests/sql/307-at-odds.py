@@ -15,6 +15,18 @@ TABLES = {
     columns: {id: integer, state: {type: text, where: "=", exact: true, default: none}, size: {type: integer, where: ">=", default: 0}}''',
     'odds_below_default': '''parent: {table: odds_default, given: [id]}
     columns: {id: {from: parent.id}, state: {from: parent.state}}''',
+    # what is asked for is another document
+    'odds_csv': '{request: {path: /csv, decode: csv}, key: [id], columns: {id: integer, name: text Name, cell: json .}}',
+    'odds_one': '''request: {path: /all}
+    rows: "items[*]"
+    get: {when: "{{ where.name }}", request: {path: "/one/{{ where.name }}"}, record: item}
+    key: [id]
+    columns: {id: integer, name: {type: text, where: "="}}''',
+    # a list that no address has room for
+    'odds_list': '''request: {path: /list, query: {ids: "{{ where.id | join(',') }}"}}
+    rows: "[*]"
+    key: [id]
+    columns: {id: {type: integer, where: in, exact: true}}''',
 }
 with open('odds.yml', 'w', encoding='utf-8') as f:
     f.write(f'format: 1\nintegration: odds\nconfig: {{url: {{default: "{MOCK}"}}}}\ndefaults: {{request: {{url: "{{{{ config.url }}}}"}}}}\ntables:\n'
@@ -33,4 +45,21 @@ for where, ids in (("state = 'none'", [1, 3]), ("state IN ('none', 'on')", [1, 2
                    ("state = 'none' LIMIT 2", [1, 3])):
     t.is_(f'WHERE {where}, of a column with a default', t.rows(f'SELECT id FROM odds_default WHERE {where}'), [(i,) for i in ids])
 t.is_('the same below a parent', t.rows("SELECT id FROM odds_below_default WHERE state = 'none'"), [(1,), (3,)])
+
+t.routes(put('/csv', 'id,Name\n1,a\n'))
+t.is_('CSV by its header', t.rows('SELECT id, name FROM odds_csv'), [(1, 'a')])
+for what, body in (('a page for people', '<html><body>maintenance</body></html>'), ('JSON', '{"message":"maintenance"}'), ('another separator', 'id;Name\n1;a'), ('other names', 'ID,NAME\n1,a')):
+    t.db.execute("SELECT cq_config('cache_ttl', 0)")
+    t.routes(put('/csv', body))
+    t.has(f'{what} is no such CSV', t.raises('SELECT count(*) FROM odds_csv') or '', 'its first line names none of the columns: ' + body.split('\n')[0])
+
+t.routes(put('/one/a', {'item': {'id': 1, 'name': 'a'}}) + put('/one/b', {'item': None}) + put('/one/c', {'message': 'maintenance'}))
+t.is_('a record', t.rows("SELECT id FROM odds_one WHERE name = 'a'"), [(1,)])
+t.is_('no record', t.rows("SELECT id FROM odds_one WHERE name = 'b'"), [])
+t.has('an answer without its place', t.raises("SELECT id FROM odds_one WHERE name = 'c'") or '', 'answer: no rows at "item"')
+
+t.routes(put('/list?!ids', [{'id': i} for i in range(0, 9000, 1000)]) + put('/list?ids=1000,2000', [{'id': 1000}, {'id': 2000}]))
+few, many = 'SELECT id FROM odds_list WHERE id IN (2000, 1000, NULL, 1000)', 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT id FROM odds_list WHERE id IN (SELECT i FROM n) LIMIT 9'
+t.is_('a short list is asked for', t.rows(few), [(1000,), (2000,)])
+t.is_('a long one reads all', t.rows(many), [(i,) for i in range(1000, 6000, 1000)])
 t.done()

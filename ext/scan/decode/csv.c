@@ -21,6 +21,7 @@ typedef struct csv_column {
 
 typedef struct csv_decoder {
   const cq_decode_ops *ops;
+  const cq_table *table;
   cq_feed feed;
   cq_walk walk;
   cq_arena arena; /* the header's names */
@@ -67,6 +68,7 @@ static int csv_open(const cq_program *p, cq_decoder **out, cq_error *err) {
   *out = NULL;
   if (!d) return cq_error_nomem(err);
   d->ops = &cq_decode_csv;
+  d->table = p->table;
   d->line = 1;
   cq_arena_init(&d->arena);
   d->envelope = cq_calloc((size_t)p->nenvslot + 1, sizeof *d->envelope);
@@ -220,6 +222,27 @@ done:
   return rc;
 }
 
+/* Is this a header of the table's at all?  A page that tells of a maintenance is
+ * a line as well, which would have no rows below it. */
+static int csv_is_header(const csv_decoder *d) {
+  int named = 0;
+
+  for (int i = 0; d->table && i < d->table->ncol; i++) {
+    const cq_column *c = &d->table->columns[i];
+
+    if (c->source != CQ_FROM_PATH || c->call >= 0 || !c->path ||
+        c->path->nstep != 1)
+      continue;
+    named = 1;
+    for (size_t k = 0; k < d->ncolumn; k++)
+      if (d->columns[k].n == c->path->steps[0].len &&
+          memcmp(d->columns[k].name, c->path->steps[0].name, d->columns[k].n) ==
+              0)
+        return 1;
+  }
+  return !named;
+}
+
 static int csv_put(csv_decoder *d, const cq_edge *e, cq_token t,
                    const cq_value *raw, const char *p, const char *q) {
   int rc = CQ_OK;
@@ -305,6 +328,11 @@ static int csv_take(csv_decoder *d, const char *p, const char *q,
   if (d->ncell == 1 && d->cells[0].n == 0 && *p != '"') return CQ_OK;
   if (!d->columns) {
     rc = csv_header(d);
+    if (rc == CQ_OK && !csv_is_header(d))
+      return cq_error_set(err, CQ_ERROR,
+                          "answer is CSV of another form: its first line names "
+                          "none of the columns: %.*s",
+                          (int)(n < 200 ? n : 200), p);
   } else if (d->ncell > d->ncolumn) {
     return cq_error_set(err, CQ_ERROR,
                         "answer is not CSV: line %lld: %d cells, the header "

@@ -227,6 +227,7 @@ struct cq_program {
   cq_arena arena;
   cq_path rows; /* a copy */
   int optional_rows, one_for_list;
+  const cq_table *table;
   int outer; /* step of the rows' path that is a page's list, where others are
                 within it; else -1 */
   int nslot, nenvslot;

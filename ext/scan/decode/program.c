@@ -300,6 +300,7 @@ int cq_program_make(const cq_decode_ops *ops, const cq_program_def *def,
   p->ops = ops;
   p->optional_rows = def->optional_rows;
   p->one_for_list = def->one_for_list;
+  p->table = def->table;
   p->nslot = def->nslot;
   p->nenvslot = def->nenvslot;
   memset(&b, 0, sizeof b);

@@ -43,7 +43,7 @@ typedef struct xml_decoder {
   XML_Parser parser;
   xml_level *levels;
   int nlevel;
-  int list;      /* level of program->outer, or -1 */
+  int list;       /* level of program->outer, or -1 */
   int64_t within; /* records so far of its entry */
   int on; /* open elements that are on the rows path, the root not counted */
   int record; /* depth of the open record, or -1 */
