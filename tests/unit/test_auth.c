@@ -29,14 +29,22 @@ static struct {
   int n;
   int fail;    /* that many answers are 503 first */
   int seconds; /* how long what is given out lasts */
+  int ahead;   /* so many seconds its clock is; 0 = it tells no time */
+  int refuse;  /* that many logins are refused first */
 } server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void reply(int fd, int status, const char *body) {
-  char out[4096];
-  int n = snprintf(out, sizeof out,
-                   "HTTP/1.1 %d X\r\ncontent-length: %zu\r\n"
-                   "connection: close\r\n\r\n%s",
-                   status, strlen(body), body);
+  char out[4096], date[64] = "";
+  time_t t = time(NULL) + server.ahead;
+  struct tm tm;
+  int n;
+  gmtime_r(&t, &tm);
+  if (server.ahead)
+    strftime(date, sizeof date, "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+  n = snprintf(out, sizeof out,
+               "HTTP/1.1 %d X\r\ncontent-length: %zu\r\n%s"
+               "connection: close\r\n\r\n%s",
+               status, strlen(body), date, body);
   if (send(fd, out, (size_t)n, MSG_NOSIGNAL) != n) perror("send");
 }
 
@@ -49,10 +57,13 @@ static void when(char *out, size_t size, int seconds) {
 
 static void serve_one(int fd, const char *text, int number) {
   char body[2048], until[40];
-  when(until, sizeof until, server.seconds);
+  when(until, sizeof until, server.seconds + server.ahead);
   if (server.fail > 0) {
     server.fail--;
     reply(fd, 503, "busy");
+  } else if (server.refuse > 0) {
+    server.refuse--;
+    reply(fd, 401, "{\"message\": \"'iat' is in the future\"}");
   } else if (strstr(text, "RoleArn=arn%3Aaws%3Aiam%3A%3A9%3Arole%2Fno")) {
     reply(fd, 403,
           "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied"
@@ -136,6 +147,7 @@ static void server_set(int fail, int seconds) {
   server.n = 0;
   server.fail = fail;
   server.seconds = seconds;
+  server.ahead = server.refuse = 0;
   memset(server.seen, 0, sizeof server.seen);
   pthread_mutex_unlock(&server.lock);
 }
@@ -970,7 +982,8 @@ static char *make_pem(EVP_PKEY **key) {
 }
 
 /* Checks the token in a request with the key's public half. */
-static void check_jwt(const char *request, EVP_PKEY *key) {
+static void check_jwt(const char *request, EVP_PKEY *key, int ahead) {
+  long long now = (long long)time(NULL) + ahead;
   const char *p = strstr(request, "Authorization: Bearer "), *dot, *end;
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
   cq_buf sig, claims;
@@ -993,8 +1006,8 @@ static void check_jwt(const char *request, EVP_PKEY *key) {
     CHECK_INT(sscanf(claims.data, "{\"iat\":%lld,\"exp\":%lld,\"iss\":\"123\"}",
                      &iat, &exp),
               2);
-    CHECK(iat <= (long long)time(NULL) - 59 && exp > (long long)time(NULL));
-    CHECK(exp - (long long)time(NULL) <= 600);
+    CHECK(iat <= now - 58 && exp > now);
+    CHECK(exp - now <= 600);
   }
   EVP_MD_CTX_free(ctx);
   cq_buf_clear(&sig);
@@ -1020,8 +1033,8 @@ static void test_github_app_logs_in(void) {
   CHECK_INT(cq_auths_get(b.auths, "github_app", &b.p, &id, &err), CQ_OK);
   CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
   CHECK_INT(server_count(), 2);
-  check_jwt(server.seen[0], key);
-  check_jwt(server.seen[1], key);
+  check_jwt(server.seen[0], key, 0);
+  check_jwt(server.seen[1], key, 0);
   CHECK_STR(bed_sent(&b, id, "https://h/"),
             "Authorization: Bearer ghs_token_2");
   CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
@@ -1051,6 +1064,37 @@ static void test_github_app_logs_in(void) {
   for (int i = 0; i < 100 && server_count() < 2; i++) cq_http_wait(b.http, 20);
   CHECK_INT(server_count(), 2);
   cq_buf_clear(&one);
+  bed_close(&b);
+  cq_free(pem);
+  EVP_PKEY_free(key);
+}
+
+/* A login that was refused for our clock is signed anew by the server's, and by
+ * that its token lasts. */
+static void test_github_app_goes_by_the_servers_clock(void) {
+  bed b;
+  cq_identity *id;
+  cq_error err = {0, ""};
+  EVP_PKEY *key;
+  char *pem = make_pem(&key);
+  bed_open(&b);
+  server_set(0, 3600);
+  pthread_mutex_lock(&server.lock);
+  server.ahead = -7200;
+  server.refuse = 1;
+  pthread_mutex_unlock(&server.lock);
+  bed_set(&b, "app_id", "123");
+  bed_set(&b, "private_key", pem);
+  bed_set(&b, "installation_id", "77");
+  bed_set(&b, "url", server_url("/api"));
+  CHECK_INT(cq_auths_get(b.auths, "github_app", &b.p, &id, &err), CQ_OK);
+  CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
+  CHECK_STR(err.text, "");
+  CHECK_INT(server_count(), 2);
+  check_jwt(server.seen[0], key, 0);
+  check_jwt(server.seen[1], key, -7200);
+  CHECK_INT(bed_ready(&b, id, &err), CQ_OK);
+  CHECK_INT(server_count(), 2);
   bed_close(&b);
   cq_free(pem);
   EVP_PKEY_free(key);
@@ -1107,6 +1151,7 @@ int main(void) {
   RUN(test_auth_redacts_what_it_holds);
   RUN(test_auth_hides_keys_in_queries);
   RUN(test_github_app_logs_in);
+  RUN(test_github_app_goes_by_the_servers_clock);
   RUN(test_github_app_tells_what_is_wrong);
   __atomic_store_n(&server.stop, 1, __ATOMIC_RELAXED);
   pthread_join(server.thread, NULL);

@@ -106,9 +106,17 @@ static int github_key(github_identity *g, const char *given, cq_error *err) {
   return CQ_OK;
 }
 
-static int github_jwt(github_identity *g, cq_buf *out) {
+/* Signs a login by the app's key, just before it is sent: by the corrected
+ * clock, and anew where that was corrected. */
+typedef struct github_signer {
+  cq_signer base;
+  EVP_PKEY *key;
+  char *app;
+} github_signer;
+
+static int github_jwt(const github_signer *s, int64_t now_us, cq_buf *out) {
   static const char head[] = "{\"alg\":\"RS256\",\"typ\":\"JWT\"}";
-  long long now = (long long)(cq_now_us() / 1000000);
+  long long now = (long long)(now_us / 1000000);
   unsigned char *sig = NULL;
   size_t nsig = 0;
   EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -119,13 +127,13 @@ static int github_jwt(github_identity *g, cq_buf *out) {
   cq_buf_printf(&claims,
                 "{\"iat\":%lld,\"exp\":%lld,\"iss\":", now - GITHUB_BACK_S,
                 now + GITHUB_JWT_S);
-  cq_buf_json(&claims, g->app, strlen(g->app));
+  cq_buf_json(&claims, s->app, strlen(s->app));
   cq_buf_byte(&claims, '}');
   cq_base64_encode(out, head, sizeof head - 1, 1);
   cq_buf_byte(out, '.');
   cq_base64_encode(out, claims.data ? claims.data : "", claims.len, 1);
   ok = ctx && !claims.rc && !out->rc &&
-       EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, g->key) == 1 &&
+       EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, s->key) == 1 &&
        EVP_DigestSign(ctx, NULL, &nsig, (const unsigned char *)out->data,
                       out->len) == 1 &&
        (sig = cq_malloc(nsig)) != NULL &&
@@ -141,6 +149,64 @@ static int github_jwt(github_identity *g, cq_buf *out) {
   return ok && !out->rc ? CQ_OK : CQ_NOMEM;
 }
 
+static int github_sign(const cq_signer *base, const char *method,
+                       const char *url, const cq_header *headers,
+                       size_t nheader, const char *body, size_t nbody,
+                       int64_t now_us, cq_buf *out_headers, cq_buf *out_url,
+                       cq_error *err) {
+  cq_buf jwt;
+  int rc;
+
+  (void)method, (void)url, (void)headers, (void)nheader, (void)body;
+  (void)nbody, (void)out_url;
+  cq_buf_init(&jwt, CQ_MAX_URL);
+  /* This thread's queue of OpenSSL's errors may be the host's. */
+  ERR_set_mark();
+  rc = github_jwt((const github_signer *)base, now_us, &jwt);
+  ERR_pop_to_mark();
+  if (rc)
+    rc = cq_error_set(err, CQ_AUTH,
+                      "auth github_app: cannot sign with the private_key");
+  else
+    cq_buf_printf(out_headers, "Authorization: Bearer %s", jwt.data);
+  if (jwt.data) cq_wipe(jwt.data, jwt.len);
+  cq_buf_clear(&jwt);
+  return rc;
+}
+
+static void github_signer_free(cq_signer *base) {
+  github_signer *s = (github_signer *)base;
+
+  EVP_PKEY_free(s->key);
+  cq_free(s->app);
+  cq_free(s);
+}
+
+static const cq_signer_ops github_signer_ops = {"github_app", github_sign,
+                                                github_signer_free};
+
+static int github_signer_new(const github_identity *g, cq_signer **out) {
+  github_signer *s = cq_calloc(1, sizeof *s);
+
+  *out = NULL;
+  if (!s) return CQ_NOMEM;
+  s->base.ops = &github_signer_ops;
+  s->base.refs = 1;
+  s->app = cq_strdup(g->app);
+  if (!s->app || EVP_PKEY_up_ref(g->key) != 1) {
+    github_signer_free(&s->base);
+    return CQ_NOMEM;
+  }
+  s->key = g->key;
+  *out = &s->base;
+  return CQ_OK;
+}
+
+/* GitHub's clock, by which tokens end, as far as it is known. */
+static int64_t github_now(const github_identity *g) {
+  return cq_now_us() + cq_http_clock_get(g->login.http);
+}
+
 /* ---- logging in --------------------------------------------------------- */
 
 static int github_send(github_identity *g, const char *method,
@@ -149,35 +215,18 @@ static int github_send(github_identity *g, const char *method,
   static const cq_header headers[] = {{"Accept", "application/vnd.github+json"},
                                       {"X-GitHub-Api-Version", "2022-11-28"}};
   cq_signer *signer = NULL;
-  cq_buf jwt, url;
+  cq_buf url;
   int rc;
 
-  cq_buf_init(&jwt, CQ_MAX_URL);
   cq_buf_init(&url, CQ_MAX_URL);
-  cq_buf_str(&jwt, "Authorization: Bearer ");
-  {
-    cq_buf bare;
-
-    cq_buf_init(&bare, CQ_MAX_URL);
-    rc = github_jwt(g, &bare);
-    if (rc == CQ_OK) cq_buf_add(&jwt, bare.data, bare.len);
-    if (bare.data) cq_wipe(bare.data, bare.len);
-    cq_buf_clear(&bare);
-  }
   cq_buf_printf(&url, "%s%s", g->url, path_a);
   cq_percent_encode(&url, path_b, strlen(path_b), "");
   cq_buf_str(&url, path_c);
-  if (rc || jwt.rc || url.rc)
-    rc = cq_error_set(err, CQ_AUTH,
-                      "auth github_app: cannot sign with the "
-                      "private_key");
-  if (rc == CQ_OK) rc = cq_signer_fixed(jwt.data, NULL, &signer, err);
+  rc = url.rc || github_signer_new(g, &signer) ? cq_error_nomem(err) : CQ_OK;
   if (rc == CQ_OK)
     rc = cq_login_send(&g->login, method, url.data, headers, 2, NULL, signer,
                        err);
   cq_signer_unref(signer);
-  if (jwt.data) cq_wipe(jwt.data, jwt.len);
-  cq_buf_clear(&jwt);
   cq_buf_clear(&url);
   return rc;
 }
@@ -285,7 +334,7 @@ static int github_login(github_identity *g, cq_error *err) {
 
 static int github_ready(cq_identity *id, cq_error *err) {
   github_identity *g = (github_identity *)id;
-  int64_t now = cq_now_us();
+  int64_t now = github_now(g);
   int64_t left = g->signer ? g->expires_us - now : 0;
   int usable = left > GITHUB_SPARE_S * 1000000LL, rc;
 
