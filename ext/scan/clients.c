@@ -1,7 +1,6 @@
 /* ext/scan/clients.c: a client's attributes: set one by one, from a configured
  * value too; its name; clients that name the same are one. */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "scan/internal.h"
@@ -74,33 +73,10 @@ int cq_client_fail(cq_arena *a, cq_client *c, const cq_error *e) {
 
 static int json_scalar(cq_arena *a, const json_t *j, cq_whence by,
                        cq_value *out) {
-  char *text;
+  int rc = cq_numbers_value(a, j, out);
 
-  if (json_is_string(j)) {
-    text = cq_arena_strndup(a, json_string_value(j), json_string_length(j));
-    *out = cq_value_str(text, json_string_length(j));
-    out->whence = (uint16_t)by;
-    return text ? CQ_OK : CQ_NOMEM;
-  }
-  if (json_is_integer(j)) {
-    *out = cq_value_int(json_integer_value(j));
-  } else if (json_is_boolean(j)) {
-    *out = cq_value_int(json_is_true(j));
-  } else if (json_is_real(j)) {
-    *out = cq_value_real(json_real_value(j));
-  } else if (json_is_null(j)) {
-    *out = cq_value_null();
-  } else {
-    char *dump = json_dumps(j, JSON_COMPACT);
-    size_t n = dump ? strlen(dump) : 0;
-
-    text = dump ? cq_arena_strndup(a, dump, n) : NULL;
-    free(dump);
-    *out = cq_value_json(text, n);
-    if (!text) return CQ_NOMEM;
-  }
   out->whence = (uint16_t)by;
-  return CQ_OK;
+  return rc;
 }
 
 /* May a configured value have this member? */

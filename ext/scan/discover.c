@@ -305,7 +305,7 @@ static int client_list(cq_source *s, const cq_client *c, const cq_template *t,
   if (t) rc = cq_template_whence(t, &ctx, &tmp, &v, err);
   if (by) *by = (cq_whence)v.whence;
   if (rc == CQ_OK && v.kind == CQ_STR && v.json)
-    list = json_loadb(v.u.s, v.len, JSON_DECODE_ANY, NULL);
+    list = cq_numbers_load(v.u.s, v.len, NULL);
   else if (rc == CQ_OK && v.kind == CQ_STR && v.len)
     list = json_pack("[s%]", v.u.s, (size_t)v.len);
   else if (rc == CQ_OK && v.kind == CQ_INT)

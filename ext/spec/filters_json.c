@@ -13,30 +13,28 @@
 #define UNUSED (void)in, (void)args, (void)narg, (void)a, (void)err
 #define give   cq_filter_give
 
+/* Takes `j`; a number is given as it is written. */
 static int give_json(cq_arena *a, json_t *j, cq_value *out, cq_error *err) {
-  char *dump;
-  int rc;
+  size_t n;
+  const char *number = cq_numbers_text(j, &n);
+  int rc =
+      number ? give(a, number, n, 0, out, err) : cq_numbers_value(a, j, out);
 
-  if (!j || json_is_null(j)) {
-    *out = cq_value_null();
-    json_decref(j);
-    return CQ_OK;
-  }
-  if (json_is_string(j)) {
-    rc = give(a, json_string_value(j), json_string_length(j), 0, out, err);
-  } else if (json_is_integer(j) || json_is_boolean(j)) {
-    *out = cq_value_int(json_is_integer(j) ? json_integer_value(j)
-                                           : json_is_true(j));
-    rc = CQ_OK;
-  } else {
-    dump = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
-    rc = dump ? give(a, dump, strlen(dump),
-                     json_is_object(j) || json_is_array(j), out, err)
-              : cq_error_nomem(err);
-    free(dump);
-  }
   json_decref(j);
-  return rc;
+  return rc ? cq_error_nomem(err) : CQ_OK;
+}
+
+/* A word or a number as text; else its JSON, to be freed as *made. */
+static const char *words_of(const json_t *j, size_t *n, char **made) {
+  const char *s = cq_numbers_text(j, n);
+
+  *made = NULL;
+  if (s) return s;
+  *n = json_string_length(j);
+  if (json_is_string(j)) return json_string_value(j);
+  *made = cq_numbers_dump(j, JSON_COMPACT);
+  *n = *made ? strlen(*made) : 0;
+  return *made;
 }
 
 /* Takes `item`; NULL is no memory. */
@@ -80,7 +78,7 @@ static int lacked_memory(const char *s, size_t n, const json_error_t *why) {
 static int parse(const char *s, size_t n, json_t **out, cq_error *err) {
   json_error_t why;
 
-  *out = json_loadb(s, n, JSON_DECODE_ANY, &why);
+  *out = cq_numbers_load(s, n, &why);
   return !*out && lacked_memory(s, n, &why) ? cq_error_nomem(err) : CQ_OK;
 }
 
@@ -100,7 +98,7 @@ static int as_json(const cq_value *v, json_t **out, cq_error *err) {
     break;
   case CQ_DOUBLE:
     has = isfinite(v->u.r);
-    if (has) *out = json_real(v->u.r);
+    if (has) *out = cq_numbers_real(v->u.r);
     break;
   default:
     *out = json_null();
@@ -164,13 +162,13 @@ int cq_filter_join(ARGS) {
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   json_array_foreach(list, i, item) {
     if (i && args[0].kind == CQ_STR) cq_buf_add(&b, args[0].u.s, args[0].len);
-    if (json_is_string(item)) {
-      cq_buf_add(&b, json_string_value(item), json_string_length(item));
-    } else {
-      char *d = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
+    {
+      size_t n;
+      char *d;
+      const char *s = words_of(item, &n, &d);
 
-      if (d)
-        cq_buf_str(&b, d);
+      if (s)
+        cq_buf_add(&b, s, n);
       else
         b.rc = CQ_NOMEM;
       free(d);
@@ -248,7 +246,7 @@ static void arg_word(const cq_value *arg, const char *dflt, char *out,
 
 int cq_filter_to_map(ARGS) {
   json_t *list, *map, *item;
-  size_t i;
+  size_t i, n;
   char k[128], v[128];
   int rc = as_json(in, &list, err);
 
@@ -265,7 +263,7 @@ int cq_filter_to_map(ARGS) {
   json_array_foreach(list, i, item) {
     json_t *key = json_object_get(item, k), *value = json_object_get(item, v);
 
-    if (json_is_string(key) &&
+    if (json_is_string(key) && !cq_numbers_text(key, &n) &&
         json_object_set_new(map, json_string_value(key),
                             value ? json_incref(value) : json_null()))
       rc = CQ_NOMEM;
@@ -348,9 +346,9 @@ int cq_filter_find(ARGS) {
     }
     json_array_foreach(list, i, item) {
       json_t *m = json_object_get(item, key);
-      char *d = !m || json_is_string(m) ? NULL : json_dumps(m, JSON_ENCODE_ANY);
-      const char *s = d ? d : json_string_value(m);
-      size_t n = d ? strlen(d) : json_string_length(m);
+      char *d = NULL;
+      size_t n = 0;
+      const char *s = m ? words_of(m, &n, &d) : NULL;
 
       if (m && !s) rc = CQ_NOMEM;
       if (!found && s && n == v.len && memcmp(s, v.u.s, n) == 0)
@@ -432,7 +430,7 @@ int cq_filter_json(ARGS) {
   }
   rc = as_json(in, &j, err);
   if (rc || !j) return rc;
-  d = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+  d = cq_numbers_dump(j, JSON_COMPACT);
   rc = d ? give(a, d, strlen(d), 1, out, err) : cq_error_nomem(err);
   free(d);
   json_decref(j);
@@ -521,7 +519,7 @@ int cq_filter_hash(ARGS) {
 
     if (as_json(in, &j, err)) return CQ_NOMEM;
     if (j) {
-      dump = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+      dump = cq_numbers_dump(j, JSON_COMPACT | JSON_SORT_KEYS);
       json_decref(j);
       if (!dump) return cq_error_nomem(err);
     }
@@ -570,9 +568,9 @@ int cq_filter_contains(ARGS) {
   }
   if (as_json(in, &j, err)) return CQ_NOMEM;
   json_array_foreach(j, i, item) {
-    char *d = json_is_string(item) ? NULL : json_dumps(item, JSON_ENCODE_ANY);
-    const char *s = d ? d : json_string_value(item);
-    size_t n = d ? strlen(d) : json_string_length(item);
+    char *d;
+    size_t n;
+    const char *s = words_of(item, &n, &d);
 
     if (!s) rc = cq_error_nomem(err);
     if (s && n == t.len && memcmp(s, t.u.s, n) == 0) *out = cq_value_int(1);

@@ -1,7 +1,6 @@
 /* ext/spec/path.c: the one path language: a.b, [0], [*], ["odd name"], .*,
  * @key, @attr, and "." for the value itself. */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "spec/spec.h"
@@ -137,33 +136,13 @@ static json_t *path_find(cq_arena *a, const cq_path *p, int i, json_t *j,
 
 int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
                 cq_value *out, cq_error *err) {
-  json_t *root = json_loadb(json, n, JSON_DECODE_ANY, NULL), *j;
+  json_t *root = cq_numbers_load(json, n, NULL), *j;
   int rc = CQ_OK;
 
   *out = cq_value_null();
   j = path_find(a, p, 0, root, &rc);
+  if (rc == CQ_OK) rc = cq_numbers_value(a, j, out);
   if (rc) cq_error_nomem(err);
-  if (j && json_is_string(j)) {
-    char *t = cq_arena_strndup(a, json_string_value(j), json_string_length(j));
-
-    *out = cq_value_str(t, json_string_length(j));
-    if (!t) rc = cq_error_nomem(err);
-  } else if (j && json_is_integer(j)) {
-    *out = cq_value_int(json_integer_value(j));
-  } else if (j && json_is_real(j)) {
-    *out = cq_value_real(json_real_value(j));
-  } else if (j && json_is_boolean(j)) {
-    *out = cq_value_int(json_is_true(j));
-  } else if (j && !json_is_null(j)) {
-    char *dump = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
-    char *t = dump ? cq_arena_strndup(a, dump, strlen(dump)) : NULL;
-
-    if (!t)
-      rc = cq_error_nomem(err);
-    else
-      *out = cq_value_json(t, strlen(t));
-    free(dump);
-  }
   json_decref(root);
   return rc;
 }

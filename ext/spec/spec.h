@@ -98,6 +98,20 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
 int cq_path_get(cq_arena *a, const cq_path *p, const char *json, size_t n,
                 cq_value *out, cq_error *err);
 
+/* ---- numbers.c: JSON trees whose numbers stay as they were written ------- */
+struct json_t;
+struct json_error_t;
+/* As json_loadb and json_dumps, of any value. */
+struct json_t *cq_numbers_load(const char *s, size_t n,
+                               struct json_error_t *why);
+char *cq_numbers_dump(const struct json_t *j, size_t flags);
+/* The text of a number that the library does not hold, n bytes; NULL: it is
+ * none of these. */
+const char *cq_numbers_text(const struct json_t *j, size_t *n);
+struct json_t *cq_numbers_real(double r);
+/* A tree as a value: an integer, a real, a text, JSON; *out NULL of null. */
+int cq_numbers_value(cq_arena *a, const struct json_t *j, cq_value *out);
+
 /* ---- templates -------------------------------------------------------- */
 /* Text with `{{ expr }}`: dotted names, literals ('text', 12, true, null, [..]),
  * filters `| name(arg, ..)`, comparisons == != < <= > >=, and or not, in,

@@ -279,7 +279,7 @@ static void test_template_get(void) {
   TEMPLATE(GET("{\"a\": true, \"b\": 1.50, \"c\": \"\\\\ \\u00e9\"}", "'c'"),
            "\\ \303\251");
   TEMPLATE(GET("{\"a\": true, \"b\": 1.50}", "'a'"), "1");
-  TEMPLATE(GET("{\"a\": true, \"b\": 1.50}", "'b'"), "1.5");
+  TEMPLATE(GET("{\"a\": true, \"b\": 1.50}", "'b'"), "1.50");
   TEMPLATE(GET("{\"\\\"\": 3, \"b\": 2}", "'\"', 'b'"), "3");
   TEMPLATE(GET("{\"\": 3}", "''"), "3");
   TEMPLATE(GET("{}", "'a'"), "-");
