@@ -171,6 +171,7 @@ typedef struct cq_set {
 } cq_set;
 /* CQ_NOMEM leaves the set, and *is_new, as they were. */
 int cq_set_add(cq_set *s, uint64_t h, int *is_new) CQ_CHECKED;
+int cq_set_has(const cq_set *s, uint64_t h); /* bool */
 void cq_set_clear(cq_set *s);
 
 /* ---- time ------------------------------------------------------------ */

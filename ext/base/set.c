@@ -39,6 +39,10 @@ int cq_set_add(cq_set *s, uint64_t h, int *is_new) {
   return CQ_OK;
 }
 
+int cq_set_has(const cq_set *s, uint64_t h) {
+  return s->cap && *set_slot(s->slots, s->cap, h ? h : 1) != 0;
+}
+
 void cq_set_clear(cq_set *s) {
   cq_free(s->slots);
   *s = (cq_set){NULL, 0, 0};

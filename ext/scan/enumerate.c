@@ -7,7 +7,6 @@
  * stays in the job's `where`.  Pruning drops only what SQL's = would drop. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "scan/internal.h"
@@ -49,6 +48,7 @@ struct cq_enum {
   const char **options; /* entries of table_options, a pass for each */
   size_t noption;
   group g;
+  size_t ngroup;        /* so far */
   cq_value *batch_rows; /* parent rows collected for a batch */
   size_t nbatch;
   const cq_client *batch_client;
@@ -205,7 +205,7 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
 static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
                      cq_value **out, size_t *n, cq_error *err) {
   json_t *list = v->kind == CQ_STR && v->json
-                     ? json_loadb(v->u.s, v->len, JSON_DECODE_ANY, NULL)
+                     ? cq_numbers_load(v->u.s, v->len, NULL)
                      : NULL;
   json_t *item;
   size_t i;
@@ -225,26 +225,7 @@ static int each_list(cq_enum *e, group *g, size_t each, const cq_value *v,
     cq_value one = cq_value_null();
 
     if (rc) break;
-    if (json_is_string(item)) {
-      char *text = cq_arena_strndup(&g->arena, json_string_value(item),
-                                    json_string_length(item));
-
-      one = cq_value_str(text, json_string_length(item));
-      if (!text) rc = cq_error_nomem(err);
-    } else if (json_is_integer(item) || json_is_boolean(item)) {
-      one = cq_value_int(json_is_integer(item) ? json_integer_value(item)
-                                               : json_is_true(item));
-    } else if (json_is_real(item)) {
-      one = cq_value_real(json_real_value(item));
-    } else if (json_is_object(item)) {
-      char *dump = json_dumps(item, JSON_COMPACT);
-      char *text =
-          dump ? cq_arena_strndup(&g->arena, dump, strlen(dump)) : NULL;
-
-      free(dump);
-      if (!text) rc = cq_error_nomem(err);
-      if (text) one = cq_value_json(text, strlen(text));
-    }
+    if (cq_numbers_value(&g->arena, item, &one)) rc = cq_error_nomem(err);
     (*out)[i] = one;
     (*out)[i].whence = v->whence;
     if (json_is_array(item) || json_is_null(item)) rc = CQ_MISUSE;
@@ -332,6 +313,7 @@ static int group_start(cq_enum *e, const cq_client *client,
   int rc;
 
   group_clear(g);
+  e->ngroup++;
   cq_arena_init(&g->arena);
   g->client = client;
   g->nparent = nparent;
@@ -379,6 +361,17 @@ static int sent_time(cq_arena *a, const cq_cursor_def *d, int64_t now_us,
   }
   *out = cq_arena_strndup(a, text, strlen(text));
   return *out ? CQ_OK : CQ_NOMEM;
+}
+
+/* How much of the time is lost where it is sent in this format. */
+static int64_t sent_unit(const cq_cursor_def *d) {
+  const char *f = d->format ? d->format : "";
+
+  return strcmp(f, "epoch") == 0      ? 1000000
+         : strcmp(f, "epoch_ms") == 0 ? 1000
+         : strcmp(f, "date") == 0     ? INT64_C(86400000000)
+         : strcmp(f, "minutes") == 0  ? MINUTE_US
+                                      : 1;
 }
 
 /* Is the job wanted at all, and is it one record that it asks for? */
@@ -469,8 +462,16 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
     int64_t from = g->from_us, to = g->to_us;
 
     if (g->step_us) {
+      int64_t unit = sent_unit(&e->t->cursor);
+
       from += (int64_t)digit[nd - 1] * g->step_us;
       to = from + g->step_us < g->to_us ? from + g->step_us : g->to_us;
+      j->window = digit[nd - 1];
+      j->windows = g->radix[nd - 1];
+      j->series = cq_hash64(&e->ngroup, sizeof e->ngroup,
+                            (g->at - 1) % (g->total / j->windows));
+      j->begin_us = from + unit;
+      j->end_us = to - unit;
     }
     if (sent_time(&j->arena, &e->t->cursor, e->now_us, from, &j->cursor_from) ||
         sent_time(&j->arena, &e->t->cursor, e->now_us, to, &j->cursor_to))

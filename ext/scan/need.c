@@ -155,7 +155,8 @@ int cq_need_compute(const cq_table *t, const unsigned char *wanted, int live,
     return cq_error_nomem(err);
   }
   for (int i = 0; i < t->ncol; i++) out->slot[i] = wanted ? wanted[i] != 0 : 1;
-  if (!live && t->cursor.column >= 0) out->slot[t->cursor.column] = 1;
+  if ((!live || t->cursor.window_us) && t->cursor.column >= 0)
+    out->slot[t->cursor.column] = 1;
   /* What decides on rows, and leads to further ones, is read before all else. */
   need_template(t, t->rows_when, out, &changed);
   need_request(t, t->below.request, out, &changed);

@@ -25,6 +25,7 @@ struct cq_scan {
   int64_t newest_us; /* cursor of a table without parent */
   json_t *newest;    /* {parent key: text}, or NULL */
   char *cursor;      /* text of stats.cursor */
+  cq_set seams;      /* rows at the ends of windows, see scan_seam */
   int failed;        /* after an error nothing more comes */
   /* An error of what was fetched ahead is told when the reader gets there:
    * whether a row is seen must not depend on the network's order. */
@@ -423,6 +424,46 @@ static void scan_one_value(cq_batch *b, const cq_table *t, const cq_job *j,
   }
 }
 
+static uint64_t row_hash(const cq_value *row, int n, uint64_t h) {
+  for (int i = 0; i < n; i++) {
+    h = cq_hash64(&row[i].kind, sizeof row[i].kind, h);
+    if (row[i].kind == CQ_STR || row[i].kind == CQ_BYTES)
+      h = cq_hash64(row[i].u.s, row[i].len, h);
+    else if (row[i].kind != CQ_NULL)
+      h = cq_hash64(&row[i].u, sizeof row[i].u, h);
+  }
+  return h;
+}
+
+/* Two windows of a cursor meet in a moment which most APIs count to both: what
+ * the first has given of it the second does not give again.  An API that counts
+ * it to one of them loses nothing. */
+static int scan_seam(cq_scan *s, cq_batch *b, const cq_job *j, cq_error *err) {
+  const cq_table *t = s->sh.table;
+  int keep = 0;
+
+  if (j->windows < 2) return CQ_OK;
+  for (int r = 0; r < b->nrow; r++) {
+    cq_value *row = cq_batch_row(b, r);
+    const cq_value *at = &row[t->cursor.column];
+    uint64_t h = 0;
+    int64_t us;
+    int timed = at->kind == CQ_STR && !cq_time_parse(at->u.s, at->len, &us);
+    int first = timed && j->window + 1 < j->windows && us >= j->end_us;
+    int second = timed && j->window > 0 && us <= j->begin_us, is_new;
+
+    if (first || second) h = row_hash(row, t->ncol, j->series);
+    if (second && cq_set_has(&s->seams, h + j->window - 1)) continue;
+    if (first && cq_set_add(&s->seams, h + j->window, &is_new))
+      return cq_error_nomem(err);
+    if (keep != r)
+      memcpy(cq_batch_row(b, keep), row, (size_t)b->ncol * sizeof *row);
+    keep++;
+  }
+  b->nrow = keep;
+  return CQ_OK;
+}
+
 int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
                  cq_error *err) {
   cq_below *below;
@@ -465,6 +506,8 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
       break;
     scan_one_value(s->out, s->sh.table, cq_task_job(s->window[s->first]),
                    &s->o);
+    rc = scan_seam(s, s->out, cq_task_job(s->window[s->first]), err);
+    if (rc) break;
     if (s->out->nrow == 0) {
       cq_batch_free(s->out);
       s->out = NULL;
@@ -527,6 +570,7 @@ void cq_scan_close(cq_scan *s) {
   cq_arena_clear(&s->sh.denied_arena);
   cq_need_clear(&s->sh.need);
   json_decref(s->newest);
+  cq_set_clear(&s->seams);
   cq_free(s->cursor);
   cq_source_unref(s->o.source);
   cq_arena_clear(&s->arena);

@@ -22,6 +22,31 @@ TABLES = {
     get: {when: "{{ where.name }}", request: {path: "/one/{{ where.name }}"}, record: item}
     key: [id]
     columns: {id: integer, name: {type: text, where: "="}}''',
+    # an API that counts the ends of a span to it
+    'odds_spans': '''request: {path: /spans, query: {from: "{{ cursor.from }}", to: "{{ cursor.to }}"}}
+    rows: "[*]"
+    cursor: {column: at, window: 1d, start: "2024-05-01T00:00:00Z", format: date}
+    columns: {at: timestamp, what: text}''',
+    # numbers that neither 64 bits nor 17 digits hold
+    'odds_numbers': '''request: {path: /numbers}
+    rows: "[*]"
+    key: [id]
+    columns:
+      id: integer
+      lines: json
+      rest: {type: json, value: "{{ record.meta | without(['a']) }}"}
+      keys: {type: json, value: "{{ record.meta | keys }}"}
+      first: {type: text, value: "{{ record.meta.list | first }}"}
+      joined: {type: text, value: "{{ record.meta.list | join('-') }}"}
+      has: {type: boolean, value: "{{ record.meta.list | contains('1.10') }}"}
+      list: {type: json, value: "{{ [record.part, 'x'] }}"}
+      part: {type: real, path: meta.p}
+      mark: {type: text, value: "{{ record.meta | get('mark') }}"}''',
+    'odds_lines': '''parent: odds_numbers
+    each: {line: "{{ parent.lines }}"}
+    request: {path: "/line/{{ each.line.n }}", query: {p: "{{ each.line.p }}"}}
+    rows: "[*]"
+    columns: {n: {from: each.line}, id: integer}''',
     # a list that no address has room for
     'odds_list': '''request: {path: /list, query: {ids: "{{ where.id | join(',') }}"}}
     rows: "[*]"
@@ -35,7 +60,7 @@ ALL = [{'id': 1, 'state': None, 'size': None}, {'id': 2, 'state': 'on', 'size': 
 
 
 def put(path, answer):
-    return f'GET {path}\n  body {answer if isinstance(answer, str) else json.dumps(answer)}\n'
+    return f'GET {path}\n  body <<END\n{answer if isinstance(answer, str) else json.dumps(answer)}\nEND\n'
 
 
 t.routes(put('/default?state=none', ALL[2:]) + put('/default?state=on', ALL[1:2]) + put('/default?least=*', ALL[1:]) + put('/default', ALL))
@@ -62,4 +87,18 @@ t.routes(put('/list?!ids', [{'id': i} for i in range(0, 9000, 1000)]) + put('/li
 few, many = 'SELECT id FROM odds_list WHERE id IN (2000, 1000, NULL, 1000)', 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT id FROM odds_list WHERE id IN (SELECT i FROM n) LIMIT 9'
 t.is_('a short list is asked for', t.rows(few), [(1000,), (2000,)])
 t.is_('a long one reads all', t.rows(many), [(i,) for i in range(1000, 6000, 1000)])
+
+spans = {1: ['2024-05-01T00:00:00Z', '2024-05-02T00:00:00Z'], 2: ['2024-05-02T00:00:00Z', '2024-05-02T07:00:00Z', '2024-05-02T07:00:00Z', '2024-05-03T00:00:00.5Z'], 3: ['2024-05-03T00:00:00.5Z', '2024-05-03T01:00:00Z']}
+t.routes(''.join(put(f'/spans?from=2024-05-0{d}', [{'at': at, 'what': 'x'} for at in ats]) for d, ats in spans.items()) + put('/spans', []))
+t.is_('what two spans share comes once, and what is there twice comes twice', t.rows("SELECT at, count(*) FROM live_odds_spans WHERE what = 'x' GROUP BY 1 ORDER BY julianday(at)"),
+      [('2024-05-01T00:00:00Z', 1), ('2024-05-02T00:00:00Z', 1), ('2024-05-02T07:00:00Z', 2), ('2024-05-03T00:00:00.5Z', 1), ('2024-05-03T01:00:00Z', 1)])
+t.is_('also in a sync', t.sync('{source: odds, tables: [odds_spans], progress: off}')['rows'], 6)
+
+big = 18446744073709551615
+t.routes(put('/numbers', f'[{{"id": 1, "lines": [{{"n": {big}, "p": 0.1}}, {{"n": 2, "p": 1e400}}], "part": 0.1, "meta": '
+             f'{{"a": 1, "big": {big}, "p": 0.1, "e": 1e400, "mark": "\\"\\u00015", "list": [1.10, {big}, 7]}}}}]')
+         + put(f'/line/{big}?p=0.1', [{'id': 1}]) + put('/line/2?p=1e400', [{'id': 2}]))
+t.is_('numbers go through filters as they are written', t.rows('SELECT rest, keys, first, joined, has, list, part, mark FROM odds_numbers'),
+      [(f'{{"big":{big},"p":0.1,"e":1e400,"mark":"\\"\\u00015","list":[1.10,{big},7]}}', '["a","big","p","e","mark","list"]', '1.10', f'1.10-{big}-7', 1, '[0.1,"x"]', 0.1, '"\x015')])
+t.is_('and through `each`', t.rows('SELECT id, n FROM odds_lines ORDER BY id'), [(1, f'{{"n":{big},"p":0.1}}'), (2, '{"n":2,"p":1e400}')])
 t.done()
