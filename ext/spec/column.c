@@ -56,7 +56,7 @@ static int column_short(load *l, cq_column *c, const char *object,
   rc = column_type(l, c->at, object, s, n, &c->type);
   if (rc) return rc;
   if (s[n]) path = s + n + strspn(s + n, " ");
-  rc = cq_path_parse(l->a, path, strlen(path), &c->path, l->err);
+  rc = load_path_text(l, path, strlen(path), &c->path);
   if (rc)
     cq_error_prefix(l->err, "%s:%d: %s: ", c->at->file, c->at->line, object);
   return rc;
@@ -194,7 +194,7 @@ static int load_column(load *l, cq_column *c, const char *detail) {
   }
   if (cq_tree_get(n, "path"))
     return load_path(l, cq_tree_get(n, "path"), &c->path);
-  return cq_path_parse(l->a, c->name, strlen(c->name), &c->path, l->err);
+  return load_path_text(l, c->name, strlen(c->name), &c->path);
 }
 
 int load_columns(load *l, const cq_node *n, const char *detail) {

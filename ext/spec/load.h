@@ -4,6 +4,7 @@
 
 #include "spec/spec.h"
 
+typedef struct own_common own_common; /* common.c */
 /* An integration as the loader builds it; the public part first. */
 typedef struct own_integration {
   cq_integration pub;
@@ -12,6 +13,10 @@ typedef struct own_integration {
   struct own_table *tables; /* loaded so far */
   struct own_shape *shapes;
   struct own_service *services;
+  struct { /* templates and paths, by their texts */
+    own_common **places;
+    size_t n, room;
+  } common;
 } own_integration;
 typedef struct own_table {
   struct own_table *next;
@@ -83,6 +88,11 @@ int load_limits(load *l, const cq_node *n, const char *object,
 int load_shape(load *l, const cq_node *n, const cq_shape **out);
 int load_template(load *l, const cq_node *n, unsigned roots, cq_template **out);
 int load_path(load *l, const cq_node *n, cq_path **out);
+/* common.c: each text compiled once for all tables.  The template's text lasts
+ * as long as the integration; its names are still to be looked at. */
+int load_template_text(load *l, const cq_node *at, const char *text,
+                       unsigned roots, cq_template **out);
+int load_path_text(load *l, const char *text, size_t n, cq_path **out);
 int load_words(load *l, const cq_node *n, const char *const **out,
                size_t *count);
 /* As JSON text; NULL where there is nothing. */

@@ -173,18 +173,20 @@ int load_template(load *l, const cq_node *n, unsigned roots,
   if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   if (n->kind != CQ_N_SCALAR) {
     /* A list or map of constants is a template as JSON text. */
+    char *text;
     cq_buf b;
 
     cq_buf_init(&b, CQ_MAX_TEMPLATE);
     cq_buf_str(&b, "{{ '");
     rc = quoted_json(n, &b);
     cq_buf_str(&b, "' | from_json }}");
-    rc = rc || b.rc ? cq_error_nomem(l->err)
-                    : cq_template_parse(l->a, n, b.data, roots, out, l->err);
+    text = rc || b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
+    rc = text ? load_template_text(l, n, text, roots, out)
+              : cq_error_nomem(l->err);
     cq_buf_clear(&b);
     return rc;
   }
-  rc = cq_template_parse(l->a, n, n->text, roots, out, l->err);
+  rc = load_template_text(l, n, n->text, roots, out);
   if (rc) return rc;
   refs = cq_template_refs(*out, &k);
   return load_refs(l, n, refs, k);
@@ -195,7 +197,7 @@ int load_path(load *l, const cq_node *n, cq_path **out) {
 
   *out = NULL;
   if (!n || n->kind != CQ_N_SCALAR) return CQ_OK;
-  rc = cq_path_parse(l->a, n->text, strlen(n->text), out, l->err);
+  rc = load_path_text(l, n->text, strlen(n->text), out);
   if (rc) cq_error_prefix(l->err, "%s:%d: ", n->file, n->line);
   return rc;
 }
@@ -484,7 +486,7 @@ static int load_tokens(load *l, const cq_node *n, cq_page_def *out) {
   }
   out->token_names = names;
   out->ntoken = n->count;
-  return rc ? rc : cq_path_parse(l->a, ".", 1, &out->token, l->err);
+  return rc ? rc : load_path_text(l, ".", 1, &out->token);
 }
 
 int load_page(load *l, const cq_node *n, const char *object, cq_page_def *out) {

@@ -36,6 +36,22 @@ static int shape_deeper(load *l, const cq_node *at, int by) {
              : CQ_OK;
 }
 
+/* A scalar without a format: one for all. */
+static const cq_shape *shape_plain(int type) {
+  static const cq_shape plain[] = {
+      {.kind = CQ_SH_SCALAR, .type = CQ_TEXT},
+      {.kind = CQ_SH_SCALAR, .type = CQ_INTEGER},
+      {.kind = CQ_SH_SCALAR, .type = CQ_REAL},
+      {.kind = CQ_SH_SCALAR, .type = CQ_BOOLEAN},
+      {.kind = CQ_SH_SCALAR, .type = CQ_TIMESTAMP},
+      {.kind = CQ_SH_SCALAR, .type = CQ_JSON},
+  };
+
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (plain[i].type == type) return &plain[i];
+  return NULL;
+}
+
 /* The words between brackets, at most three. */
 static int shape_words(load *l, const char **s, const char *words[3]) {
   int n = 0;
@@ -119,17 +135,18 @@ static int shape_type(load *l, const cq_node *at, const char **p,
                       const cq_shape **out) {
   const char *s = *p, *words[3] = {NULL, NULL, NULL};
   size_t n = strcspn(s, " (");
-  cq_shape *made = shape_new(l);
+  cq_shape *made;
   char name[128];
-  int rc;
+  int rc, type;
 
-  if (!made) return cq_error_nomem(l->err);
   if (n == 0 || n >= sizeof name) return shape_fail(l, at, s);
   memcpy(name, s, n);
   name[n] = 0;
   s += n;
-  *out = made;
   if (strcmp(name, "list") == 0 || strcmp(name, "map") == 0) {
+    made = shape_new(l);
+    if (!made) return cq_error_nomem(l->err);
+    *out = made;
     made->kind = name[0] == 'l' ? CQ_SH_LIST : CQ_SH_MAP;
     if (shape_words(l, &s, words) || strncmp(s, " of ", 4) != 0)
       return shape_fail(l, at, *p);
@@ -147,15 +164,20 @@ static int shape_type(load *l, const cq_node *at, const char **p,
     return rc;
   }
   *p = s;
-  made->kind = CQ_SH_SCALAR;
-  made->type = cq_type_parse(name);
-  if (made->type == 0) {
+  type = cq_type_parse(name);
+  if (type == 0) {
     if (name[0] < 'A' || name[0] > 'Z') return shape_fail(l, at, name);
     return shape_named(l, at, name, out);
   }
   if (shape_words(l, &s, words)) return shape_fail(l, at, *p);
-  made->format = words[0];
   *p = s;
+  if (!words[0] && (*out = shape_plain(type)) != NULL) return CQ_OK;
+  made = shape_new(l);
+  if (!made) return cq_error_nomem(l->err);
+  made->kind = CQ_SH_SCALAR;
+  made->type = type;
+  made->format = words[0];
+  *out = made;
   return CQ_OK;
 }
 

@@ -135,11 +135,11 @@ typedef enum cq_root {
   CQ_R_COUNT
 } cq_root;
 typedef struct cq_ref {
-  cq_root root;
   const char *name; /* first word after the root; "" for the root itself */
   cq_path *path;    /* RECORD, DETAIL, RESPONSE.body: whole path below root;
                         others: what follows name, applied by the engine */
-  int slot;         /* ROW: column; RECORD, DETAIL: slot of the table;
+  cq_root root;
+  int slot; /* ROW: column; RECORD, DETAIL: slot of the table;
                         PARENT: column of the parent table; else -1 */
 } cq_ref;
 typedef struct cq_template cq_template; /* opaque, lives in an arena */
@@ -149,7 +149,8 @@ typedef struct cq_context {
   int (*get)(void *user, const cq_ref *ref, cq_arena *a, cq_value *out,
              cq_error *err);
 } cq_context;
-/* roots: bit set of CQ_R_* that may be named here (1u << root). */
+/* roots: bit set of CQ_R_* that may be named here (1u << root).  The text must
+ * last as long as the arena. */
 int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
                       unsigned roots, cq_template **out, cq_error *err);
 /* place: how interpolated parts of a mixed text are encoded. */

@@ -61,7 +61,7 @@ static expr *expr_new(parser *p, expr_kind k) {
     return NULL;
   }
   memset(e, 0, sizeof *e);
-  e->kind = k;
+  e->kind = (unsigned)k;
   return e;
 }
 
@@ -156,7 +156,7 @@ static expr *parse_list(parser *p) {
   e->args = cq_arena_alloc(p->a, (n + 1) * sizeof *e->args);
   if (!e->args) return NULL;
   memcpy(e->args, args, n * sizeof *args);
-  e->narg = n;
+  e->narg = (unsigned)n;
   return e;
 }
 
@@ -217,12 +217,12 @@ static expr *parse_primary(parser *p) {
 
 /* A document that stands in the template is read now, not each time. */
 static expr *read_once(parser *p, expr *f) {
-  const expr *literal = f->a;
-  int rc =
-      f->filter->run(&literal->literal, NULL, 0, p->a, &f->literal, p->err);
+  cq_value read;
+  int rc = f->filter->run(&f->a->literal, NULL, 0, p->a, &read, p->err);
 
   if (rc) return NULL;
   f->kind = E_LITERAL;
+  f->literal = read;
   return f;
 }
 
@@ -281,7 +281,7 @@ static expr *parse_filtered(parser *p) {
     f->args = cq_arena_alloc(p->a, (n + 1) * sizeof *f->args);
     if (!f->args) return NULL;
     memcpy(f->args, args, n * sizeof *args);
-    f->narg = n;
+    f->narg = (unsigned)n;
     e = f->filter->run == cq_filter_from_json && f->a->kind == E_LITERAL
             ? read_once(p, f)
             : f;
@@ -302,7 +302,7 @@ static expr *parse_compare(parser *p) {
     e = expr_new(p, E_OP);
     if (!e || !(e->b = parse_filtered(p))) return NULL;
     e->a = a;
-    e->op = ops[i].op;
+    e->op = (unsigned)ops[i].op;
     return e;
   }
   return a;
@@ -325,7 +325,7 @@ static expr *parse_and_or(parser *p, int is_or) {
 
     if (!e || !(e->b = is_or ? parse_and_or(p, 0) : parse_not(p))) return NULL;
     e->a = a;
-    e->op = is_or ? OP_OR : OP_AND;
+    e->op = is_or ? (unsigned)OP_OR : (unsigned)OP_AND;
     a = e;
   }
   return a;
@@ -350,40 +350,19 @@ static expr *parse_expr(parser *p) {
   return a;
 }
 
-static int add_part(cq_template *t, size_t *cap, cq_arena *a, part x) {
-  if (t->npart == *cap) {
-    size_t grown = *cap ? *cap * 2 : 4;
-    part *v = cq_arena_alloc(a, grown * sizeof *v);
+/* A template's parts while it is read: their number is known at its end. */
+typedef struct parts {
+  part *v;
+  size_t n, cap;
+} parts;
 
-    if (!v) return CQ_NOMEM;
-    if (t->npart) memcpy(v, t->parts, t->npart * sizeof *v);
-    t->parts = v;
-    *cap = grown;
-  }
-  t->parts[t->npart++] = x;
+static int add_part(parts *g, part x) {
+  if (cq_grow(&g->v, &g->cap, g->n, sizeof *g->v)) return CQ_NOMEM;
+  g->v[g->n++] = x;
   return CQ_OK;
 }
 
-int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
-                      unsigned roots, cq_template **out, cq_error *err) {
-  cq_template *t = cq_arena_alloc(a, sizeof *t);
-  size_t n = strlen(text), cap = 0;
-  char *copy = cq_arena_strndup(a, text, n);
-  const char *s = copy, *end = copy ? copy + n : NULL;
-  parser p;
-
-  if (!t || !copy) return cq_error_nomem(err);
-  if (n > CQ_MAX_TEMPLATE)
-    return cq_tree_error(err, at, "template: longer than %d bytes",
-                         CQ_MAX_TEMPLATE);
-  memset(t, 0, sizeof *t);
-  memset(&p, 0, sizeof p);
-  t->text = copy;
-  t->constant = 1;
-  p.a = a;
-  p.at = at;
-  p.roots = roots;
-  p.err = err;
+static int read_parts(parser *p, const char *s, const char *end, parts *g) {
   while (s < end) {
     const char *open = strstr(s, "{{"), *close;
     part x;
@@ -392,7 +371,7 @@ int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
     if (!open) open = end;
     if (open > s) {
       x.text = cq_value_str(s, (size_t)(open - s));
-      if (add_part(t, &cap, a, x)) return cq_error_nomem(err);
+      if (add_part(g, x)) return cq_error_nomem(p->err);
     }
     if (open == end) break;
     /* The end is a }} outside of quotes. */
@@ -407,25 +386,60 @@ int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
       }
     }
     if (close >= end)
-      return cq_tree_error(err, at, "template: {{ without }}: %.60s", open);
-    p.s = open + 2;
-    p.end = close;
-    p.depth = 0;
+      return cq_tree_error(p->err, p->at, "template: {{ without }}: %.60s",
+                           open);
+    p->s = open + 2;
+    p->end = close;
+    p->depth = 0;
     memset(&x, 0, sizeof x);
-    x.e = parse_expr(&p);
-    if (!x.e) return err && err->code ? err->code : cq_error_nomem(err);
-    skip_space(&p);
-    if (p.s != p.end) return parse_fail(&p, "unexpected text");
-    if (add_part(t, &cap, a, x)) return cq_error_nomem(err);
-    t->constant = 0;
+    x.e = parse_expr(p);
+    if (!x.e)
+      return p->err && p->err->code ? p->err->code : cq_error_nomem(p->err);
+    skip_space(p);
+    if (p->s != p->end) return parse_fail(p, "unexpected text");
+    if (add_part(g, x)) return cq_error_nomem(p->err);
     s = close + 2;
   }
-  t->refs = cq_arena_alloc(a, (p.nref + 1) * sizeof *t->refs);
-  if (!t->refs) return cq_error_nomem(err);
-  memcpy(t->refs, p.refs, p.nref * sizeof *t->refs);
-  t->nref = p.nref;
-  *out = t;
   return CQ_OK;
+}
+
+int cq_template_parse(cq_arena *a, const cq_node *at, const char *text,
+                      unsigned roots, cq_template **out, cq_error *err) {
+  cq_template *t = cq_arena_alloc(a, sizeof *t);
+  size_t n = strlen(text);
+  parts g = {NULL, 0, 0};
+  parser p;
+  int rc;
+
+  if (!t) return cq_error_nomem(err);
+  if (n > CQ_MAX_TEMPLATE)
+    return cq_tree_error(err, at, "template: longer than %d bytes",
+                         CQ_MAX_TEMPLATE);
+  memset(t, 0, sizeof *t);
+  memset(&p, 0, sizeof p);
+  p.a = a;
+  p.at = at;
+  p.roots = roots;
+  p.err = err;
+  rc = read_parts(&p, text, text + n, &g);
+  t->text = text;
+  t->constant = 1;
+  for (size_t i = 0; i < g.n; i++)
+    if (g.v[i].e) t->constant = 0;
+  if (rc == CQ_OK) {
+    t->parts = cq_arena_alloc(a, (g.n + 1) * sizeof *t->parts);
+    t->refs = cq_arena_alloc(a, (p.nref + 1) * sizeof *t->refs);
+    if (!t->parts || !t->refs) rc = cq_error_nomem(err);
+  }
+  if (rc == CQ_OK) {
+    if (g.n) memcpy(t->parts, g.v, g.n * sizeof *t->parts);
+    t->npart = g.n;
+    memcpy(t->refs, p.refs, p.nref * sizeof *t->refs);
+    t->nref = p.nref;
+    *out = t;
+  }
+  cq_free(g.v);
+  return rc;
 }
 
 cq_ref *const *cq_template_refs(const cq_template *t, size_t *n) {

@@ -27,14 +27,25 @@ typedef enum expr_op {
 
 typedef struct cq_filter cq_filter;
 typedef struct expr {
-  expr_kind kind;
-  cq_value literal;
-  cq_ref *ref;
-  expr_op op;
-  const cq_filter *filter;
-  struct expr *a, *b, *c; /* operands; FILTER: a; IF: a if b else c */
-  struct expr **args;     /* FILTER, LIST */
-  size_t narg;
+  unsigned kind : 8; /* an expr_kind: which of those below there is */
+  unsigned op : 8;   /* OP: an expr_op */
+  unsigned narg : 16;
+  union {
+    cq_value literal;
+    cq_ref *ref;
+    struct {
+      struct expr *a; /* OP, NOT, FILTER: its operand; IF: a if b else c */
+      union {
+        struct {
+          struct expr *b, *c;
+        };
+        struct {
+          struct expr **args; /* FILTER, LIST */
+          const cq_filter *filter;
+        };
+      };
+    };
+  };
 } expr;
 
 typedef struct part {

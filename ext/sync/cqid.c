@@ -25,10 +25,8 @@ struct cq_ids {
   size_t nkey; /* columns, by name */
   part *parts;
   size_t npart;
-  int known;   /* each part has a column or attribute */
-  cq_buf text; /* what is hashed */
-  char *ids, *parents;
-  size_t cap;
+  int known; /* each part has a column or attribute */
+  cq_ids_room *room;
 };
 
 static int *key_by_name(const cq_table *t) {
@@ -64,7 +62,30 @@ static void parent_parts(cq_ids *o, const cq_table *t, const cq_table *p,
   }
 }
 
-int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
+void cq_ids_room_clear(cq_ids_room *m) {
+  cq_buf_clear(&m->text);
+  cq_free(m->ids);
+  cq_free(m->parents);
+  memset(m, 0, sizeof *m);
+}
+
+/* For so many rows. */
+static int room_grow(cq_ids_room *m, size_t rows, cq_error *err) {
+  size_t cap = rows + 256;
+  char *one, *two;
+
+  if (rows <= m->cap) return CQ_OK;
+  one = cq_realloc(m->ids, cap * 37);
+  if (one) m->ids = one;
+  two = cq_realloc(m->parents, cap * 37);
+  if (two) m->parents = two;
+  if (!one || !two) return cq_error_nomem(err);
+  m->cap = cap;
+  return CQ_OK;
+}
+
+int cq_ids_new(const cq_table *t, cq_ids_room *room, cq_ids **out,
+               cq_error *err) {
   const cq_table *p = t->parent.table;
   cq_ids *o = cq_calloc(1, sizeof *o);
   int *key = NULL;
@@ -72,7 +93,8 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
   *out = NULL;
   if (!o) return cq_error_nomem(err);
   o->table = t;
-  cq_buf_init(&o->text, CQ_MAX_RECORD_BYTES);
+  o->room = room;
+  if (!room->text.max) cq_buf_init(&room->text, CQ_MAX_RECORD_BYTES);
   o->key = key_by_name(t);
   o->nkey = t->nkey;
   if (p && p->nkey) {
@@ -92,19 +114,17 @@ int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err) {
 
 void cq_ids_free(cq_ids *o) {
   if (!o) return;
-  cq_buf_clear(&o->text);
   cq_free(o->key);
   cq_free(o->parts);
-  cq_free(o->ids);
-  cq_free(o->parents);
   cq_free(o);
 }
 
 static int digest(cq_ids *o, char out[37]) {
   unsigned char sum[32];
 
-  if (o->text.rc) return CQ_NOMEM;
-  cq_sha256(o->text.data ? o->text.data : "", o->text.len, sum);
+  if (o->room->text.rc) return CQ_NOMEM;
+  cq_sha256(o->room->text.data ? o->room->text.data : "", o->room->text.len,
+            sum);
   cq_uuid5(sum, sizeof sum, out);
   return CQ_OK;
 }
@@ -149,13 +169,13 @@ static int row_id(cq_ids *o, const cq_value *row, char out[37]) {
     cq_uuid4(out);
     return CQ_OK;
   }
-  cq_buf_reset(&o->text);
+  cq_buf_reset(&o->room->text);
   if (!has_key(o, row)) return CQ_CONSTRAINT;
   for (size_t i = 0; i < o->nkey; i++) {
     const cq_column *c = &o->table->columns[o->key[i]];
 
-    cq_buf_str(&o->text, c->name);
-    cq_value_cqid_text(&o->text, &row[o->key[i]], c->type);
+    cq_buf_str(&o->room->text, c->name);
+    cq_value_cqid_text(&o->room->text, &row[o->key[i]], c->type);
   }
   return digest(o, out);
 }
@@ -165,7 +185,7 @@ static int parent_id(cq_ids *o, const cq_value *row, const cq_client *client,
                      const cq_value *parent, char out[37]) {
   const cq_table *p = o->table->parent.table;
 
-  cq_buf_reset(&o->text);
+  cq_buf_reset(&o->room->text);
   for (size_t i = 0; i < o->npart; i++) {
     const cq_column *c = &p->columns[o->parts[i].column];
     cq_value v = cq_value_null();
@@ -179,8 +199,8 @@ static int parent_id(cq_ids *o, const cq_value *row, const cq_client *client,
 
       if (of) v = *of;
     }
-    cq_buf_str(&o->text, c->name);
-    cq_value_cqid_text(&o->text, &v, c->type);
+    cq_buf_str(&o->room->text, c->name);
+    cq_value_cqid_text(&o->room->text, &v, c->type);
   }
   return digest(o, out);
 }
@@ -196,29 +216,22 @@ int cq_ids_parent(cq_ids *o, const cq_value *parent, char out[37]) {
 int cq_ids_make(cq_ids *o, const cq_batch *b, const cq_client *client,
                 const cq_value *parent, const char **ids, const char **parents,
                 cq_error *err) {
-  int with_parent = o->npart && (parent || o->known), rc = CQ_OK;
+  cq_ids_room *m = o->room;
+  int with_parent = o->npart && (parent || o->known), rc;
 
-  if ((size_t)b->nrow > o->cap) {
-    size_t cap = (size_t)b->nrow + 256;
-    char *one = cq_realloc(o->ids, cap * 37), *two;
-
-    if (one) o->ids = one;
-    two = cq_realloc(o->parents, cap * 37);
-    if (two) o->parents = two;
-    if (!one || !two) return cq_error_nomem(err);
-    o->cap = cap;
-  }
+  rc = room_grow(m, (size_t)b->nrow, err);
+  if (rc) return rc;
   for (int r = 0; r < b->nrow && rc == CQ_OK; r++) {
     const cq_value *row = cq_batch_row(b, r);
 
-    rc = row_id(o, row, o->ids + 37 * r);
+    rc = row_id(o, row, m->ids + 37 * r);
     if (rc == CQ_OK && with_parent && parent && r > 0)
-      memcpy(o->parents + 37 * r, o->parents, 37);
+      memcpy(m->parents + 37 * r, m->parents, 37);
     else if (rc == CQ_OK && with_parent)
-      rc = parent_id(o, row, client, parent, o->parents + 37 * r);
+      rc = parent_id(o, row, client, parent, m->parents + 37 * r);
   }
-  *ids = o->ids;
-  *parents = with_parent ? o->parents : NULL;
+  *ids = m->ids;
+  *parents = with_parent ? m->parents : NULL;
   if (rc == CQ_CONSTRAINT) return no_key(o, err);
   return rc ? cq_error_set(err, rc, "%s: _cq_id cannot be made", o->table->name)
             : CQ_OK;

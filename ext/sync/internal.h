@@ -141,9 +141,17 @@ typedef enum cq_unit_end {
 
 /* ---- cqid.c ---- */
 typedef struct cq_ids cq_ids;
-int cq_ids_new(const cq_table *t, cq_ids **out, cq_error *err);
+/* Where ids are made, for as many tables as there are: all zero first. */
+typedef struct cq_ids_room {
+  cq_buf text; /* what is hashed */
+  char *ids, *parents;
+  size_t cap;
+} cq_ids_room;
+void cq_ids_room_clear(cq_ids_room *m);
+int cq_ids_new(const cq_table *t, cq_ids_room *room, cq_ids **out,
+               cq_error *err);
 void cq_ids_free(cq_ids *i);
-/* Ids of a batch's rows, 37 bytes each, borrowed until the next call.
+/* Ids of a batch's rows, 37 bytes each, borrowed until the room's next call.
  * `parent` is the parent's row, or NULL; parents NULL where there is none. */
 int cq_ids_make(cq_ids *i, const cq_batch *b, const cq_client *client,
                 const cq_value *parent, const char **ids, const char **parents,
@@ -204,6 +212,7 @@ typedef struct cq_run {
   size_t nerror, caperror;
   int64_t errors_all, skipped_all;
   cq_progress *progress;
+  cq_ids_room ids;
 } cq_run;
 
 /* Reads the spec, chooses tables; neither a request nor a write.  The run is

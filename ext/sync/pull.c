@@ -40,7 +40,7 @@ static int unit_rows(cq_run *r, cq_unit *u, const cq_batch *batch,
   rows.batch = batch;
   rows.pack = &pack;
   if (!s->ids[u->table])
-    rc = cq_ids_new(cq_unit_plan(u)->table, &s->ids[u->table], err);
+    rc = cq_ids_new(cq_unit_plan(u)->table, &r->ids, &s->ids[u->table], err);
   if (rc == CQ_OK)
     rc = cq_ids_make(s->ids[u->table], batch,
                      cq_unit_plan(u)->clients[u->client],
@@ -114,7 +114,7 @@ static char *cap_cursor(const cq_run *r, const char *cursor) {
 
 /* Whose rows the unit could not read: as the destinations are told.  *named:
  * the rows that are missing are all among them. */
-static int unit_keep(cq_unit *u, const cq_scan_stats *st, int *named,
+static int unit_keep(cq_run *r, cq_unit *u, const cq_scan_stats *st, int *named,
                      cq_error *err) {
   cq_ids **ids = &u->source->ids[u->table];
   const cq_value *const *rows;
@@ -125,7 +125,7 @@ static int unit_keep(cq_unit *u, const cq_scan_stats *st, int *named,
   rows = cq_scan_denied(u->scan, &n);
   *named = st->nameless == 0;
   if (!n || !*named) return CQ_OK;
-  if (!*ids) rc = cq_ids_new(cq_unit_plan(u)->table, ids, err);
+  if (!*ids) rc = cq_ids_new(cq_unit_plan(u)->table, &r->ids, ids, err);
   if (rc) return rc;
   *named = cq_ids_tell(*ids);
   if (!*named) return CQ_OK;
@@ -164,7 +164,7 @@ static int unit_denied(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   int named, rc;
 
   if (!st->denied && u->left != CQ_LEFT_UNKNOWN) return CQ_OK;
-  rc = unit_keep(u, st, &named, err);
+  rc = unit_keep(r, u, st, &named, err);
   if (rc) return rc;
   if (u->left == CQ_LEFT_UNKNOWN) named = 0;
   if (st->denied)

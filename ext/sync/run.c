@@ -181,6 +181,7 @@ void cq_run_clear(cq_run *r) {
     cq_free(r->errors[i].message);
   }
   cq_free(r->errors);
+  cq_ids_room_clear(&r->ids);
   cq_progress_free(r->progress);
   cq_spec_clear(&r->spec);
 }

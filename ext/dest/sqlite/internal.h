@@ -26,6 +26,9 @@ typedef struct lite_kept {
   uint64_t used;
 } lite_kept;
 
+enum { LITE_INSERTS = 48 }; /* tables whose statement is kept prepared */
+typedef struct lite_table lite_table;
+
 typedef struct lite_stage lite_stage;
 typedef struct lite_spill lite_spill;
 typedef struct lite_schema lite_schema;
@@ -42,12 +45,13 @@ typedef struct lite_handle {
   sqlite3_stmt *undo;    /* ROLLBACK */
   lite_kept kept[LITE_KEPT];
   uint64_t uses;
-  int64_t busy_since; /* lite_busy's */
-  int64_t rows;       /* written in it */
-  int64_t since_ms;   /* when it began */
-  cq_error why;       /* the last error of a statement in it */
-  lite_stage *stages; /* of the units under way */
-  size_t staged;      /* bytes that they hold in memory */
+  lite_table *inserts[LITE_INSERTS]; /* write.c: those that have one */
+  int64_t busy_since;                /* lite_busy's */
+  int64_t rows;                      /* written in it */
+  int64_t since_ms;                  /* when it began */
+  cq_error why;                      /* the last error of a statement in it */
+  lite_stage *stages;                /* of the units under way */
+  size_t staged;                     /* bytes that they hold in memory */
   lite_spill *spill;
   int losses;    /* transactions that went with what they held */
   cq_error lost; /* why the last of them did */
@@ -67,12 +71,14 @@ typedef struct cq_lite {
 } cq_lite;
 
 /* Statements and names of one table for the time of a run. */
-typedef struct lite_table {
+struct lite_table {
   char *kinds; /* per stored column: the first letter of its SQL type */
-  sqlite3_stmt *insert; /* of a feed's rows, over those that are there */
+  sqlite3_stmt *insert; /* of a feed's rows, over those that are there; or NULL,
+                           and prepared when the next come */
+  uint64_t used;        /* when it was opened last */
   int triggers;         /* somebody's: what an insert does is theirs to say */
   const char *rowid;    /* append: how a row's number is called */
-} lite_table;
+};
 
 /* ---- statement.c ---- */
 int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err);

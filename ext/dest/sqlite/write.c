@@ -18,13 +18,36 @@ static int staged(const cq_lite *d) {
   return d->base.mode != CQ_MODE_APPEND;
 }
 
+static void insert_forget(lite_handle *h, lite_table *own) {
+  for (int i = 0; i < LITE_INSERTS; i++)
+    if (h->inserts[i] == own) h->inserts[i] = NULL;
+  sqlite3_finalize(own->insert);
+  own->insert = NULL;
+}
+
+/* Thousands of tables may be written in a run, one after the other: of the
+ * statements that were not used for longest one makes room. */
+static void insert_keep(lite_handle *h, lite_table *own) {
+  int at = 0;
+
+  for (int i = 0; i < LITE_INSERTS; i++) {
+    if (!h->inserts[i]) {
+      at = i;
+      break;
+    }
+    if (h->inserts[i]->used < h->inserts[at]->used) at = i;
+  }
+  if (h->inserts[at]) insert_forget(h, h->inserts[at]);
+  h->inserts[at] = own;
+}
+
 void lite_drop(cq_dest *base, cq_dest_table *t) {
   cq_lite *d = (cq_lite *)base;
   lite_table *own = t->own;
 
   if (d->h) lite_stage_drop(d->h, t);
   if (!own) return;
-  sqlite3_finalize(own->insert);
+  insert_forget(d->h, own);
   cq_free(own->kinds);
   cq_free(own);
   t->own = NULL;
@@ -41,11 +64,10 @@ static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
   cq_buf b;
   int rc = CQ_OK;
 
-  if (own && own->insert) return CQ_OK;
-  if (!own) {
-    own = t->own = cq_calloc(1, sizeof *own);
-    if (!own) return cq_error_nomem(err);
-  }
+  if (!own) own = t->own = cq_calloc(1, sizeof *own);
+  if (!own) return cq_error_nomem(err);
+  own->used = ++d->h->uses;
+  if (own->insert) return CQ_OK;
   if (!own->kinds) {
     own->kinds = cq_malloc((size_t)t->ncol + 1);
     if (!own->kinds) return cq_error_nomem(err);
@@ -71,7 +93,10 @@ static int table_open(cq_lite *d, cq_dest_table *t, cq_error *err) {
   if (rc == CQ_OK && b.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK) {
     rc = sqlite3_prepare_v2(d->h->db, b.data, -1, &own->insert, NULL);
-    if (rc) rc = lite_fail(d, rc, t->def->name, err);
+    if (rc)
+      rc = lite_fail(d, rc, t->def->name, err);
+    else
+      insert_keep(d->h, own);
   }
   cq_buf_clear(&b);
   return rc;
