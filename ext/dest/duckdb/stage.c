@@ -10,8 +10,8 @@
 
 enum {
   STAGE_BYTES = 8 << 20, /* of all tables: then what has ended is made whole */
-  STAGE_UNITS = 2000,
-  ODD_ROWS = 5000, /* looked at by one statement */
+  STAGE_UNITS = 500,     /* that have ended: a kill takes them along */
+  ODD_ROWS = 5000,       /* looked at by one statement */
   APPEND_BYTES = 1 << 20,
   NOTE_MS = 1000
 };

@@ -10,8 +10,8 @@
 #include "dest/encode/pgcopy.h"
 
 enum {
-  GATHER_UNITS = 2000, /* that have ended */
-  NOTE_MS = 1000       /* the journal's entries wait so long */
+  GATHER_UNITS = 500, /* that have ended: a kill takes them along */
+  NOTE_MS = 1000      /* the journal's entries wait so long */
 };
 
 static size_t gathered(const pg *d, size_t *units) {

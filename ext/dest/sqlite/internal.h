@@ -47,7 +47,7 @@ typedef struct lite_handle {
   uint64_t uses;
   lite_table *inserts[LITE_INSERTS]; /* write.c: those that have one */
   int64_t busy_since;                /* lite_busy's */
-  int64_t rows;                      /* written in it */
+  int64_t rows, units;               /* written and ended in it */
   int64_t since_ms;                  /* when it began */
   cq_error why;                      /* the last error of a statement in it */
   lite_stage *stages;                /* of the units under way */

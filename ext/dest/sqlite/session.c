@@ -2,7 +2,8 @@
  * SQL that cq ships.
  *
  * On a connection that is not in a transaction, rows gather in large ones that
- * commit() ends when there are 50,000 rows or a second has passed.  Where the
+ * commit() ends when there are 50,000 rows, 500 units have ended or a second has
+ * passed: what a kill takes along is fetched again.  Where the
  * host is in a transaction, all happens in one savepoint of it and becomes
  * durable with the host's COMMIT.  Once sqlite3_interrupt has been called, no
  * statement runs until the outer one ends; a write that is tried then makes
@@ -15,7 +16,7 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
-enum { COMMIT_ROWS = 50000, COMMIT_MS = 1000 };
+enum { COMMIT_ROWS = 50000, COMMIT_UNITS = 500, COMMIT_MS = 1000 };
 
 /* Runs a statement of the transaction kind; another writer is waited for. */
 static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
@@ -98,7 +99,7 @@ int lite_begin(cq_lite *d, cq_error *err) {
   h->open = 1;
   cq_error_clear(&h->why);
   lite_stopper(d);
-  h->rows = 0;
+  h->rows = h->units = 0;
   h->since_ms = cq_mono_ms();
   return CQ_OK;
 }
@@ -136,7 +137,8 @@ int lite_commit(cq_lite *d, int force, cq_error *err) {
 
   if (h->open && sqlite3_get_autocommit(h->db)) lite_loses(h);
   if (!h->open) return d->losses != h->losses ? lite_lost(d, err) : CQ_OK;
-  if (!force && h->rows < COMMIT_ROWS && cq_mono_ms() - h->since_ms < COMMIT_MS)
+  if (!force && h->rows < COMMIT_ROWS && h->units < COMMIT_UNITS &&
+      cq_mono_ms() - h->since_ms < COMMIT_MS)
     return CQ_OK;
   rc = lite_locked(d, "COMMIT", err);
   if (rc) {

@@ -344,6 +344,7 @@ static int unit_end(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
   }
   rc = lite_exec(d, err, "RELEASE cq_unit");
   if (rc) return rc;
+  d->h->units++;
   if (ok) u->table->n.rows += u->rows;
   u->table->n.inserted += n.inserted;
   u->table->n.updated += n.updated;
