@@ -186,8 +186,10 @@ typedef struct cq_run_source {
   cq_run_dest *dests;
   size_t ndest;
   int64_t warnings;
-  int failed; /* nothing of it could run */
-  int at;     /* table whose units are being made */
+  int failed;                   /* nothing of it could run */
+  int at;                       /* table whose units are being made */
+  int64_t asked_from, asked_to; /* requests of the connection when it began, and
+                                   when it was over; -1: not yet */
 } cq_run_source;
 
 typedef struct cq_run_error {
@@ -213,6 +215,7 @@ typedef struct cq_run {
   int64_t errors_all, skipped_all;
   cq_progress *progress;
   cq_ids_room ids;
+  int64_t asked_from; /* as a source's */
 } cq_run;
 
 /* Reads the spec, chooses tables; neither a request nor a write.  The run is
@@ -281,7 +284,9 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
 /* Brings the run tables up to date where a few seconds have passed. */
 void cq_run_beat(cq_run *r, int force);
 /* A source's sums in one destination. */
-void cq_run_sum(const cq_run_source *s, cq_run_dest *o);
+void cq_run_sum(cq_run *r, const cq_run_source *s, cq_run_dest *o);
+/* Requests that the connection has made so far. */
+int64_t cq_run_asked(const cq_run *r);
 /* A destination failed in a way that its rows cannot be trusted. */
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
                   const cq_error *why);

@@ -170,7 +170,21 @@ int cq_run_hear(cq_run *r, cq_run_source *s, cq_error *err) {
   return CQ_OK;
 }
 
-void cq_run_sum(const cq_run_source *s, cq_run_dest *o) {
+int64_t cq_run_asked(const cq_run *r) {
+  cq_http_stats st;
+
+  cq_http_stats_get(r->call->env->http, &st);
+  return st.requests;
+}
+
+/* All requests of a source: logins, and the search for its clients, are no
+ * table's. */
+static int64_t source_asked(cq_run *r, const cq_run_source *s) {
+  if (s->asked_from < 0) return 0;
+  return (s->asked_to < 0 ? cq_run_asked(r) : s->asked_to) - s->asked_from;
+}
+
+void cq_run_sum(cq_run *r, const cq_run_source *s, cq_run_dest *o) {
   int64_t errors = o->n.errors;
 
   memset(&o->n, 0, sizeof o->n);
@@ -188,11 +202,12 @@ void cq_run_sum(const cq_run_source *s, cq_run_dest *o) {
     o->n.units_done += n->units_done;
     o->n.failed += n->failed;
     o->n.skipped += n->skipped;
-    o->n.requests += n->requests;
     o->n.retries += n->retries;
     o->n.throttled_ms += n->throttled_ms;
     o->n.bytes += n->bytes;
   }
+  o->n.requests = source_asked(r, s);
+  r->n.requests = cq_run_asked(r) - r->asked_from;
 }
 
 /* Adds (sign 1), or takes away again, what units under way have come to. */
@@ -209,6 +224,7 @@ static void beat_table(cq_run *r, cq_run_source *s, cq_run_dest *o, int k) {
   const cq_counts *open = &s->plan.tables[k].open;
 
   add_open(&o->n, open, 1);
+  o->n.requests -= open->requests; /* they are among all of the source's */
   if (strcmp(t->status, "running") != 0) return;
   add_open(&t->n, open, 1);
   cq_run_put_table(r, s, o, t);
@@ -226,7 +242,7 @@ void cq_run_beat(cq_run *r, int force) {
     for (size_t d = 0; d < s->ndest; d++) {
       cq_run_dest *o = &s->dests[d];
 
-      cq_run_sum(s, o);
+      cq_run_sum(r, s, o);
       if (!o->begun || o->broken || o->ended) continue;
       for (int k = 0; k < s->plan.n; k++) beat_table(r, s, o, k);
       cq_run_put_run(r, s, o, "running");

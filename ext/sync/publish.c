@@ -155,7 +155,7 @@ static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
   int rc = settle_dest(r, s, o, err);
 
   if (rc) return rc;
-  cq_run_sum(s, o);
+  cq_run_sum(r, s, o);
   for (int i = 0; i < s->plan.n; i++) {
     end_table(s, o, i);
     tables[i] = &o->tables[i];
@@ -176,7 +176,7 @@ static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
     summary(r, s, o);
   o->ended = 1;
   rc = cq_run_hear(r, s, err); /* an entry that came too late */
-  cq_run_sum(s, o);
+  cq_run_sum(r, s, o);
   o->status = o->broken ? "failed" : o->unsaid ? dest_status(s, o) : o->status;
   return rc;
 }

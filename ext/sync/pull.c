@@ -78,7 +78,7 @@ static void unit_count(cq_run *r, cq_unit *u, const cq_scan_stats *st) {
     n->bytes += st->bytes;
     n->throttled_ms += st->throttled_ms;
   }
-  r->n.requests += st->requests;
+  r->n.requests = cq_run_asked(r) - r->asked_from;
   r->n.retries += st->retries;
   r->n.bytes += st->bytes;
   r->n.throttled_ms += st->throttled_ms;

@@ -51,7 +51,7 @@ int cq_run_result(cq_run *r, cq_buf *b) {
     for (size_t d = 0; d < s->ndest; d++) {
       cq_run_dest *o = &s->dests[d];
 
-      cq_run_sum(s, o);
+      cq_run_sum(r, s, o);
       cq_buf_str(b, first ? "{" : ",{");
       first = 0;
       cq_run_text(b, "source", s->spec->name);

@@ -95,6 +95,7 @@ int cq_run_prepare(cq_run *r, const cq_sync_call *c, cq_error *err) {
   if (!r->sources) return cq_error_nomem(err);
   for (size_t i = 0; i < r->nsource && rc == CQ_OK; i++) {
     r->sources[i].spec = &r->spec.sources[i];
+    r->sources[i].asked_from = r->sources[i].asked_to = -1;
     rc = prepare_source(r, &r->sources[i], err);
   }
   for (size_t k = 0; k < r->spec.ndest && rc == CQ_OK; k++)
@@ -384,10 +385,12 @@ static int run_all(cq_run *r, cq_error *err) {
   cq_error first = {0, ""};
 
   if (rc == CQ_OK) rc = cq_progress_new(r->spec.progress, &r->progress, err);
+  r->asked_from = cq_run_asked(r);
   for (size_t i = 0; i < r->nsource && rc == CQ_OK; i++) {
     cq_run_source *s = &r->sources[i];
     cq_error why = {0, ""};
 
+    s->asked_from = cq_run_asked(r);
     rc = begin_source(r, s, &why);
     if (rc == CQ_OK) rc = cq_run_units(r, s, &why);
     if (rc && !cq_fatal(rc)) {
@@ -396,6 +399,7 @@ static int run_all(cq_run *r, cq_error *err) {
       rc = CQ_OK;
     }
     if (rc == CQ_OK) rc = cq_run_publish(r, s, &why);
+    s->asked_to = cq_run_asked(r);
     if (rc == CQ_OK && !s->failed) any = 1;
     if (rc) *err = why;
   }

@@ -89,8 +89,11 @@ def regions():
 VPCS = "SELECT region, dhcp_options_id FROM d.aws_ec2_vpcs ORDER BY 1"
 spec = '{source: aws, tables: [aws_ec2_vpcs], progress: off, destination: {path: aws.db, write_mode: overwrite-delete-stale}, spec: {regions: [eu-west-1, me-south-1]}}'
 t.routes(WHO + KEYS % 'old')
-t.is_('two regions', t.sync(spec)['status'], 'success')
+r = t.sync(spec)
+t.is_('two regions', r['status'], 'success')
 t.rows("ATTACH 'aws.db' AS d")
+t.is_('whose keys they are is asked, too, and among the requests', (len(t.log()), r['requests'], t.one('SELECT requests FROM d.cq_syncs')), (3, 3, 3))
+t.is_('those of the table are its own', t.rows('SELECT requests FROM d.cq_sync_tables'), [(2,)])
 t.is_('both have rows', t.rows(VPCS), [('eu-west-1', 'old'), ('me-south-1', 'old')])
 t.routes(WHO + OFF + KEYS % 'new')
 r = t.sync(spec)
