@@ -42,6 +42,12 @@ t.is_('types', ducks.rows("SELECT column_name, data_type FROM duckdb_columns() W
 t.is_('odd values: NULL, and no row is lost', (r['status'], ducks.rows("SELECT i, n, u, ts, d, b, r, j FROM typed_values WHERE id = 'odd'")),
       ('success', [(None, '0012.340', None, None, None, None, None, '{"a":1}')]))
 t.has('and told', ducks.rows("SELECT message FROM cq_sync_errors WHERE kind = 'warning'"), 'values do not fit their columns')
+LOOKS = ('infinity', 'epoch', '-0001-01-01', '2024-05-06 (BC)', '99999-01-01', '2024-05-06T10:00:00+25:00', '2024-05-06 10:00:00 Europe/Oslo')
+t.routes('GET /oslo/values\n  body ' + json.dumps([{'id': x, 'ts': x, 'd': x, 'times': [x, '2024-05-06T10:00:00.5Z']} for x in LOOKS] +
+                                                 [{'id': x, 'r': x, 'ints': [x, 1], 'reals': [x, 0.5], 'bools': [x, True]} for x in ('0x10', 'yes', 'NaN', '-Infinity', '1e999')]) + '\n')
+r = sync('typed_values', 'append', source='typed')
+t.is_('what DuckDB alone takes for a time, a number, a truth', (r['status'], ducks.rows("SELECT DISTINCT ts, d, r, times, ints, reals, bools FROM typed_values ORDER BY times IS NULL")),
+      ('success', [(None, None, None, "[NULL, '2024-05-06 10:00:00.5']", None, None, None), (None, None, None, None, '[NULL, 1]', '[NULL, 0.5]', '[NULL, true]')]))
 
 store.fresh()
 t.routes(SHIPS)

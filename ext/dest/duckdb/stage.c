@@ -45,17 +45,63 @@ void duck_columns(cq_buf *out, const cq_dest_table *t, int64_t group) {
   }
 }
 
+/* A time as cq writes it: DuckDB would make something of others, too, of
+ * "epoch", of "2024-05-06T10:00:00+25:00". */
+#define TIME_FORM(x)                                                           \
+  "(" x " LIKE '____-__-__T__:__:__Z' OR " x " LIKE "                          \
+                                             "'____-__-__T__:__:__.%%Z')"
+#define DATE_FORM(x) x " LIKE '____-__-__'"
+
+/* A list of the stage's: its elements as `to`, such as are not that as NULL.
+ * What cq could not make a number or a truth is a text there, of which DuckDB
+ * might: "yes", "NaN", "0x10". */
+static void add_list_cast(cq_buf *out, const char *name, int base,
+                          const char *to) {
+  switch (base) {
+  case CQ_INTEGER:
+  case CQ_REAL:
+  case CQ_BOOLEAN:
+    cq_sql(out,
+           "TRY_CAST([CASE WHEN json_type(x) <> 'VARCHAR' THEN x END FOR x IN "
+           "TRY_CAST(TRY_CAST(%I AS JSON) AS JSON[])] AS %s)",
+           name, to);
+    return;
+  case CQ_TIMESTAMP:
+    cq_sql(out,
+           "TRY_CAST([CASE WHEN " TIME_FORM(
+               "x") " THEN x END FOR x IN "
+                    "TRY_CAST(TRY_CAST(%I AS JSON) AS VARCHAR[])] AS %s)",
+           name, to);
+    return;
+  case CQ_DATE:
+    cq_sql(out,
+           "TRY_CAST([CASE WHEN " DATE_FORM(
+               "x") " THEN x END FOR x IN "
+                    "TRY_CAST(TRY_CAST(%I AS JSON) AS VARCHAR[])] AS %s)",
+           name, to);
+    return;
+  default:
+    cq_sql(out, "TRY_CAST(TRY_CAST(%I AS JSON) AS %s)", name, to);
+  }
+}
+
 /* A column of the stage as the table takes it. */
 static void add_cast(cq_buf *out, const cq_dest_table *t, int i) {
-  int type = cq_dest_type(t, i);
+  int type = cq_dest_type(t, i), base = type & CQ_TYPE_MASK;
   const char *name = cq_dest_column(t, i), *to = duck_type(type);
 
   if (strcmp(plain_type(type), to) == 0)
     cq_sql(out, "%I", name);
-  else if (type & CQ_LIST && (type & CQ_TYPE_MASK) != CQ_JSON)
-    cq_sql(out, "TRY_CAST(TRY_CAST(%I AS JSON) AS %s)", name, to);
-  else if ((type & CQ_TYPE_MASK) == CQ_BOOLEAN)
+  else if (type & CQ_LIST && base != CQ_JSON)
+    add_list_cast(out, name, base, to);
+  else if (base == CQ_BOOLEAN)
     cq_sql(out, "CASE WHEN %I IN (0, 1) THEN %I = 1 END", name, name);
+  else if (base == CQ_TIMESTAMP)
+    cq_sql(out, "CASE WHEN " TIME_FORM("%I") " THEN TRY_CAST(%I AS %s) END",
+           name, name, name, to);
+  else if (base == CQ_DATE)
+    cq_sql(out, "CASE WHEN " DATE_FORM("%I") " THEN TRY_CAST(%I AS %s) END",
+           name, name, to);
   else
     cq_sql(out, "TRY_CAST(%I AS %s)", name, to);
 }
