@@ -42,6 +42,7 @@ static void unsaid(cq_run *r, cq_run_source *s, cq_run_dest *o,
                    const cq_error *why) {
   cq_error named = *why;
   char text[sizeof why->text];
+  size_t n;
 
   if (o->broken || o->unsaid || why->code == CQ_INTERRUPT) return;
   if (why->code == CQ_BUSY && !o->ended) {
@@ -50,8 +51,9 @@ static void unsaid(cq_run *r, cq_run_source *s, cq_run_dest *o,
   }
   o->unsaid = 1;
   cq_dest_named(o->spec->name, &named);
-  snprintf(text, sizeof text, "the run tables lack entries: %.900s",
-           named.text);
+  n = strlen(named.text);
+  snprintf(text, sizeof text, "the run tables lack entries: %.*s",
+           (int)(n <= 900 ? n : cq_utf8_cut(named.text, 900)), named.text);
   redact(r, s, text);
   keep(r, s, "", "", "journal", text);
   o->n.errors++;

@@ -118,6 +118,10 @@ with open(files('kinds')[0], newline='', encoding='utf-8') as f:
     rows = list(csv.reader(f, delimiter=';'))
 t.is_('CSV: another delimiter, a header', (len(rows), rows[0][6:8], {len(x) for x in rows}), (5, ['id', 't0'], {6 + 1 + len(TYPES)}))
 t.is_('CSV: quoted as Python reads it', rows[1][7], FULL[0])
+for odd in '1-.eA=':
+    sync('kinds', 'format: csv, format_spec: {delimiter: "%s"}' % odd)
+    with open(files('kinds')[0], newline='', encoding='utf-8') as f:
+        t.is_(f'CSV: values are apart whose delimiter is {odd}', [x[6:] for x in csv.reader(f, delimiter=odd)], [x[6:] for x in rows])
 r = sync('kinds', 'format: csv, format_spec: {skip_header: true}')
 t.is_('CSV: no header', len(list(csv.reader(open(files('kinds')[0], newline='', encoding='utf-8')))), 4)
 sync('kinds', 'format: json')

@@ -2,6 +2,7 @@
  * nothing at all, an empty text is "": whoever cares can tell them apart. */
 #include "dest/encode/encode.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct csv_spec {
@@ -98,42 +99,41 @@ static int csv_open(const cq_encode_options *o, cq_buf *out, cq_encoder **e,
 }
 
 static void put_value(const csv *c, cq_buf *out, int type, const cq_value *v) {
-  char real[CQ_REAL_TEXT];
+  char text[CQ_REAL_TEXT];
+  cq_buf b;
+
+  cq_buf_init(&b, out->max);
 
   switch ((cq_kind)v->kind) {
   case CQ_NULL:
     break;
   case CQ_INT:
     if (type == CQ_BOOLEAN)
-      cq_buf_str(out, v->u.i ? "true" : "false");
+      snprintf(text, sizeof text, "%s", v->u.i ? "true" : "false");
     else
-      cq_buf_printf(out, "%lld", (long long)v->u.i);
+      snprintf(text, sizeof text, "%lld", (long long)v->u.i);
+    put_text(c, out, text, strlen(text));
     break;
   case CQ_DOUBLE:
-    cq_real_format(v->u.r, real);
-    cq_buf_str(out, real);
+    cq_real_format(v->u.r, text);
+    put_text(c, out, text, strlen(text));
     break;
   case CQ_BYTES:
-    if (!v->len) cq_buf_str(out, "\"\"");
-    cq_base64_encode(out, v->u.s, v->len, 0);
+    cq_base64_encode(&b, v->u.s, v->len, 0);
+    put_text(c, out, b.data ? b.data : "", b.len);
     break;
   case CQ_STR:
     /* A text in a JSON column is JSON too. */
     if (type == CQ_JSON && !v->json) {
-      cq_buf b;
-
-      cq_buf_init(&b, out->max);
       cq_buf_json(&b, v->u.s, v->len);
-      if (b.rc)
-        out->rc = b.rc;
-      else
-        put_text(c, out, b.data, b.len);
-      cq_buf_clear(&b);
+      put_text(c, out, b.data ? b.data : "", b.len);
     } else {
       put_text(c, out, v->u.s, v->len);
     }
     break;
   }
+  if (b.rc) out->rc = b.rc;
+  cq_buf_clear(&b);
 }
 
 static int csv_rows(cq_encoder *e, cq_dest_unit *u, const cq_dest_rows *rows,

@@ -32,10 +32,15 @@ int writer_refused(writer *w, const wtable *t, cq_error *err) {
 void writer_tell(writer *w, wtable *t, const char *client, int warning,
                  const cq_error *why) {
   event *e = cq_calloc(1, sizeof *e);
+  size_t n = strlen(client);
 
   if (e) {
     e->e.table = t ? t->caller : NULL;
-    snprintf(e->e.client, sizeof e->e.client, "%s", client);
+    snprintf(e->e.client, sizeof e->e.client, "%.*s",
+             (int)(n < sizeof e->e.client
+                       ? n
+                       : cq_utf8_cut(client, sizeof e->e.client - 1)),
+             client);
     e->e.warning = warning;
     e->e.why = *why;
     writer_redact(w, &e->e.why);
