@@ -194,9 +194,18 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
   } else if (d->start && (!e->o->live || d->window_us)) {
     rc = cq_template_eval(d->start, &c, CQ_PLACE_PLAIN, &g->arena, &v, err);
     if (rc) return rc;
-    if (v.kind == CQ_STR && cq_time_parse(v.u.s, v.len, &g->from_us) &&
-        cq_duration_parse(v.u.s, v.len, &g->from_us) == CQ_OK)
-      g->from_us = e->now_us - g->from_us;
+    if (v.kind == CQ_NULL || (v.kind == CQ_STR && v.len == 0)) return CQ_OK;
+    if (v.kind == CQ_STR && cq_time_parse(v.u.s, v.len, &g->from_us) == CQ_OK)
+      return CQ_OK;
+    /* To ask for everything instead would be another question. */
+    if (v.kind != CQ_STR || cq_duration_parse(v.u.s, v.len, &g->from_us))
+      return cq_error_set(
+          err, CQ_ERROR,
+          "%s: cursor: start is neither a time nor a span: "
+          "%.*s",
+          e->t->name, v.kind == CQ_STR ? (int)(v.len < 100 ? v.len : 100) : 0,
+          v.kind == CQ_STR ? v.u.s : "");
+    g->from_us = e->now_us - g->from_us;
   }
   return CQ_OK;
 }

@@ -27,6 +27,10 @@ TABLES = {
     rows: "[*]"
     cursor: {column: at, window: 1d, start: "2024-05-01T00:00:00Z", format: date}
     columns: {at: timestamp, what: text}''',
+    'odds_since': '''request: {path: /spans, query: {from: "{{ cursor.from }}"}}
+    rows: "[*]"
+    cursor: {column: at, start: "{{ config.since }}"}
+    columns: {at: timestamp}''',
     # numbers that neither 64 bits nor 17 digits hold
     'odds_numbers': '''request: {path: /numbers}
     rows: "[*]"
@@ -54,7 +58,7 @@ TABLES = {
     columns: {id: {type: integer, where: in, exact: true}}''',
 }
 with open('odds.yml', 'w', encoding='utf-8') as f:
-    f.write(f'format: 1\nintegration: odds\nconfig: {{url: {{default: "{MOCK}"}}}}\ndefaults: {{request: {{url: "{{{{ config.url }}}}"}}}}\ntables:\n'
+    f.write(f'format: 1\nintegration: odds\nconfig: {{url: {{default: "{MOCK}"}}, since: {{optional: true}}}}\ndefaults: {{request: {{url: "{{{{ config.url }}}}"}}}}\ntables:\n'
             + ''.join(f'  {name}:\n    {text}\n' for name, text in TABLES.items()))
 ALL = [{'id': 1, 'state': None, 'size': None}, {'id': 2, 'state': 'on', 'size': 5}, {'id': 3, 'state': 'none', 'size': 1}]
 
@@ -93,6 +97,11 @@ t.routes(''.join(put(f'/spans?from=2024-05-0{d}', [{'at': at, 'what': 'x'} for a
 t.is_('what two spans share comes once, and what is there twice comes twice', t.rows("SELECT at, count(*) FROM live_odds_spans WHERE what = 'x' GROUP BY 1 ORDER BY julianday(at)"),
       [('2024-05-01T00:00:00Z', 1), ('2024-05-02T00:00:00Z', 1), ('2024-05-02T07:00:00Z', 2), ('2024-05-03T00:00:00.5Z', 1), ('2024-05-03T01:00:00Z', 1)])
 t.is_('also in a sync', t.sync('{source: odds, tables: [odds_spans], progress: off}')['rows'], 6)
+
+for since, says in ((None, None), ('2024-05-01', None), ('30d', None), ('last week', 'odds_since: cursor: start is neither a time nor a span: last week')):
+    t.db.execute("SELECT cq_config('odds.since', ?)", (since,))
+    got = t.sync('{source: odds, tables: [odds_since], progress: off}')
+    t.is_(f'a cursor that starts at {since}', got['errors'][0]['message'] if got['errors'] else None, says)
 
 big = 18446744073709551615
 t.routes(put('/numbers', f'[{{"id": 1, "lines": [{{"n": {big}, "p": 0.1}}, {{"n": 2, "p": 1e400}}], "part": 0.1, "meta": '
