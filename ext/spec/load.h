@@ -96,6 +96,9 @@ int load_path_text(load *l, const char *text, size_t n, cq_path **out);
 int load_words(load *l, const cq_node *n, const char *const **out,
                size_t *count);
 /* As JSON text; NULL where there is nothing. */
+/* What `n` says of its request, over that of the defaults; null is none. */
+int load_own_request(load *l, const cq_node *base, const cq_node *n,
+                     const char *object, unsigned roots, cq_request_def **out);
 int load_json_text(load *l, const cq_node *n, const char **out);
 /* record./detail. references get slots of the table being loaded. */
 int load_refs(load *l, const cq_node *at, cq_ref *const *refs, size_t n);

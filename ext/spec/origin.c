@@ -132,7 +132,6 @@ int load_below(load *l, const cq_node *n, const cq_node *request,
                const cq_node *page) {
   struct cq_below_def *b = &l->table->below;
   const cq_node *own;
-  cq_node *merged;
   char what[200];
   int rc;
 
@@ -148,11 +147,9 @@ int load_below(load *l, const cq_node *n, const cq_node *request,
                          "cursor or get",
                          what);
   own = cq_tree_get(n, "page");
-  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
-                          l->err)) ||
-      (rc = load_request(l, merged, what,
-                         LOAD_REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
-                         &b->request)) ||
+  if ((rc = load_own_request(l, request, n, what,
+                             LOAD_REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
+                             &b->request)) ||
       (rc = load_path(l, cq_tree_get(n, "rows"), &b->rows)) ||
       (rc = load_page(l, own ? own : page, what, &b->page)))
     return rc;
@@ -210,7 +207,6 @@ int load_job(load *l, const cq_node *n, const cq_node *request) {
   struct cq_job_def *j = &l->table->job;
   const cq_node *start = cq_tree_get(n, "start"),
                 *poll = cq_tree_get(n, "poll");
-  cq_node *merged;
   char what[200];
   int rc = CQ_OK;
 
@@ -227,15 +223,12 @@ int load_job(load *l, const cq_node *n, const cq_node *request) {
   if (!l->table->request)
     return cq_tree_error(l->err, n, "%s: the table's request is missing", what);
   if (start) {
-    if ((rc = cq_tree_merge(l->a, request, cq_tree_get(start, "request"),
-                            &merged, l->err)) ||
-        (rc = load_request(l, merged, what, LOAD_REQUEST_ROOTS, &j->start)))
-      return rc;
+    rc = load_own_request(l, request, start, what, LOAD_REQUEST_ROOTS,
+                          &j->start);
+    if (rc) return rc;
   }
-  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(poll, "request"), &merged,
-                          l->err)) ||
-      (rc = load_request(l, merged, what, LOAD_REQUEST_ROOTS | ROOT(JOB),
-                         &j->poll)) ||
+  if ((rc = load_own_request(l, request, poll, what,
+                             LOAD_REQUEST_ROOTS | ROOT(JOB), &j->poll)) ||
       (rc = load_path(l, cq_tree_get(poll, "path"), &j->path)) ||
       (rc = load_words(l, cq_tree_get(poll, "until"), &j->until, &j->nuntil)) ||
       (rc = load_words(l, cq_tree_get(poll, "failed"), &j->failed,

@@ -224,6 +224,10 @@ int load_json_text(load *l, const cq_node *n, const char **out) {
   if (!n || n->kind == CQ_N_NULL) return CQ_OK;
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
   cq_tree_json(n, &b);
+  if (b.rc == CQ_TOOBIG) {
+    cq_buf_clear(&b);
+    return cq_tree_error(l->err, n, "longer than %d bytes", CQ_MAX_TEMPLATE);
+  }
   *out = b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len);
   cq_buf_clear(&b);
   return *out ? CQ_OK : cq_error_nomem(l->err);
@@ -467,6 +471,18 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   }
   *out = r;
   return CQ_OK;
+}
+
+int load_own_request(load *l, const cq_node *base, const cq_node *n,
+                     const char *object, unsigned roots, cq_request_def **out) {
+  const cq_node *own = cq_tree_get(n, "request");
+  cq_node *merged;
+  int rc;
+
+  if (own && own->kind == CQ_N_NULL)
+    return cq_tree_error(l->err, n, "%s: request is missing", object);
+  rc = cq_tree_merge(l->a, base, own, &merged, l->err);
+  return rc ? rc : load_request(l, merged, object, roots, out);
 }
 
 /* A token is one path, or several by name; with several the whole body is

@@ -47,6 +47,13 @@ static int root_config(load *l, const cq_node *n) {
         cq_buf_str(&b, d->text);
       else
         cq_tree_json(d, &b);
+      if (b.rc == CQ_TOOBIG) {
+        cq_buf_clear(&b);
+        return cq_tree_error(l->err, d,
+                             "config %s: default: longer than %d "
+                             "bytes",
+                             c->name, CQ_MAX_TEMPLATE);
+      }
       c->dflt =
           cq_value_text(b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len));
       cq_buf_clear(&b);
@@ -205,7 +212,6 @@ static int root_fact(load *l, const cq_node *n, const char *name) {
 static int root_tree(load *l, const cq_node *n, const cq_node *base,
                      unsigned roots, cq_dimension *d) {
   const cq_node *each = cq_tree_get(n, "each"), *x = cq_tree_get(n, "children");
-  cq_node *merged;
   int rc;
 
   if (x && !each)
@@ -218,9 +224,7 @@ static int root_tree(load *l, const cq_node *n, const cq_node *base,
                      &d->each_values);
   if (rc || !x) return rc;
   CHECK(x, d->name, "request{", "rows$", "page{", "without");
-  if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
-                          l->err)) ||
-      (rc = load_request(l, merged, d->name, roots, &d->children)) ||
+  if ((rc = load_own_request(l, base, x, d->name, roots, &d->children)) ||
       (rc = load_path(l, cq_tree_get(x, "rows"), &d->child_rows)) ||
       (rc =
            load_short_page(l, cq_tree_get(x, "page"), d->name, &d->child_page)))
@@ -248,7 +252,6 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   const cq_node *defaults = cq_tree_get(l->in->root, "defaults");
   const cq_node *base = cq_tree_get(defaults, "request"), *x;
   const cq_node *lists[2];
-  cq_node *merged;
   int rc;
 
   CHECK(n, d->name, "over*", "values", "discover{", "identify{", "columns{",
@@ -273,9 +276,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
     if ((rc = load_json_text(l, cq_tree_get(x, "permissions"),
                              &d->discover_permissions)) ||
         (rc = root_tree(l, x, base, roots, d)) ||
-        (rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
-                            l->err)) ||
-        (rc = load_request(l, merged, d->name, roots, &d->discover)) ||
+        (rc = load_own_request(l, base, x, d->name, roots, &d->discover)) ||
         (rc = load_path(l, cq_tree_get(x, "rows"), &d->rows)) ||
         (rc = load_short_page(l, cq_tree_get(x, "page"), d->name, &d->page)))
       return rc;
@@ -286,9 +287,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
     if (load_json_text(l, cq_tree_get(x, "permissions"),
                        &d->identify_permissions))
       return CQ_ERROR;
-    if ((rc = cq_tree_merge(l->a, base, cq_tree_get(x, "request"), &merged,
-                            l->err)) ||
-        (rc = load_request(l, merged, d->name, roots, &d->identify)) ||
+    if ((rc = load_own_request(l, base, x, d->name, roots, &d->identify)) ||
         (rc = load_path(l, cq_tree_get(x, "record"), &d->record)))
       return rc;
   }
@@ -325,7 +324,6 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
 static int root_test(load *l, const cq_node *n) {
   const cq_node *defaults = cq_tree_get(l->in->root, "defaults"), *lists[1];
   cq_dimension *d;
-  cq_node *merged;
   int rc;
 
   if (!n) return CQ_OK;
@@ -336,11 +334,10 @@ static int root_test(load *l, const cq_node *n) {
   d->at = n;
   d->name = "test";
   lists[0] = cq_tree_get(defaults, "errors");
-  if ((rc = cq_tree_merge(l->a, cq_tree_get(defaults, "request"),
-                          cq_tree_get(n, "request"), &merged, l->err)) ||
-      (rc = load_request(l, merged, "test",
-                         ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) | ROOT(RUN),
-                         &d->identify)) ||
+  if ((rc = load_own_request(l, cq_tree_get(defaults, "request"), n, "test",
+                             ROOT(CONFIG) | ROOT(CLIENT) | ROOT(PAGE) |
+                                 ROOT(RUN),
+                             &d->identify)) ||
       (rc = root_tries(l, d)) ||
       (rc = load_errors(l, cq_tree_get(defaults, "error"), lists, 1, "test",
                         &d->errors)))

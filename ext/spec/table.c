@@ -7,7 +7,8 @@
 
 enum {
   REQUEST_ROOTS = LOAD_REQUEST_ROOTS | ROOT(JOB),
-  CALL_ROOTS = REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD)
+  CALL_ROOTS = REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
+  MAX_BATCH = 10000 /* rows that one request is for */
 };
 
 /* Names first, so that columns can say `call:`; the rest after the columns. */
@@ -51,11 +52,21 @@ static void params_needs(load *l, cq_call *c, const cq_param *p, size_t n) {
   }
 }
 
+static int load_batch(load *l, const cq_node *n, const char *object, int *out) {
+  int64_t batch = load_int(cq_tree_get(n, "batch"), 1);
+
+  *out = (int)batch;
+  return batch >= 1 && batch <= MAX_BATCH
+             ? CQ_OK
+             : cq_tree_error(l->err, n, "%s: batch: not between 1 and %d",
+                             object, (int)MAX_BATCH);
+}
+
 static int load_call(load *l, cq_call *c, const cq_node *base,
                      const cq_node *service, const cq_node *root) {
   const cq_node *n = c->at, *x;
   const cq_node *lists[4];
-  cq_node *merged, *limits;
+  cq_node *limits;
   char what[200];
   size_t k;
   cq_ref *const *refs;
@@ -67,11 +78,10 @@ static int load_call(load *l, cq_call *c, const cq_node *base,
   c->join_slot = -1;
   /* What a call inherits are the default request and limits, not its table's
    * own: a list that may be asked twice a second says nothing of the others. */
-  if ((rc = cq_tree_merge(l->a, cq_tree_get(base, "request"),
-                          cq_tree_get(n, "request"), &merged, l->err)) ||
-      (rc = cq_tree_merge(l->a, cq_tree_get(base, "limits"),
+  if ((rc = cq_tree_merge(l->a, cq_tree_get(base, "limits"),
                           cq_tree_get(n, "limits"), &limits, l->err)) ||
-      (rc = load_request(l, merged, what, CALL_ROOTS, &c->request)) ||
+      (rc = load_own_request(l, cq_tree_get(base, "request"), n, what,
+                             CALL_ROOTS, &c->request)) ||
       (rc = load_path(l, cq_tree_get(n, "record"), &c->record)) ||
       (rc = load_path(l, cq_tree_get(n, "rows"), &c->rows)) ||
       (rc = load_shape(l, cq_tree_get(n, "shape"), &c->shape)) ||
@@ -84,7 +94,7 @@ static int load_call(load *l, cq_call *c, const cq_node *base,
     return rc;
   if (!c->request)
     return cq_tree_error(l->err, n, "%s: request is missing", what);
-  c->batch = (int)load_int(cq_tree_get(n, "batch"), 1);
+  if ((rc = load_batch(l, n, what, &c->batch)) != 0) return rc;
   x = cq_tree_get(n, "join");
   if (x) {
     const char *row = load_text(cq_tree_get(x, "row"));
@@ -148,7 +158,8 @@ static int load_parent(load *l, const cq_node *n) {
         "rows$");
   p->table_name = load_text(cq_tree_get(n, "table"));
   p->distinct = load_text(cq_tree_get(n, "distinct"));
-  p->batch = (int)load_int(cq_tree_get(n, "batch"), 1);
+  rc = load_batch(l, n, l->table->name, &p->batch);
+  if (rc) return rc;
   p->rows = load_text(cq_tree_get(n, "rows"));
   if (!p->table_name)
     return cq_tree_error(l->err, n, "%s: parent: table is missing",
@@ -314,7 +325,6 @@ static int load_keys(load *l, const cq_node *n) {
 /* What it inherits is the default request, not its table's own. */
 static int load_get(load *l, const cq_node *n, const cq_node *request) {
   struct cq_get_def *g = &l->table->get;
-  cq_node *merged;
   char what[200];
   int rc;
 
@@ -325,13 +335,13 @@ static int load_get(load *l, const cq_node *n, const cq_node *request) {
   CHECK(n, what, "when$", "request{", "record$");
   if (!cq_tree_get(n, "when") || !cq_tree_get(n, "request"))
     return cq_tree_error(l->err, n, "%s: when and request are needed", what);
-  if ((rc = cq_tree_merge(l->a, request, cq_tree_get(n, "request"), &merged,
-                          l->err)) ||
-      (rc =
+  if ((rc =
            load_template(l, cq_tree_get(n, "when"), REQUEST_ROOTS, &g->when)) ||
       (rc = load_path(l, cq_tree_get(n, "record"), &g->record)) ||
-      (rc = load_request(l, merged, what, REQUEST_ROOTS, &g->request)))
+      (rc = load_own_request(l, request, n, what, REQUEST_ROOTS, &g->request)))
     return rc;
+  if (!g->when || !g->request)
+    return cq_tree_error(l->err, n, "%s: when and request are needed", what);
   if (l->table->request &&
       strcmp(g->request->decode ? g->request->decode : "json",
              l->table->request->decode ? l->table->request->decode : "json") !=

@@ -30,6 +30,10 @@ for name, tables, says in (
          'x_a: cursor: optional: without it the table is asked for everything, which start and window forbid'),
         ('newest first by a column of a call', '  x_a: {request: {path: /b}, rows: "[*]", cursor: {column: at, order: desc}, columns: {id: text, at: {type: timestamp, call: c}}, '
          'calls: {c: {request: {path: "/{{ row.id }}"}}}}\n', 'x_a: cursor: order: desc reads at before the next page is asked for, and a call brings it later'),
+        # A request that is taken away is none.
+        *((f'no request of {what}', f'  x_a: {{request: {{path: /a}}, rows: "[*]", key: [id], columns: {{id: integer, name: {{type: text, where: "="}}}}, {part}}}\n', f'x_a: {what}: request is missing')
+          for what, part in (('get', 'get: {when: "{{ where.name }}", request: ~}'), ('below', 'below: {request: ~}'), ('call c', 'calls: {c: {request: ~}}'),
+                             ('job', 'job: {poll: {request: ~, path: s, until: [x]}}'))),
         # Each where it would be looked at, and what stands there.
         ('a column of no type', '  x_a: {request: {path: /a}, columns: {id: [integer]}}\n', 'x_a: column id: expected a type or a map'),
         ('calls without end', '  x_a: {request: {path: /a}, columns: {id: integer}, calls: {%s}}\n' % ', '.join(f'c{i}: {{request: {{path: /c}}}}' for i in range(33)), 'x_a: more than 32 calls'),
