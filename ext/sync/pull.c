@@ -85,28 +85,33 @@ static void unit_count(cq_run *r, cq_unit *u, const cq_scan_stats *st) {
 }
 
 /* Data that carries a later time than the run's start would make the next run
- * begin behind rows that were never seen. */
+ * begin behind rows that were never seen.  NULL: out of memory. */
 static char *cap_cursor(const cq_run *r, const char *cursor) {
   json_t *map, *value;
+  json_error_t why;
   const char *key;
   int64_t us;
-  char *dump, *out;
+  char *dump = NULL, *out = NULL;
+  int bad = 0;
 
   if (cursor[0] != '{')
     return cq_strdup(cq_time_parse(cursor, strlen(cursor), &us) == CQ_OK &&
                              us > r->started_us
                          ? r->time
                          : cursor);
-  map = json_loads(cursor, 0, NULL);
+  map = json_loads(cursor, 0, &why);
+  /* A token may begin so, too. */
+  if (!map && json_error_code(&why) != json_error_out_of_memory)
+    return cq_strdup(cursor);
   json_object_foreach(map, key, value) {
     const char *text = json_string_value(value);
 
     if (text && cq_time_parse(text, strlen(text), &us) == CQ_OK &&
         us > r->started_us)
-      json_object_set_new(map, key, json_string(r->time));
+      bad |= json_object_set_new(map, key, json_string(r->time));
   }
-  dump = map ? json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-  out = cq_strdup(dump ? dump : cursor);
+  if (map && !bad) dump = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
+  if (dump) out = cq_strdup(dump);
   free(dump);
   json_decref(map);
   return out;

@@ -52,6 +52,18 @@ tables:
     rows: "[*]"
     key: [found, n]
     columns: {found: {type: integer, from: parent.id}, n: integer}
+  feeds_rooms:
+    request: {path: /rooms}
+    rows: "[*]"
+    key: [id]
+    columns: {id: integer}
+  feeds_words:
+    parent: feeds_rooms
+    request: {path: "/rooms/{{ parent.id }}", query: {since: "{{ cursor.from }}"}}
+    rows: "[*]"
+    key: [room, id]
+    cursor: {column: at, order: none}
+    columns: {room: {type: integer, from: parent.id}, id: integer, at: timestamp}
 ''')
 os.environ['CQ_PATH'] += ':feeds.yml'
 t = Sync()
@@ -146,4 +158,13 @@ t.is_('the plan knows', [p['incremental'] for p in json.loads(t.one('SELECT cq_p
       [False, True])
 t.has('a pattern for nothing', t.raises('SELECT cq_sync(?)', spec('feeds_below', more=', incremental: [feeds_below]')),
       'source feeds: incremental: matches no table that is read and has a cursor: feeds_below')
+# of a cursor for each parent, each never passes the run's start
+t.routes('GET /rooms\n  body [{"id":1},{"id":2}]\nGET /rooms/1?!since\n  body [{"id":1,"at":"2124-01-01T00:00:00Z"}]\nGET /rooms/2?!since\n  body [{"id":1,"at":"2024-01-01T00:00:00Z"}]\n'
+         'GET /rooms/*\n  body []\n')
+SPEC = '{source: feeds, name: words, tables: [feeds_rooms, feeds_words], progress: off}'
+r = t.sync(SPEC)
+began = t.one('SELECT max(sync_time) FROM cq_syncs')
+t.is_('a cursor for each parent', (r['status'], sorted(json.loads(t.one("SELECT cursor FROM cq_units WHERE table_name = 'feeds_words'")).values())), ('success', ['2024-01-01T00:00:00Z', began]))
+t.sync(SPEC)
+t.is_('and each is asked from its own', sorted(r['path'].replace('%3A', ':') for r in t.log() if r['path'].startswith('/rooms/')), ['/rooms/1', f'/rooms/1?since={began}', '/rooms/2', '/rooms/2?since=2024-01-01T00:00:00Z'])
 t.done()
