@@ -227,6 +227,15 @@ int load_columns(load *l, const cq_node *n, const char *detail) {
     rc = load_column(l, &t->columns[t->ncol], detail);
     if (rc == CQ_OK) t->ncol++;
   }
+  /* Null takes a preset's column away; SQLite wants one that is shown. */
+  if (rc == CQ_OK) {
+    int shown = 0;
+
+    for (int i = 0; i < t->ncol; i++) shown += !t->columns[i].hidden;
+    if (!shown)
+      rc = cq_tree_error(l->err, n, "%s: no column is left%s", t->name,
+                         t->ncol ? " that is not hidden" : "");
+  }
   return rc;
 }
 

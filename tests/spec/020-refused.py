@@ -35,6 +35,8 @@ for name, tables, says in (
           for what, part in (('get', 'get: {when: "{{ where.name }}", request: ~}'), ('below', 'below: {request: ~}'), ('call c', 'calls: {c: {request: ~}}'),
                              ('job', 'job: {poll: {request: ~, path: s, until: [x]}}'))),
         # Each where it would be looked at, and what stands there.
+        ('no column but null', '  x_a: {request: {path: /a}, columns: {id: null}}\n', 'x.yml:5: x_a: no column is left'),
+        ('no column that is shown', '  x_a: {request: {path: /a}, columns: {id: {type: integer, hidden: true}}}\n', 'x.yml:5: x_a: no column is left that is not hidden'),
         ('a column of no type', '  x_a: {request: {path: /a}, columns: {id: [integer]}}\n', 'x_a: column id: expected a type or a map'),
         ('calls without end', '  x_a: {request: {path: /a}, columns: {id: integer}, calls: {%s}}\n' % ', '.join(f'c{i}: {{request: {{path: /c}}}}' for i in range(33)), 'x_a: more than 32 calls'),
         ('a parent without a table', '  x_a: {parent: {batch: 2}, request: {path: /a}, columns: {id: integer}}\n', 'x_a: parent: table is missing'),
