@@ -116,6 +116,7 @@ for name, start in CASES:
         t.db.execute("ATTACH 'side.db' AS side")
     into = SYNC.replace('odd_list]', f'odd_list], destination: {"side" if where == "side" else "{path: file.db}"}')
     server.calm = None
+    server.asked.clear()
     thread = threading.Thread(target=interrupt)
     thread.start()
     seen = t.tries(into)
