@@ -1,7 +1,10 @@
-# send_sync_summary into a folder: one line of CloudQuery's columns beside the run's own tables, for each source by its name.
+# What a sync leaves in a folder beside files and manifests. send_sync_summary: one line of CloudQuery's columns beside the run's
+# own tables, for each source by its name. And what it finds of processes that were killed goes.
 import glob
 import json
 import os
+import socket
+import subprocess
 import sys
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
@@ -28,4 +31,21 @@ spec: {{name: f, path: file, registry: local, write_mode: append, send_sync_summ
         'source_tables', 'destination_name', 'destination_path', 'destination_version', 'destination_errors', 'destination_warnings', 'resources_per_table', 'errors_per_table',
         'durations_per_table_ms'})
 t.is_('both are kept', len(glob.glob('out/_cq/runs/*/*/cloudquery_sync_summaries.ndjson')), 2)
+
+gone = subprocess.Popen(['true'])
+gone.wait()
+host = socket.gethostname().replace('-', '_')
+FOUND = {f'put-{host}-{gone.pid}-x': False, f'put-{host}-{os.getppid()}-x': True, 'put-elsewhere-1-x': True, f'put-{host}-none-x': True}
+tmp = 'out/_cq/tmp/'
+os.makedirs(tmp)
+for name in FOUND:
+    with open(tmp + name, 'w', encoding='utf-8') as f:
+        f.write('half')
+r = t.sync('s.yml')
+t.is_('of writes that were broken off those of dead processes here go', (r['status'], {name: os.path.exists(tmp + name) for name in FOUND}), ('success', FOUND))
+for name in FOUND:
+    if os.path.exists(tmp + name):
+        os.utime(tmp + name, (0, 0))
+t.sync('s.yml')
+t.is_('and what is old', [name for name in FOUND if os.path.exists(tmp + name)], [])
 t.done()
