@@ -151,6 +151,8 @@ with Strict(region='eu-west-9', clock=-4000) as s:
     data = [h for line, h in s.heads.items() if line.startswith('PUT') and line.endswith('.json?') and '/_cq/' not in line]
     t.is_('data objects have their headers', ([(h.get('x-amz-acl'), h.get('x-amz-server-side-encryption'), h.get('x-amz-server-side-encryption-aws-kms-key-id'),
                                                h.get('content-type')) for h in data]), [('private', 'aws:kms', 'k-1', 'text/x-ships')])
+    r = t.sync(spec(s.url, 'server_side_encryption_configuration: {server_side_encryption: AES256, sse_kms_key_id: ""}'))
+    t.is_('AES256 and a key of none', r['status'], 'success')
     s.err('PUT', 503, 'SlowDown', times=999)
     says('throttled for good', t.sync(spec(s.url, 'max_retries: 1, max_backoff: 0')), 'SlowDown', 'tried 2 times')
 with Strict(life=5) as s:

@@ -118,6 +118,9 @@ static int read_encryption(const cq_node *map, s3_spec *s, cq_error *err) {
   if (rc == CQ_OK)
     rc = cq_tree_text(map, "sse_kms_key_id", &s->client.sse_key_id, err);
   if (rc) return rc;
+  /* CloudQuery wants the key, and says so of none. */
+  if (s->client.sse_key_id && !*s->client.sse_key_id)
+    s->client.sse_key_id = NULL;
   if (kind < 0)
     return cq_tree_error(err, map,
                          "server_side_encryption_configuration: "
