@@ -43,7 +43,10 @@ with Seaweed() as s3:
             end = '.rowbinary.zst' if make is clickhouse.Modern else '.rowbinary'
             kept = [o['Key'] for o in s3.boto().list_objects_v2(Bucket='lake', Prefix=f'cq/typed_values/{group}/').get('Contents', [])]
             t.is_('the objects stay', [re.sub(r'_[0-9a-f]{8}_typed', '_typed', k) for k in kept], [f'cq/typed_values/{group}/cq_{group}_typed_values_{i}{end}' for i in (1, 2, 3)])
+        values(2)
         t.has('a wrong key', t.sync(spec.replace(SECRET, 'wrong-secret')), 's3://lake')
+        t.has('a bucket that there is not', t.sync(spec.replace('bucket: lake', 'bucket: pond')), 's3://pond')
+        t.is_('nothing was fetched for them', t.asked('*'), 0)
         t.is_('is not told', 'wrong-secret' in str(t.sync(spec.replace(SECRET, 'wrong-secret'))), False)
         t.is_('cq_test writes there', '"ok":true' in t.one('SELECT cq_test(?)', spec), True)
         if make is clickhouse.Debian:

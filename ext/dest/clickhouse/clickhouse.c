@@ -36,6 +36,7 @@ static int ch_open(const cq_dest_def *def, int make, cq_dest **out,
   rc = d->base.name && d->owner ? ch_connect(d, err) : cq_error_nomem(err);
   if (rc == CQ_OK) rc = ch_server(d, err);
   if (rc == CQ_OK) rc = ch_stage_open(d, err);
+  if (rc == CQ_OK && make) rc = ch_stage_look(d, err);
   if (rc == CQ_OK) rc = ch_journal_open(d, make, err);
   if (rc) {
     ch_close(&d->base);

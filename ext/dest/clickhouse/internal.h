@@ -267,6 +267,7 @@ int ch_stage_spec(cq_arena *a, const cq_node *map, ch_options *o,
                   cq_dest_def *d, cq_error *err);
 int ch_stage_open(ch *d, cq_error *err); /* does nothing where there is none */
 void ch_stage_close(ch *d);
+int ch_stage_look(ch *d, cq_error *err); /* likewise */
 int ch_stage_test(ch *d, cq_error *err);
 /* Puts the table's batch, and appends the statement that has it read; it holds
  * a signed address, and is a secret. */

@@ -265,6 +265,24 @@ int ch_stage_put(ch *d, const ch_table *x, const char *id, cq_buf *statement,
   return rc;
 }
 
+static int at_first(void *user, const cq_s3_about *o) {
+  (void)user, (void)o;
+  return CQ_DONE;
+}
+
+/* A bucket that is not there and keys that nobody has are told before anything
+ * is fetched.  Who may not list may still put: there the first batch tells. */
+int ch_stage_look(ch *d, cq_error *err) {
+  cq_error why = {0, ""};
+  int rc;
+
+  if (!d->stage) return CQ_OK;
+  rc = cq_s3_list(d->stage->s3, d->o->stage_path, at_first, NULL, &why);
+  if (!rc || strstr(why.text, "AccessDenied")) return CQ_OK;
+  if (err) *err = why;
+  return rc;
+}
+
 /* A small object, put and removed. */
 int ch_stage_test(ch *d, cq_error *err) {
   char *key =
