@@ -19,9 +19,7 @@ typedef struct cq_auth_params {
 } cq_auth_params;
 
 typedef struct cq_auth_ops {
-  const char *name;
-  const char *const *params;
-  size_t nparam; /* known parameter names */
+  const char *name; /* its parameters are cq_auth_words of it */
   const char *const *per_request;
   size_t nper; /* do not distinguish identities
       (aws: service, region) */

@@ -243,10 +243,12 @@ int cq_aws_source_get(cq_auths *store, const cq_aws_plan *p,
   return CQ_OK;
 }
 
-const cq_auth_ops cq_auth_aws_source = {
-    "aws_source", source_params, SOURCE_PARAMS, NULL,           0,
-    source_open,  source_ready,  source_signer, source_refused, source_close,
-    NULL,         NULL};
+const cq_auth_ops cq_auth_aws_source = {.name = "aws_source",
+                                        .open = source_open,
+                                        .ready = source_ready,
+                                        .signer = source_signer,
+                                        .refused = source_refused,
+                                        .close = source_close};
 
 /* ---- keys in JSON ---------------------------------------------------------- */
 

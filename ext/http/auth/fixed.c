@@ -174,10 +174,7 @@ done:
   return rc;
 }
 
-static const char *const basic_params[] = {"username", "password"};
 const cq_auth_ops cq_auth_basic = {.name = "basic",
-                                   .params = basic_params,
-                                   .nparam = 2,
                                    .open = basic_open,
                                    .ready = fixed_ready,
                                    .signer = fixed_signer_of,
@@ -209,10 +206,7 @@ static int bearer_open(cq_auths *store, const cq_auth_params *p,
   return rc;
 }
 
-static const char *const bearer_params[] = {"token", "prefix", "header"};
 const cq_auth_ops cq_auth_bearer = {.name = "bearer",
-                                    .params = bearer_params,
-                                    .nparam = 3,
                                     .open = bearer_open,
                                     .ready = fixed_ready,
                                     .signer = fixed_signer_of,
@@ -292,11 +286,7 @@ done:
   return rc;
 }
 
-static const char *const api_key_params[] = {"key", "header", "query", "cookie",
-                                             "prefix"};
 const cq_auth_ops cq_auth_api_key = {.name = "api_key",
-                                     .params = api_key_params,
-                                     .nparam = 5,
                                      .open = api_key_open,
                                      .ready = fixed_ready,
                                      .signer = fixed_signer_of,

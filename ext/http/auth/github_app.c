@@ -405,11 +405,7 @@ static int github_open(cq_auths *store, const cq_auth_params *p,
   return CQ_OK;
 }
 
-static const char *const github_params[] = {"app_id", "private_key",
-                                            "installation_id", "org", "url"};
 const cq_auth_ops cq_auth_github_app = {.name = "github_app",
-                                        .params = github_params,
-                                        .nparam = 5,
                                         .open = github_open,
                                         .ready = github_ready,
                                         .signer = github_signer_of,

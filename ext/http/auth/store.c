@@ -99,13 +99,17 @@ static int auth_lists(const char *const *names, size_t n, const char *name) {
 
 static int auth_check(const cq_auth_ops *ops, const cq_auth_params *p,
                       cq_error *err) {
+  const char *const *words = cq_auth_words(ops->name);
+  size_t n = 0;
+
+  /* What only AWS's own plan asks for no definition can name. */
+  if (!words) return CQ_OK;
+  while (words[n]) n++;
   for (size_t i = 0; i < p->n; i++) {
     const char *near;
 
-    if (auth_lists(ops->params, ops->nparam, p->names[i]) ||
-        auth_lists(ops->per_request, ops->nper, p->names[i]))
-      continue;
-    near = cq_nearest(p->names[i], ops->params, ops->nparam);
+    if (auth_lists(words, n, p->names[i])) continue;
+    near = cq_nearest(p->names[i], words, n);
     cq_error_set(err, CQ_MISUSE, "auth %s: unknown parameter: %s", ops->name,
                  p->names[i]);
     if (near) cq_error_hint(err, "did you mean %s?", near);
