@@ -255,10 +255,10 @@ int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
 /* Opens the unit's scan.  CQ_BUSY: its parent's unit is not over.  CQ_DONE: the
  * unit is over already, for whatever reason. */
 int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err);
-/* The unit is over: in the plan, in each destination's journal. */
 /* Of a table below an incremental one: the cursor of the parent's unit, which is
  * its own too; or NULL. */
 const char *cq_unit_parent_cursor(const cq_unit *u);
+/* The unit is over: in the plan, in each destination's journal. */
 int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
                  cq_error *err);
 /* The same, with a note of that kind that tells why. */

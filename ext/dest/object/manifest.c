@@ -268,5 +268,3 @@ int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
   cq_free(root);
   return rc;
 }
-
-/* ---- publish ---------------------------------------------------------------------------- */
