@@ -132,4 +132,12 @@ r = t.sync('{source: box, tables: [box_things], migrate_mode: forced}')
 t.has("somebody else's table is never touched", json.dumps(r), 'box_things')
 t.is_('and stays', (r['status'] in ('failed', 'raised'), t.rows('SELECT * FROM box_things')), (True, []))
 t.is_('no_migrate changes nothing', t.sync('{source: box, tables: [box_things]}', '{"no_migrate": true}')['status'] in ('failed', 'raised', 'success'), True)
+
+# a table that CloudQuery has made
+t.db.executescript("DROP TABLE box_things; CREATE TABLE box_things (_cq_sync_time TEXT, _cq_source_name TEXT, _cq_id TEXT NOT NULL UNIQUE, _cq_parent_id TEXT, id INTEGER, PRIMARY KEY (id));"
+                   "INSERT INTO box_things VALUES ('2024-01-01 00:00:00+00:00', 'box', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', NULL, 77), (NULL, NULL, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12', NULL, 78)")
+for turn in ('', ', again'):
+    r = t.sync('{source: box, tables: [box_things], write_mode: overwrite, migrate_mode: forced}')
+    t.is_("CloudQuery's own table is taken over by forced" + turn, (r['status'], r['errors'], t.rows("SELECT id, _cq_source_name, _cq_client_id, _cq_sync_group_id FROM box_things WHERE _cq_sync_group_id = 0"), t.one('SELECT count(*) FROM box_things')),
+          ('success', [], [(77, 'box', '', 0), (78, '', '', 0)], 4))
 t.done()

@@ -249,6 +249,25 @@ static void add_converted(cq_buf *b, const char *name, const char *type) {
   cq_buf_clear(&n);
 }
 
+/* What a column of cq's holds, in rows that were there before cq knew it: those
+ * of a table that CloudQuery made. */
+static const char *missing_value(int i) {
+  static const char *const values[CQ_META] = {
+      "'1970-01-01T00:00:00Z'", "''", "0", "''", NULL, NULL};
+
+  return values[i];
+}
+
+/* Those of cq's columns that the table has not, and what they hold. */
+static void add_missing(cq_buf *into, cq_buf *from, const lite_present *old) {
+  for (int i = 0; i < CQ_META; i++) {
+    if (!missing_value(i) || lite_present_type(old, cq_dest_metas[i].name))
+      continue;
+    cq_buf_printf(into, ", %s", cq_dest_metas[i].name);
+    cq_buf_printf(from, ", %s", missing_value(i));
+  }
+}
+
 /* A new table of the same name with the rows of the old one. */
 static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
                    const lite_present *old, int keyed, cq_error *err) {
@@ -260,11 +279,13 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
   cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
   if (rc) goto done;
   for (size_t i = 0; i < old->has.n; i++) {
-    const char *type = NULL;
+    const char *type = NULL, *missing = NULL;
 
     for (int k = 0; k < CQ_META; k++)
-      if (cq_str_ieq(old->has.names[i], cq_dest_metas[k].name))
+      if (cq_str_ieq(old->has.names[i], cq_dest_metas[k].name)) {
         type = cq_type_sql(cq_dest_metas[k].type);
+        missing = missing_value(k);
+      }
     for (int k = 0; k < t->ncol && !type; k++)
       if (cq_str_ieq(old->has.names[i], t->def->columns[t->cols[k]].name))
         type = cq_type_sql(t->def->columns[t->cols[k]].type);
@@ -274,11 +295,14 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
     }
     first = 0;
     lite_add_name(&into, old->has.names[i]);
+    if (missing) cq_buf_str(&from, "ifnull(");
     if (type && !cq_str_ieq(type, old->has.types[i]))
       add_converted(&from, old->has.names[i], type);
     else
       lite_add_name(&from, old->has.names[i]);
+    if (missing) cq_buf_printf(&from, ", %s)", missing);
   }
+  add_missing(&into, &from, old);
   if (into.rc || from.rc) {
     rc = cq_error_nomem(err);
     goto done;
