@@ -100,6 +100,8 @@ static fit fit_number(int type, cq_value *v) {
 }
 
 static fit fit_text(cq_arena *a, int type, cq_push_op op, cq_value *v) {
+  int64_t us;
+
   /* Beside a number in a column SQL compares by number, which '05' = 5 meets;
    * a literal becomes text, as the column's affinity says. */
   if (op == CQ_P_NUMBER && v->kind == CQ_INT)
@@ -108,8 +110,10 @@ static fit fit_text(cq_arena *a, int type, cq_push_op op, cq_value *v) {
   switch (type) {
   case CQ_TEXT:
     return FIT_YES;
-  case CQ_DATE:
-    return v->len == 10 && time_shape(v) ? FIT_YES : FIT_NO;
+  case CQ_DATE: /* one that there is: an API would refuse the others */
+    return v->len == 10 && time_shape(v) && !cq_time_parse(v->u.s, 10, &us)
+               ? FIT_YES
+               : FIT_NO;
   case CQ_DECIMAL:
   case CQ_UUID:
   case CQ_INET:

@@ -51,6 +51,7 @@ TABLES = {
     request: {path: "/line/{{ each.line.n }}", query: {p: "{{ each.line.p }}"}}
     rows: "[*]"
     columns: {n: {from: each.line}, id: integer}''',
+    'odds_dates': '{request: {path: /dates, query: {until: "{{ where.day.max }}"}}, rows: "[*]", key: [day], columns: {day: {type: date, where: "<="}}}',
     # a list that no address has room for
     'odds_list': '''request: {path: /list, query: {ids: "{{ where.id | join(',') }}"}}
     rows: "[*]"
@@ -102,6 +103,10 @@ for since, says in ((None, None), ('2024-05-01', None), ('30d', None), ('last we
     t.db.execute("SELECT cq_config('odds.since', ?)", (since,))
     got = t.sync('{source: odds, tables: [odds_since], progress: off}')
     t.is_(f'a cursor that starts at {since}', got['errors'][0]['message'] if got['errors'] else None, says)
+
+t.routes(put('/dates?!until', [{'day': '2024-02-29'}, {'day': '2024-03-01'}]) + 'GET /dates?until=2024-02-30\n  status 400\n' + put('/dates', [{'day': '2024-02-29'}]))
+t.is_('a day that there is is left to the API', t.rows("SELECT day FROM odds_dates WHERE day <= '2024-02-29'"), [('2024-02-29',)])
+t.is_('one that there is not is not', t.rows("SELECT day FROM odds_dates WHERE day <= '2024-02-30'"), [('2024-02-29',)])
 
 big = 18446744073709551615
 t.routes(put('/numbers', f'[{{"id": 1, "lines": [{{"n": {big}, "p": 0.1}}, {{"n": 2, "p": 1e400}}], "part": 0.1, "meta": '
