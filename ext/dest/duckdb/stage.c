@@ -49,7 +49,7 @@ void duck_columns(cq_buf *out, const cq_dest_table *t, int64_t group) {
  * "epoch", of "2024-05-06T10:00:00+25:00". */
 #define TIME_FORM(x)                                                           \
   "(" x " LIKE '____-__-__T__:__:__Z' OR " x " LIKE "                          \
-                                             "'____-__-__T__:__:__.%%Z')"
+  "'____-__-__T__:__:__.%%Z')"
 #define DATE_FORM(x) x " LIKE '____-__-__'"
 
 /* A list of the stage's: its elements as `to`, such as are not that as NULL.
