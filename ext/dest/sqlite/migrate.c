@@ -107,6 +107,16 @@ static int create_index(cq_lite *d, const cq_dest_table *t, const char *name,
                   d->schema, name, name);
 }
 
+/* Does the table have the stored columns first, in their order? */
+static int in_order(const cq_dest_table *t, const lite_present *have) {
+  int i = 0, wide = cq_dest_width(t);
+
+  while (i < wide && (size_t)i < have->has.n &&
+         strcmp(have->has.names[i], cq_dest_column(t, i)) == 0)
+    i++;
+  return i == wide;
+}
+
 /* The view of the current rows.  A snapshot: each unit's rows of the run that
  * it points at.  Incremental: the newest row of each key, over all published
  * runs. */
@@ -116,9 +126,16 @@ static int create_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   cq_buf b;
   int rc;
 
+  /* SQLite keeps each view in memory as it is written, and reads all of them
+   * whenever one more is made: of thousands, lists of columns are most. */
+  const int all = !t->incremental && in_order(t, have);
+
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  lite_add_columns(&b, t, 0);
-  for (size_t i = 0; i < have->has.n; i++) {
+  if (all)
+    cq_buf_str(&b, "r.*");
+  else
+    lite_add_columns(&b, t, 0);
+  for (size_t i = 0; i < have->has.n && !all; i++) {
     int known = 0;
 
     for (int k = 0; k < CQ_META; k++)
