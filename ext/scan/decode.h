@@ -27,7 +27,7 @@ typedef struct cq_program_def {
   int nenvelope;
   const cq_table *table; /* whose columns the list has (a CSV header is held
                             against them), or NULL; outlives the program */
-  int nslot; /* cells of a batch row */
+  int nslot;             /* cells of a batch row */
   int nenvslot;
 } cq_program_def;
 

@@ -1108,8 +1108,7 @@ static void check_link(const char *header, const char *rel, const char *want) {
   char got[200] = "";
   int found = cq_link_find(header, rel, &url, &n);
   if (found < 0) strcpy(got, "cannot be read");
-  if (found > 0)
-    snprintf(got, sizeof got, "%.*s", (int)n, url);
+  if (found > 0) snprintf(got, sizeof got, "%.*s", (int)n, url);
   CHECK_STR(got, want);
 }
 
