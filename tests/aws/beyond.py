@@ -15,11 +15,9 @@ from oracle import letters
 ROOT = os.environ['CQ_ROOT']
 OWN = ('account_id', 'region')
 # What the server cannot tell as AWS does: filters in a query that are a map, beside tokens; shapes without an end; records
-# that lack what is below them asked by; lists of which it makes none.
+# that lack what is below them asked by.
 ELSEWHERE = ('aws_amp_scrapers', 'aws_route53globalresolver_access_sources', 'aws_route53globalresolver_access_tokens',
-             'aws_route53globalresolver_core_network_endpoints', 'aws_qconnect_ai_agents', 'aws_mgh_created_artifacts', 'aws_mgh_source_resources',
-             'aws_inspector2_on_demand_scans', 'aws_ivs_failover_slate_configurations', 'aws_lightsail_subdomains',
-             'aws_licensemanager_failures_for_license_configuration_operations')
+             'aws_route53globalresolver_core_network_endpoints', 'aws_qconnect_ai_agents', 'aws_mgh_created_artifacts', 'aws_mgh_source_resources')
 
 
 def listed():

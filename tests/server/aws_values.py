@@ -369,7 +369,7 @@ class Answer:
             return out
         if kind == 'list' and not self.pairs(shape) and not self.in_header(shape) and \
                 (not self.is_record or self.paging.paged):
-            if FAILURES.search(name):
+            if FAILURES.search(name) and not FAILURES.search(self.operation.name):       # beside what was asked for
                 return []
             return self.records(name, shape)
         out = self.operation.output_shape
@@ -497,7 +497,7 @@ class Answer:
         if kind == 'structure':
             if shape.is_document_type:
                 return {'a': [1, 'x <&>', None, True], 'b': {'c': 1.5, 'd': seed}}
-            if levels <= 0 or shape.name in above:
+            if levels <= 0 or above.count(shape.name) > 1:         # a shape in itself, once
                 if required and getattr(shape, 'is_tagged_union', False):
                     return self.structure(shape, seed, path, 2, above)
                 return {} if required else None
@@ -543,7 +543,7 @@ class Answer:
         out = []
         for i in range(count):
             if inner.type_name == 'structure' and not inner.is_document_type:
-                if levels <= 0 or inner.name in above:
+                if levels <= 0 or above.count(inner.name) > 1:
                     return [] if required else None
                 if getattr(inner, 'is_tagged_union', False) and variant == 0:
                     name = list(inner.members)[i]

@@ -6,7 +6,7 @@ generate.py makes of them vtab/aws/more-<model>.yml, all marked `generated: true
    the answer has exactly one list of structures beside what pages it; where a paginator names the list, that one.
 2. It has pages, a paginator or a token in both of its shapes, or it is a child (see 3).
 3. All parameters are optional; or each required one is a text whose name is that of a member of a table's record, of the same
-   service (then it is a child of that table, and is asked once for each of its rows).
+   service (then it is a child of that table, and is asked once for each of its rows). A word of a few that are allowed names no row.
 4. Its records can be told apart: an ARN, an id or a name of their own is the key (with account, region and the parent's key).
 5. It is no catalogue and no report: see NOISE. What AWS offers, allows, prices, recommends, measures or logs is the same for
    everyone, or a question of its own.
@@ -134,8 +134,10 @@ class Beyond:
 
     def parent(self, s, op, records, known, out):
         need = self.required(op)
-        if any(p.lower() in GENERIC or op.input_shape.members[p].type_name != 'string' for p in need):
-            return None, None
+        for p in need:
+            shape = op.input_shape.members[p]
+            if p.lower() in GENERIC or shape.type_name != 'string' or getattr(shape, 'enum', None):
+                return None, None
         best = None
         for t in sorted(records):
             shape = records[t]
