@@ -227,6 +227,13 @@ int cq_source_check(cq_source *s, const cq_table *const *t, size_t n,
   return rc;
 }
 
+static int source_hides(const cq_integration *in, const char *name) {
+  for (int i = 0; i < in->ndim; i++)
+    for (size_t k = 0; k < in->dims[i].nhidden; k++)
+      if (strcmp(in->dims[i].hidden[k], name) == 0) return 1;
+  return 0;
+}
+
 int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
   cq_growing g = {NULL, 0, 0};
   int rc, asked = s->in->test != NULL;
@@ -247,7 +254,7 @@ int cq_source_test(cq_source *s, cq_buf *json, cq_error *err) {
 
     cq_buf_str(json, i ? ",{\"client\":{" : "{\"client\":{");
     for (size_t k = 0, put = 0; cq_client_at(c, k, &name, &v); k++) {
-      if (v->kind != CQ_STR || v->json) continue;
+      if (v->kind != CQ_STR || v->json || source_hides(s->in, name)) continue;
       if (put++) cq_buf_byte(json, ',');
       cq_buf_json(json, name, strlen(name));
       cq_buf_byte(json, ':');

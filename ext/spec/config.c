@@ -15,11 +15,15 @@ struct cq_config {
 };
 
 static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
+  long long n;
   char *end;
 
   switch (d->type) {
   case CQ_INTEGER:
-    (void)!strtoll(s, &end, 10);
+    n = strtoll(s, &end, 10);
+    if (*s && !*end && n < d->min)
+      return cq_error_set(err, CQ_ERROR, "config %s: %s is below %lld", d->name,
+                          d->secret ? "***" : s, (long long)d->min);
     if (*s && !*end) return CQ_OK;
     break;
   case CQ_REAL:
@@ -129,6 +133,27 @@ int cq_config_set(cq_config *c, const char *name, const char *value,
   return rc;
 }
 
+static int config_of_spec(cq_config *c, const char *name, const cq_node *v,
+                          cq_error *err) {
+  int i = config_index(c, name), rc;
+  cq_buf b;
+
+  if (i < 0) return config_unknown(c, name, err);
+  if (v->kind == CQ_N_NULL) return CQ_OK;
+  if (v->kind != CQ_N_SCALAR && c->in->config[i].type == CQ_TEXT)
+    return cq_error_set(err, CQ_ERROR, "config %s: expected text, not a %s",
+                        name, v->kind == CQ_N_LIST ? "list" : "map");
+  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
+  if (v->kind == CQ_N_SCALAR)
+    cq_buf_str(&b, v->text);
+  else
+    cq_tree_json(v, &b);
+  rc = b.rc ? cq_error_nomem(err) : cq_config_set(c, name, b.data, err);
+  if (b.data) cq_wipe(b.data, b.len);
+  cq_buf_clear(&b);
+  return rc;
+}
+
 int cq_config_new(const cq_integration *in, const cq_node *spec,
                   cq_config **out, cq_error *err) {
   cq_config *c = cq_calloc(1, sizeof *c);
@@ -151,24 +176,8 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
   }
   for (size_t i = 0;
        spec && spec->kind == CQ_N_MAP && i < spec->count && rc == CQ_OK; i++) {
-    const cq_node *v = spec->items[i];
-    cq_buf b;
-
-    if (config_index(c, spec->keys[i]) < 0) {
-      rc = config_unknown(c, spec->keys[i], err);
-      cq_error_prefix(err, "%s:%d: ", spec->file, spec->key_lines[i]);
-      break;
-    }
-    if (v->kind == CQ_N_NULL) continue;
-    cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-    if (v->kind == CQ_N_SCALAR)
-      cq_buf_str(&b, v->text);
-    else
-      cq_tree_json(v, &b);
-    rc = b.rc ? cq_error_nomem(err)
-              : cq_config_set(c, spec->keys[i], b.data, err);
-    if (b.data) cq_wipe(b.data, b.len);
-    cq_buf_clear(&b);
+    rc = config_of_spec(c, spec->keys[i], spec->items[i], err);
+    if (rc) cq_error_prefix(err, "%s:%d: ", spec->file, spec->key_lines[i]);
   }
   if (rc) {
     cq_config_unref(c);

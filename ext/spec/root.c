@@ -18,7 +18,7 @@ static int root_config(load *l, const cq_node *n) {
     memset(c, 0, sizeof *c);
     c->name = n->keys[i];
     CHECK(n->items[i], c->name, "type$", "default", "secret?", "optional?",
-          "description$");
+          "min#", "description$");
     type = load_text(cq_tree_get(n->items[i], "type"));
     c->is_list = type && strcmp(type, "list") == 0;
     c->is_map = type && strcmp(type, "map") == 0;
@@ -30,6 +30,7 @@ static int root_config(load *l, const cq_node *n) {
                            "config %s: type: text, integer, real, boolean, "
                            "list or map",
                            c->name);
+    c->min = load_int(cq_tree_get(n->items[i], "min"), INT64_MIN);
     c->secret = load_bool(cq_tree_get(n->items[i], "secret"), 0);
     c->optional = load_bool(cq_tree_get(n->items[i], "optional"), 0);
     c->description = load_text(cq_tree_get(n->items[i], "description"));
@@ -255,7 +256,7 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   int rc;
 
   CHECK(n, d->name, "over*", "values", "discover{", "identify{", "columns{",
-        "when$", "id$", "optional?", "errors[", "attributes*");
+        "when$", "id$", "optional?", "errors[", "attributes*", "hidden*");
   d->at = n;
   d->id = load_text(cq_tree_get(n, "id"));
   d->optional = load_bool(cq_tree_get(n, "optional"), 0);
@@ -292,6 +293,8 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
       return rc;
   }
   rc = load_words(l, cq_tree_get(n, "attributes"), &d->extra, &d->nextra);
+  if (rc == CQ_OK)
+    rc = load_words(l, cq_tree_get(n, "hidden"), &d->hidden, &d->nhidden);
   if (rc) return rc;
   x = cq_tree_get(n, "columns");
   size_t k = x && x->kind == CQ_N_MAP ? x->count : 0;

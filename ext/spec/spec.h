@@ -487,6 +487,8 @@ typedef struct cq_dimension { /* of the multiplex */
   const char *discover_permissions, *identify_permissions; /* JSON, or NULL */
   size_t nextra; /* further members that the maps of `values` may have */
   const char *const *extra;
+  size_t nhidden; /* attributes that a test does not show */
+  const char *const *hidden;
   cq_template *when; /* those are kept where true */
   const char *id;    /* attribute that names the value in _cq_client_id */
   cq_page_def page;
@@ -617,6 +619,7 @@ typedef struct cq_config_def {
   int type; /* CQ_TEXT INTEGER REAL BOOLEAN, CQ_JSON for list and map */
   int is_list, is_map;
   int secret, optional;
+  int64_t min;     /* of an integer */
   const char *env; /* `default: "${NAME}"`: read from the environment */
   cq_value dflt;
   const char *description;

@@ -215,7 +215,10 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     comma = ",";
     cq_run_text(out, "name", o->name);
     cq_buf_printf(out, ",\"ok\":%s,", !why.code ? "true" : "false");
-    cq_run_text(out, "message", why.text);
+    if (why.code)
+      cq_run_text(out, "message", why.text);
+    else
+      cq_buf_str(out, "\"message\":null");
     cq_buf_byte(out, '}');
   }
   return answer_end(&r, rc, out, err);

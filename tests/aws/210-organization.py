@@ -135,6 +135,7 @@ tap.is_('cq_test tells of each account and region', sorted((c['client'].get('acc
         sorted((n, n, 'eu-west-1', True) for n in ('000000000009', '000000000101', '000000000103', '000000000105')))
 tap.is_('whose keys they are', {c['client']['caller_arn'].split('/')[0] for c in told if c['ok']},
         {f'arn:aws:sts::{n}:assumed-role' for n in ('000000000009', '000000000101', '000000000103', '000000000105')})
+tap.none('and nothing that is nobody else\'s', {c: 1 for t in told for c in t['client'] if c in ('external_id', 'fips', 'dual', 'dns_suffix', 'max_retries')})
 bad = [c for c in told if not c['ok']]
 tap.is_('and who cannot be read', [(c['client'].get('member'), c['client'].get('account_name'), '104:role/reader: AccessDenied' in c['message']) for c in bad],
         [('000000000104', 'name 000000000104', True)])
@@ -163,6 +164,18 @@ try:
 except sqlite3.Error as e:
     seen = str(e)
 tap.has('event_based_sync is refused, and why', seen, 'event_based_sync: streams of events are not read')
+
+# a setting of another kind, by the place where it stands
+for line, said in (('max_retries: -1', 'config max_retries: -1 is below 0'), ('max_backoff: -1', 'config max_backoff: -1 is below 0'),
+                   ('max_retries: many', 'config max_retries: expected integer, not "many"'), ('secret_access_key: [x]', 'config secret_access_key: expected text, not a list'),
+                   ('session_token: {x: y}', 'config session_token: expected text, not a map'), ('use_paid_api: true', 'aws: no setting "use_paid_api"')):
+    with open('kind.yml', 'w', encoding='utf-8') as f:
+        f.write(f'kind: source\nspec:\n  name: a\n  path: cloudquery/aws\n  tables: [aws_ec2_vpcs]\n  destinations: []\n  spec:\n    {line}\n')
+    try:
+        seen = shared.connect(':memory:').execute("SELECT cq_validate('kind.yml')").fetchone()[0]
+    except sqlite3.Error as e:
+        seen = str(e)
+    tap.has(line, seen, f'kind.yml:8: {said}')
 
 # a password in an endpoint's URL is refused, and not shown
 for said in ({'custom_endpoint_url': s.url.replace('://', '://me:fake-password@')}, {'custom_endpoint_url': s.url.replace('://', '://fake-password@') + '/'},
