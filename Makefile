@@ -331,7 +331,7 @@ soak-run: all tests $(VENV)/.done $(CHDB)/.done $(STORES)/.done
 	CQ_KILLS=100 CQ_PARTS=killed tests/run --build $(BUILD) --venv $(VENV) \
 	  dest/500 dest/510 dest/520 dest/530 dest/540 dest/550
 	CQ_FLOOD=340 tests/run --build $(BUILD) --venv $(VENV) dest/595
-	CQ_SAMPLE=1 tests/run --build $(BUILD) --venv $(VENV) aws/092 aws/094
+	CQ_SAMPLE=1 tests/run --build $(BUILD) --venv $(VENV) aws/036 aws/092 aws/094
 
 #: make docs       write docs/tables/ from the definitions
 docs: all

@@ -187,10 +187,13 @@ class Models:
         kinds, rows, error = self.read(table)
         return kinds, rows, error, self.log()
 
+    def columns(self, table):
+        """name: type"""
+        return dict(self.db(self.own(table)).execute("SELECT name, type FROM cq_columns WHERE table_name = ? AND NOT hidden AND name NOT LIKE '\\_cq\\_%' "
+                                                     "ESCAPE '\\' ORDER BY position", (table,)))
+
     def read(self, table):
-        db = self.db(self.own(table))
-        kinds = dict(db.execute("SELECT name, type FROM cq_columns WHERE table_name = ? AND NOT hidden AND name NOT LIKE '\\_cq\\_%' "
-                                "ESCAPE '\\' ORDER BY position", (table,)))
+        db, kinds = self.db(self.own(table)), self.columns(table)
         rows, error = [], None
         try:
             cursor = db.execute('SELECT %s FROM temp.%s' % (', '.join(f'"{c}"' for c in kinds), table))
@@ -281,7 +284,7 @@ class Models:
             cells.append(made)
         wrong += unknown.values()
         wrong += self.parameters(table, log)     # details are asked for where a column is made of them
-        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k not in unknown and k not in special.HASHES and kinds.get(k) != 'json']
+        key = [k for k in json.loads(self.tables[table]['key'] or '[]') if k in kinds and k not in unknown and k not in special.HASHES and kinds.get(k) != 'json']
 
         def name(value, kind):
             if kind == 'timestamp':

@@ -204,8 +204,8 @@ class Facts:
             except Unknown:
                 if '.' in text or text.endswith(('_id', '_arn', '_name')):
                     raise
-        if shape is not None and shape.type_name in ('integer', 'long') and re.fullmatch(r'-?\d+', text):
-            return int(text)
+        if shape is not None and shape.type_name in ('integer', 'long') and re.fullmatch(r'-?\d+( minutes)?', text):
+            return int(text.split()[0])
         if shape is not None and shape.type_name == 'boolean':
             return text == 'true'
         return text
@@ -243,10 +243,11 @@ class Facts:
             self.known[table] = []
             if self.plan[table]['service'] in special.WITHDRAWN:
                 return []
-            if table in special.ROWS:
-                self.known[table] = list(special.ROWS[table](self, table))
-            else:
-                self.known[table] = list(self.made(table))
+            try:
+                self.known[table] = list(special.ROWS[table](self, table) if table in special.ROWS else self.made(table))
+            except BaseException:
+                del self.known[table]          # what is below it fails, too
+                raise
         return self.known[table]
 
     def made(self, table):

@@ -192,7 +192,9 @@ class Creator:
     def service(self, service, rounds=2):
         for operation, params in self.hand.get(service, ()):
             try:
-                self.call(service, operation, params(self) if callable(params) else params)
+                made = params(self) if callable(params) else params
+                if operation:                   # else the function has done it
+                    self.call(service, operation, made)
                 self.made[service, operation] = self.made.get((service, operation), 0) + 1
             except Exception as e:
                 self.why[service, operation] = f'by hand: {type(e).__name__}: {e}'[:200]

@@ -1,5 +1,6 @@
 """What aws_create.py cannot make out of the models alone: calls by hand, each a service's (operation, parameters or a function
 of the Creator that makes what they need).  They come after its own."""
+import datetime
 import json
 
 MANIFEST = json.dumps({'schemaVersion': 2, 'mediaType': 'application/vnd.docker.distribution.manifest.v2+json', 'config': {
@@ -78,6 +79,11 @@ def subscription(c):
             'destinationArn': f'arn:aws:kinesis:{c.region}:{c.account}:stream/logs'}
 
 
+def flow(c):
+    c.call('s3', 'CreateBucket', {'Bucket': 'flow-bucket'}, note=False)
+    return {'ResourceIds': network(c, 90)[:1], 'ResourceType': 'VPC', 'TrafficType': 'ALL', 'LogDestinationType': 's3', 'LogDestination': 'arn:aws:s3:::flow-bucket'}
+
+
 def fleet(c):
     image = c.call('ec2', 'RegisterImage', {'Name': 'fleet', 'Architecture': 'x86_64', 'RootDeviceName': '/dev/sda1', 'VirtualizationType': 'hvm'}, note=False)['ImageId']
     c.call('ec2', 'ModifyImageAttribute', {'ImageId': image, 'LaunchPermission': {'Add': [{'UserId': '123456789013'}]}}, note=False)
@@ -96,8 +102,8 @@ def peering(c):
     return {'TransitGatewayId': one, 'PeerTransitGatewayId': two, 'PeerAccountId': c.account, 'PeerRegion': c.region}
 
 
-def endpoint_service(c):
-    made = c.call('elbv2', 'CreateLoadBalancer', {'Name': 'net', 'Subnets': network(c, 93)[1], 'Scheme': 'internal', 'Type': 'network'}, note=False)
+def endpoint_service(c, name='net', n=93):
+    made = c.call('elbv2', 'CreateLoadBalancer', {'Name': name, 'Subnets': network(c, n)[1], 'Scheme': 'internal', 'Type': 'network'}, note=False)
     return {'NetworkLoadBalancerArns': [made['LoadBalancers'][0]['LoadBalancerArn']]}
 
 
@@ -117,7 +123,171 @@ def cluster(c):
 def bus(c, part):
     return f'arn:aws:events:{c.region}:{c.account}:{part}'
 
+# ---- what a later thing needs, of those further below ----
+TEAM = {'Key': 'team', 'Value': 'a & b'}
+PLAIN = {'Key': 'team', 'Value': 'red'}            # where the service takes no ampersand
+NOTHING = json.dumps({'Version': '2012-10-17', 'Statement': []})
 
+
+def method(c):
+    made, root = api(c)
+    at = {'restApiId': made, 'resourceId': root, 'httpMethod': 'GET'}
+    c.call('apigateway', 'PutMethod', {**at, 'authorizationType': 'NONE'}, note=False)
+    return {**at, 'type': 'HTTP', 'integrationHttpMethod': 'GET', 'uri': 'http://example.com/x'}
+
+
+def base_path(c):
+    made = deployment(c)
+    c.call('apigateway', 'CreateDeployment', made, note=False)
+    c.call('apigateway', 'CreateDomainName', {'domainName': 'api.example.com', 'regionalCertificateName': 'x'}, note=False)
+    return {'domainName': 'api.example.com', 'restApiId': made['restApiId'], 'basePath': 'v1', 'stage': 'hand'}
+
+
+def job(c):
+    return {'jobName': 'hand', 'jobQueue': 'hand', 'jobDefinition': c.call('batch', 'RegisterJobDefinition', {
+        'jobDefinitionName': 'run', 'type': 'container', 'containerProperties': {'image': 'busybox', 'vcpus': 1, 'memory': 128}}, note=False)['jobDefinitionArn']}
+
+
+def node(c):
+    image = c.call('ec2', 'RegisterImage', {'Name': 'node', 'Architecture': 'x86_64', 'RootDeviceName': '/dev/sda1', 'VirtualizationType': 'hvm'}, note=False)['ImageId']
+    made = c.call('ec2', 'RunInstances', {'ImageId': image, 'MinCount': 1, 'MaxCount': 1, 'InstanceType': 't3.micro', 'SubnetId': network(c, 80)[1][0]}, note=False)
+    return {'cluster': 'made', 'instanceIdentityDocument': json.dumps({'instanceId': made['Instances'][0]['InstanceId'], 'region': c.region, 'accountId': c.account})}
+
+
+def certificate(c):
+    for made in c.call('elbv2', 'DescribeLoadBalancers', {}, note=False)['LoadBalancers']:
+        for listener in c.call('elbv2', 'DescribeListeners', {'LoadBalancerArn': made['LoadBalancerArn']}, note=False)['Listeners']:
+            return {'ListenerArn': listener['ListenerArn'], 'Certificates': [
+                {'CertificateArn': f'arn:aws:acm:{c.region}:{c.account}:certificate/11111111-1111-1111-1111-111111111111'}]}
+
+
+def wall(c):
+    made = c.call('elbv2', 'CreateLoadBalancer', {'Name': 'walled', 'Subnets': network(c, 79)[1], 'Scheme': 'internal', 'Type': 'application'}, note=False)
+    acl = c.call('wafv2', 'CreateWebACL', {'Name': 'wall', 'Scope': 'REGIONAL', 'DefaultAction': {'Allow': {}}, 'VisibilityConfig': {
+        'SampledRequestsEnabled': False, 'CloudWatchMetricsEnabled': False, 'MetricName': 'm'}}, note=False)
+    return {'WebACLArn': acl['Summary']['ARN'], 'ResourceArn': made['LoadBalancers'][0]['LoadBalancerArn']}
+
+
+def centre(c):
+    return c.call('sso-admin', 'ListInstances', {}, note=False)['Instances'][0]
+
+
+def granted(**more):
+    """The parameters of what belongs to the permission set."""
+    def params(c):
+        at = centre(c)['InstanceArn']
+        return {'InstanceArn': at, 'PermissionSetArn': c.call('sso-admin', 'ListPermissionSets', {'InstanceArn': at}, note=False)['PermissionSets'][0],
+                **{k: v(c) if callable(v) else v for k, v in more.items()}}
+    return params
+
+
+def managed(c):
+    """AWS's own policies are 1,400 in moto, or none: here is one."""
+    from moto.iam.models import AWSManagedPolicy, iam_backends
+    arn, now = 'arn:aws:iam::aws:policy/ReadOnlyAccess', datetime.datetime(2024, 1, 1)
+    iam_backends[c.account]['aws'].managed_policies[arn] = AWSManagedPolicy(
+        'ReadOnlyAccess', account_id=c.account, region='us-east-1', default_version_id='v1', path='/', document=NOTHING, create_date=now, update_date=now)
+    return arn
+
+
+def membership(c):
+    at = centre(c)['IdentityStoreId']
+    user = c.call('identitystore', 'CreateUser', {'IdentityStoreId': at, 'UserName': 'hand', 'DisplayName': 'hand', 'Name': {
+        'GivenName': 'a', 'FamilyName': 'b'}, 'Emails': [{'Value': 'a@example.com', 'Type': 'work', 'Primary': True}]}, note=False)['UserId']
+    return {'IdentityStoreId': at, 'MemberId': {'UserId': user}, 'GroupId': c.call('identitystore', 'CreateGroup', {
+        'IdentityStoreId': at, 'DisplayName': 'hand', 'Description': 'a & b'}, note=False)['GroupId']}
+
+
+def unit(c):
+    made = c.call('organizations', 'CreateAccount', {'AccountName': 'hand', 'Email': 'hand@example.com'}, note=False)['CreateAccountStatus']['AccountId']
+    c.call('organizations', 'RegisterDelegatedAdministrator', {'AccountId': made, 'ServicePrincipal': 'ssm.amazonaws.com'}, note=False)
+    root = c.call('organizations', 'ListRoots', {}, note=False)['Roots'][0]['Id']
+    c.call('organizations', 'EnablePolicyType', {'RootId': root, 'PolicyType': 'SERVICE_CONTROL_POLICY'}, note=False)
+    return {'ParentId': root, 'Name': 'hand', 'Tags': [TEAM]}
+
+
+def resolver(c):
+    vpc, nets = network(c, 78)
+    group = c.call('ec2', 'CreateSecurityGroup', {'GroupName': 'resolver', 'Description': 'a', 'VpcId': vpc}, note=False)['GroupId']
+    return {'CreatorRequestId': 'hand', 'Name': 'hand', 'SecurityGroupIds': [group], 'Direction': 'OUTBOUND', 'Tags': [PLAIN], 'IpAddresses': [
+        {'SubnetId': net, 'Ip': f'10.78.{i}.10'} for i, net in enumerate(nets)]}
+
+
+def first(c, operation, path, member='Id'):
+    return c.call('route53resolver', operation, {}, note=False)[path][0][member]
+
+
+def zone(c):
+    c.call('logs', 'CreateLogGroup', {'logGroupName': '/aws/route53/logged'}, note=False)
+    return {'HostedZoneId': c.call('route53', 'CreateHostedZone', {'Name': 'logged.example.com', 'CallerReference': 'l'}, note=False)['HostedZone']['Id'],
+            'CloudWatchLogsLogGroupArn': f'arn:aws:logs:{c.region}:{c.account}:log-group:/aws/route53/logged:*'}
+
+
+def mapped(c):
+    c.call('sqs', 'CreateQueue', {'QueueName': 'mapped'}, note=False)
+    return {'EventSourceArn': f'arn:aws:sqs:{c.region}:{c.account}:mapped', 'FunctionName': 'made', 'BatchSize': 5}
+
+
+def directory(c):
+    vpc, nets = network(c, 75)
+    return {'SubnetIds': nets, 'DirectoryId': c.call('ds', 'CreateDirectory', {
+        'Name': 'corp.example.com', 'Password': 'Passw0rd!x', 'Size': 'Small', 'VpcSettings': {'VpcId': vpc, 'SubnetIds': nets}}, note=False)['DirectoryId']}
+
+
+def desk(c):
+    return {'Workspaces': [{'DirectoryId': c.call('workspaces', 'DescribeWorkspaceDirectories', {}, note=False)['Directories'][0]['DirectoryId'],
+                            'UserName': 'u', 'BundleId': 'wsb-1', 'Tags': [TEAM]}]}
+
+
+def finding(c):
+    return {'Findings': [{
+        'SchemaVersion': '2018-10-08', 'Id': 'f-1', 'ProductArn': f'arn:aws:securityhub:{c.region}:{c.account}:product/{c.account}/default', 'GeneratorId': 'g',
+        'AwsAccountId': c.account, 'Types': ['Software and Configuration Checks'], 'CreatedAt': '2026-01-01T00:00:00Z', 'UpdatedAt': '2026-01-02T00:00:00Z',
+        'Severity': {'Label': 'HIGH', 'Normalized': 70}, 'Title': 'a & b', 'Description': 'd', 'Resources': [{'Type': 'Other', 'Id': 'r'}]}]}
+
+
+def shared(c):
+    return {'name': 'hand', 'principals': ['123456789013'], 'allowExternalPrincipals': True, 'tags': [{'key': 'team', 'value': 'a & b'}], 'resourceArns': [
+        c.call('ec2', 'CreateTransitGateway', {'Description': 'shared'}, note=False)['TransitGateway']['TransitGatewayArn']]}
+
+
+def allowed(c):
+    made = endpoint_service(c, 'allowed', 73)
+    return {'AddAllowedPrincipals': [f'arn:aws:iam::{c.account}:root'], 'ServiceId': c.call(
+        'ec2', 'CreateVpcEndpointServiceConfiguration', made, note=False)['ServiceConfiguration']['ServiceId']}
+
+
+def signing(c):
+    """A certificate, always the same but for its times."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    key, name, now = ec.derive_private_key(7, ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, 'hand')]), datetime.datetime(2026, 1, 1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 7, now, now + datetime.timedelta(days=9999)).sign(key, hashes.SHA256())
+    return {'UserName': 'made', 'CertificateBody': made.public_bytes(serialization.Encoding.PEM).decode()}
+
+
+def costs(c):
+    """Moto knows no costs and no vulnerabilities: it gives what it is told to give."""
+    from moto.ce.models import ce_backends
+    for _ in range(2):
+        ce_backends[c.account]['aws'].cost_usage_results_queue.append({'DimensionValueAttributes': [], 'ResultsByTime': [{
+            'TimePeriod': {'Start': '2026-01-01', 'End': '2026-01-02'}, 'Estimated': True, 'Total': {}, 'Groups': [
+                {'Keys': [k], 'Metrics': {'UnblendedCost': {'Amount': '1.5', 'Unit': 'USD'}}} for k in ('AmazonEC2', 'a & b')]}]})
+
+
+def vulnerabilities(c):
+    from moto.inspector2.models import inspector2_backends
+    for _ in range(2):
+        inspector2_backends[c.account][c.region].findings_queue.append([{
+            'awsAccountId': c.account, 'findingArn': f'arn:aws:inspector2:{c.region}:{c.account}:finding/1', 'severity': 'HIGH', 'status': 'ACTIVE', 'title': 'a & b',
+            'type': 'PACKAGE_VULNERABILITY', 'inspectorScore': 7.5, 'firstObservedAt': 1767225600, 'lastObservedAt': 1767312000, 'updatedAt': 1767312000,
+            'description': 'd', 'remediation': {'recommendation': {'text': 't'}}, 'resources': [{'id': 'i-1', 'type': 'AWS_EC2_INSTANCE'}]}])
+
+
+CONTACT = {'FirstName': 'A', 'LastName': 'B', 'ContactType': 'PERSON', 'AddressLine1': '1 Road', 'City': 'Town', 'State': 'CA', 'CountryCode': 'US',
+           'ZipCode': '90210', 'PhoneNumber': '+1.5551234567', 'Email': 'a@example.com'}
+BLOCKED = {'BlockPublicAcls': True, 'IgnorePublicAcls': False, 'BlockPublicPolicy': True, 'RestrictPublicBuckets': False}
 TEMPLATE = json.dumps({'Resources': {'Q': {'Type': 'AWS::SQS::Queue', 'Properties': {'QueueName': 'stacked'}}}})
 DB = {'MasterUsername': 'u', 'MasterUserPassword': 'longpassword'}
 NODES = {'Name': 'main', 'InstanceRole': 'MASTER', 'InstanceType': 'm5.large', 'InstanceCount': 1}
@@ -161,8 +331,7 @@ HAND = {
     'dynamodbstreams': [],
     'dynamodb': [('CreateTable', {'TableName': 'streamed', 'KeySchema': [{'AttributeName': 'k', 'KeyType': 'HASH'}], 'AttributeDefinitions': [
         {'AttributeName': 'k', 'AttributeType': 'S'}], 'BillingMode': 'PAY_PER_REQUEST', 'StreamSpecification': {'StreamEnabled': True, 'StreamViewType': 'NEW_IMAGE'}})],
-    'ec2': [('CreateFlowLogs', lambda c: {'ResourceIds': network(c, 90)[:1], 'ResourceType': 'VPC', 'TrafficType': 'ALL', 'LogDestinationType': 's3',
-                                          'LogDestination': 'arn:aws:s3:::made-bucket'}),
+    'ec2': [('CreateFlowLogs', flow),
             ('AllocateHosts', lambda c: {'AvailabilityZone': c.region + 'a', 'InstanceType': 'm5.large', 'Quantity': 1}),
             ('CreateNatGateway', nat), ('RequestSpotFleet', fleet), ('CreateTransitGatewayVpcAttachment', attachment),
             ('CreateTransitGatewayPeeringAttachment', peering), ('CreateVpcEndpointServiceConfiguration', endpoint_service),
@@ -200,3 +369,109 @@ HAND = {
     'logs': [('PutSubscriptionFilter', subscription)],
     'rds': [('CreateDBProxy', proxy)],
 }
+
+# The services above, once more: what the longer chains of things need.
+for service_, calls in {
+    'apigateway': [('PutIntegration', method), ('CreateBasePathMapping', base_path)],
+    'batch': [('SubmitJob', job)],
+    'ce': [(None, costs)],
+    'cognito-idp': [('CreateUserPool', {'PoolName': 'hand', 'UserPoolTags': {'team': 'a & b'}}), ('CreateIdentityProvider', lambda c: {
+        'UserPoolId': c.call('cognito-idp', 'ListUserPools', {'MaxResults': 10}, note=False)['UserPools'][0]['Id'], 'ProviderName': 'hand', 'ProviderType': 'SAML',
+        'ProviderDetails': {'MetadataURL': 'https://example.com/x'}})],
+    'dynamodb': [('UpdateContinuousBackups', {'TableName': 'made', 'PointInTimeRecoverySpecification': {'PointInTimeRecoveryEnabled': True}}),
+                 ('ExportTableToPointInTime', lambda c: {'TableArn': c.call('dynamodb', 'DescribeTable', {'TableName': 'made'}, note=False)['Table']['TableArn'],
+                                                         'S3Bucket': 'made-bucket', 'S3Prefix': 'exports', 'ExportFormat': 'DYNAMODB_JSON'})],
+    'ec2': [('ModifyVpcEndpointServicePermissions', allowed)],
+    'ecr': [('PutLifecyclePolicy', {'repositoryName': 'made', 'lifecyclePolicyText': json.dumps({'rules': [
+        {'rulePriority': 1, 'selection': {'tagStatus': 'untagged', 'countType': 'imageCountMoreThan', 'countNumber': 5}, 'action': {'type': 'expire'}}]})}),
+            ('PutRegistryPolicy', lambda c: {'policyText': json.dumps({'Version': '2012-10-17', 'Statement': [
+                {'Sid': 'r', 'Effect': 'Allow', 'Principal': {'AWS': f'arn:aws:iam::{c.account}:root'}, 'Action': ['ecr:ReplicateImage'],
+                 'Resource': [f'arn:aws:ecr:{c.region}:{c.account}:repository/*']}]})})],
+    'ecs': [('RegisterContainerInstance', node)],
+    'elbv2': [('AddListenerCertificates', certificate)],
+    'glue': [('StartJobRun', {'JobName': 'hand', 'Arguments': {'--a': 'b & c'}}), ('CreateMLTransform', {'Name': 'hand', 'InputRecordTables': [{'DatabaseName': 'hand', 'TableName': 'hand'}], 'Role': 'made',
+                                    'Parameters': {'TransformType': 'FIND_MATCHES'}})],
+    'iam': [('UploadSigningCertificate', signing)],
+    'identitystore': [('CreateGroupMembership', membership)],
+    'inspector2': [(None, vulnerabilities)],
+    'lambda': [('CreateEventSourceMapping', mapped)],
+    'organizations': [('CreateOrganization', {'FeatureSet': 'ALL'}), ('CreateOrganizationalUnit', unit),
+                      ('CreatePolicy', {'Name': 'hand', 'Description': 'd', 'Type': 'SERVICE_CONTROL_POLICY', 'Content': NOTHING})],
+    'quicksight': [('RegisterUser', lambda c: {'AwsAccountId': c.account, 'Namespace': 'default', 'IdentityType': 'QUICKSIGHT', 'Email': 'a@example.com',
+                                               'UserRole': 'READER', 'UserName': 'hand'}),
+                   ('CreateGroup', lambda c: {'AwsAccountId': c.account, 'Namespace': 'default', 'GroupName': 'hand', 'Description': 'a & b'}),
+                   ('CreateGroupMembership', lambda c: {'AwsAccountId': c.account, 'Namespace': 'default', 'GroupName': 'hand', 'MemberName': 'hand'})],
+    'ram': [('CreateResourceShare', shared)],
+    'rds': [('CreateOptionGroup', {'OptionGroupName': 'hand', 'EngineName': 'mysql', 'MajorEngineVersion': '8.0', 'OptionGroupDescription': 'a'}),
+            ('CreateDBParameterGroup', {'DBParameterGroupName': 'hand', 'DBParameterGroupFamily': 'mysql8.0', 'Description': 'a'}),
+            ('ModifyDBParameterGroup', {'DBParameterGroupName': 'hand', 'Parameters': [
+                {'ParameterName': 'max_connections', 'ParameterValue': '50', 'ApplyMethod': 'immediate'}]}),
+            ('CreateDBClusterParameterGroup', {'DBClusterParameterGroupName': 'hand', 'DBParameterGroupFamily': 'aurora-mysql8.0', 'Description': 'a'}),
+            ('ModifyDBClusterParameterGroup', {'DBClusterParameterGroupName': 'hand', 'Parameters': [
+                {'ParameterName': 'max_connections', 'ParameterValue': '50', 'ApplyMethod': 'immediate'}]})],
+    'neptune': [('CreateDBCluster', {'DBClusterIdentifier': 'hand-n', 'Engine': 'neptune'}),
+                ('CreateDBInstance', {'DBInstanceIdentifier': 'hand-ni', 'DBInstanceClass': 'db.r5.large', 'Engine': 'neptune', 'DBClusterIdentifier': 'hand-n'}),
+                ('CreateDBClusterSnapshot', {'DBClusterIdentifier': 'hand-n', 'DBClusterSnapshotIdentifier': 'hand-ns'}),
+                ('CreateGlobalCluster', {'GlobalClusterIdentifier': 'hand-g', 'Engine': 'neptune'}),
+                ('CreateDBParameterGroup', {'DBParameterGroupName': 'hand-n', 'DBParameterGroupFamily': 'neptune1.3', 'Description': 'a'}),
+                ('ModifyDBParameterGroup', {'DBParameterGroupName': 'hand-n', 'Parameters': [
+                    {'ParameterName': 'neptune_query_timeout', 'ParameterValue': '50', 'ApplyMethod': 'immediate'}]}),
+                ('CreateDBClusterParameterGroup', {'DBClusterParameterGroupName': 'hand-n', 'DBParameterGroupFamily': 'neptune1.3', 'Description': 'a'}),
+                ('ModifyDBClusterParameterGroup', {'DBClusterParameterGroupName': 'hand-n', 'Parameters': [
+                    {'ParameterName': 'neptune_enable_audit_log', 'ParameterValue': '1', 'ApplyMethod': 'immediate'}]})],
+    'resiliencehub': [('CreateResiliencyPolicy', {'policyName': 'hand', 'policyDescription': 'a', 'tier': 'Critical', 'tags': {'team': 'a & b'}, 'policy': {
+        k: {'rtoInSecs': 60, 'rpoInSecs': 60} for k in ('Software', 'Hardware', 'AZ', 'Region')}})],
+    'resource-groups': [('CreateGroup', {'Name': 'hand', 'Description': 'a', 'Tags': {'team': 'a & b'}, 'ResourceQuery': {
+        'Type': 'TAG_FILTERS_1_0', 'Query': json.dumps({'ResourceTypeFilters': ['AWS::EC2::Instance'], 'TagFilters': [{'Key': 'n', 'Values': ['1']}]})}})],
+    'route53': [('CreateQueryLoggingConfig', zone)],
+    'route53domains': [('RegisterDomain', {'DomainName': 'hand.com', 'DurationInYears': 2, 'AutoRenew': True, 'AdminContact': CONTACT,
+                                           'RegistrantContact': CONTACT, 'TechContact': CONTACT})],
+    'route53resolver': [('CreateResolverEndpoint', resolver), ('CreateResolverRule', lambda c: {
+        'CreatorRequestId': 'rule', 'Name': 'hand', 'RuleType': 'FORWARD', 'DomainName': 'corp.example.com', 'TargetIps': [{'Ip': '10.0.0.1', 'Port': 53}],
+        'ResolverEndpointId': first(c, 'ListResolverEndpoints', 'ResolverEndpoints')}),
+                        ('AssociateResolverRule', lambda c: {'ResolverRuleId': first(c, 'ListResolverRules', 'ResolverRules'), 'Name': 'hand', 'VPCId': network(c, 77)[0]}),
+                        ('CreateResolverQueryLogConfig', {'Name': 'hand', 'DestinationArn': 'arn:aws:s3:::made-bucket', 'CreatorRequestId': 'q', 'Tags': [PLAIN]}),
+                        ('AssociateResolverQueryLogConfig', lambda c: {
+                            'ResolverQueryLogConfigId': first(c, 'ListResolverQueryLogConfigs', 'ResolverQueryLogConfigs'), 'ResourceId': network(c, 76)[0]})],
+    's3': [('PutBucketCors', {'Bucket': 'made-bucket', 'CORSConfiguration': {'CORSRules': [
+        {'AllowedMethods': ['GET', 'PUT'], 'AllowedOrigins': ['*'], 'MaxAgeSeconds': 3}]}}),
+           ('PutBucketLifecycleConfiguration', {'Bucket': 'made-bucket', 'LifecycleConfiguration': {'Rules': [
+               {'ID': 'r', 'Status': 'Enabled', 'Filter': {'Prefix': 'logs/'}, 'Expiration': {'Days': 30}}]}}),
+           ('PutPublicAccessBlock', {'Bucket': 'made-bucket', 'PublicAccessBlockConfiguration': BLOCKED}),
+           ('CreateBucket', {'Bucket': 'locked-bucket', 'ObjectLockEnabledForBucket': True}),
+           ('PutObjectLockConfiguration', {'Bucket': 'locked-bucket', 'ObjectLockConfiguration': {
+               'ObjectLockEnabled': 'Enabled', 'Rule': {'DefaultRetention': {'Mode': 'GOVERNANCE', 'Days': 7}}}}),
+           *[('PutBucketVersioning', {'Bucket': b, 'VersioningConfiguration': {'Status': 'Enabled'}}) for b in ('made-bucket', 'locked-bucket')],
+           ('PutBucketReplication', lambda c: {'Bucket': 'made-bucket', 'ReplicationConfiguration': {'Role': role(c, 'made', 's3'), 'Rules': [
+               {'ID': 'r', 'Priority': 1, 'Status': 'Enabled', 'Filter': {'Prefix': 'a/'}, 'DeleteMarkerReplication': {'Status': 'Disabled'},
+                'Destination': {'Bucket': 'arn:aws:s3:::locked-bucket'}}]}})],
+    's3control': [('CreateAccessPoint', lambda c: {'AccountId': c.account, 'Name': 'hand', 'Bucket': 'made-bucket'}),
+                  ('PutPublicAccessBlock', lambda c: {'AccountId': c.account, 'PublicAccessBlockConfiguration': BLOCKED}),
+                  ('CreateMultiRegionAccessPoint', lambda c: {'AccountId': c.account, 'ClientToken': 't', 'Details': {
+                      'Name': 'hand', 'Regions': [{'Bucket': 'made-bucket'}]}})],
+    'sagemaker': [('CreateTrainingJob', lambda c: {
+        'TrainingJobName': 'hand', 'AlgorithmSpecification': {'TrainingImage': 'x', 'TrainingInputMode': 'File'}, 'RoleArn': role(c, 'made', 'sagemaker'),
+        'OutputDataConfig': {'S3OutputPath': 's3://made-bucket/o'}, 'ResourceConfig': {'InstanceType': 'ml.m5.large', 'InstanceCount': 1, 'VolumeSizeInGB': 1},
+        'StoppingCondition': {'MaxRuntimeInSeconds': 60}, 'HyperParameters': {'a': 'b & c'}, 'InputDataConfig': [{'ChannelName': 'a', 'DataSource': {
+            'S3DataSource': {'S3DataType': 'S3Prefix', 'S3Uri': 's3://made-bucket/i'}}}]}),
+                  ('CreateModel', lambda c: {'ModelName': 'hand', 'ExecutionRoleArn': role(c, 'made', 'sagemaker'),
+                                             'PrimaryContainer': {'Image': 'x', 'ModelDataUrl': 's3://b/m'}}),
+                  ('CreateEndpointConfig', {'EndpointConfigName': 'hand', 'Tags': [TEAM], 'ProductionVariants': [
+                      {'VariantName': 'a', 'ModelName': 'hand', 'InitialInstanceCount': 1, 'InstanceType': 'ml.m5.large', 'InitialVariantWeight': 1.0}]})],
+    'securityhub': [('EnableSecurityHub', {}), ('BatchImportFindings', finding)],
+    'servicecatalog': [('CreatePortfolio', {'DisplayName': 'hand', 'ProviderName': 'p', 'IdempotencyToken': 'hand-p', 'Tags': [TEAM]})],
+    'ses': [('CreateReceiptRuleSet', {'RuleSetName': 'active'}), ('SetActiveReceiptRuleSet', {'RuleSetName': 'active'})],
+    'shield': [('CreateSubscription', {}), ('CreateProtection', lambda c: {
+        'Name': 'hand', 'ResourceArn': f'arn:aws:cloudfront::{c.account}:distribution/E1', 'Tags': [TEAM]})],
+    'ssm': [('CreateDocument', {'Name': 'hand', 'DocumentType': 'Command', 'DocumentFormat': 'JSON', 'Tags': [TEAM], 'Content': json.dumps({
+        'schemaVersion': '2.2', 'description': 'a', 'mainSteps': [{'action': 'aws:runShellScript', 'name': 'x', 'inputs': {'runCommand': ['true']}}]})})],
+    'sso-admin': [('CreatePermissionSet', lambda c: {'InstanceArn': centre(c)['InstanceArn'], 'Name': 'hand', 'Description': 'a & b', 'SessionDuration': 'PT2H', 'Tags': [TEAM]}),
+                  ('PutInlinePolicyToPermissionSet', granted(InlinePolicy=NOTHING)), ('AttachManagedPolicyToPermissionSet', granted(ManagedPolicyArn=managed)),
+                  ('AttachCustomerManagedPolicyReferenceToPermissionSet', granted(CustomerManagedPolicyReference={'Name': 'made', 'Path': '/'})),
+                  ('ProvisionPermissionSet', granted(TargetType='ALL_PROVISIONED_ACCOUNTS')),
+                  ('CreateAccountAssignment', granted(TargetId=lambda c: c.account, TargetType='AWS_ACCOUNT', PrincipalType='USER',
+                                                      PrincipalId='11111111-1111-1111-1111-111111111111'))],
+    'wafv2': [('AssociateWebACL', wall)],
+    'workspaces': [('RegisterWorkspaceDirectory', directory), ('CreateWorkspaces', desk)],
+}.items():
+    HAND.setdefault(service_, []).extend(calls)

@@ -39,6 +39,7 @@ from moto.server import ThreadedMotoServer                # noqa: E402
 import aws_auth                                          # noqa: E402
 import aws_create                                        # noqa: E402
 import aws_fill                                          # noqa: E402
+import aws_slips                                         # noqa: E402
 
 
 def main():
@@ -47,6 +48,7 @@ def main():
         signal.signal(sig, lambda *_: os._exit(0))
     regions = (args.regions or ('us-east-1,eu-west-1' if args.small else 'us-east-1,us-west-2,eu-west-1')).split(',')
     if args.made:
+        aws_slips.install()
         info = aws_create.fill(args.made.split(','), regions[0], args.seed)
     else:
         info = aws_fill.fill(regions, args.accounts or (2 if args.small else 3),
