@@ -186,6 +186,8 @@ typedef struct cq_run_source {
   cq_run_dest *dests;
   size_t ndest;
   int64_t warnings;
+  uint64_t *told; /* hashes of what was told of clients that failed */
+  size_t ntold, captold;
   int failed;                   /* nothing of it could run */
   int at;                       /* table whose units are being made */
   int64_t asked_from, asked_to; /* requests of the connection when it began, and
@@ -281,6 +283,10 @@ enum { CQ_RUN_ERRORS = 100 }; /* that the result lists; the table has all */
 void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
                  const char *table, const char *client, const char *kind,
                  const cq_error *why);
+/* The same, where a whole client failed: each of its tables counts it, and it is
+ * told once, of no table. */
+void cq_run_note_client(cq_run *r, cq_run_source *s, const char *table,
+                        const char *client, const cq_error *why);
 /* Brings the run tables up to date where a few seconds have passed. */
 void cq_run_beat(cq_run *r, int force);
 /* A source's sums in one destination. */

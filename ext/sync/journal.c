@@ -76,24 +76,26 @@ void cq_run_put_run(cq_run *r, cq_run_source *s, cq_run_dest *o,
     unsaid(r, s, o, &why);
 }
 
-void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
+/* `of` is the table that counts it, `table` the one that is told; none is told
+ * where it has been told already. */
+static void note(cq_run *r, cq_run_source *s, cq_run_dest *only, const char *of,
                  const char *table, const char *client, const char *kind,
-                 const cq_error *why) {
+                 const cq_error *why, int told) {
   char text[sizeof why->text];
   int error = strcmp(kind, "skipped") != 0 && strcmp(kind, "warning") != 0;
 
   snprintf(text, sizeof text, "%s", why->text);
   redact(r, s, text);
-  keep(r, s, table, client, kind, text);
+  if (!told) keep(r, s, table, client, kind, text);
   for (size_t d = 0; d < s->ndest; d++) {
     cq_run_dest *o = &s->dests[d];
 
     if ((only && o != only)) continue;
     o->n.errors += error;
-    for (int i = 0; i < s->plan.n && o->tables && *table; i++)
-      if (strcmp(o->tables[i].def->name, table) == 0)
+    for (int i = 0; i < s->plan.n && o->tables && *of; i++)
+      if (strcmp(o->tables[i].def->name, of) == 0)
         o->tables[i].n.errors += error;
-    if (o->begun && !o->broken) {
+    if (o->begun && !o->broken && !told) {
       cq_error lost = {0, ""};
 
       if (o->dest->ops->put_error(o->dest, &o->run, table, client, kind, text,
@@ -101,6 +103,48 @@ void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
         unsaid(r, s, o, &lost);
     }
   }
+}
+
+void cq_run_note(cq_run *r, cq_run_source *s, cq_run_dest *only,
+                 const char *table, const char *client, const char *kind,
+                 const cq_error *why) {
+  note(r, s, only, table, table, client, kind, why, 0);
+}
+
+/* Has this been told of a client of the source?  It has from now on.  What there
+ * is no memory to remember is told again. */
+static int told_before(cq_run_source *s, const char *client, const char *text) {
+  uint64_t h =
+      cq_hash64(text, strlen(text), cq_hash64(client, strlen(client), 0)) | 1;
+
+  if (2 * s->ntold >= s->captold) {
+    size_t cap = s->captold ? 2 * s->captold : 64;
+    uint64_t *v = cq_calloc(cap, sizeof *v);
+
+    if (!v) return 0;
+    for (size_t i = 0; i < s->captold; i++) {
+      size_t at = s->told[i] & (cap - 1);
+
+      while (s->told[i] && v[at]) at = (at + 1) & (cap - 1);
+      if (s->told[i]) v[at] = s->told[i];
+    }
+    cq_free(s->told);
+    s->told = v;
+    s->captold = cap;
+  }
+  for (size_t at = h & (s->captold - 1);; at = (at + 1) & (s->captold - 1)) {
+    if (s->told[at] == h) return 1;
+    if (s->told[at]) continue;
+    s->told[at] = h;
+    s->ntold++;
+    return 0;
+  }
+}
+
+void cq_run_note_client(cq_run *r, cq_run_source *s, const char *table,
+                        const char *client, const cq_error *why) {
+  note(r, s, NULL, table, "", client, "failed", why,
+       told_before(s, client, why->text));
 }
 
 void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,

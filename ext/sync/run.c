@@ -163,6 +163,7 @@ void cq_run_clear(cq_run *r) {
     cq_free(s->dests);
     for (int k = 0; k < s->plan.n && s->ids; k++) cq_ids_free(s->ids[k]);
     cq_free(s->ids);
+    cq_free(s->told);
     cq_source_unref(s->source);
     cq_config_unref(s->config);
     cq_plan_clear(&s->plan);

@@ -342,10 +342,14 @@ int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
   if (!any || up == CQ_END_FAILED || up == CQ_END_SKIPPED || client->failed) {
     cq_unit_end how = up == CQ_END_SKIPPED ? CQ_END_SKIPPED : CQ_END_FAILED;
 
-    if (client->failed)
-      cq_error_set(&why, client->failed, "%s: %s", t->table->name,
+    if (client->failed) {
+      cq_error_set(&why, client->failed, "%s",
                    client->error ? client->error : "its client failed");
-    else if (up >= 0 && up != CQ_END_OK && up != CQ_END_DONE)
+      cq_run_note_client(r, s, t->table->name, u->client_id, &why);
+      rc = cq_unit_over(r, u, how, NULL, err);
+      return rc ? rc : CQ_DONE;
+    }
+    if (up >= 0 && up != CQ_END_OK && up != CQ_END_DONE)
       cq_error_set(&why, CQ_ERROR, "%s: not asked, since %s %s", t->table->name,
                    t->table->parent.table->name,
                    up == CQ_END_SKIPPED ? "was skipped" : "failed");

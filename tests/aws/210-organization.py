@@ -140,6 +140,14 @@ bad = [c for c in told if not c['ok']]
 tap.is_('and who cannot be read', [(c['client'].get('member'), c['client'].get('account_name'), '104:role/reader: AccessDenied' in c['message']) for c in bad],
         [('000000000104', 'name 000000000104', True)])
 
+# one account that cannot be read is one line, however many tables it would have
+db = shared.connect(':memory:')
+r = json.loads(db.execute('SELECT cq_sync(?)', (spec(ORG, ['aws_ec2_vpcs', 'aws_ec2_subnets', 'aws_ec2_hosts']),)).fetchone()[0])
+tap.is_('a member that fails, of three tables', (r['errors_total'], [(e['table'], '104:role/reader: AccessDenied' in e['message']) for e in r['errors']],
+                                                 db.execute("SELECT table_name, count(*) FROM cq_sync_errors WHERE kind = 'failed' GROUP BY 1").fetchall(),
+                                                 db.execute('SELECT table_name, errors FROM cq_sync_tables ORDER BY 1').fetchall()),
+        (1, [('', True)], [('', 1)], [('aws_ec2_hosts', 1), ('aws_ec2_subnets', 1), ('aws_ec2_vpcs', 1)]))
+
 # what is wrong with `org` is said before anybody is asked
 n = len(s.asked)
 for org, said in (({}, 'org: member_role_name is missing'), ({'organization_units': ['r-root']}, 'org: member_role_name is missing'),
