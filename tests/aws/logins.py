@@ -98,7 +98,7 @@ class Servers:
             access = f'ASIA{who.upper():_<8}{n:04}'
             self.given[access] = (f'fake-secret-of-{who}-{n}', f'fake-session-of-{who}-{n}')
             self.account[access] = account or f'{n:012}'
-        return access, *self.given[access], stamp(self.life)
+        return access, *self.given[access], stamp(self.life + self.skew)
 
     def count(self, part):
         return sum(1 for m, p, _, b in self.asked if part in f'{m} {p} {b}')
