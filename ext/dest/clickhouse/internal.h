@@ -107,6 +107,7 @@ typedef struct ch_ask {
   size_t nbody;
   ch_squeeze squeeze;
   const char *id;       /* query_id, or NULL */
+  int dedup;            /* rows that come twice with this id are taken once */
   const char *settings; /* "&name=value", or NULL */
   int once; /* is not sent a second time where it may have been done */
   int (*each)(void *user, const char *p, size_t n); /* takes the answer */

@@ -484,6 +484,10 @@ int ch_request(ch *d, const ch_ask *q, cq_buf *out, int *unknown,
     cq_buf_str(&url, "&query_id=");
     cq_percent_encode(&url, q->id, strlen(q->id), "");
   }
+  if (q->id && q->dedup) {
+    cq_buf_str(&url, "&insert_deduplication_token=");
+    cq_percent_encode(&url, q->id, strlen(q->id), "");
+  }
   rc = url.rc           ? url.rc
        : how == CH_NONE ? CQ_OK
                         : squeeze(&packed, how, q->body, q->nbody);

@@ -167,9 +167,6 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
   char *ids = ch_insert_ids(x->run->group, x->run->source);
   char *id =
       ids ? cq_mprintf("%s%s_%lld", ids, table, (long long)++x->batches) : NULL;
-  char *token = id && ch_has(d, CH_HAS_TOKEN)
-                    ? cq_mprintf("&insert_deduplication_token=%s", id)
-                    : NULL;
   int rc = id ? CQ_OK : cq_error_nomem(err);
   cq_buf statement;
 
@@ -183,7 +180,7 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
     q.nbody = statement.len;
   }
   q.id = id;
-  q.settings = token;
+  q.dedup = ch_has(d, CH_HAS_TOKEN);
   q.squeeze = d->o->squeeze != CH_AUTO ? d->o->squeeze
               : ch_has(d, CH_HAS_ZSTD) ? CH_ZSTD
                                        : CH_GZIP;
@@ -192,7 +189,6 @@ static int batch_send(ch *d, ch_table *x, cq_error *err) {
   cq_buf_clear(&statement);
   cq_free(ids);
   cq_free(id);
-  cq_free(token);
   return rc;
 }
 
