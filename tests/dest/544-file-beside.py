@@ -34,8 +34,12 @@ t.is_('both are kept', len(glob.glob('out/_cq/runs/*/*/cloudquery_sync_summaries
 
 gone = subprocess.Popen(['true'])
 gone.wait()
-host = socket.gethostname().replace('-', '_')
-FOUND = {f'put-{host}-{gone.pid}-x': False, f'put-{host}-{os.getppid()}-x': True, 'put-elsewhere-1-x': True, f'put-{host}-none-x': True}
+with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as f:
+    boot = f.read().strip()
+space = ''.join(c for c in os.readlink('/proc/self/ns/pid') if c.isdigit())
+here, beside = (f'{socket.gethostname()}@{boot}/{n}'.replace('-', '_').replace('/', '_') for n in (space, space + '1'))
+FOUND = {f'put-{here}-{gone.pid}-x': False, f'put-{here}-{os.getppid()}-x': True, f'put-{beside}-{gone.pid}-x': True,
+         f'put-{here}-none-x': True}
 tmp = 'out/_cq/tmp/'
 os.makedirs(tmp)
 for name in FOUND:

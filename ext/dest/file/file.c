@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@ enum {
   LOCK_MS = 10000,   /* to change a small file where it must be as it was */
   OLD_S = 3600,      /* a temporary name of a put that never ended */
   FOLDERS_DEEP = 64, /* below the prefix */
+  PLACE = 120,       /* bytes of whose a temporary name is */
   FILE_MAX = 256 << 20
 };
 
@@ -29,7 +29,8 @@ typedef struct folder {
   cq_objects base;
   char *at;     /* what stands before keys: "" or "/…/" */
   char *tmp;    /* _cq/tmp/ below the prefix, as a key */
-  char *mine;   /* how temporary names of this process begin: put-HOST-PID- */
+  char *owner;  /* who writes, as owner.c tells it */
+  char *mine;   /* how temporary names of this process begin: put-PLACE-PID- */
   size_t floor; /* length of the prefix: no folder above it is removed */
   int (*interrupted)(void *);
   void *user;
@@ -426,18 +427,25 @@ typedef struct leftovers {
   int any; /* else: only of a process that is no more, or what is old */
 } leftovers;
 
-/* Of a put, by its name: is its process on this machine, and dead? */
+/* Of a put, by its name: is its process one that could be seen from here, and
+ * dead? */
 static int is_dead(const folder *f, const char *key) {
   const char *slash = strrchr(key, '/'), *name = slash ? slash + 1 : key;
   const char *end = strrchr(f->mine, '-'); /* behind the number */
-  size_t host;
+  char *owner;
+  size_t place;
   long pid;
+  int gone;
 
   while (end > f->mine && end[-1] != '-') end--; /* before it */
-  host = (size_t)(end - f->mine);
-  if (strncmp(name, f->mine, host) != 0) return 0;
-  pid = strtol(name + host, NULL, 10);
-  return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+  place = (size_t)(end - f->mine);
+  if (strncmp(name, f->mine, place) != 0) return 0;
+  pid = strtol(name + place, NULL, 10);
+  if (pid <= 0) return 0;
+  owner = cq_mprintf("%.*s:%ld:", (int)strcspn(f->owner, ":"), f->owner, pid);
+  gone = owner && cq_dest_owner_gone(owner, f->owner);
+  cq_free(owner);
+  return gone;
 }
 
 static int leftover(void *user, const char *key, int64_t bytes) {
@@ -480,6 +488,7 @@ static void file_close(cq_objects *s) {
 
   cq_free(f->at);
   cq_free(f->tmp);
+  cq_free(f->owner);
   cq_free(f->mine);
   cq_free(f);
 }
@@ -535,17 +544,26 @@ static int dest_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   return cq_object_spec(a, map, o, err);
 }
 
+/* A place is a host's name, a boot and a namespace of processes: where it is long
+ * for a file's name, its beginning goes. */
+static char *puts_of(const char *owner) {
+  size_t n = strcspn(owner, ":"), cut = n > PLACE ? n - PLACE : 0;
+  char *name =
+      cq_mprintf("put-%.*s-%ld-", (int)(n - cut), owner + cut, (long)getpid());
+
+  for (size_t i = 0; name && i < n - cut; i++)
+    if (strchr("-/", name[i + 4])) name[i + 4] = '_';
+  return name;
+}
+
 static int dest_open(const cq_dest_def *d, int make, cq_dest **out,
                      cq_error *err) {
   const cq_object_options *o = d->options;
   folder *f = cq_calloc(1, sizeof *f);
-  char *here = NULL, host[256] = "";
+  char *here = NULL;
 
   *out = NULL;
   if (!f) return cq_error_nomem(err);
-  gethostname(host, sizeof host - 1);
-  for (char *p = host; *p; p++)
-    if (*p == '-' || *p == '/') *p = '_';
   f->base.ops = &folder_ops;
   f->interrupted = d->interrupted;
   f->user = d->user;
@@ -556,7 +574,8 @@ static int dest_open(const cq_dest_def *d, int make, cq_dest **out,
                               : NULL;
   free(here);
   f->tmp = cq_mprintf("%s_cq/tmp/", o->prefix);
-  f->mine = cq_mprintf("put-%s-%ld-", host, (long)getpid());
+  f->owner = cq_dest_owner(d);
+  f->mine = f->owner ? puts_of(f->owner) : NULL;
   if (!f->at || !f->tmp || !f->mine) {
     file_close(&f->base);
     return cq_error_nomem(err);
