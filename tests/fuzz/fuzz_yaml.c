@@ -16,10 +16,14 @@ static void check_tree(const char *p, size_t n) {
   if (cq_tree_parse(&a, "f", p, n, &tree, &err)) {
     if (strncmp(err.text, "f:", 2) != 0) fuzz_fail("no place: %s", err.text);
   } else if (cq_tree_json(tree, &one) == CQ_OK && !strstr(one.data, "\\u00")) {
-    /* A key too long for YAML's look-ahead reads back as an error. */
-    if (one.len < 1000 &&
-        (cq_tree_parse(&a, "f", one.data, one.len, &tree, &err) ||
-         cq_tree_json(tree, &two) || strcmp(one.data, two.data) != 0))
+    /* A key too long for YAML's look-ahead reads back as an error, and so does
+     * what YAML has as an escape only: DEL and its like. */
+    int rc = one.len < 1000
+                 ? cq_tree_parse(&a, "f", one.data, one.len, &tree, &err)
+                 : CQ_MISUSE;
+
+    if (rc ? one.len < 1000 && !strstr(err.text, "control characters")
+           : cq_tree_json(tree, &two) || strcmp(one.data, two.data) != 0)
       fuzz_fail("%s\nis now %s%s", one.data, err.text,
                 two.data ? two.data : "");
   }
