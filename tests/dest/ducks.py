@@ -29,7 +29,9 @@ class Database:
         self.lib.duckdb_free.argtypes = [ctypes.c_void_p]
         self.db, self.c, why = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_char_p()
         if self.lib.duckdb_open_ext(path.encode(), ctypes.byref(self.db), None, ctypes.byref(why)):
-            raise OSError((why.value or b'').decode())
+            text = (why.value or b'').decode()
+            self.lib.duckdb_free(why)
+            raise OSError(text)
         self.lib.duckdb_connect(self.db, ctypes.byref(self.c))
 
     def rows(self, sql):

@@ -402,7 +402,7 @@ static void test_spec_odd_bytes_do_no_harm(void) {
     if (cq_template_parse(&a, &at, text, 1u << CQ_R_CONFIG, &t, &err) == CQ_OK)
       cq_template_eval(t, &names, CQ_PLACE_QUERY, &a, &v, &err);
     if (cq_path_parse(&a, text, n, &p, &err) == CQ_OK)
-      cq_path_get(&a, p, "{\"a\":{\"b\":[[{\"x\":1}]]}}", 25, &v, &err);
+      cq_path_get(&a, p, "{\"a\":{\"b\":[[{\"x\":1}]]}}", 23, &v, &err);
     cq_arena_clear(&a);
   }
 }

@@ -63,14 +63,13 @@ static int remove_rows(cq_lite *d, int64_t group, const char *source,
                        const char *table, cq_error *err) {
   char *raw = cq_mprintf("raw_%s", table);
   lite_present seen;
-  int rc = raw ? lite_present_columns(d, raw, &seen, err) : cq_error_nomem(err);
-  int ours = 0;
+  int rc, ours;
 
+  memset(&seen, 0, sizeof seen);
+  rc = raw ? lite_present_columns(d, raw, &seen, err) : cq_error_nomem(err);
+  ours = rc == CQ_OK && lite_present_type(&seen, "_cq_sync_group_id") != NULL;
+  lite_present_clear(&seen);
   cq_free(raw);
-  if (rc == CQ_OK) {
-    ours = lite_present_type(&seen, "_cq_sync_group_id") != NULL;
-    lite_present_clear(&seen);
-  }
   if (rc || !ours) return rc;
   return lite_exec(
       d, err,
