@@ -60,6 +60,9 @@ static void test_rowbinary_scalars(void) {
   CHECK_STR(again(CQ_RB_UUID, CQ_UUID,
                   cq_value_text("6f9619ff-8b86-d011-b42d-00c04fc964fg")),
             "odd NULL");
+  CHECK_STR(again(CQ_RB_UUID, CQ_UUID,
+                  cq_value_text("6f96-19ff-8b86-d011-b42d00c04fc964ff")),
+            "odd NULL");
 }
 
 static void test_rowbinary_times(void) {

@@ -51,8 +51,10 @@ void cq_rowbinary_int(cq_buf *out, int64_t i) {
 }
 
 static int uuid_bytes(const cq_value *v, unsigned char out[16]) {
-  return v->kind == CQ_STR && v->len == 36 &&
-         cq_unhex(v->u.s, 36, '-', out, 16);
+  const char *s = v->u.s;
+
+  return v->kind == CQ_STR && v->len == 36 && s[8] == '-' && s[13] == '-' &&
+         s[18] == '-' && s[23] == '-' && cq_unhex(s, 36, '-', out, 16);
 }
 
 /* Whole numbers may come as reals, where a real holds them exactly. */
