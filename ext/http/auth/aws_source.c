@@ -38,11 +38,6 @@ static int source_secrets(cq_aws_source *s, cq_error *err) {
   return rc ? rc : cq_auths_secret(&s->base, s->keys.session, err);
 }
 
-/* AWS's clock, by which keys end, as far as it is known. */
-static int64_t source_now(const cq_aws_source *s) {
-  return cq_now_us() + cq_http_clock_get(s->login.http);
-}
-
 /* Ends what is under way; what was got so far is forgotten. */
 static void source_rest(cq_aws_source *s) {
   if (s->busy && s->how) s->how->stop(s);
@@ -80,7 +75,8 @@ static int source_login(cq_aws_source *s, cq_error *err) {
     s->keys = got;
     s->got_us = cq_now_us();
     rc = source_secrets(s, err);
-    if (rc == CQ_OK && got.expires_us && got.expires_us <= source_now(s))
+    if (rc == CQ_OK && got.expires_us &&
+        got.expires_us <= cq_login_now(&s->login))
       rc = cq_error_set(err, CQ_AUTH, "aws: %s: %s: the keys are expired",
                         s->step.from, s->how->name);
     if (rc) cq_aws_keys_clear(&s->keys);
@@ -98,10 +94,10 @@ static int source_ready(cq_identity *id, cq_error *err) {
 
   if (!s->how) return CQ_OK;
   if (s->keys.access && !s->keys.expires_us && !s->busy) return CQ_OK;
-  left = s->keys.access ? s->keys.expires_us - source_now(s) : 0;
+  left = s->keys.access ? s->keys.expires_us - cq_login_now(&s->login) : 0;
   usable = s->keys.access && left > AWS_SPARE_S * 1000000LL;
   /* Short sessions are renewed in their last third. */
-  life = s->keys.expires_us - s->got_us - (source_now(s) - now);
+  life = s->keys.expires_us - s->got_us - (cq_login_now(&s->login) - now);
   ahead =
       life / 3 < AWS_AHEAD_S * 1000000LL ? life / 3 : AWS_AHEAD_S * 1000000LL;
   if (usable && !s->busy && (left > ahead || now < s->not_before_us))

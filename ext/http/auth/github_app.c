@@ -202,11 +202,6 @@ static int github_signer_new(const github_identity *g, cq_signer **out) {
   return CQ_OK;
 }
 
-/* GitHub's clock, by which tokens end, as far as it is known. */
-static int64_t github_now(const github_identity *g) {
-  return cq_now_us() + cq_http_clock_get(g->login.http);
-}
-
 /* ---- logging in --------------------------------------------------------- */
 
 static int github_send(github_identity *g, const char *method,
@@ -334,7 +329,7 @@ static int github_login(github_identity *g, cq_error *err) {
 
 static int github_ready(cq_identity *id, cq_error *err) {
   github_identity *g = (github_identity *)id;
-  int64_t now = github_now(g);
+  int64_t now = cq_login_now(&g->login);
   int64_t left = g->signer ? g->expires_us - now : 0;
   int usable = left > GITHUB_SPARE_S * 1000000LL, rc;
 

@@ -43,6 +43,9 @@ int cq_login_send(cq_login *l, const char *method, const char *url,
  * NULL), or an error.  After CQ_OK or an error the login is at rest. */
 int cq_login_poll(cq_login *l, int *status, cq_block **body, cq_error *err);
 void cq_login_clear(cq_login *l);
+/* Now, by the clock of whoever is asked, as far as it is known: by it ends what
+ * he gives. */
+int64_t cq_login_now(const cq_login *l);
 
 /* ---- sigv4.c ----------------------------------------------------------- */
 typedef struct cq_sigv4 {

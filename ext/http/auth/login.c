@@ -78,3 +78,7 @@ void cq_login_clear(cq_login *l) {
   cq_transfer_free(l->t);
   l->t = NULL;
 }
+
+int64_t cq_login_now(const cq_login *l) {
+  return cq_now_us() + cq_http_clock_get(l->http);
+}
