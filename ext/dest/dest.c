@@ -199,6 +199,17 @@ int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text) {
   return CQ_OK;
 }
 
+char *cq_dest_decoded(cq_arena *a, const char *s, size_t n) {
+  char *out;
+  cq_buf b;
+
+  cq_buf_init(&b, CQ_MAX_URL);
+  cq_percent_decode(&b, s, n);
+  out = b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
+  cq_buf_clear(&b);
+  return out;
+}
+
 int cq_dest_globs(cq_arena *a, cq_dest_def *d, const cq_words *globs) {
   cq_words *all = &d->globs;
   size_t n = all->n + globs->n;

@@ -364,6 +364,9 @@ int cq_dest_duration(const cq_node *map, const char *key, int64_t most,
                      int64_t *out, cq_error *err);
 /* No message is to hold it. */
 int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text);
+/* A part of a connection string, not percent-encoded any more; NULL: out of
+ * memory. */
+char *cq_dest_decoded(cq_arena *a, const char *s, size_t n);
 /* They choose tables. */
 int cq_dest_globs(cq_arena *a, cq_dest_def *d, const cq_words *globs);
 

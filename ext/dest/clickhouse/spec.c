@@ -15,17 +15,6 @@
 
 /* ---- the connection string ---------------------------------------------------- */
 
-static char *decoded(cq_arena *a, const char *s, size_t n) {
-  char *out = NULL;
-  cq_buf b;
-
-  cq_buf_init(&b, CQ_MAX_URL);
-  cq_percent_decode(&b, s, n);
-  if (!b.rc) out = cq_arena_strndup(a, b.data ? b.data : "", b.len);
-  cq_buf_clear(&b);
-  return out;
-}
-
 /* 1m30s, 500ms, 10s, as Go writes durations. */
 static int span_ms(const char *s, int64_t *out) {
   int64_t ms = 0;
@@ -140,8 +129,8 @@ static int settings_of(cq_arena *a, ch_options *o, const char *query,
     char *name, *value;
 
     while (eq < n && query[eq] != '=') eq++;
-    name = decoded(a, query, eq);
-    value = decoded(a, query + eq + (eq < n), n - eq - (eq < n));
+    name = cq_dest_decoded(a, query, eq);
+    value = cq_dest_decoded(a, query + eq + (eq < n), n - eq - (eq < n));
     if (!name || !value)
       rc = cq_error_nomem(err);
     else if (*name)
@@ -223,8 +212,9 @@ static int connection(cq_arena *a, ch_options *o, const char *text,
   if (at) {
     const char *colon = memchr(p, ':', (size_t)(at - p));
 
-    o->user = decoded(a, p, (size_t)((colon ? colon : at) - p));
-    o->password = colon ? decoded(a, colon + 1, (size_t)(at - colon - 1)) : "";
+    o->user = cq_dest_decoded(a, p, (size_t)((colon ? colon : at) - p));
+    o->password =
+        colon ? cq_dest_decoded(a, colon + 1, (size_t)(at - colon - 1)) : "";
     if (!o->user || !o->password) return cq_error_nomem(err);
     n -= (size_t)(at + 1 - p);
     p = at + 1;
@@ -232,7 +222,7 @@ static int connection(cq_arena *a, ch_options *o, const char *text,
   path = p + n;
   query = strchr(path, '?');
   if (*path == '/' && path[1] && path[1] != '?') {
-    o->database = decoded(a, path + 1, strcspn(path + 1, "?/"));
+    o->database = cq_dest_decoded(a, path + 1, strcspn(path + 1, "?/"));
     if (!o->database) return cq_error_nomem(err);
   }
   rc = settings_of(a, o, query ? query + 1 : "", err);

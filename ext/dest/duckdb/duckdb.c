@@ -17,17 +17,6 @@ enum { PATIENCE_MS = 5000 };
 
 /* ---- spec ---------------------------------------------------------------------- */
 
-static char *decoded(cq_arena *a, const char *s, size_t n) {
-  char *out;
-  cq_buf b;
-
-  cq_buf_init(&b, CQ_MAX_URL);
-  cq_percent_decode(&b, s, n);
-  out = b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
-  cq_buf_clear(&b);
-  return out;
-}
-
 /* path?name=value&...: what stands behind is a setting of DuckDB each. */
 static int spec_connection(cq_arena *a, const char *text, duck_options *o,
                            cq_error *err) {
@@ -46,8 +35,8 @@ static int spec_connection(cq_arena *a, const char *text, duck_options *o,
     const char **s = o->settings + 2 * o->nsetting;
 
     if (name) {
-      s[0] = decoded(a, query, name);
-      s[1] = decoded(a, query + value, len - value);
+      s[0] = cq_dest_decoded(a, query, name);
+      s[1] = cq_dest_decoded(a, query + value, len - value);
       if (!s[0] || !s[1]) return cq_error_nomem(err);
       o->nsetting++;
     }
