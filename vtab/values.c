@@ -310,13 +310,6 @@ unsigned char *cq_pushdown_wanted(const cq_table *t, uint64_t used,
   return w;
 }
 
-static uint64_t identity_add(uint64_t h, const cq_value *v) {
-  h = cq_hash64(&v->kind, 1, h);
-  if (v->kind == CQ_STR || v->kind == CQ_BYTES)
-    return cq_hash64(v->u.s, v->len, h);
-  return v->kind == CQ_NULL ? h : cq_hash64(&v->u, sizeof v->u, h);
-}
-
 int cq_row_keyed(const cq_table *t) {
   return key_is_cheap(t);
 }
@@ -332,6 +325,6 @@ uint64_t cq_row_identity(const cq_table *t, uint64_t used, const cq_value *row,
     named |= t->columns[t->key[i]].source == CQ_FROM_CLIENT;
   h = named ? 0 : cq_hash64(client, strlen(client), 0);
   for (int i = 0; i < t->ncol; i++)
-    if (is_identity(t, used, keyed, i)) h = identity_add(h, &row[i]);
+    if (is_identity(t, used, keyed, i)) h = cq_value_hash(h, &row[i]);
   return h;
 }

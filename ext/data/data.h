@@ -90,6 +90,8 @@ cq_value cq_value_text(const char *s); /* NUL-terminated; NULL -> NULL */
 int cq_value_copy(cq_arena *a, const cq_value *v, cq_value *out);
 /* Same kind and same bytes. */
 int cq_value_same(const cq_value *a, const cq_value *b);
+/* h, and the value: its kind and what it is. */
+uint64_t cq_value_hash(uint64_t h, const cq_value *v);
 /* Text form of any value (numbers as SQLite prints them); arena or borrowed. */
 int cq_value_to_text(cq_arena *a, const cq_value *v, cq_value *out);
 

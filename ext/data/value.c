@@ -38,6 +38,13 @@ int cq_value_same(const cq_value *a, const cq_value *b) {
   }
 }
 
+uint64_t cq_value_hash(uint64_t h, const cq_value *v) {
+  h = cq_hash64(&v->kind, sizeof v->kind, h);
+  if (v->kind == CQ_STR || v->kind == CQ_BYTES)
+    return cq_hash64(v->u.s, v->len, h);
+  return v->kind == CQ_NULL ? h : cq_hash64(&v->u, sizeof v->u, h);
+}
+
 /* NULL stays NULL; bytes have base64 as their text. */
 int cq_value_to_text(cq_arena *a, const cq_value *v, cq_value *out) {
   char text[CQ_REAL_TEXT];

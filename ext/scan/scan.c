@@ -425,13 +425,7 @@ static void scan_one_value(cq_batch *b, const cq_table *t, const cq_job *j,
 }
 
 static uint64_t row_hash(const cq_value *row, int n, uint64_t h) {
-  for (int i = 0; i < n; i++) {
-    h = cq_hash64(&row[i].kind, sizeof row[i].kind, h);
-    if (row[i].kind == CQ_STR || row[i].kind == CQ_BYTES)
-      h = cq_hash64(row[i].u.s, row[i].len, h);
-    else if (row[i].kind != CQ_NULL)
-      h = cq_hash64(&row[i].u, sizeof row[i].u, h);
-  }
+  for (int i = 0; i < n; i++) h = cq_value_hash(h, &row[i]);
   return h;
 }
 
