@@ -79,12 +79,13 @@ json_t *cq_numbers_load(const char *s, size_t n, json_error_t *why) {
   json_t *j = NULL;
   cq_buf b;
 
-  cq_buf_init(&b, SIZE_MAX);
-  mark(s, n, &b);
-  if (b.rc && why) {
+  /* The library sets no code where it has no memory to begin with. */
+  if (why) {
     memset(why, 0, sizeof *why);
     why->text[JSON_ERROR_TEXT_LENGTH - 1] = (char)json_error_out_of_memory;
   }
+  cq_buf_init(&b, SIZE_MAX);
+  mark(s, n, &b);
   if (!b.rc)
     j = json_loadb(b.len ? b.data : s, b.len ? b.len : n, JSON_DECODE_ANY, why);
   cq_buf_clear(&b);

@@ -99,6 +99,9 @@ static char *cap_cursor(const cq_run *r, const char *cursor) {
                              us > r->started_us
                          ? r->time
                          : cursor);
+  /* The library sets no code where it has no memory to begin with. */
+  memset(&why, 0, sizeof why);
+  why.text[JSON_ERROR_TEXT_LENGTH - 1] = (char)json_error_out_of_memory;
   map = json_loads(cursor, 0, &why);
   /* A token may begin so, too. */
   if (!map && json_error_code(&why) != json_error_out_of_memory)
