@@ -411,8 +411,14 @@ static int convert_json(convert_in *in, const cq_value *raw, cq_value *out) {
   return rc;
 }
 
-static int convert_one(convert_in *in, const cq_value *raw, int base,
-                       cq_value *out);
+static int convert_scalar(convert_in *in, const cq_value *raw, int base,
+                          cq_value *out);
+
+static void convert_emit_bytes(cq_buf *b, const cq_value *v) {
+  cq_buf_byte(b, '"');
+  cq_base64_encode(b, v->u.s, v->len, 0);
+  cq_buf_byte(b, '"');
+}
 
 /* A converted element as JSON.  Numbers that are text (decimals, integers
  * beyond int64) are JSON strings: a reader would round them otherwise. */
@@ -431,13 +437,13 @@ static void convert_emit(cq_buf *b, const cq_value *v, int base) {
   case CQ_STR:
     if (v->json)
       cq_buf_add(b, v->u.s, v->len);
+    else if (base == CQ_BLOB) /* kept as text, amid a list of base64 */
+      convert_emit_bytes(b, v);
     else
       cq_buf_json(b, v->u.s, v->len);
     break;
   case CQ_BYTES:
-    cq_buf_byte(b, '"');
-    cq_base64_encode(b, v->u.s, v->len, 0);
-    cq_buf_byte(b, '"');
+    convert_emit_bytes(b, v);
     break;
   default:
     cq_buf_str(b, "null");
@@ -496,7 +502,7 @@ static int convert_list(convert_in *in, const cq_value *raw, int base,
       if (list.len > 1) cq_buf_byte(&list, ',');
       cell = cq_value_null();
       if (one.kind != CQ_NULL) {
-        rc = convert_one(in, &one, base, &cell);
+        rc = convert_scalar(in, &one, base, &cell);
         if (rc != CQ_OK) goto done;
       }
       convert_emit(&list, &cell, base);
@@ -508,7 +514,7 @@ static int convert_list(convert_in *in, const cq_value *raw, int base,
       rc = convert_keep(in, raw, out);
       goto done;
     }
-    rc = convert_one(in, raw, base, &cell);
+    rc = convert_scalar(in, raw, base, &cell);
     if (rc != CQ_OK) goto done;
     convert_emit(&list, &cell, base);
   }
@@ -555,6 +561,23 @@ static int convert_one(convert_in *in, const cq_value *raw, int base,
   }
 }
 
+/* A cell, or an element of a list: blanks around it are not meant, but in a
+ * text, and in bytes. */
+static int convert_scalar(convert_in *in, const cq_value *raw, int base,
+                          cq_value *out) {
+  cq_value cut = *raw;
+
+  if (raw->kind == CQ_STR && base != CQ_TEXT && base != CQ_BLOB) {
+    cut = convert_trim(raw);
+    cut.json = raw->json;
+    if (cut.len == 0) {
+      *out = cq_value_null();
+      return CQ_OK;
+    }
+  }
+  return convert_one(in, &cut, base, out);
+}
+
 int cq_value_convert(cq_arena *a, const cq_value *raw, int type,
                      const char *format, cq_value *out, int *lossy) {
   convert_in in;
@@ -576,7 +599,7 @@ int cq_value_convert(cq_arena *a, const cq_value *raw, int type,
     }
     v.json = 0;
   }
-  if (v.kind == CQ_STR && (type & CQ_LIST || base != CQ_TEXT)) {
+  if (v.kind == CQ_STR && type & CQ_LIST) {
     cq_value cut = convert_trim(&v);
     if (cut.len == 0 && base != CQ_BLOB) goto null;
     cut.json = v.json;
@@ -585,7 +608,7 @@ int cq_value_convert(cq_arena *a, const cq_value *raw, int type,
       v = cut;
   }
   rc = type & CQ_LIST ? convert_list(&in, &v, base, out)
-                      : convert_one(&in, &v, base, out);
+                      : convert_scalar(&in, &v, base, out);
   goto done;
 null:
   *out = cq_value_null();

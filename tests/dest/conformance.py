@@ -447,6 +447,12 @@ class Suite:
         got = {x[0]: x for x in s.read('typed_values', columns)}
         t.is_('odd values lose no row', (r['status'], r.get('rows'), sorted(got), got['good'][2]), ('success', 2, ['good', 'odd'], 1))
         t.is_('a number beyond its column', got['odd'][2], s.odd_integers)
+        t.routes('GET /oslo/values\n  body [{"id":"blanks","i":" 7 ","bin":"### no base64","ints":[" 5 ","7 "],"reals":[" 1.5 "],"bools":[" true "],"times":[" 2024-01-02T03:04:05Z"],'
+                 '"texts":[" a "]}]\n')
+        r = t.sync(spec)
+        got = s.read('typed_values', ['id', 'i', 'ints', 'reals', 'bools', 'times', 'texts', 'bin'])
+        t.is_('blanks are cut in a list as they are in a cell, and what is no base64 is bytes', (r['status'], got),
+              ('success', [('blanks', 7, [5, 7], [1.5], [True], ['2024-01-02T03:04:05Z'], [' a '], b'### no base64'.hex())]))
 
         t.routes('GET /oslo/names\n  body [{"order":"a","select":"b","user":"c","group":4,"from":"d",'
                  '"a_column_with_a_name_that_is_much_longer_than_sixty_three_bytes_number_1":"e","a_column_with_a_name_that_is_much_longer_than_sixty_three_bytes_number_2":"f"}]\n')

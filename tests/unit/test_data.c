@@ -602,6 +602,13 @@ static void test_convert_lists(void) {
   CHECK_STR(as(T(" [1] "), lt, NULL), "j:[\"1\"]");
   CHECK_STR(as(T("[x"), lt, NULL), "j:[\"[x\"]");
   CHECK_STR(as(J("[\"1\",2,\"x\"]"), li, NULL), "!j:[1,2,\"x\"]");
+  CHECK_STR(as(J("[\" 1\",\"2 \",\"\",\" \"]"), li, NULL), "j:[1,2,null,null]");
+  CHECK_STR(as(J("[\" 10.0.0.1 \",\"::1\"]"), CQ_LIST | CQ_INET, NULL),
+            "j:[\"10.0.0.1\",\"::1\"]");
+  CHECK_STR(as(J("[\" a \",\"\"]"), lt, NULL), "j:[\" a \",\"\"]");
+  CHECK_STR(as(J("[\" foo\",\"\"]"), CQ_LIST | CQ_BLOB, NULL),
+            "j:[\"IGZvbw==\",\"\"]");
+  CHECK_STR(as(J("[1234]"), CQ_LIST | CQ_BLOB, NULL), "!j:[\"MTIzNA==\"]");
   CHECK_STR(as(I(5), li, NULL), "j:[5]");
   CHECK_STR(as(J("[18446744073709551615]"), li, NULL),
             "j:[\"18446744073709551615\"]");

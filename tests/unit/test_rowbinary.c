@@ -124,6 +124,8 @@ static void test_rowbinary_lists(void) {
             "[\"2024-01-02T03:04:05Z\"]");
   CHECK_STR(again(CQ_RB_STRING, CQ_LIST | CQ_JSON, list("[{\"a\":[1]},[2]]")),
             "[{\"a\":[1]},[2]]");
+  CHECK_STR(again(CQ_RB_STRING, CQ_LIST | CQ_BLOB, list("[\"AAEC/w==\",null]")),
+            "[\"AAEC/w==\",null]");
   CHECK_STR(again(CQ_RB_INT64, CQ_LIST | CQ_INTEGER, cq_value_null()), "[]");
   CHECK_STR(again(CQ_RB_INT64, CQ_LIST | CQ_INTEGER, cq_value_text("no list")),
             "odd []");

@@ -80,6 +80,13 @@ static void add_list_cast(cq_buf *out, const char *name, int base,
                     "TRY_CAST(TRY_CAST(%I AS JSON) AS VARCHAR[])] AS %s)",
            name, to);
     return;
+  case CQ_BLOB: /* base64, where all of it is */
+    cq_sql(out,
+           "[CASE WHEN regexp_full_match(x, '([A-Za-z0-9+/]{4})*"
+           "([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?') THEN from_base64(x) END "
+           "FOR x IN TRY_CAST(TRY_CAST(%I AS JSON) AS VARCHAR[])]",
+           name);
+    return;
   default:
     cq_sql(out, "TRY_CAST(TRY_CAST(%I AS JSON) AS %s)", name, to);
   }

@@ -103,10 +103,15 @@ int cq_cell_fits(int type, const cq_value *v) {
   case CQ_UUID:
     return is_uuid(v);
   case CQ_BLOB:
-    return v->kind == CQ_BYTES;
+    return v->kind == CQ_BYTES || v->kind == CQ_STR;
   default:
     return v->kind != CQ_BYTES;
   }
+}
+
+int cq_cell_element(cq_arena *a, int base, const cq_value *v, cq_value *out) {
+  return cq_value_convert(a, v, base, base == CQ_BLOB ? "base64" : NULL, out,
+                          NULL);
 }
 
 int64_t cq_cell_micros(const cq_value *v) {

@@ -123,8 +123,11 @@ static void put_value(const csv *c, cq_buf *out, int type, const cq_value *v) {
     put_text(c, out, b.data ? b.data : "", b.len);
     break;
   case CQ_STR:
-    /* A text in a JSON column is JSON too. */
-    if (type == CQ_JSON && !v->json) {
+    /* A text in a JSON column is JSON too; one in a column of bytes is bytes. */
+    if (type == CQ_BLOB) {
+      cq_base64_encode(&b, v->u.s, v->len, 0);
+      put_text(c, out, b.data ? b.data : "", b.len);
+    } else if (type == CQ_JSON && !v->json) {
       cq_buf_json(&b, v->u.s, v->len);
       put_text(c, out, b.data ? b.data : "", b.len);
     } else {

@@ -57,10 +57,14 @@ const cq_encode_ops *const *cq_encode_kinds(size_t *n);
 
 /* ---- cell.c: what a cell of a type holds ------------------------------------ */
 /* Whether the value is one of its column's type: an integer within int64, a
- * time that is one.  The formats of files agree on it, so that a column has one
- * type for whoever reads it; what is none is NULL there, and counted.  RowBinary
+ * time that is one; a text where bytes should be is its bytes.  The formats of
+ * files agree on it, so that a column has one type for whoever reads it; what is
+ * none is NULL there, and counted.  RowBinary
  * and COPY take whole reals for integers and UUIDs in upper case, besides. */
 int cq_cell_fits(int type, const cq_value *v);
+/* An element of a list, as cq_json_element reads it, as a cell of its type; what
+ * is none stays what it is.  CQ_NOMEM. */
+int cq_cell_element(cq_arena *a, int base, const cq_value *v, cq_value *out);
 /* Of values that fit. */
 int64_t cq_cell_micros(const cq_value *v);          /* timestamp, since 1970 */
 int32_t cq_cell_days(const cq_value *v);            /* date, since 1970 */

@@ -122,7 +122,7 @@ static void put_value(const json *j, cq_buf *out, int type, const cq_value *v) {
   } else if (v->kind == CQ_DOUBLE) {
     cq_real_format(v->u.r, real);
     cq_buf_printf(out, type == CQ_TEXT ? "\"%s\"" : "%s", real);
-  } else if (v->kind == CQ_BYTES) {
+  } else if (v->kind == CQ_BYTES || type == CQ_BLOB) {
     cq_buf_byte(out, '"');
     cq_base64_encode(out, v->u.s, v->len, 0);
     cq_buf_byte(out, '"');

@@ -187,15 +187,14 @@ static int put_list(parquet *p, pq_column *c, cq_dest_unit *u, int i,
   }
   while ((rc = cq_json_element(&p->elements, v->u.s, v->len, &at, &one)) ==
          CQ_ROW) {
-    if (c->type == CQ_BOOLEAN && one.kind == CQ_STR)
-      one = one.len == 4 && memcmp(one.u.s, "true", 4) == 0    ? cq_value_int(1)
-            : one.len == 5 && memcmp(one.u.s, "false", 5) == 0 ? cq_value_int(0)
-                                                               : one;
-    if (!cq_cell_fits(c->type, &one)) {
+    cq_value cell;
+
+    if (cq_cell_element(&p->elements, c->type, &one, &cell)) return CQ_NOMEM;
+    if (!cq_cell_fits(c->type, &cell)) {
       cq_dest_odd(u, i, &one);
-      one = cq_value_null();
+      cell = cq_value_null();
     }
-    if (cq_parquet_element(c, &one, n > 0, 0)) return CQ_NOMEM;
+    if (cq_parquet_element(c, &cell, n > 0, 0)) return CQ_NOMEM;
     n++;
   }
   cq_arena_reset(&p->elements);

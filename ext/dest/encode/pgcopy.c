@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dest/encode/encode.h"
+
 #define PG_EPOCH_US (INT64_C(946684800) * 1000000)
 #define DAY_US      (INT64_C(86400) * 1000000)
 
@@ -513,20 +515,10 @@ static int put_scalar(cq_buf *out, cq_arena *a, int base, const cq_value *v) {
 /* One element, as its JSON says it: null stays, the rest becomes the type. */
 static int put_element(cq_buf *out, cq_arena *a, int base, const cq_value *v) {
   cq_value cell;
-  int lossy = 0;
 
-  if (v->kind == CQ_NULL) {
-    put_null(out);
-    return 0;
-  }
-  if (cq_value_convert(a, v, base, base == CQ_BLOB ? "base64" : NULL, &cell,
-                       &lossy)) {
+  if (cq_cell_element(a, base, v, &cell)) {
     out->rc = CQ_NOMEM;
     return 0;
-  }
-  if (lossy) {
-    put_null(out);
-    return 1;
   }
   return put_scalar(out, a, base, &cell);
 }

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "dest/encode/encode.h"
+
 #define DAY_US INT64_C(86400000000)
 
 /* ---- writing ---------------------------------------------------------------- */
@@ -251,18 +253,13 @@ static int add_list(cq_buf *out, const cq_rowbinary *c, const cq_value *v,
   }
   put_count(out, n);
   for (at = 0; cq_json_element(a, v->u.s, v->len, &at, &e) == CQ_ROW;) {
-    cq_value cell = e;
-    int lossy = 0;
+    cq_value cell;
 
-    if (e.kind == CQ_NULL) {
-      cq_buf_byte(out, 1);
-      continue;
-    }
-    if (cq_value_convert(a, &e, c->type & CQ_TYPE_MASK, NULL, &cell, &lossy))
+    if (cq_cell_element(a, c->type & CQ_TYPE_MASK, &e, &cell))
       out->rc = CQ_NOMEM;
     if (cell.kind == CQ_NULL || !add_scalar(out, c->kind, &cell, 1)) {
       cq_buf_byte(out, 1);
-      odd = 1;
+      odd |= e.kind != CQ_NULL;
     }
     if (a->bytes > (1u << 20)) cq_arena_reset(a);
   }
@@ -428,7 +425,11 @@ static void add_json(cq_buf *b, const cq_rowbinary *c, const cq_value *v) {
     cq_buf_printf(b, "%lld", (long long)v->u.i);
   else if ((c->type & CQ_TYPE_MASK) == CQ_JSON)
     cq_buf_add(b, v->u.s, v->len);
-  else
+  else if (v->kind == CQ_BYTES) {
+    cq_buf_byte(b, '"');
+    cq_base64_encode(b, v->u.s, v->len, 0);
+    cq_buf_byte(b, '"');
+  } else
     cq_buf_json(b, v->u.s, v->len);
 }
 
