@@ -140,6 +140,7 @@ static int unit_send(cq_calls *c, unit *u, cq_error *err) {
   f.errors = &d->errors;
   f.limits = &d->limits;
   f.url = u->pages.state.url;
+  f.named = u->pages.state.named;
   f.live = c->sh->o->live;
   f.priority = 1;
   rc = cq_fetch_open(&f, &s, &u->pages.fetch, err);

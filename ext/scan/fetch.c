@@ -258,6 +258,13 @@ static void fetch_say_tries(const cq_fetch *f, cq_verdict *v) {
            f->attempt + 1);
 }
 
+static void fetch_say_cut(cq_verdict *v) {
+  size_t n = strlen(v->reason);
+
+  snprintf(v->reason + n, sizeof v->reason - n,
+           " (the page before said that there is more)");
+}
+
 static cq_outcome fetch_too_long(cq_fetch *f, cq_verdict *v, const char *span) {
   size_t n = strlen(v->reason);
 
@@ -363,6 +370,11 @@ static cq_outcome fetch_act(cq_fetch *f, cq_verdict *v, int status) {
       wait = cq_backoff_ms(2, BACKOFF_BASE_MS, f->limits.pause_ms);
       f->waited_ms += wait;
       return fetch_again(f, v, wait);
+    }
+    /* As no rows it would end a list in silence that its last page continued. */
+    if (f->def.named && v->then != CQ_ACT_DENIED) {
+      fetch_say_cut(v);
+      return fetch_refuse(f, v, code);
     }
     if (v->then == CQ_ACT_DENIED) fetch_lacks(f, v);
     if (status && verdict_stays(v)) cq_share_remember(f);

@@ -59,6 +59,7 @@ typedef struct cq_fetch_def {
   const cq_errors_def *errors;
   const cq_limits_def *limits;
   const char *url; /* next page's URL instead of the request's */
+  int named;       /* the page before has said that this one is there */
   int live;
   int priority;
   int early; /* all else waits: who cannot be reached is soon given up */

@@ -23,6 +23,7 @@ static int reader_send(cq_reader *r, cq_error *err) {
 
   s.page = &r->pages.state;
   d.url = r->pages.state.url;
+  d.named = r->pages.state.named;
   return cq_fetch_open(&d, &s, &r->pages.fetch, err);
 }
 

@@ -88,6 +88,7 @@ static cq_fetch_def task_fetch(const cq_task *t) {
   f.errors = &table->errors;
   f.limits = &table->limits;
   f.url = t->pages.state.url;
+  f.named = t->pages.state.named;
   f.live = t->sh->o->live;
   f.whole = t->sh->collect;
   return f;

@@ -14,6 +14,8 @@ def page(ids, **more):
     return json.dumps({'items': [{'id': i} for i in ids], **more})
 
 
+GONE = '    errors: [{when: {status: 404}, then: empty}]\n'
+
 # name: pager, query, {what is asked: the answer}, the ids that come, or what the error says
 LISTS = {
     'number_short': ('{by: number, size: 2}', '{p: "{{ page.number }}"}', {'?p=1': page([1, 2]), '?p=2': page([3])}, [1, 2, 3]),
@@ -65,6 +67,11 @@ LISTS = {
     'link_quoted': ('{by: link}', '{}', {'?!p': (page([1]), "<?p=2>; rel='next'"), '?p=2': page([2])}, [1, 2]),
     'link_bare': ('{by: link}', '{}', {'': (page([1]), '/link_bare?p=2; rel="next"')}, 'Link header cannot be read: /link_bare?p=2; rel="next"'),
     'link_odd': ('{by: link}', '{}', {'': (page([1]), '<?p=2> rel="next"')}, 'Link header cannot be read'),
+    'link_gone': ('{by: link}', '{}', {'?!p': (page([1]), '<?p=2>; rel="next"')}, '(the page before said that there is more)'),
+    'token_gone': ('{by: token, token: next}', '{t: "{{ page.token }}"}', {'?!t': page([1], next='two')}, 'the page before said that there is more'),
+    'number_gone': ('{by: number, size: 1}', '{p: "{{ page.number }}"}', {'?p=1': page([1])}, [1]),
+    'number_more_gone': ('{by: number, more: more}', '{p: "{{ page.number }}"}', {'?p=1': page([1], more=True)}, 'the page before said that there is more'),
+    'last_gone': ('{by: last, token: id, size: 1}', '{after: "{{ page.token }}"}', {'?!after': page([1])}, [1]),
     'token_again': ('{by: token, token: next}', '{t: "{{ page.token }}"}', {'': page([1], next='same')}, 'again'),
     'pages_at_most': ('{by: number, max_pages: 3}', '{p: "{{ page.number }}"}', {f'?p={n}': page([n]) for n in range(1, 9)}, 'pages'),
 }
@@ -73,7 +80,7 @@ answers = []
 for name, (by, query, asked, _) in LISTS.items():
     rows = 'a[*].b[*]' if 'xml' in name else 'items[*][*]' if 'nested' in name else 'items[*]'
     definition.append(f'  lists_{name}:\n    request: {{path: /{name}, decode: {"xml" if "xml" in name else "json"}, query: {query}}}\n    rows: "{rows}"\n    key: [id]\n'
-                      f'    page: {by}\n    columns: {{id: integer}}')
+                      f'    page: {by}\n{GONE if "gone" in name else ""}    columns: {{id: integer}}')
     for what, answer in asked.items():
         body, header = answer if isinstance(answer, tuple) else (answer, None)
         answers.append(f'GET /{name}{what}')
@@ -93,5 +100,5 @@ for name, (_, _, asked, want) in LISTS.items():
     if isinstance(want, str):
         t.has(name, got if isinstance(got, str) else f'no error: {got}', want)
     else:
-        t.is_(name, (got, t.one(f'SELECT count(*) FROM cq_requests WHERE id > {before}')), (want, len(asked)))
+        t.is_(name, (got, t.one(f'SELECT count(*) FROM cq_requests WHERE id > {before}')), (want, len(asked) + ('gone' in name)))
 t.done()

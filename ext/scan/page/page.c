@@ -77,6 +77,9 @@ int cq_page_next(const cq_page_def *d, cq_page_state *s, const cq_page_seen *p,
   if (s->empty) s->same = 0;
   rc = cq_page_find(d->by)->next(d, s, p, go, err);
   if (rc || !*go) goto done;
+  /* After a full page or a last record the next one is only tried. */
+  s->named =
+      cq_page_more(p) == 1 || ((s->token || s->url) && d->by != CQ_PAGE_LAST);
   if (d->same_is_last && s->token && page_same(token, s->token))
     *go = 0;
   else if (page_same(token, s->token) && page_same(url, s->url))

@@ -10,6 +10,7 @@ typedef struct cq_page_state {
   int64_t size; /* 0 = not sent */
   int64_t number, offset;
   int64_t pages; /* read so far */
+  int named;     /* the page before said that this one is there */
   char *token;   /* owned; NULL on the first page */
   char *url;     /* owned; the next request's URL, or NULL */
   /* the guard's: */
