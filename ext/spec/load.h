@@ -114,6 +114,13 @@ int load_choice(load *l, const cq_node *at, const char *what,
                 const char *const *words, size_t n, const char *s, int *out);
 int load_slot(load *l, const cq_path *p, int call);
 
+/* call.c */
+int load_call_names(load *l, const cq_node *n);
+int load_calls(load *l, const cq_node *base, const cq_node *service,
+               const cq_node *root);
+/* `batch`: for how many rows one request is. */
+int load_batch(load *l, const cq_node *n, const char *object, int *out);
+
 /* origin.c */
 int load_nulls(load *l, const cq_node *n, cq_nulls *out);
 int load_rows_when(load *l, const cq_node *n);

@@ -1,148 +1,11 @@
-/* ext/spec/table.c: one table: what it inherits, its calls, parent, keys and
- * cursor, all checked; its columns are column.c's. */
+/* ext/spec/table.c: one table: what it inherits, its parent, keys and cursor,
+ * all checked; its columns are column.c's, its calls call.c's. */
 #include <stdio.h>
 #include <string.h>
 
 #include "spec/load.h"
 
-enum {
-  REQUEST_ROOTS = LOAD_REQUEST_ROOTS | ROOT(JOB),
-  CALL_ROOTS = REQUEST_ROOTS | ROOT(ROW) | ROOT(RECORD),
-  MAX_BATCH = 10000 /* rows that one request is for */
-};
-
-/* Names first, so that columns can say `call:`; the rest after the columns. */
-static int load_call_names(load *l, const cq_node *n) {
-  cq_table *t = l->table;
-
-  if (!n || n->kind != CQ_N_MAP) return CQ_OK;
-  if (n->count > 32)
-    return cq_tree_error(l->err, n, "%s: more than 32 calls", t->name);
-  t->calls = cq_arena_alloc(l->a, n->count * sizeof *t->calls);
-  if (!t->calls) return cq_error_nomem(l->err);
-  memset(t->calls, 0, n->count * sizeof *t->calls);
-  for (size_t i = 0; i < n->count; i++) {
-    if (n->items[i]->kind == CQ_N_NULL) continue;
-    t->calls[t->ncall].name = n->keys[i];
-    t->calls[t->ncall++].at = n->items[i];
-  }
-  return CQ_OK;
-}
-
-static void call_needs(load *l, cq_call *c, cq_ref *const *refs, size_t n,
-                       int in_request) {
-  for (size_t i = 0; i < n; i++)
-    if (refs[i]->root == CQ_R_ROW && refs[i]->slot >= 0 &&
-        refs[i]->slot < l->table->ncol) {
-      int k = l->table->columns[refs[i]->slot].call;
-
-      if (k < 0 || &l->table->calls[k] == c) continue;
-      c->needs |= 1u << k;
-      if (in_request && c->nafter < sizeof c->after / sizeof *c->after)
-        c->after[c->nafter++] = refs[i]->slot;
-    }
-}
-
-static void params_needs(load *l, cq_call *c, const cq_param *p, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    size_t k;
-    cq_ref *const *refs = cq_template_refs(p[i].value, &k);
-
-    call_needs(l, c, refs, k, 1);
-  }
-}
-
-static int load_batch(load *l, const cq_node *n, const char *object, int *out) {
-  int64_t batch = load_int(cq_tree_get(n, "batch"), 1);
-
-  *out = (int)batch;
-  return batch >= 1 && batch <= MAX_BATCH
-             ? CQ_OK
-             : cq_tree_error(l->err, n, "%s: batch: not between 1 and %d",
-                             object, (int)MAX_BATCH);
-}
-
-static int load_call(load *l, cq_call *c, const cq_node *base,
-                     const cq_node *service, const cq_node *root) {
-  const cq_node *n = c->at, *x;
-  const cq_node *lists[4];
-  cq_node *limits;
-  char what[200];
-  size_t k;
-  cq_ref *const *refs;
-  int rc;
-
-  snprintf(what, sizeof what, "%s: call %s", l->table->name, c->name);
-  CHECK(n, what, "request{", "record$", "rows$", "batch#", "join{", "when$",
-        "page{", "errors[", "error{", "limits{", "shape");
-  c->join_slot = -1;
-  /* What a call inherits are the default request and limits, not its table's
-   * own: a list that may be asked twice a second says nothing of the others. */
-  if ((rc = cq_tree_merge(l->a, cq_tree_get(base, "limits"),
-                          cq_tree_get(n, "limits"), &limits, l->err)) ||
-      (rc = load_own_request(l, cq_tree_get(base, "request"), n, what,
-                             CALL_ROOTS, &c->request)) ||
-      (rc = load_path(l, cq_tree_get(n, "record"), &c->record)) ||
-      (rc = load_path(l, cq_tree_get(n, "rows"), &c->rows)) ||
-      (rc = load_shape(l, cq_tree_get(n, "shape"), &c->shape)) ||
-      (rc = load_template(l, cq_tree_get(n, "when"),
-                          ROOT(ROW) | ROOT(RECORD) | ROOT(CONFIG) |
-                              ROOT(CLIENT) | ROOT(PARENT),
-                          &c->when)) ||
-      (rc = load_short_page(l, cq_tree_get(n, "page"), what, &c->page)) ||
-      (rc = load_limits(l, limits, what, &c->limits)))
-    return rc;
-  if (!c->request)
-    return cq_tree_error(l->err, n, "%s: request is missing", what);
-  if ((rc = load_batch(l, n, what, &c->batch)) != 0) return rc;
-  x = cq_tree_get(n, "join");
-  if (x) {
-    const char *row = load_text(cq_tree_get(x, "row"));
-
-    CHECK(x, what, "row$", "record$");
-    c->join_slot = load_column_index(l->table, row);
-    if (c->join_slot < 0)
-      return load_unknown_column(l, x, "join", row ? row : "");
-    rc = load_path(l, cq_tree_get(x, "record"), &c->join_record);
-    if (rc == CQ_OK && !c->join_record)
-      rc = cq_tree_error(l->err, x, "%s: join: record is missing", what);
-    if (rc) return rc;
-  }
-  if (c->shape && (!c->rows || c->join_record))
-    return cq_tree_error(l->err, n, "%s: `shape` is for `rows` without `join`",
-                         what);
-  if (c->batch > 1 && !c->join_record)
-    return cq_tree_error(l->err, n, "%s: a batch needs `join`", what);
-  lists[0] = cq_tree_get(n, "errors");
-  lists[1] = cq_tree_get(l->table->at, "errors");
-  lists[2] = service ? cq_tree_get(service, "errors") : NULL;
-  lists[3] = root ? cq_tree_get(root, "errors") : NULL;
-  x = cq_tree_get(n, "error");
-  if (!x && service) x = cq_tree_get(service, "error");
-  if (!x && root) x = cq_tree_get(root, "error");
-  if ((rc = load_errors(l, x, lists, 4, what, &c->errors)) != 0) return rc;
-  params_needs(l, c, c->request->query, c->request->nquery);
-  params_needs(l, c, c->request->form, c->request->nform);
-  params_needs(l, c, c->request->header, c->request->nheader);
-  params_needs(l, c, c->request->auth, c->request->nauth);
-  for (int i = 0; i < 3; i++) {
-    const cq_template *t = i == 0   ? c->request->url
-                           : i == 1 ? c->request->path
-                                    : c->request->body;
-
-    refs = cq_template_refs(t, &k);
-    call_needs(l, c, refs, k, 1);
-  }
-  if (c->request->json) {
-    refs = cq_json_tpl_refs(c->request->json, &k);
-    call_needs(l, c, refs, k, 1);
-  }
-  if (c->when) {
-    refs = cq_template_refs(c->when, &k);
-    call_needs(l, c, refs, k, 0);
-  }
-  return CQ_OK;
-}
+enum { REQUEST_ROOTS = LOAD_REQUEST_ROOTS | ROOT(JOB) };
 
 static int load_parent(load *l, const cq_node *n) {
   cq_parent_def *p = &l->table->parent;
@@ -547,8 +410,7 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
       (rc = load_job(l, cq_tree_get(n, "job"), call_request)) ||
       (rc = load_option(l, cq_tree_get(n, "options"))))
     goto done;
-  for (size_t i = 0; i < t->pub.ncall && rc == CQ_OK; i++)
-    rc = load_call(l, &t->pub.calls[i], base, mid, root);
+  rc = load_calls(l, base, mid, root);
   if (rc == CQ_OK) rc = load_origin_check(l, own);
   if (rc) goto done;
   t->pub.nslot = (int)l->slots.n;

@@ -38,6 +38,12 @@ for name, tables, says in (
         ('no column but null', '  x_a: {request: {path: /a}, columns: {id: null}}\n', 'x.yml:5: x_a: no column is left'),
         ('no column that is shown', '  x_a: {request: {path: /a}, columns: {id: {type: integer, hidden: true}}}\n', 'x.yml:5: x_a: no column is left that is not hidden'),
         ('a column of no type', '  x_a: {request: {path: /a}, columns: {id: [integer]}}\n', 'x_a: column id: expected a type or a map'),
+        ('a call of nothing', '  x_a: {request: {path: /a}, columns: {id: integer, b: {call: c}}, calls: {c: {}}}\n', 'x_a: call c: request is missing'),
+        ('calls that wait for each other', '  x_a: {request: {path: /a}, columns: {id: integer, b: {call: c}, e: {call: d}}, '
+         'calls: {c: {request: {path: "/{{ row.e }}"}}, d: {request: {path: /d, query: {b: "{{ row.b }}"}}}}}\n',
+         'x_a: call c: needs a column of a call that needs one of its own'),
+        ('a call that names what is computed after it', '  x_a: {request: {path: /a}, columns: {id: integer, b: {call: d}, e: {value: "{{ row.b }}"}}, '
+         'calls: {c: {request: {path: "/{{ row.e }}"}}, d: {request: {path: /d}}}}\n', 'x_a: call c: row.e is computed when all calls are done'),
         ('calls without end', '  x_a: {request: {path: /a}, columns: {id: integer}, calls: {%s}}\n' % ', '.join(f'c{i}: {{request: {{path: /c}}}}' for i in range(33)), 'x_a: more than 32 calls'),
         ('a parent without a table', '  x_a: {parent: {batch: 2}, request: {path: /a}, columns: {id: integer}}\n', 'x_a: parent: table is missing'),
         ('a join without its other side', '  x_a: {request: {path: /a}, columns: {id: integer}, calls: {c: {request: {path: /c}, rows: "[*]", join: {row: id}}}}\n', 'join: record is missing'),
