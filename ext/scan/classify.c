@@ -65,6 +65,10 @@ static void classify_body(const cq_errors_def *e, const char *body, size_t n,
       !(batch = cq_batch_new((int)nf)) || !(block = cq_block_new(n + 64)))
     goto done;
   memcpy(block->data, body, n);
+  /* A word in another encoding does not make the rest unreadable. */
+  for (i = 0; ops == &cq_decode_json &&
+              (i += cq_utf8_check(block->data + i, n - i)) < n;)
+    block->data[i] = '?';
   block->len = n;
   memset(block->data + n, 0, 64);
   if (ops->feed(d, block, 1, batch, &err)) {

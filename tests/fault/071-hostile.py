@@ -109,6 +109,7 @@ for to in ('file:///etc/passwd', 'ftp://127.0.0.1/list', 'http://me:pw@127.0.0.1
 case('302 to itself', head('HTTP/1.1 302 Moved\nLocation: /list\nContent-Length: 0', b''), 'redirected too often', 6)
 case('302 and a body without end', lambda a: ok(ROW) if a.path == '/other' else (part for i in range(3000) for part in ([b'HTTP/1.1 302 Moved\r\nLocation: /other\r\n\r\n'] if not i else [b'z' * 65536])), ONE, 2)
 case('404 and a body without end', lambda a: (part for i in range(3000) for part in ([b'HTTP/1.1 404 No\r\n\r\n'] if not i else [b'z' * 65536])), 'HTTP 404: zzz', 1)
+case('an error in Latin-1', ok('{"message":"Zugriff \u00fcber S\u00fcd verweigert"}'.encode('latin1'), status='418 No'), 'HTTP 418: Zugriff ?ber S?d verweigert', 1)
 case('404 in an encoding that nobody knows', head('HTTP/1.1 404 No\nContent-Encoding: br\nContent-Length: 4', b'\1\2\3\4'), 'HTTP 404', 1)
 t.is_('credentials went to this server only', {a.headers.get('authorization') for a in wire.seen}, {'Bearer swordfish'})
 case('cookies', lambda a: ok('[{"id":1,"name":"a"}]', 'Set-Cookie: s=1; Path=/', f'Link: <{wire.url}/links?2>; rel="next"') if a.n == 1 else ok('[]'), ONE, 2, table='links',
