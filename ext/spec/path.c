@@ -37,6 +37,8 @@ int cq_path_parse(cq_arena *a, const char *text, size_t n, cq_path **out,
   *out = p;
   if (n == 0) return path_fail(err, text, n, 0, "empty");
   if (n == 1 && copy[0] == '.') return CQ_OK;
+  if (memchr(copy, 0, n))
+    return path_fail(err, text, n, strlen(copy), "a zero byte");
   while (i < n) {
     cq_step *s = &steps[p->nstep];
     size_t from = i;
