@@ -58,7 +58,16 @@ static int tree_fail(loader *l, size_t line, const char *what) {
 }
 
 static int tree_next(loader *l, yaml_event_t *e) {
-  if (yaml_parser_parse(&l->p, e)) return CQ_OK;
+  if (yaml_parser_parse(&l->p, e)) {
+    size_t line = e->start_mark.line;
+
+    if (e->type != YAML_SCALAR_EVENT ||
+        !memchr(e->data.scalar.value, 0, e->data.scalar.length))
+      return CQ_OK;
+    /* As a text it would end there, in silence. */
+    yaml_event_delete(e);
+    return tree_fail(l, line, "a zero byte (\\0) in a text");
+  }
   if (l->p.error == YAML_MEMORY_ERROR) return cq_error_nomem(l->err);
   return cq_error_set(l->err, CQ_ERROR, "%s:%d: not YAML: %s", l->file,
                       tree_line(l, l->p.problem_mark.line),

@@ -52,6 +52,8 @@ static void test_tree_refuses(void) {
   TREE("a: 1\na: 2\n", "f:2: key given twice: a");
   TREE("a: 1\n---\nb: 2\n", "f:2: more than one document");
   TREE("a: !!binary aGk=\n", "f:1: tags are not supported");
+  TREE("a: 1\nb: [\"x\\0y\"]\n", "f:2: a zero byte (\\0) in a text");
+  TREE("\"x\\0y\": 1\n", "f:1: a zero byte (\\0) in a text");
   TREE("a: [1, 2\n", "f:2: not YAML: did not find expected ',' or ']'");
   TREE("a: \"x\n", "f:2: not YAML: found unexpected end of stream");
   TREE("a: *nope\n", "f:1: an alias without its anchor");
