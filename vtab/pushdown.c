@@ -161,6 +161,7 @@ typedef struct plan {
   unsigned char equal[CQ_MAX_COLUMNS]; /* has an equality that is asked for */
   int inexact;                         /* LIMIT must not be used */
   int unnamed;                         /* see push_names_client */
+  int keyless;                         /* see plan_is_arm */
   int limit, offset;                   /* index in aConstraint, or -1 */
 } plan;
 
@@ -210,18 +211,31 @@ static int plan_limit(sqlite3_index_info *info, plan *pl) {
   return usable && !pl->inexact && info->nOrderBy == 0;
 }
 
+/* SQLite plans each arm of an OR with that arm's terms alone, so `key = 'a' AND
+ * (x = 1 OR y = 2)` asks for plans without the key.  They must not end the
+ * statement; who has nothing else is told by the scan, before it asks anything.
+ * A query that has no other term, or never names the key, is no such arm. */
+static int plan_is_arm(const sqlite3_index_info *info, int k) {
+  return info->nConstraint > 0 && (info->colUsed >> (k < 63 ? k : 63) & 1);
+}
+
 static int plan_required(const cq_table *t, sqlite3_vtab *vtab,
-                         sqlite3_index_info *info, const plan *pl) {
+                         sqlite3_index_info *info, plan *pl) {
   for (int k = 0; k < t->ncol; k++) {
-    int present = 0;
+    int elsewhere = 0;
 
     if (!t->columns[k].required || pl->equal[k]) continue;
     for (int i = 0; i < info->nConstraint; i++)
-      present |= info->aConstraint[i].iColumn == k &&
-                 (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ||
-                  info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_IS);
-    if (present)
+      elsewhere |= info->aConstraint[i].iColumn == k &&
+                   !info->aConstraint[i].usable &&
+                   (info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ||
+                    info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_IS);
+    if (elsewhere)
       return SQLITE_CONSTRAINT; /* another order of the join may have a value */
+    if (plan_is_arm(info, k)) {
+      pl->keyless = 1;
+      continue;
+    }
     sqlite3_free(vtab->zErrMsg);
     vtab->zErrMsg = sqlite3_mprintf(
         "%s: column %s: the API needs a value\nhint: add WHERE %s = '...'",
@@ -281,6 +295,7 @@ static void plan_cost(const cq_table *t, sqlite3_index_info *info,
   info->estimatedRows = (sqlite3_int64)rows;
   info->estimatedCost = requests * COST_REQUEST + rows;
   if (pl->unnamed) info->estimatedCost *= 1e6;
+  if (pl->keyless) info->estimatedCost *= 1e30;
 }
 
 static int plain_name(const char *s) {

@@ -67,7 +67,7 @@ static int enum_required(const cq_enum *e, cq_error *err) {
                e->o->constraints[k].op == CQ_W_IN);
     if (c->required && !have)
       return cq_error_set(err, CQ_CONSTRAINT,
-                          "%s: column %s: a value is required\nhint: add "
+                          "%s: column %s: the API needs a value\nhint: add "
                           "WHERE %s = '...'",
                           e->t->name, c->name, c->name);
   }

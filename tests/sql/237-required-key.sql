@@ -17,3 +17,11 @@ SELECT id FROM zoo_food WHERE meal = (SELECT max(meal) FROM meals);
 SELECT f.id FROM json_each('[5]') AS j JOIN zoo_food AS f ON f.meal = j.value;
 SELECT f.id FROM (SELECT CAST(5 AS INTEGER) AS n) AS j JOIN zoo_food AS f ON f.meal = CAST(j.n AS TEXT);
 SELECT f.id FROM json_each('["noon"]') AS j JOIN zoo_food AS f ON f.meal = j.value ORDER BY 1;
+-- beside an OR, whose arms SQLite plans without the key; arms that have their own; none that has
+SELECT id FROM zoo_food WHERE meal = 'noon' AND (id = 1 OR id > 2);
+SELECT m.meal, f.id FROM meals AS m JOIN zoo_food AS f ON f.meal = m.meal AND (f.id = 1 OR f.id > 2) ORDER BY 2;
+SELECT id FROM zoo_food WHERE (meal = 'noon' OR meal = 'dusk') AND (id < 2 OR id > 2) ORDER BY 1;
+SELECT id FROM zoo_food WHERE meal = 'noon' OR id = 3;
+SELECT id FROM zoo_food WHERE meal = 'noon' COLLATE NOCASE;
+SELECT json_extract(cq_explain('SELECT id FROM zoo_food WHERE meal = ''noon'' AND (id = 1 OR id > 2)'), '$[0].plan');
+SELECT cq_explain('SELECT id FROM zoo_food WHERE meal = ''noon'' OR id = 3');
