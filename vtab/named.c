@@ -37,6 +37,8 @@ static const char *skip_blanks(const char *s) {
       const char *end = strstr(s + 2, "*/");
 
       s = end ? end + 2 : s + strlen(s);
+    } else if (strncmp(s, "\xEF\xBB\xBF", 3) == 0) {
+      s += 3; /* a byte order mark, a blank to SQLite as well */
     } else {
       return s;
     }

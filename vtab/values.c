@@ -65,18 +65,22 @@ static fit fit_time(cq_arena *a, cq_push_op op, cq_value *v, cq_push_op *as) {
     return text_of_time(a, second, v);
   }
   *as = CQ_P_LT; /* or <=, which keeps no less */
+  /* "until the end of all time": a year of five digits is no time to APIs. */
+  if (second == INT64_C(253402300799) * 1000000) return FIT_NO;
   return text_of_time(a, second + 1000000, v);
 }
 
-/* LIKE does not tell ASCII letters' cases apart, an API's prefix does: only
- * what stands before the first letter can be used.  GLOB does. */
+/* LIKE does not tell ASCII letters' cases apart, and a host's own, as ICU's, no
+ * letters'; an API's prefix does: only what stands before the first letter can
+ * be used.  GLOB does. */
 static fit fit_prefix(cq_push_op op, cq_value *v) {
   size_t n = 0;
 
   if (v->kind != CQ_STR) return FIT_NO;
   while (n < v->len &&
          (op == CQ_P_LIKE
-              ? v->u.s[n] != '%' && v->u.s[n] != '_' && !cq_letter(v->u.s[n])
+              ? v->u.s[n] != '%' && v->u.s[n] != '_' && !cq_letter(v->u.s[n]) &&
+                    (unsigned char)v->u.s[n] < 0x80
               : !strchr("*?[", v->u.s[n])))
     n++;
   v->len = (uint32_t)n;

@@ -31,4 +31,5 @@ SELECT count(*) FROM cq_requests;
 -- nothing is done
 PRAGMA foreign_keys;
 SELECT cq_explain('/* mine */ pragma foreign_keys = ON');
+SELECT cq_explain(char(0xfeff) || 'pragma foreign_keys = ON');
 PRAGMA foreign_keys;
