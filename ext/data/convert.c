@@ -497,9 +497,16 @@ static int convert_list(convert_in *in, const cq_value *raw, int base,
   }
   cq_buf_byte(&list, '[');
   if (text.len) {
-    while ((rc = cq_json_element(in->a, text.data, text.len, &at, &one)) ==
-           CQ_ROW) {
+    size_t from = 1;
+
+    for (; (rc = cq_json_element(in->a, text.data, text.len, &at, &one)) ==
+           CQ_ROW;
+         from = at + 1) {
       if (list.len > 1) cq_buf_byte(&list, ',');
+      /* The digits as they came, as of a cell: a double would round them. */
+      if ((base == CQ_TEXT || base == CQ_DECIMAL) &&
+          (one.kind == CQ_INT || one.kind == CQ_DOUBLE))
+        one = cq_value_str(text.data + from, at - from);
       cell = cq_value_null();
       if (one.kind != CQ_NULL) {
         rc = convert_scalar(in, &one, base, &cell);

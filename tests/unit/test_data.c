@@ -615,6 +615,11 @@ static void test_convert_lists(void) {
   CHECK_STR(as(J("[\"True\",false]"), CQ_LIST | CQ_BOOLEAN, NULL),
             "j:[true,false]");
   CHECK_STR(as(J("[1,2.5]"), CQ_LIST | CQ_REAL, NULL), "j:[1.0,2.5]");
+  CHECK_STR(as(J("[1.10,-0, 12345678901234567890.123456789 ]"),
+               CQ_LIST | CQ_DECIMAL, NULL),
+            "j:[\"1.10\",\"-0\",\"12345678901234567890.123456789\"]");
+  CHECK_STR(as(J("[1.50,1e3,1e400,null,9007199254740993.5]"), lt, NULL),
+            "j:[\"1.50\",\"1e3\",\"1e400\",null,\"9007199254740993.5\"]");
   CHECK_STR(as(J("[0,1]"), CQ_LIST | CQ_TIMESTAMP, "epoch"),
             "j:[\"1970-01-01T00:00:00Z\",\"1970-01-01T00:00:01Z\"]");
   CHECK_STR(as(J("[\"1\",{\"a\":[2]}]"), CQ_LIST | CQ_JSON, NULL),
