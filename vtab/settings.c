@@ -83,6 +83,8 @@ static int setting_words(const cq_setting *s, const char *v, cq_error *err) {
 }
 
 static int setting_check(const cq_setting *s, const char *v, cq_error *err) {
+  /* A transfer without any patience could not be made. */
+  double least = s->transfer ? 0.001 : 0;
   cq_value number;
 
   if (s->kind == 'w') return setting_words(s, v, err);
@@ -92,14 +94,16 @@ static int setting_check(const cq_setting *s, const char *v, cq_error *err) {
                : number.kind == CQ_DOUBLE ? number.u.r
                                           : -1;
 
-    if (s->kind == 's' && r >= 0 && r <= CQ_MAX_WAIT_MS / 1000.0) return CQ_OK;
+    if (s->kind == 's' && r >= least && r <= CQ_MAX_WAIT_MS / 1000.0)
+      return CQ_OK;
     if (s->kind == 'n' && number.kind == CQ_INT && r >= 1 && r <= 1000000)
       return CQ_OK;
   }
   return cq_error_set(err, CQ_ERROR, "cq_config: %s: expected %s, not \"%s\"",
                       s->name,
-                      s->kind == 's' ? "seconds from 0 to 3600"
-                                     : "a whole number from 1 to 1000000",
+                      s->kind == 'n' ? "a whole number from 1 to 1000000"
+                      : s->transfer  ? "seconds from 0.001 to 3600"
+                                     : "seconds from 0 to 3600",
                       v);
 }
 

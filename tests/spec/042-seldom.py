@@ -153,7 +153,7 @@ t.has('values that are no list', t.tries('SELECT id FROM sel_values'), 'sel_valu
 t.has('several that are denied', t.tries('SELECT id FROM sel_denied'), '(and 2 requests more)')
 
 # ---- settings ----
-for name, value, words in (('timeout', 'soon', 'cq_config: timeout: expected seconds from 0 to 3600, not "soon"'), ('timeout', '-1', 'expected seconds'), ('timeout', '1e9', 'expected seconds'),
+for name, value, words in (('timeout', 'soon', 'cq_config: timeout: expected seconds from 0.001 to 3600, not "soon"'), ('timeout', '0', 'expected seconds'), ('connect_timeout', '0', 'expected seconds'), ('cache_ttl', '-1', 'expected seconds from 0 to 3600'), ('timeout', '1e9', 'expected seconds'),
                            ('nothing_like_it', '1', 'cq_config: nothing_like_it: no such setting\nhint: SELECT name FROM cq_settings'), ('timeot', '1', 'did you mean timeout?'),
                            ('sel.factr', '2', 'cq_config: sel.factr: sel has no such key\nhint: did you mean sel.factor?'), ('sel.qqqqqq', '2', "hint: SELECT name FROM cq_settings WHERE integration = 'sel'"),
                            ('sel.factor', 'x', 'sel.factor'), ('sel.port', 'x', 'sel.port'), ('gone.key', '1', 'gone')):
