@@ -8,6 +8,7 @@
  * attempt.c     a connection is made, on a thread of its own
  * link.c        a connection: waited for, lost and made again
  * statement.c   SQL with its values in it, results, errors
+ * said.c        what it says in several lines, as a sentence and a hint
  * transact.c    transactions that are repeated when they may be
  * table.c       names; tables of the run: rows and units that wait
  * gather.c      units: rows in, journalled or dropped at their end
@@ -41,6 +42,7 @@ enum {
   PG_SQLSTATE = 'C',
   PG_PRIMARY = 'M',
   PG_DETAIL = 'D',
+  PG_HINT = 'H',
   PG_COLUMN = 'c',
   PG_CONSTRAINT = 'n'
 };
@@ -254,6 +256,11 @@ void pg_drain(pg *d);
 int pg_copy_data(pg *d, const char *p, size_t n, cq_error *err);
 int pg_copy_begin(pg *d, const char *what, cq_error *err, const char *fmt, ...);
 int pg_copy_end(pg *d, const char *what, int64_t *rows, cq_error *err);
+
+/* ---- said.c ---- */
+/* Appends to out what libpq or the server has said, as one line; to hint, where
+ * that is empty, what it advises. */
+void pg_said(const char *text, cq_buf *out, cq_buf *hint);
 
 /* ---- transact.c ---- */
 typedef int (*pg_work)(pg *d, void *user, cq_error *err);

@@ -104,22 +104,19 @@ static int read_timeout(pg *d, int64_t *ms, cq_error *err) {
 }
 
 static int connect_fail(pg *d, const char *said, cq_error *err) {
-  char text[600];
-  size_t n;
-  int auth;
+  cq_buf text, hint;
+  int auth, code;
 
-  snprintf(text, sizeof text, "%s", said);
-  n = strlen(text);
-  while (n && (text[n - 1] == '\n' || text[n - 1] == ' ')) text[--n] = 0;
-  for (size_t i = 0; i < n; i++) /* of a line that goes on, its indent, too */
-    if (text[i] == '\n' || text[i] == '\t') {
-      text[i] = ' ';
-      if (i && text[i - 1] == ' ')
-        memmove(text + i, text + i + 1, n-- - i), i--;
-    }
-  auth = strstr(text, "authentication failed") || strstr(text, "no password");
-  return cq_error_set(err, auth ? CQ_AUTH : CQ_IOERR, "destination %s: %s",
-                      d->base.name, *text ? text : "cannot connect");
+  cq_buf_init(&text, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&hint, CQ_MAX_SPEC_BYTES);
+  pg_said(said, &text, &hint);
+  auth = strstr(said, "authentication failed") || strstr(said, "no password");
+  code = cq_error_set(err, auth ? CQ_AUTH : CQ_IOERR, "destination %s: %s",
+                      d->base.name, text.len ? text.data : "cannot connect");
+  if (hint.len) cq_error_hint(err, "%s", hint.data);
+  cq_buf_clear(&text);
+  cq_buf_clear(&hint);
+  return code;
 }
 
 static int handshake(pg *d, cq_error *err) {

@@ -41,7 +41,8 @@ static void keep_field(pg *d, const pg_result *r, int field, char *out,
 }
 
 int pg_fail(pg *d, const pg_result *r, const char *what, cq_error *err) {
-  const char *said = NULL, *detail = NULL;
+  const char *said = NULL, *detail = NULL, *advice = NULL;
+  cq_buf more, hint;
   size_t n;
   int code;
 
@@ -50,19 +51,21 @@ int pg_fail(pg *d, const pg_result *r, const char *what, cq_error *err) {
   keep_field(d, r, PG_CONSTRAINT, d->constraint, sizeof d->constraint);
   if (r) said = d->lib.PQresultErrorField(r, PG_PRIMARY);
   if (r) detail = d->lib.PQresultErrorField(r, PG_DETAIL);
+  if (r) advice = d->lib.PQresultErrorField(r, PG_HINT);
   if (r && !said) said = d->lib.PQresultErrorMessage(r);
   if (!said || !*said) said = d->lib.PQerrorMessage(d->conn);
   if (!said || !*said) said = "the connection was lost";
   d->lost = d->lib.PQstatus(d->conn) != 0 || strncmp(d->state, "57P0", 4) == 0;
   code = d->lost ? CQ_IOERR : code_of(d->state);
   n = strcspn(said, "\n");
+  cq_buf_init(&more, CQ_MAX_SPEC_BYTES);
+  cq_buf_init(&hint, CQ_MAX_SPEC_BYTES);
+  if (detail) pg_said(detail, &more, &hint);
+  if (advice) pg_said(advice, &hint, &hint);
+  if (more.len > DETAIL) more.len = cq_utf8_cut(more.data, DETAIL);
   cq_error_set(err, code, "destination %s: %s%s%.*s%s%.*s", d->base.name, what,
-               *what ? ": " : "", (int)n, said, detail ? ": " : "",
-               (int)cq_utf8_cut(detail ? detail : "",
-                                detail && strlen(detail) > DETAIL
-                                    ? (size_t)DETAIL
-                                    : strlen(detail ? detail : "")),
-               detail ? detail : "");
+               *what ? ": " : "", (int)n, said, more.len ? ": " : "",
+               (int)more.len, more.len ? more.data : "");
   if (strcmp(d->state, "42501") == 0)
     cq_error_hint(err,
                   "the role must be allowed to CREATE in the schema%s%s, and "
@@ -74,6 +77,10 @@ int pg_fail(pg *d, const pg_result *r, const char *what, cq_error *err) {
                   "tables cq_... of the schema %s are not as cq makes them: "
                   "rename them, or sync into another schema",
                   d->schema ? d->schema : "");
+  else if (hint.len)
+    cq_error_hint(err, "%s", hint.data);
+  cq_buf_clear(&more);
+  cq_buf_clear(&hint);
   return code;
 }
 
