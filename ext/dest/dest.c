@@ -57,6 +57,11 @@ void cq_dest_named(const char *name, cq_error *err) {
     cq_error_prefix(err, "destination %s: ", name);
 }
 
+void cq_dest_unseen(const cq_dest_ops *ops, cq_write_mode mode, cq_counts *n) {
+  if (mode != CQ_MODE_APPEND && !ops->late) return; /* units are seen each */
+  n->rows = n->inserted = n->updated = n->unchanged = n->deleted = 0;
+}
+
 int cq_dest_whole(int rc) {
   return rc == CQ_IOERR || rc == CQ_FULL || rc == CQ_READONLY ||
          rc == CQ_BUSY || rc == 11 || rc == 26 || rc == CQ_INTERRUPT ||

@@ -143,6 +143,7 @@ typedef struct cq_dest_ops {
   const char *schemes;      /* of its URLs, with blanks between; or NULL */
   int threaded;             /* called on a writer's thread */
   int append_only;          /* knows no write_mode but append */
+  int late; /* nothing of a run is seen before it is published, in any mode */
 
   /* Reads the destination's own map of the spec (empty where there is none):
    * checks its keys and values, fills options, path or schema, and secrets.
@@ -257,6 +258,9 @@ int cq_dest_warns(cq_error *unsaid, cq_dest_event *out);
 static inline size_t cq_dest_share(const cq_dest_def *d, size_t alone) {
   return alone / (size_t)(d->several < 2 ? 1 : d->several < 4 ? d->several : 4);
 }
+/* Counts of a table that will not be published: what is not seen there is not
+ * told. */
+void cq_dest_unseen(const cq_dest_ops *ops, cq_write_mode mode, cq_counts *n);
 /* Does a store that says so take nothing more, of whatever table? */
 int cq_dest_whole(int rc);
 /* writer.c: the writer before a threaded store; cq_dest_open calls it. */

@@ -154,6 +154,8 @@ void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
 
   if (d->broken) return;
   d->broken = 1;
+  for (int i = 0; i < s->plan.n && d->dest && d->tables; i++)
+    cq_dest_unseen(d->dest->ops, d->dest->mode, &d->tables[i].n);
   cq_dest_named(d->spec->name, &named);
   snprintf(text, sizeof text, "%s", named.text);
   redact(r, s, text);
@@ -169,6 +171,7 @@ int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
 
   if (cq_fatal(why->code)) return why->code;
   o->tables[table].failed = 1;
+  cq_dest_unseen(o->dest->ops, o->dest->mode, &o->tables[table].n);
   cq_dest_named(o->spec->name, &named);
   if (cq_dest_whole(why->code))
     cq_run_break(r, s, o, &named);

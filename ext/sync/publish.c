@@ -128,6 +128,11 @@ static void end_table(cq_run_source *s, cq_run_dest *o, int i) {
  * still, it says so: nobody is to wait for this run. */
 static void give_up(cq_run *r, cq_run_source *s, cq_run_dest *o,
                     const char *status) {
+  for (int i = 0; i < s->plan.n && o->broken && o->tables; i++) {
+    o->tables[i].failed = 1;
+    o->tables[i].status = "failed";
+    cq_run_put_table(r, s, o, &o->tables[i]);
+  }
   cq_run_put_run(r, s, o, status);
   o->dest->ops->commit(o->dest, 1, NULL);
   o->ended = 1;

@@ -182,12 +182,15 @@ t.is_('its table fails, nothing of it is published; the other goes on',
       (r['status'], [x['status'] for x in r['destinations'][0].get('tables', [])] or pg.rows(f"SELECT table_name, status FROM cq_sync_tables WHERE sync_group_id = {r['sync_group_id']} ORDER BY 1"),
        pg.rows('SELECT count(*), count(DISTINCT _cq_sync_group_id) FROM raw_fleet_ships')),
       ('partial', [('fleet_crews', 'success'), ('fleet_ships', 'failed')], [(5, 1)]))
+TOLD = 'SELECT table_name, rows, inserted FROM cq_sync_tables WHERE sync_group_id = %s ORDER BY 1'
+t.is_('and what is not there is not told', (pg.rows(TOLD % r['sync_group_id']), pg.one("SELECT rows FROM cq_syncs ORDER BY sync_group_id DESC LIMIT 1"), r['destinations'][0]['rows']),
+      ([('fleet_crews', 2, 2), ('fleet_ships', 0, 0)], 2, 2))
 fresh()
 sync('fleet_ships', MODE)
 pg.psql("ALTER TABLE fleet_ships ADD CHECK (tons < 400) NOT VALID")
 r = sync('fleet_ships', MODE)
 t.has('in a merge too', r, f"row _cq_id {ids['Fram']}, column tons:")
-t.is_('all of it stays', (r['status'], pg.rows('SELECT count(*) FROM fleet_ships')), ('failed', [(5,)]))
+t.is_('all of it stays', (r['status'], pg.rows('SELECT count(*) FROM fleet_ships'), pg.rows(TOLD % r['sync_group_id'])), ('failed', [(5,)], [('fleet_ships', 0, 0)]))
 fresh()
 sync('fleet_ships', 'append')
 pg.psql('''CREATE SEQUENCE met; CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('met') < 4 THEN
@@ -238,7 +241,9 @@ t.has('without rights', r, 'permission denied for schema public')
 r = json.loads(t.one('SELECT cq_test(?)', spec('fleet_notes', 'append', dest='{kind: postgresql, connection_string: "%s"}' % pg.url('poor'))))
 t.has('cq_test tells', r['destinations'], 'permission denied')
 t.is_('and leaves nothing', pg.rows("SELECT relname FROM pg_class WHERE relname LIKE 'cq\\_test%'"), [])
-t.has('no server', t.sync(spec('fleet_ships', 'append', dest='"postgresql://127.0.0.1:1/x"')), 'Connection refused')
+r = t.sync(spec('fleet_ships', 'append', dest='"postgresql://127.0.0.1:1/x"'))
+t.has('no server: libpq\'s two lines are a sentence and a hint', r['errors'][0]['message'] if r.get('errors') else r['raised'],
+      'port 1 failed: Connection refused\nhint: Is the server running')
 t.has('no connection_string', t.sync(spec('fleet_ships', 'append', dest='{kind: postgresql}')), 'connection_string is missing')
 fresh()
 with open('cloud.yml', 'w') as f:

@@ -73,6 +73,8 @@ for mode in ('append', 'overwrite'):
     t.is_(f'{mode}: it alone has failed', (r['status'], sorted(ducks.rows(f"SELECT table_name, status FROM cq_sync_tables WHERE sync_group_id = {r['sync_group_id']}"))),
           ('partial', [('fleet_crews', 'success'), ('fleet_ships', 'failed')]))
     t.has('and says why', [e['message'] for e in r['errors'] if e['table'] == 'fleet_ships'], 'NOT NULL')
+    t.is_('and what is not there is not told', sorted(ducks.rows(f"SELECT table_name, rows, inserted FROM cq_sync_tables WHERE sync_group_id = {r['sync_group_id']}"))[1],
+          ('fleet_ships', '0', '0'))
     t.is_('its rows stay', ducks.rows('SELECT count(*) FROM fleet_ships'), before)
 
 # ---- the disk is full ----

@@ -93,6 +93,7 @@ const cq_dest_ops cq_dest_clickhouse = {
                     "\"views\",\"atomic publish\"]",
     .schemes = "clickhouse",
     .threaded = 1,
+    .late = 1,
     .spec = ch_spec,
     .open = ch_open,
     .close = ch_close,

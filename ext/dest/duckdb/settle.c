@@ -310,6 +310,7 @@ static int flush_table(duck *d, duck_table *t, cq_error *err) {
   if (rc == CQ_OK) rc = settle_table(d, t, &n, err);
   rc = duck_end_work(d, rc, err);
   if (rc) return rc;
+  for (const duck_unit *u = t->ended; u; u = u->next) t->n.rows += u->rows;
   t->n.inserted += n.inserted;
   t->n.updated += n.updated;
   t->n.unchanged += n.unchanged;

@@ -443,7 +443,6 @@ int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   *t->last = x;
   t->last = &x->next;
   t->nended++;
-  if (ok) t->n.rows += u->rows;
   if (!d->ended_ms) d->ended_ms = cq_mono_ms();
   rc = flush_if_full(d, t, err);
   duck_counts_out(t);

@@ -141,11 +141,13 @@ int pg_dependents_make(pg *d, const pg_dependents *k, cq_error *err) {
 
   for (size_t i = 0; i < k->n && rc == CQ_OK; i++) {
     rc = pg_do(d, "", err, "%s", k->make[i]);
-    if (rc)
+    if (rc && err) { /* what the server advises is of its words, not of ours */
+      err->text[strcspn(err->text, "\n")] = 0;
       cq_error_hint(err,
                     "the view could not be made again as it was, so nothing "
                     "is changed: %s",
                     k->drop[i]);
+    }
   }
   return rc;
 }

@@ -39,6 +39,7 @@ static void taken(pg *d, share *s) {
 
   for (size_t i = 0; i < t->nsegment; i++)
     t->segments[i].unit->copied += t->segments[i].rows;
+  t->n.rows += s->n.rows;
   t->n.inserted += s->n.inserted;
   t->n.updated += s->n.updated;
   t->n.unchanged += s->n.unchanged;

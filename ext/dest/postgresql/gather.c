@@ -163,7 +163,6 @@ int pg_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   t->last = &x->next;
   t->nended++;
   if (!d->ended_ms) d->ended_ms = cq_mono_ms();
-  if (ok) t->n.rows += u->rows;
   rc = t->failed ? CQ_OK : flush_if_full(d, t, err);
   pg_counts_out(t);
   return rc;

@@ -353,6 +353,7 @@ int pg_merge_table(pg *d, pg_table *t, cq_counts *n, cq_error *err) {
   cq_buf clients;
   int rc = CQ_OK, some = 0;
 
+  n->rows = rows;
   pg_batch_init(&b);
   cq_buf_init(&clients, SIZE_MAX);
   for (size_t i = 0; i < t->nsegment; i++) some |= goes(t->segments[i].unit);

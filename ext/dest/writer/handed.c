@@ -205,7 +205,9 @@ static int do_put_table(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   task *t = (task *)(void *)j;
 
-  if (writer_refused(w, NULL, NULL)) return CQ_OK;
+  /* That it has failed is told also where all have. */
+  if (strcmp(t->state->status, "failed") != 0 && writer_refused(w, NULL, NULL))
+    return CQ_OK;
   writer_update(w, t->table, t->state);
   if (w->ops->put_table(w->store, t->run, &t->table->twin, err))
     writer_tell_unsaid(w, err);

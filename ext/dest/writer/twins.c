@@ -87,18 +87,22 @@ void writer_tell_unsaid(writer *w, const cq_error *why) {
   if (first) writer_tell(w, NULL, "", 1, why);
 }
 
+/* What the store has counted, under the lock. */
+static void counted(const writer *w, const wtable *t, int failed,
+                    cq_counts *n) {
+  n->rows = t->done.rows;
+  n->inserted = t->done.inserted;
+  n->updated = t->done.updated;
+  n->deleted = t->done.deleted;
+  n->unchanged = t->done.unchanged;
+  n->kept = t->done.kept;
+  if (failed || t->failed || w->broken) cq_dest_unseen(w->ops, w->base.mode, n);
+}
+
 void writer_counts(writer *w) {
   pthread_mutex_lock(&w->queue.lock);
-  for (wtable *t = w->tables; t; t = t->next) {
-    cq_counts *n = &t->caller->n;
-
-    n->rows = t->done.rows;
-    n->inserted = t->done.inserted;
-    n->updated = t->done.updated;
-    n->deleted = t->done.deleted;
-    n->unchanged = t->done.unchanged;
-    n->kept = t->done.kept;
-  }
+  for (wtable *t = w->tables; t; t = t->next)
+    counted(w, t, t->caller->failed, &t->caller->n);
   pthread_mutex_unlock(&w->queue.lock);
 }
 
@@ -155,12 +159,7 @@ void writer_update(writer *w, wtable *t, const cq_dest_table *from) {
 
   pthread_mutex_lock(&w->queue.lock);
   n = from->n;
-  n.rows = t->done.rows;
-  n.inserted = t->done.inserted;
-  n.updated = t->done.updated;
-  n.deleted = t->done.deleted;
-  n.unchanged = t->done.unchanged;
-  n.kept = t->done.kept;
+  counted(w, t, from->failed, &n);
   t->twin.failed = from->failed || t->failed;
   pthread_mutex_unlock(&w->queue.lock);
   t->twin.n = n;
