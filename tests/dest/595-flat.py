@@ -52,12 +52,12 @@ with open('flood.yml', 'w') as f:
                'tables': {f'flood_{i:02}': {**table, 'request': {'path': f'/{i}', 'query': {'page': '{{ page.number }}'}}} for i in range(TABLES)}}, f)
 
 
-def peak(destination):
+def peak(where):
     """What the sync said, and MiB of a shell that does nothing else, as it sees itself: a parent's memory counts as its child's else."""
     sql = """SELECT cq_load('flood.yml') IS NULL;
-SELECT cq_sync('{source: flood, tables: ["*"], progress: off, destination: %s}');
+SELECT cq_sync('{source: flood, tables: ["*"], progress: off, %s}');
 .shell grep VmHWM /proc/$PPID/status
-""" % destination
+""" % where
     text = subprocess.run(['sqlite3', '-batch', '-bail', '-cmd', f'.load {os.environ["CQ_SO"][:-3]}', 'flood.db'], input=sql,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
     os.remove('flood.db')
@@ -69,8 +69,8 @@ SELECT cq_sync('{source: flood, tables: ["*"], progress: off, destination: %s}')
         return text, 0
 
 
-def flat(name, destination):
-    said, most = peak(destination)
+def flat(name, *destinations):
+    said, most = peak(f'destination: {destinations[0]}' if len(destinations) == 1 else f'destinations: [{", ".join(destinations)}]')
     t.is_(f'{name}: all is written', said, ('success', TABLES * PAGES * ROWS))
     print(f"# {most:.1f} MiB")
     t.is_(f'{name}: within {LIMIT} MiB', 0 < most < LIMIT or most, True)
@@ -79,6 +79,7 @@ def flat(name, destination):
 for form in ('parquet', 'parquet, format_spec: {compression: gzip}', 'json', 'csv, compression: zstd'):
     flat(form, '{kind: file, path: out, format: %s}' % form)
     shutil.rmtree('out')
+flat('three of Parquet at once', *('{kind: file, name: %s, path: out%s, format: parquet}' % (x, x) for x in 'abc'))
 store = postgres.Store(postgres.Server())
 flat('postgresql', store.destination())
 store.close()

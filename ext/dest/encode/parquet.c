@@ -245,13 +245,12 @@ static int parquet_flush(cq_encoder *e, cq_buf *out, cq_error *err) {
   if (!p->in_group) return CQ_OK;
   cq_thrift_list(&p->groups, &last, 1, T_STRUCT, (size_t)p->wide);
   for (int i = 0; i < p->wide && rc == CQ_OK; i++) {
-    size_t before = out->len;
+    pq_sink to = {out, p->o.pass, p->o.user, 0};
 
     rc = cq_parquet_chunk(&p->columns[i], p->spec.codec,
-                          p->o.zstd ? p->o.zstd : &p->zstd, p->offset, out,
+                          p->o.zstd ? p->o.zstd : &p->zstd, p->offset, &to,
                           &p->groups, &total, err);
-    p->offset += (int64_t)(out->len - before);
-    if (rc == CQ_OK && p->o.pass) rc = p->o.pass(p->o.user, out, err);
+    p->offset += to.put;
   }
   cq_thrift_long(&p->groups, &last, 2, total);
   cq_thrift_long(&p->groups, &last, 3, p->in_group);

@@ -88,12 +88,19 @@ int cq_parquet_value(pq_column *c, const cq_value *v);
 int cq_parquet_element(pq_column *c, const cq_value *v, int rep, int empty);
 /* The memory that it takes. */
 size_t cq_parquet_kept(const pq_column *c);
-/* Appends the column's pages to out and its ColumnChunk to meta; *total gets
- * the bytes before compression added.  `offset` is where out's end is in the
- * file.  Then the column is empty.  A compressor is made in *zstd where there
- * is none; it is the caller's. */
+/* Where pages go: `pass` (or NULL) may take from out what is there. */
+typedef struct pq_sink {
+  cq_buf *out;
+  int (*pass)(void *user, cq_buf *out, cq_error *err);
+  void *user;
+  int64_t put; /* bytes, so far */
+} pq_sink;
+/* Puts the column's pages there and appends its ColumnChunk to meta; *total gets
+ * the bytes before compression added.  `offset` is where the pages will stand in
+ * the file.  Then the column is empty.  A compressor is made in *zstd where
+ * there is none; it is the caller's. */
 int cq_parquet_chunk(pq_column *c, pq_codec codec, struct ZSTD_CCtx_s **zstd,
-                     int64_t offset, cq_buf *out, cq_buf *meta, int64_t *total,
+                     int64_t offset, pq_sink *to, cq_buf *meta, int64_t *total,
                      cq_error *err);
 void cq_parquet_column_clear(pq_column *c);
 

@@ -14,6 +14,7 @@ enum {
   WORDS_SURE = 256,        /* values before it is judged */
   STAT_MAX = 64,           /* bytes of a least or greatest value */
   LEVEL = 3,
+  WINDOW_LOG = 19, /* as far back as a value is looked for: it is kept */
   PIECE_MIN = 256, /* of values that stand one after the other */
   PIECE_MAX = 64 << 10,
   HEAD_MAX = 64, /* bytes of a page's head */
@@ -69,6 +70,43 @@ static int pieces_add(pq_pieces *s, const char *from, size_t n) {
     n -= take;
   }
   return CQ_OK;
+}
+
+/* Where more may be put, at least a byte; NULL: no memory. */
+static char *pieces_room(pq_pieces *s, size_t *room) {
+  pq_piece *p = s->last;
+
+  if (!p || p->len == p->cap) {
+    p = cq_malloc(sizeof *p + PIECE_MAX);
+    if (!p) return NULL;
+    p->next = NULL;
+    p->len = 0;
+    p->cap = PIECE_MAX;
+    if (s->last)
+      s->last->next = p;
+    else
+      s->first = p;
+    s->last = p;
+    s->cap += PIECE_MAX;
+  }
+  *room = p->cap - p->len;
+  return (char *)(p + 1) + p->len;
+}
+
+static void pieces_put(pq_pieces *s, size_t n) {
+  s->last->len += n;
+  s->len += n;
+}
+
+/* The first has been read. */
+static void pieces_drop(pq_pieces *s) {
+  pq_piece *p = s->first;
+
+  s->first = p->next;
+  if (!s->first) s->last = NULL;
+  s->len -= p->len;
+  s->cap -= p->cap;
+  cq_free(p);
 }
 
 /* Where a reader of pieces is. */
@@ -355,14 +393,13 @@ static const char *next_value(const pq_column *c, pq_place *w, cq_arena *a) {
   return pieces_next(w, n, a);
 }
 
-static void statistics(const pq_column *c, cq_buf *meta, int *last) {
+static void statistics(const pq_column *c, cq_buf *meta) {
   const char *least = NULL, *most = NULL, *p = "";
   pq_place w = {c->plain.first, 0};
   cq_arena parted; /* values that are in two pieces */
   int in = 0;
 
   cq_arena_init(&parted);
-  cq_thrift_struct(meta, last, 12);
   cq_thrift_long(meta, &in, 3, (int64_t)c->nnull);
   if (c->stats && c->worth)
     for (size_t at = 0; at < c->words.len; at += word_size(c, p)) {
@@ -399,85 +436,100 @@ static void statistics(const pq_column *c, cq_buf *meta, int *last) {
 /* ---- pages --------------------------------------------------------------------------------- */
 
 /* A page's body: levels or words, then values that stand where they were
- * gathered. */
+ * gathered, and go as they are taken. */
 typedef struct pq_body {
   const cq_buf *head;
-  const pq_pieces *values; /* or NULL */
+  pq_pieces *values; /* or NULL */
 } pq_body;
 
 static size_t body_size(const pq_body *b) {
   return b->head->len + (b->values ? b->values->len : 0);
 }
 
-static int squeeze_zstd(const pq_body *in, ZSTD_CCtx **zstd, cq_buf *out,
+/* Its next piece, the one before being done with: 0 where there is none. */
+static int body_next(const pq_body *b, int first, const char **p, size_t *n) {
+  if (!first && b->values) pieces_drop(b->values);
+  if (!b->values || !b->values->first) return 0;
+  *p = pq_piece_data(b->values->first);
+  *n = b->values->first->len;
+  return 1;
+}
+
+static int squeeze_zstd(const pq_body *in, ZSTD_CCtx **zstd, pq_pieces *out,
                         cq_error *err) {
-  size_t most = ZSTD_compressBound(body_size(in)), left = 1;
-  const pq_piece *next = in->values ? in->values->first : NULL;
   ZSTD_inBuffer from = {in->head->data, in->head->len, 0};
-  ZSTD_outBuffer to = {NULL, most, 0};
+  size_t left = 1, n = 0;
+  const char *next = NULL;
+  int first = 1, more = 1;
 
   if (!*zstd) *zstd = ZSTD_createCCtx();
-  if (!*zstd || cq_buf_reserve(out, most)) return cq_error_nomem(err);
-  to.dst = out->data + out->len;
+  if (!*zstd) return cq_error_nomem(err);
   ZSTD_CCtx_reset(*zstd, ZSTD_reset_session_only);
   ZSTD_CCtx_setParameter(*zstd, ZSTD_c_compressionLevel, LEVEL);
+  ZSTD_CCtx_setParameter(*zstd, ZSTD_c_windowLog, WINDOW_LOG);
   ZSTD_CCtx_setPledgedSrcSize(*zstd, body_size(in));
-  for (;;) {
-    do
-      left = ZSTD_compressStream2(*zstd, &to, &from,
-                                  next ? ZSTD_e_continue : ZSTD_e_end);
-    while (!ZSTD_isError(left) && (next ? from.pos < from.size : left > 0));
-    if (ZSTD_isError(left) || !next) break;
-    from = (ZSTD_inBuffer){pq_piece_data(next), next->len, 0};
-    next = next->next;
+  while (more || left) {
+    ZSTD_outBuffer to = {NULL, 0, 0};
+
+    if (more && from.pos == from.size) {
+      more = body_next(in, first, &next, &n);
+      first = 0;
+      from = (ZSTD_inBuffer){more ? next : "", more ? n : 0, 0};
+    }
+    to.dst = pieces_room(out, &to.size);
+    if (!to.dst) return cq_error_nomem(err);
+    left = ZSTD_compressStream2(*zstd, &to, &from,
+                                more ? ZSTD_e_continue : ZSTD_e_end);
+    if (ZSTD_isError(left))
+      return cq_error_set(err, CQ_ERROR, "zstd: %s", ZSTD_getErrorName(left));
+    pieces_put(out, to.pos);
   }
-  if (ZSTD_isError(left))
-    return cq_error_set(err, CQ_ERROR, "zstd: %s", ZSTD_getErrorName(left));
-  out->len += to.pos;
   return CQ_OK;
 }
 
-static int squeeze_gzip(const pq_body *in, cq_buf *out, cq_error *err) {
-  const pq_piece *next = in->values ? in->values->first : NULL;
-  size_t most;
-  int rc = Z_OK;
+static int squeeze_gzip(const pq_body *in, pq_pieces *out, cq_error *err) {
+  const char *next = NULL;
+  int first = 1, more = 1, rc = Z_OK;
+  size_t n, room;
   z_stream z;
 
   memset(&z, 0, sizeof z);
   if (deflateInit2(&z, LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY))
     return cq_error_nomem(err);
-  most = deflateBound(&z, (uLong)body_size(in));
-  if (cq_buf_reserve(out, most)) {
-    deflateEnd(&z);
-    return cq_error_nomem(err);
-  }
-  z.next_out = (Bytef *)out->data + out->len;
-  z.avail_out = (uInt)most;
   z.next_in = (Bytef *)in->head->data;
   z.avail_in = (uInt)in->head->len;
-  for (;;) {
-    rc = deflate(&z, next ? Z_NO_FLUSH : Z_FINISH);
-    if (!next) break;
-    z.next_in = (Bytef *)(uintptr_t)pq_piece_data(next);
-    z.avail_in = (uInt)next->len;
-    next = next->next;
+  while (rc == Z_OK || rc == Z_BUF_ERROR) {
+    if (more && !z.avail_in) {
+      more = body_next(in, first, &next, &n);
+      first = 0;
+      z.next_in = more ? (Bytef *)(uintptr_t)next : NULL;
+      z.avail_in = more ? (uInt)n : 0;
+    }
+    z.next_out = (Bytef *)pieces_room(out, &room);
+    if (!z.next_out) break;
+    z.avail_out = (uInt)room;
+    rc = deflate(&z, more ? Z_NO_FLUSH : Z_FINISH);
+    pieces_put(out, room - z.avail_out);
   }
   deflateEnd(&z);
-  if (rc != Z_STREAM_END) return cq_error_set(err, CQ_ERROR, "gzip: no stream");
-  out->len += most - z.avail_out;
-  return CQ_OK;
+  if (rc == Z_STREAM_END) return CQ_OK;
+  return z.next_out ? cq_error_set(err, CQ_ERROR, "gzip: %d", rc)
+                    : cq_error_nomem(err);
 }
 
 static int squeeze(pq_codec codec, ZSTD_CCtx **zstd, const pq_body *in,
-                   cq_buf *out, cq_error *err) {
+                   pq_pieces *out, cq_error *err) {
+  const char *p;
+  size_t n;
+
   if (in->head->rc) return cq_error_nomem(err);
   if (codec == PQ_ZSTD) return squeeze_zstd(in, zstd, out, err);
   if (codec == PQ_GZIP) return squeeze_gzip(in, out, err);
-  cq_buf_add(out, in->head->data, in->head->len);
-  for (const pq_piece *p = in->values ? in->values->first : NULL; p;
-       p = p->next)
-    cq_buf_add(out, pq_piece_data(p), p->len);
-  return out->rc ? cq_error_nomem(err) : CQ_OK;
+  if (pieces_add(out, in->head->data, in->head->len))
+    return cq_error_nomem(err);
+  for (int first = 1; body_next(in, first, &p, &n); first = 0)
+    if (pieces_add(out, p, n)) return cq_error_nomem(err);
+  return CQ_OK;
 }
 
 static void page_head(int kind, size_t values, int encoding, size_t plain,
@@ -498,32 +550,32 @@ static void page_head(int kind, size_t values, int encoding, size_t plain,
   cq_thrift_stop(head);
 }
 
-/* A page's head and its body; *total grows by what it would be uncompressed.
- * The head says how long the body has become: that is put behind the room for
- * a head, and moved to it. */
+static int sink_add(pq_sink *to, const char *p, size_t n, cq_error *err) {
+  cq_buf_add(to->out, p, n);
+  if (to->out->rc) return cq_error_nomem(err);
+  to->put += (int64_t)n;
+  return to->pass ? to->pass(to->user, to->out, err) : CQ_OK;
+}
+
+/* A page's head, which says how long its body has become, and its body; *total
+ * grows by what it would be uncompressed. */
 static int page(int kind, size_t values, int encoding, pq_codec codec,
-                ZSTD_CCtx **zstd, const pq_body *body, cq_buf *out,
+                ZSTD_CCtx **zstd, const pq_body *body, pq_sink *to,
                 int64_t *total, cq_error *err) {
-  static const char room[HEAD_MAX];
-  size_t start = out->len, small;
+  size_t plain = body_size(body);
+  pq_pieces small = {NULL, NULL, 0, 0};
   cq_buf head;
-  int rc;
+  int rc = squeeze(codec, zstd, body, &small, err);
 
   cq_buf_init(&head, HEAD_MAX);
-  cq_buf_add(out, room, HEAD_MAX);
-  rc = squeeze(codec, zstd, body, out, err);
   if (rc == CQ_OK) {
-    small = out->len - start - HEAD_MAX;
-    page_head(kind, values, encoding, body_size(body), small, &head);
-    if (head.rc) rc = cq_error_nomem(err);
+    page_head(kind, values, encoding, plain, small.len, &head);
+    rc = head.rc ? cq_error_nomem(err) : sink_add(to, head.data, head.len, err);
   }
-  if (rc == CQ_OK) {
-    memcpy(out->data + start, head.data, head.len);
-    memmove(out->data + start + head.len, out->data + start + HEAD_MAX, small);
-    out->len = start + head.len + small;
-    out->data[out->len] = '\0';
-    *total += (int64_t)(head.len + body_size(body));
-  }
+  for (; small.first && rc == CQ_OK; pieces_drop(&small))
+    rc = sink_add(to, pq_piece_data(small.first), small.first->len, err);
+  *total += (int64_t)(head.len + plain);
+  pieces_clear(&small);
   cq_buf_clear(&head);
   return rc;
 }
@@ -563,7 +615,7 @@ static void pack_booleans(const pq_pieces *in, cq_buf *out) {
 }
 
 /* What stands before the values, and values that have to be packed. */
-static int data_body(const pq_column *c, cq_buf *packed, pq_body *body) {
+static int data_body(pq_column *c, cq_buf *packed, pq_body *body) {
   if (c->optional) {
     uint32_t *room = cq_malloc((c->def.len + 1) * sizeof *room);
 
@@ -589,7 +641,7 @@ static int data_body(const pq_column *c, cq_buf *packed, pq_body *body) {
 
 static void chunk_meta(const pq_column *c, pq_codec codec, int64_t words,
                        int64_t data, int64_t plain, int64_t small,
-                       size_t entries, cq_buf *meta) {
+                       size_t entries, const cq_buf *stats, cq_buf *meta) {
   int last = 0, in = 0;
 
   cq_thrift_long(meta, &last, 2, 0);
@@ -611,43 +663,48 @@ static void chunk_meta(const pq_column *c, pq_codec codec, int64_t words,
   cq_thrift_long(meta, &in, 7, small);
   cq_thrift_long(meta, &in, 9, data);
   if (words >= 0) cq_thrift_long(meta, &in, 11, words);
-  statistics(c, meta, &in);
+  cq_thrift_struct(meta, &in, 12);
+  cq_buf_add(meta, stats->data, stats->len);
   cq_thrift_stop(meta);
   cq_thrift_stop(meta);
 }
 
 int cq_parquet_chunk(pq_column *c, pq_codec codec, struct ZSTD_CCtx_s **zstd,
-                     int64_t offset, cq_buf *out, cq_buf *meta, int64_t *total,
+                     int64_t offset, pq_sink *to, cq_buf *meta, int64_t *total,
                      cq_error *err) {
-  size_t start = out->len, entries = c->optional ? c->def.len : c->nvalue;
-  int64_t words = -1, data, plain = 0;
+  size_t entries = c->optional ? c->def.len : c->nvalue;
+  int64_t start = to->put, words = -1, data, plain = 0;
   pq_body body = {&c->words, NULL};
-  cq_buf packed;
+  cq_buf packed, stats;
   int rc = CQ_OK;
 
   cq_buf_init(&packed, SIZE_MAX / 4);
+  cq_buf_init(&stats, SIZE_MAX / 4);
   /* Each value once is no dictionary. */
   if (c->worth && (c->physical == PQ_BOOLEAN || c->nword == c->nindex) &&
       give_up(c))
     rc = cq_error_nomem(err);
   if (rc == CQ_OK && c->words.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK) statistics(c, &stats); /* of values that are there still */
+  if (rc == CQ_OK && stats.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && c->worth) {
     words = offset;
-    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, zstd, &body, out, &plain,
+    rc = page(PAGE_WORDS, c->nword, AS_PLAIN, codec, zstd, &body, to, &plain,
               err);
   }
-  data = offset + (int64_t)(out->len - start);
+  data = offset + to->put - start;
   if (rc == CQ_OK && data_body(c, &packed, &body)) rc = cq_error_nomem(err);
   if (rc == CQ_OK && body_size(&body) > INT32_MAX)
     rc = cq_error_set(err, CQ_TOOBIG, "column %s: a page would be %zu bytes",
                       c->name, body_size(&body));
   if (rc == CQ_OK)
     rc = page(PAGE_DATA, entries, c->worth ? AS_WORDS : AS_PLAIN, codec, zstd,
-              &body, out, &plain, err);
-  cq_buf_clear(&packed);
+              &body, to, &plain, err);
   if (rc == CQ_OK)
-    chunk_meta(c, codec, words, data, plain, (int64_t)(out->len - start),
-               entries, meta);
+    chunk_meta(c, codec, words, data, plain, to->put - start, entries, &stats,
+               meta);
+  cq_buf_clear(&packed);
+  cq_buf_clear(&stats);
   *total += plain;
   cq_parquet_column_clear(c);
   if (rc == CQ_OK && meta->rc) rc = cq_error_nomem(err);
