@@ -280,34 +280,51 @@ static int unit_state(cq_run *r, cq_unit *u, int *done, cq_error *err) {
   return rc;
 }
 
-/* The parent's rows, from the first destination that has them; `kept`: also
- * those that stay since they may not be read now. */
+static int rows_from(cq_unit *u, cq_run_dest *o, int ended, int kept,
+                     cq_rows *out, cq_error *err) {
+  int parent = cq_unit_plan(u)->parent;
+  int64_t group = o->run.group;
+  cq_dest_state st;
+
+  if (ended == CQ_END_DONE) {
+    int rc = o->dest->ops->state(o->dest, &o->run, o->tables[parent].def->name,
+                                 u->client_id, &st, err);
+
+    if (rc) return rc;
+    cq_free(st.cursor);
+    group = st.group;
+  }
+  return o->dest->ops->rows(o->dest, &o->run, &o->tables[parent], u->client_id,
+                            group, kept, out, err);
+}
+
+/* The parent's rows, from the first destination that has them and can read
+ * them; `kept`: also those that stay since they may not be read now.  Where none
+ * can, the first one's error is told. */
 static int parent_rows(cq_unit *u, int ended, int kept, cq_rows *out, int *have,
                        cq_error *err) {
   cq_run_source *s = u->source;
-  int parent = cq_unit_plan(u)->parent, rc = CQ_OK;
+  int first = CQ_OK;
 
   *have = 0;
   for (size_t d = 0; d < s->ndest; d++) {
-    cq_run_dest *o = &s->dests[d];
-    cq_dest_state st;
-    int64_t group = o->run.group;
+    cq_error why = {0, ""};
+    int rc;
 
-    if (!cq_run_takes(s, d, parent)) continue;
-    if (ended == CQ_END_DONE) {
-      rc = o->dest->ops->state(o->dest, &o->run,
-                               s->plan.tables[parent].table->name, u->client_id,
-                               &st, err);
-      if (rc) return rc;
-      cq_free(st.cursor);
-      group = st.group;
+    if (!cq_run_takes(s, d, cq_unit_plan(u)->parent)) continue;
+    rc = rows_from(u, &s->dests[d], ended, kept, out, &why);
+    if (rc == CQ_OK) {
+      *have = 1;
+      cq_error_clear(err);
+      return rc;
     }
-    rc = o->dest->ops->rows(o->dest, &o->run, &o->tables[parent], u->client_id,
-                            group, kept, out, err);
-    if (rc == CQ_OK) *have = 1;
-    if (rc == CQ_OK || !kept || cq_fatal(rc)) return rc;
+    if (!first || cq_fatal(rc)) {
+      first = rc;
+      *err = why;
+    }
+    if (cq_fatal(rc)) break;
   }
-  return rc;
+  return first;
 }
 
 /* Rows below what stays of the parent are asked for as all others.  Where no

@@ -146,6 +146,16 @@ db = ducks.Database('there.duckdb')
 db.rows('CREATE TABLE fleet_ships (a INTEGER)')
 db.close()
 t.has("somebody's table is left alone", sync('fleet_ships', MODE, ', migrate_mode: forced'), 'was not made by cq')
+store.fresh()
+sync('fleet_ships', 'append')
+MINE = 'SELECT tons, _cq_sync_group_id FROM raw_fleet_ships'
+db = ducks.Database('there.duckdb')
+db.rows(f'DROP VIEW fleet_ships; CREATE VIEW Fleet_Ships AS {MINE}; CREATE TABLE cq_test_table (mine INTEGER)')
+db.close()
+t.has("and so is somebody's view of cq's rows, by whatever case its name is", sync('fleet_ships', 'append', ', migrate_mode: forced'), 'was not made by cq')
+t.is_('it is there', ducks.rows("SELECT view_name, sql FROM duckdb_views() WHERE lower(view_name) = 'fleet_ships'"), [('Fleet_Ships', f'CREATE VIEW Fleet_Ships AS {MINE};')])
+r = json.loads(t.one('SELECT cq_test(?)', spec('fleet_ships', 'append')))
+t.is_('cq_test needs no name of anybody', ([x['ok'] for x in r['destinations']], ducks.rows("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'cq_test%'")), ([True], [('cq_test_table',)]))
 
 holder = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', 'import sys; sys.path.insert(0, %r); import ducks; d = ducks.Database("there.duckdb"); print("open", flush=True); sys.stdin.read()'
                            % (os.environ['CQ_ROOT'] + '/tests/dest')], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

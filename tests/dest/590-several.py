@@ -103,6 +103,7 @@ try:
     r = t.sync(spec(PG))
     watcher.join()
     t.is_('cut in the middle', (r['status'], status(r)), ('partial', ['success', 'failed']))
+    t.is_('what is not there is not told', [(d['rows'], d['inserted']) for d in r['destinations']], [(7, 7), (0, 0)])
     t.is_('this one is new, that one as it was', (t.one("SELECT count(*) FROM fleet_ships WHERE name = 'Gjoa II'"),
                                                   pg.psql("SELECT count(*) FROM fleet_ships WHERE name = 'Maud'").stdout.strip()), (1, '1'))
     proxy = Slow(pg.port)
@@ -111,6 +112,19 @@ try:
     r = t.sync(spec(PG))
     t.is_('and the next run is whole', (r['status'], r.get('errors'), pg.psql("SELECT count(*) FROM fleet_ships WHERE name = 'Gjoa II'").stdout.strip(),
                                         pg.psql("SELECT count(*) FROM cq_syncs WHERE unsettled = 1 OR status = 'running'").stdout.strip()), ('success', [], '1', '0'))
+
+    # parents' rows that one cannot read are read from another
+    pg.psql("""CREATE ROLE app LOGIN; CREATE SCHEMA app AUTHORIZATION app; ALTER ROLE app SET search_path = app;
+CREATE FUNCTION fails() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not to be read'; END $$""")
+    apart = '{source: fleet, tables: [fleet_crews], destinations: [{kind: postgresql, name: pg, connection_string: "%s"}, main]}' % pg.url('app')
+    t.routes(SHIPS + CREW.replace('GET /oslo/ships/1/crew\n', 'GET /oslo/ships/1/crew\n  status 400\n'))
+    r = t.sync(apart)
+    t.is_('a table below fails', (r['status'], status(r)), ('partial', ['partial', 'partial']))
+    pg.psql("""SET ROLE app; ALTER TABLE app.raw_fleet_ships ENABLE ROW LEVEL SECURITY; ALTER TABLE app.raw_fleet_ships FORCE ROW LEVEL SECURITY;
+CREATE POLICY reading ON app.raw_fleet_ships FOR SELECT USING (public.fails())""")
+    t.routes(SHIPS + CREW)
+    r = t.sync(apart, '{"retry":"failed"}')
+    t.is_('it is asked again for parents that the second can read', (r['status'], r.get('errors'), status(r), t.asked('*ships?page*')), ('success', [], ['success', 'success'], 0))
     t.has('two of one name', t.sync(spec(PG, PG)).get('raised'), 'a second one of that name')
 finally:
     pg.stop()

@@ -260,18 +260,21 @@ static int duck_open(const cq_dest_def *def, int make, cq_dest **out,
 static int duck_test(cq_dest *base, cq_error *err) {
   duck *d = (duck *)base;
   int64_t seen = 0;
+  char name[40]; /* nobody's */
   int rc = duck_begin_work(d, err);
 
+  snprintf(name, sizeof name, "cq_test_%016llx",
+           (unsigned long long)cq_random());
   if (rc == CQ_OK)
-    rc = duck_do(d, NULL, err, "CREATE TABLE cq_test_table (n BIGINT)");
+    rc = duck_do(d, NULL, err, "CREATE TABLE %I (n BIGINT)", name);
   if (rc == CQ_OK)
-    rc = duck_do(d, NULL, err, "INSERT INTO cq_test_table VALUES (42)");
-  if (rc == CQ_OK) rc = duck_one(d, &seen, err, "SELECT n FROM cq_test_table");
+    rc = duck_do(d, NULL, err, "INSERT INTO %I VALUES (42)", name);
+  if (rc == CQ_OK) rc = duck_one(d, &seen, err, "SELECT n FROM %I", name);
   if (rc == CQ_OK && seen != 42)
     rc = cq_error_set(err, CQ_ERROR,
                       "destination %s: what was written was not read again",
                       d->base.name);
-  if (rc == CQ_OK) rc = duck_do(d, NULL, err, "DROP TABLE cq_test_table");
+  if (rc == CQ_OK) rc = duck_do(d, NULL, err, "DROP TABLE %I", name);
   return duck_end_work(d, rc, err);
 }
 

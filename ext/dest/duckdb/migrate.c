@@ -42,12 +42,13 @@ typedef struct columns {
 static int read_columns(duck *d, change *c, const char *name, columns *out,
                         cq_error *err) {
   duck_result q;
-  int rc = duck_select(d, &q, err,
-                       "SELECT column_name, data_type FROM duckdb_columns() "
-                       "WHERE database_name = current_database() AND "
-                       "schema_name = %L AND table_name = %L ORDER BY "
-                       "column_index",
-                       d->schema, name);
+  int rc =
+      duck_select(d, &q, err,
+                  "SELECT column_name, data_type FROM duckdb_columns() "
+                  "WHERE database_name = current_database() AND "
+                  "schema_name = %L AND lower(table_name) = lower(%L) ORDER BY "
+                  "column_index",
+                  d->schema, name);
   size_t n;
 
   memset(out, 0, sizeof *out);
@@ -73,15 +74,18 @@ static const char *type_of(const columns *c, const char *name) {
   return NULL;
 }
 
+/* Ours shows what the run tables point at for this table. */
 static int is_view(duck *d, const char *name, int *view, int *ours,
                    cq_error *err) {
   int64_t n;
   int rc = duck_one(d, &n, err,
-                    "SELECT count(*) + sum(CASE WHEN contains(sql, "
-                    "'_cq_sync_group_id') THEN 2 ELSE 0 END) FROM "
+                    "SELECT count(*) + sum(CASE WHEN regexp_matches(sql, "
+                    "'cq_(sync_)?units') AND contains(sql, 'u.table_name = ' "
+                    "|| '''' || replace(%L, '''', '''''') || '''') AND "
+                    "contains(sql, 'u.sync_group_id') THEN 2 ELSE 0 END) FROM "
                     "duckdb_views() WHERE database_name = current_database() "
-                    "AND schema_name = %L AND view_name = %L",
-                    d->schema, name);
+                    "AND schema_name = %L AND lower(view_name) = lower(%L)",
+                    name, d->schema, name);
 
   *view = n > 0;
   *ours = n > 1;
