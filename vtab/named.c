@@ -6,7 +6,8 @@
  * 3.40.1), and full-text tables run statements of their own, in which FTS4 calls
  * the function that the file names as its `uncompress`, and reads the table that
  * it names as its `content`.  So the texts of the statements that are running
- * are looked at.  There full-text search quotes all that a file has named,
+ * are looked at, and where one that writes calls a function, the tables' too,
+ * whose CHECKs it may run.  There full-text search quotes all that a file has named,
  *
  *   SELECT docid,"f"(x.'c0a') FROM 'main'.'docs_content' AS x
  *
@@ -112,20 +113,51 @@ static int searches(const char *sql, const char *name) {
   return 0;
 }
 
+/* How the texts of a schema call the function; -1: they cannot be read. */
+static int schema_calls(sqlite3 *db, const char *from, const char *name) {
+  char *sql = sqlite3_mprintf("SELECT sql FROM %s", from);
+  sqlite3_stmt *s = NULL;
+  int how = 0, rc = SQLITE_NOMEM;
+
+  if (sql) rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    const char *text = (const char *)sqlite3_column_text(s, 0);
+
+    if (text) how |= calls(text, name);
+    rc = SQLITE_OK;
+  }
+  sqlite3_finalize(s);
+  sqlite3_free(sql);
+  return rc == SQLITE_DONE ? how : -1;
+}
+
 /* The temporary schema is the user's own. */
 static int temp_calls(sqlite3 *db, const char *name) {
+  int how = schema_calls(db, "sqlite_temp_schema", name);
+
+  return how > 0 && how & PLAIN;
+}
+
+/* Does a table of a file call it?  No such table is of use, so nobody has one. */
+static int tables_call(sqlite3 *db, const char *name) {
   sqlite3_stmt *s = NULL;
-  int yes = 0;
+  int how = 0,
+      rc = sqlite3_prepare_v2(db, "PRAGMA database_list", -1, &s, NULL);
 
-  if (sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_temp_schema", -1, &s,
-                         NULL) == SQLITE_OK)
-    while (!yes && sqlite3_step(s) == SQLITE_ROW) {
-      const char *sql = (const char *)sqlite3_column_text(s, 0);
+  while (rc == SQLITE_OK && !how && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    const char *schema = (const char *)sqlite3_column_text(s, 1);
+    char *from = sqlite3_mprintf("\"%w\".sqlite_master WHERE type = 'table'",
+                                 schema ? schema : "main");
 
-      yes = sql && calls(sql, name) & PLAIN;
-    }
+    if (!from)
+      rc = SQLITE_NOMEM;
+    else if (sqlite3_stricmp(schema, "temp") != 0)
+      how = schema_calls(db, from, name);
+    sqlite3_free(from);
+    if (rc == SQLITE_ROW) rc = SQLITE_OK;
+  }
   sqlite3_finalize(s);
-  return yes;
+  return how || (rc != SQLITE_OK && rc != SQLITE_DONE);
 }
 
 /* The text of a running statement; NULL of another. */
@@ -134,14 +166,18 @@ static const char *running(sqlite3_stmt *s) {
 }
 
 int cq_named_call(sqlite3 *db, const char *name) {
-  int how = 0;
+  int how = 0, writes = 0;
 
   for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(db, s)) != NULL;) {
     const char *sql = running(s);
 
-    if (sql) how |= calls(sql, name);
+    if (!sql) continue;
+    how |= calls(sql, name);
+    writes |= !sqlite3_stmt_readonly(s);
   }
   if (how & QUOTED) return 0;
+  /* Of a statement that names it and writes, it may be the CHECK that calls. */
+  if (writes && tables_call(db, name)) return 0;
   return how || temp_calls(db, name);
 }
 

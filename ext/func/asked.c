@@ -12,7 +12,7 @@ int cq_func_asked(sqlite3_context *x, const char *name) {
   if (!cq_named_call(ctx->db, name)) {
     cq_error_set(&err, CQ_MISUSE, "unsafe use of %s()", name);
     cq_error_hint(&err,
-                  "the schema of a database calls it, not this statement");
+                  "the schema of a database calls it; only statements may");
   } else if (ctx->syncing) {
     cq_error_set(&err, CQ_BUSY, "%s: a sync is running on this connection",
                  name);

@@ -67,7 +67,8 @@ for name, call in ACTS.items():
                 said = tries(db, 'ATTACH ? AS h', path)
                 if 'malformed' in said:
                     continue
-            for sql2 in ('INSERT INTO i(a) VALUES (1)', 'PRAGMA integrity_check', 'SELECT * FROM i'):
+            # the last names the function itself, and is not to lend its name
+            for sql2 in ('INSERT INTO i(a) VALUES (1)', 'PRAGMA integrity_check', 'SELECT * FROM i', *([f'INSERT INTO i(a) SELECT {call}'] if what == 'CHECK' else [])):
                 seen = str(tries(db, sql2))
                 if not ('unsafe use' in seen or 'prohibited' in seen or 'malformed' in seen or 'ok' in seen and sql2[0] == 'P' or seen == '[]' and sql2[0] == 'S'):
                     wrong.append(f'{name}, {what}, {order}: {seen}')
@@ -87,7 +88,13 @@ db = connect(make('CREATE TABLE cq_validated(a)', 'CREATE TABLE i(a)', 'PRAGMA w
 for sql in ('INSERT INTO i SELECT count(*) FROM cq_validated', "INSERT INTO i VALUES ('cq_validate(')", 'INSERT INTO i VALUES (1) -- cq_validate(1)', 'INSERT INTO i VALUES (1) /* cq_validate(1) */',
             'INSERT INTO i SELECT 1 AS cq_validate', 'INSERT INTO i SELECT 1 AS "cq_validate()"', "INSERT INTO i VALUES ('it''s cq_validate(1)')"):
     t.has(sql, tries(db, sql), 'unsafe use of cq_validate()')
-for call in ('cq_validate(', 'CQ_Validate  (', 'cq_validate/* of mine */(', "cq_validate -- it's mine\n("):
+calls = ('cq_validate(', 'CQ_Validate  (', 'cq_validate/* of mine */(', '\ufeffcq_validate(', "cq_validate -- it's mine\n(")
+for call in calls:
+    t.has(f'{call} where a table of the file calls it', tries(db, f"INSERT INTO i SELECT {call}'{{source: file, tables: [file_csv]}}') RETURNING a"), 'unsafe use of cq_validate()')
+    t.has(f'{call} and reads', tries(db, f"SELECT {call}'{{source: file, tables: [file_csv]}}')"), '"valid":true')
+db.close()
+db = connect(make('CREATE TABLE i(a)'))
+for call in calls:
     t.has(call, tries(db, f"INSERT INTO i SELECT {call}'{{source: file, tables: [file_csv]}}') RETURNING a"), '"valid":true')
 db.close()
 # nor while a sync writes, though its statement calls the same
@@ -99,7 +106,11 @@ db.execute('PRAGMA writable_schema = RESET')
 sync = json.dumps({'source': 'fleet', 'tables': ['fleet_ships'], 'spec': {'ports': ['oslo']}})
 t.has('a first sync', tries(db, 'SELECT cq_sync(?)', sync), '"status":"success"')
 db.execute("CREATE TRIGGER g AFTER INSERT ON raw_fleet_ships BEGIN INSERT INTO i VALUES (1); END")
-t.has('a schema in a sync', tries(db, "SELECT cq_config('fleet.token', 'mine'), cq_sync(?)", sync), 'cq_config: a sync is running on this connection')
+t.has('a schema in a sync', tries(db, "SELECT cq_config('fleet.token', 'mine'), cq_sync(?)", sync), 'unsafe use of cq_config()')
+db.execute('DROP TABLE i')
+db.execute('DROP TRIGGER g')
+db.execute("CREATE TEMP TRIGGER g AFTER INSERT ON raw_fleet_ships BEGIN SELECT cq_config('fleet.token', 'late'); END")
+t.has('the temporary schema in a sync', tries(db, "SELECT cq_config('fleet.token', 'mine'), cq_sync(?)", sync), 'cq_config: a sync is running on this connection')
 db.close()
 t.routes(ROUTES)
 db = connect(':memory:')
