@@ -252,6 +252,8 @@ int cq_ctx_source(cq_ctx *c, const cq_integration *in, cq_source **out,
     return cq_error_nomem(err);
   }
   rc = cq_ctx_config(c, in, NULL, &config, err);
+  if (rc == CQ_OK && (rc = cq_config_check(config, NULL, NULL, err)) != 0)
+    cq_error_prefix(err, "%s", in->name);
   if (rc == CQ_OK) rc = cq_source_new(&c->env, in, config, &s->source, err);
   cq_config_unref(config); /* the source has its own reference */
   if (rc) {

@@ -171,6 +171,19 @@ static const cq_config_def *config_def(const cq_integration *in,
   return NULL;
 }
 
+/* Which words are known may be for other settings to say. */
+static int config_known(cq_ctx *c, const cq_integration *in, const char *key,
+                        const char *value, cq_error *err) {
+  cq_config *all = NULL;
+  int rc = CQ_OK;
+
+  if (cq_ctx_config(c, in, NULL, &all, NULL) == CQ_OK &&
+      cq_config_set(all, key, value, NULL) == CQ_OK)
+    rc = cq_config_check(all, NULL, key, err);
+  cq_config_unref(all);
+  return rc;
+}
+
 /* A value that its type refuses is not kept.  What was kept before plays no
  * part: it may be of another type since the integration was loaded anew. */
 static int config_try(cq_ctx *c, const cq_integration *in, const char *key,
@@ -180,6 +193,7 @@ static int config_try(cq_ctx *c, const cq_integration *in, const char *key,
 
   if (rc == CQ_OK && value) rc = cq_config_set(probe, key, value, err);
   cq_config_unref(probe);
+  if (rc == CQ_OK && value) rc = config_known(c, in, key, value, err);
   if (rc == CQ_OK) rc = cq_ctx_put(c, in->name, key, value, err);
   if (rc == CQ_OK) cq_ctx_forget(c, in->name);
   return rc;

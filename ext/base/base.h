@@ -88,6 +88,7 @@ enum {
   CQ_MAX_CSV_CELLS = 1000000,  /* of one line */
   /* a list */
   CQ_MAX_PAGES = 1000000,
+  CQ_MAX_WINDOWS = 100000,    /* of a cursor, in one unit and row of a parent */
   CQ_MAX_SAME_PAGES = 3,      /* repetitions of one, where they are counted */
   CQ_MAX_EMPTY_PAGES = 1000,  /* in a row, where they are counted */
   CQ_MAX_DISCOVERED = 1000000 /* entries of a list that gives clients */

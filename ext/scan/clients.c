@@ -127,6 +127,16 @@ int cq_client_configured(cq_arena *a, const cq_dimension *d,
   return CQ_OK;
 }
 
+/* One that failed lacks what was to be asked for. */
+static const cq_value *client_named(const cq_dimension *d, const cq_client *c) {
+  for (size_t i = 0; i < (d->nid ? d->nid : 1); i++) {
+    const cq_value *v = cq_client_value(c, d->nid ? d->ids[i] : d->name);
+
+    if (v && v->kind != CQ_NULL) return v;
+  }
+  return NULL;
+}
+
 int cq_client_name(const cq_integration *in, unsigned long long dims,
                    cq_arena *a, cq_client *c, cq_error *err) {
   cq_buf b;
@@ -134,12 +144,10 @@ int cq_client_name(const cq_integration *in, unsigned long long dims,
   cq_buf_init(&b, 1 << 16);
   for (int k = 0; k < in->ndim; k++) {
     const cq_dimension *d = &in->dims[k];
-    const char *id = d->id ? d->id : d->name;
-
-    const cq_value *has = dims >> k & 1 ? cq_client_value(c, id) : NULL;
+    const cq_value *has = dims >> k & 1 ? client_named(d, c) : NULL;
     cq_value v;
 
-    if (!has || has->kind == CQ_NULL) continue;
+    if (!has) continue;
     if (b.len) cq_buf_byte(&b, ':');
     if (cq_value_to_text(a, has, &v))
       b.rc = CQ_NOMEM;

@@ -309,8 +309,17 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
     int64_t span = g->to_us - g->from_us;
 
     g->step_us = d->window_us;
-    g->radix[n - 1] =
-        span <= 0 ? 1 : (size_t)((span + d->window_us - 1) / d->window_us);
+    g->radix[n - 1] = span <= 0 ? 1 : (size_t)((span - 1) / d->window_us + 1);
+    if (g->radix[n - 1] > CQ_MAX_WINDOWS) {
+      char from[40];
+
+      cq_time_format(g->from_us, from);
+      return cq_error_set(
+          err, CQ_TOOBIG,
+          "%s: cursor: %zu windows since %s, more than %d\n"
+          "hint: a longer window, or a later cursor.start, asks less often",
+          e->t->name, g->radix[n - 1], from, (int)CQ_MAX_WINDOWS);
+    }
     rc = group_times(e, g, g->radix[n - 1], err);
   }
   return rc;

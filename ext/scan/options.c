@@ -17,11 +17,25 @@
 /* ---- an entry's names become the request's --------------------------------- */
 typedef struct naming {
   const cq_table *t;
+  const cq_node *at; /* the value at work where it stands in a spec, or NULL; */
+  const char *key;   /* not NULL: this key of it.  Both stay where it failed. */
   cq_error *err;
 } naming;
 
 static json_t *name_value(naming *x, const cq_shape *s, const json_t *v,
                           const char *at);
+
+/* The value that is looked at next, in a map or a list. */
+static const cq_node *step_in(naming *x, const char *key, size_t i) {
+  const cq_node *was = x->at, *n = NULL;
+
+  if (was && key)
+    n = cq_tree_get(was, key);
+  else if (was && was->kind == CQ_N_LIST && i < was->count)
+    n = was->items[i];
+  if (n) x->at = n;
+  return was;
+}
 
 static int is_named(const char *own, const char *said) {
   for (;; own++, said++) {
@@ -46,6 +60,8 @@ static json_t *name_object(naming *x, const cq_shape *s, const json_t *v,
   if (!json_is_object(v)) return odd(x, at, "a map");
   out = json_object();
   json_object_foreach((json_t *)v, key, item) {
+    const cq_node *was;
+
     for (i = 0; i < s->nmember && !is_named(s->members[i].name, key); i++)
       ;
     if (i == s->nmember) {
@@ -54,6 +70,7 @@ static json_t *name_object(naming *x, const cq_shape *s, const json_t *v,
       cq_error_set(x->err, CQ_MISUSE, "%s: table_options: %s: unknown %s",
                    x->t->name, x->t->option.name, key);
       for (i = 0; names && i < s->nmember; i++) names[i] = s->members[i].name;
+      x->key = key;
       near = names ? cq_nearest(key, names, s->nmember) : NULL;
       if (near) cq_error_hint(x->err, "did you mean \"%s\"?", near);
       cq_free(names);
@@ -61,7 +78,9 @@ static json_t *name_object(naming *x, const cq_shape *s, const json_t *v,
       return NULL;
     }
     if (json_is_null(item)) continue;
+    was = step_in(x, key, 0);
     made = name_value(x, s->members[i].shape, item, key);
+    if (made) x->at = was;
     if (!made || json_object_set_new(out, s->members[i].wire, made)) {
       json_decref(out);
       return NULL;
@@ -78,7 +97,10 @@ static json_t *name_list(naming *x, const cq_shape *s, const json_t *v,
   if (!json_is_array(v)) return odd(x, at, "a list");
   out = json_array();
   json_array_foreach(v, i, item) {
+    const cq_node *was = step_in(x, NULL, i);
+
     made = name_value(x, s->item, item, at);
+    if (made) x->at = was;
     if (!made || json_array_append_new(out, made)) {
       json_decref(out);
       return NULL;
@@ -95,7 +117,10 @@ static json_t *name_map(naming *x, const cq_shape *s, const json_t *v,
   if (!json_is_object(v)) return odd(x, at, "a map");
   out = json_object();
   json_object_foreach((json_t *)v, key, item) {
+    const cq_node *was = step_in(x, key, 0);
+
     made = name_value(x, s->item, item, at);
+    if (made) x->at = was;
     if (!made || json_object_set_new(out, key, made)) {
       json_decref(out);
       return NULL;
@@ -149,11 +174,13 @@ static int read_list(naming *x, const json_t *list, cq_arena *a,
   *out = cq_arena_alloc(a, (json_array_size(list) + 1) * sizeof **out);
   if (!*out) return cq_error_nomem(x->err);
   json_array_foreach(list, i, entry) {
+    const cq_node *was = step_in(x, NULL, i);
     json_t *made = name_object(x, t->option.shape, entry, t->option.name);
     char *dump = made ? json_dumps(made, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
     json_decref(made);
     if (!made) return x->err && x->err->code ? x->err->code : CQ_MISUSE;
+    x->at = was;
     (*out)[*n] = dump ? cq_arena_strndup(a, dump, strlen(dump)) : NULL;
     free(dump);
     if (!(*out)[(*n)++]) return cq_error_nomem(x->err);
@@ -191,9 +218,9 @@ static int reads_it(const cq_table *t) {
   return yes;
 }
 
-int cq_options_read(const cq_config *c, const cq_table *t, cq_arena *a,
-                    const char ***out, size_t *n, cq_error *err) {
-  naming x = {t, err};
+static int read_table(naming *x, const cq_config *c, cq_arena *a,
+                      const char ***out, size_t *n) {
+  const cq_table *t = x->t;
   json_t *all, *mine, *list = NULL;
   const char *key;
   cq_value v;
@@ -207,38 +234,59 @@ int cq_options_read(const cq_config *c, const cq_table *t, cq_arena *a,
   all = json_loadb(v.u.s, v.len, 0, NULL);
   mine = json_object_get(all, t->name);
   if (mine && !t->option.name)
-    rc = cq_error_set(err, CQ_MISUSE, "%s: table_options: the table has none",
-                      t->name);
+    rc = cq_error_set(x->err, CQ_MISUSE,
+                      "%s: table_options: the table has none", t->name);
   else if (mine && !json_is_object(mine))
-    rc = cq_error_set(err, CQ_MISUSE,
+    rc = cq_error_set(x->err, CQ_MISUSE,
                       "%s: table_options: expected a map with %s", t->name,
                       t->option.name);
   if (rc == CQ_OK && json_object_size(mine) > 1)
-    rc = cq_error_set(err, CQ_MISUSE,
+    rc = cq_error_set(x->err, CQ_MISUSE,
                       "%s: table_options: expected a map with %s alone",
                       t->name, t->option.name);
   if (rc == CQ_OK && mine) {
+    step_in(x, t->name, 0);
     json_object_foreach(mine, key, list) {
+      x->key = key;
       if (!is_named(t->option.name, key))
-        rc = cq_error_set(err, CQ_MISUSE,
+        rc = cq_error_set(x->err, CQ_MISUSE,
                           "%s: table_options: unknown %s\nhint: did you mean "
                           "\"%s\"?",
                           t->name, key, t->option.name);
       else if (!json_is_array(list))
-        rc = cq_error_set(err, CQ_MISUSE,
+        rc = cq_error_set(x->err, CQ_MISUSE,
                           "%s: table_options: %s: expected a list of maps",
                           t->name, key);
       if (rc) break;
+      step_in(x, key, 0);
+      x->key = NULL;
     }
     list = json_object_iter_value(json_object_iter(mine));
   }
-  if (rc == CQ_OK && list) rc = read_list(&x, list, a, out, n);
+  if (rc == CQ_OK && list) rc = read_list(x, list, a, out, n);
   json_decref(all);
   return rc;
 }
 
+int cq_options_read(const cq_config *c, const cq_table *t, cq_arena *a,
+                    const char ***out, size_t *n, cq_error *err) {
+  naming x = {t, NULL, NULL, err};
+
+  return read_table(&x, c, a, out, n);
+}
+
+/* The line of what is wrong, as far as the spec has lines. */
+static void told_where(const naming *x) {
+  int line = x->at ? x->at->line : 0;
+
+  for (size_t i = 0;
+       x->at && x->key && x->at->kind == CQ_N_MAP && i < x->at->count; i++)
+    if (strcmp(x->at->keys[i], x->key) == 0) line = x->at->key_lines[i];
+  if (x->at) cq_error_prefix(x->err, "%s:%d: ", x->at->file, line);
+}
+
 int cq_options_check(cq_registry *r, const cq_integration *in,
-                     const cq_config *c, cq_error *err) {
+                     const cq_config *c, const cq_node *spec, cq_error *err) {
   json_t *all, *v;
   const char *key;
   cq_value text;
@@ -248,22 +296,24 @@ int cq_options_check(cq_registry *r, const cq_integration *in,
     return CQ_OK;
   all = json_loadb(text.u.s, text.len, 0, NULL);
   json_object_foreach(all, key, v) {
-    const cq_table *t = NULL;
+    naming x = {NULL, cq_tree_get(spec, "table_options"), key, err};
     const char **out;
     cq_error none = {0, ""};
     cq_arena a;
     size_t n;
 
     (void)v;
-    if (rc) break;
-    if (cq_registry_table(r, key, &t, &none) || t->integration != in) {
+    if (cq_registry_table(r, key, &x.t, &none) || x.t->integration != in) {
       rc = cq_error_set(err, CQ_MISUSE, "table_options: %s: no table of %s",
                         key, in->name);
-      break;
+    } else {
+      cq_arena_init(&a);
+      rc = read_table(&x, c, &a, &out, &n);
+      cq_arena_clear(&a);
     }
-    cq_arena_init(&a);
-    rc = cq_options_read(c, t, &a, &out, &n, err);
-    cq_arena_clear(&a);
+    if (rc == CQ_NOMEM) break;
+    if (rc) told_where(&x);
+    if (rc) break;
   }
   json_decref(all);
   return rc;

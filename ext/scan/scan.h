@@ -186,9 +186,10 @@ typedef int (*cq_permission_add)(void *user, const char *word,
 /* What the caller must be allowed to do for the table; some come again. */
 int cq_source_permissions(cq_source *s, const cq_table *t,
                           cq_permission_add add, void *user, cq_error *err);
-/* Is all that `table_options` says known? */
+/* Is all that `table_options` says known?  spec: where it may stand, for the
+ * line, or NULL. */
 int cq_options_check(cq_registry *r, const cq_integration *in,
-                     const cq_config *c, cq_error *err);
+                     const cq_config *c, const cq_node *spec, cq_error *err);
 
 /* ---- the answer cache ---------------------------------------------------- */
 int cq_cache_new(size_t max_bytes, cq_cache **out);

@@ -14,45 +14,18 @@ struct cq_config {
   char **text; /* per definition; NULL = no value */
 };
 
-static int config_check(const cq_config_def *d, const char *s, cq_error *err) {
-  long long n;
-  char *end;
-
-  switch (d->type) {
-  case CQ_INTEGER:
-    n = strtoll(s, &end, 10);
-    if (*s && !*end && n < d->min)
-      return cq_error_set(err, CQ_ERROR, "config %s: %s is below %lld", d->name,
-                          d->secret ? "***" : s, (long long)d->min);
-    if (*s && !*end) return CQ_OK;
-    break;
-  case CQ_REAL:
-    (void)!cq_strtod(s, &end);
-    if (*s && !*end) return CQ_OK;
-    break;
-  case CQ_BOOLEAN:
-    if (!strcmp(s, "true") || !strcmp(s, "false") || !strcmp(s, "1") ||
-        !strcmp(s, "0"))
-      return CQ_OK;
-    break;
-  case CQ_JSON: /* config_json has read it */
-    if (*s == (d->is_list ? '[' : '{')) return CQ_OK;
-    break;
-  default:
-    return CQ_OK;
-  }
-  return cq_error_set(err, CQ_ERROR, "config %s: expected %s, not \"%s\"",
-                      d->name,
-                      d->is_list  ? "a list"
-                      : d->is_map ? "a map"
-                                  : cq_type_name(d->type),
-                      d->secret ? "***" : s);
-}
-
 static int config_index(const cq_config *c, const char *name) {
   for (int i = 0; i < c->in->nconfig; i++)
     if (strcmp(c->in->config[i].name, name) == 0) return i;
   return -1;
+}
+
+const cq_integration *config_integration(const cq_config *c) {
+  return c->in;
+}
+
+const char *config_text(const cq_config *c, const cq_config_def *d) {
+  return c->text[d - c->in->config];
 }
 
 int cq_config_is_secret(const cq_config *c, const char *name) {
@@ -87,22 +60,32 @@ static int config_put(cq_config *c, int i, const char *s) {
  * or a map where a list is wanted is a list of one. */
 static int config_json(const cq_config_def *d, const char *s, cq_buf *out,
                        cq_error *err) {
+  int one = d->is_list && *s != '[', misfit = 0;
   cq_error why = {0, ""};
-  cq_node *n = NULL;
+  cq_node *n = NULL, word;
+  config_place at = {NULL, 0};
   cq_arena a;
-  int one = d->is_list && *s != '[';
 
+  cq_arena_init(&a);
   if (one) cq_buf_byte(out, '[');
   if (one && *s != '{') {
+    memset(&word, 0, sizeof word);
+    word.kind = CQ_N_SCALAR;
+    word.text = s;
+    word.quoted = 1;
     cq_buf_json(out, s, strlen(s));
-  } else {
-    cq_arena_init(&a);
-    if (cq_tree_parse(&a, "value", s, strlen(s), &n, &why) == CQ_OK)
-      cq_tree_json(n, out);
-    cq_arena_wipe(&a);
+    misfit = config_fits(d, &word, &at, &why);
+  } else if (cq_tree_parse(&a, "value", s, strlen(s), &n, &why) == CQ_OK) {
+    cq_tree_json(n, out);
+    misfit = config_fits(d, n, &at, &why);
   }
   if (one) cq_buf_byte(out, ']');
+  cq_arena_wipe(&a);
   if (why.code == CQ_NOMEM || out->rc == CQ_NOMEM) return cq_error_nomem(err);
+  if (misfit) {
+    *err = why;
+    return why.code;
+  }
   if (why.code && d->secret)
     return cq_error_set(err, CQ_ERROR, "config %s: expected %s as JSON",
                         d->name, d->is_list ? "a list" : "a map");
@@ -122,27 +105,33 @@ int cq_config_set(cq_config *c, const char *name, const char *value,
   if (c->in->config[i].type == CQ_JSON) {
     cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
     rc = config_json(&c->in->config[i], value, &b, err);
-    if (rc == CQ_OK) rc = config_check(&c->in->config[i], b.data, err);
     if (rc == CQ_OK && config_put(c, i, b.data)) rc = cq_error_nomem(err);
     if (b.data) cq_wipe(b.data, b.len);
     cq_buf_clear(&b);
-    return rc;
+  } else {
+    config_place at = {NULL, 0};
+    cq_node word;
+
+    memset(&word, 0, sizeof word);
+    word.kind = CQ_N_SCALAR;
+    word.text = value;
+    rc = config_fits(&c->in->config[i], &word, &at, err);
+    if (rc == CQ_OK && config_put(c, i, value)) rc = cq_error_nomem(err);
   }
-  rc = config_check(&c->in->config[i], value, err);
-  if (rc == CQ_OK && config_put(c, i, value)) rc = cq_error_nomem(err);
   return rc;
 }
 
 static int config_of_spec(cq_config *c, const char *name, const cq_node *v,
-                          cq_error *err) {
+                          config_place *at, cq_error *err) {
   int i = config_index(c, name), rc;
   cq_buf b;
 
   if (i < 0) return config_unknown(c, name, err);
   if (v->kind == CQ_N_NULL) return CQ_OK;
-  if (v->kind != CQ_N_SCALAR && c->in->config[i].type == CQ_TEXT)
-    return cq_error_set(err, CQ_ERROR, "config %s: expected text, not a %s",
-                        name, v->kind == CQ_N_LIST ? "list" : "map");
+  if (v->kind != CQ_N_SCALAR || c->in->config[i].type != CQ_JSON) {
+    rc = config_fits(&c->in->config[i], v, at, err);
+    if (rc) return rc;
+  }
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   if (v->kind == CQ_N_SCALAR)
     cq_buf_str(&b, v->text);
@@ -152,6 +141,16 @@ static int config_of_spec(cq_config *c, const char *name, const cq_node *v,
   if (b.data) cq_wipe(b.data, b.len);
   cq_buf_clear(&b);
   return rc;
+}
+
+void config_line(const cq_node *spec, const char *name, config_place *at) {
+  at->file = NULL;
+  at->line = 0;
+  for (size_t i = 0; spec && spec->kind == CQ_N_MAP && i < spec->count; i++)
+    if (strcmp(spec->keys[i], name) == 0) {
+      at->file = spec->file;
+      at->line = spec->key_lines[i];
+    }
 }
 
 int cq_config_new(const cq_integration *in, const cq_node *spec,
@@ -176,8 +175,10 @@ int cq_config_new(const cq_integration *in, const cq_node *spec,
   }
   for (size_t i = 0;
        spec && spec->kind == CQ_N_MAP && i < spec->count && rc == CQ_OK; i++) {
-    rc = config_of_spec(c, spec->keys[i], spec->items[i], err);
-    if (rc) cq_error_prefix(err, "%s:%d: ", spec->file, spec->key_lines[i]);
+    config_place at = {spec->file, spec->key_lines[i]};
+
+    rc = config_of_spec(c, spec->keys[i], spec->items[i], &at, err);
+    if (rc) cq_error_prefix(err, "%s:%d: ", at.file, at.line);
   }
   if (rc) {
     cq_config_unref(c);

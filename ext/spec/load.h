@@ -63,6 +63,11 @@ int load_table(own_integration *in, const cq_node *service, const char *name,
 /* Is it a table that globs leave out?  Its own word, its file's or the root's. */
 int load_generated(const own_integration *in, const cq_node *service,
                    const cq_node *own);
+/* config_def.c: `config`; then, when `data` is there, the words that settings
+ * may be, and what must hold of all of them. */
+int load_config(load *l, const cq_node *n);
+int load_known(load *l, const cq_node *n);
+int load_checks(load *l, const cq_node *n);
 /* preset.c: `base` with the presets that `use` names over it. */
 int load_presets(load *l, const cq_node *use, const cq_node *service,
                  cq_node *base, cq_node **out);
@@ -131,6 +136,19 @@ int load_job_names(load *l, const cq_node *n);
 int load_job(load *l, const cq_node *n, const cq_node *request);
 int load_option(load *l, const cq_node *n);
 int load_origin_check(load *l, const cq_node *at);
+
+/* config_check.c: is the value what the definition says?  The error is without
+ * the place, which is in *at where it has one. */
+typedef struct config_place {
+  const char *file; /* NULL: none */
+  int line;
+} config_place;
+int config_fits(const cq_config_def *d, const cq_node *v, config_place *at,
+                cq_error *err);
+/* config.c: where a spec says it; the text that a setting has, or NULL. */
+void config_line(const cq_node *spec, const char *name, config_place *at);
+const char *config_text(const cq_config *c, const cq_config_def *d);
+const cq_integration *config_integration(const cq_config *c);
 
 #define ROOT(r) (1u << CQ_R_##r)
 enum { /* what every request of a table may name */

@@ -309,6 +309,13 @@ static int user_load(known *k, const char *name, own_table **out,
   return load_table(k->in, file, name, own, out, err);
 }
 
+static int registry_has(const cq_registry *r, const char *name) {
+  if (embedded_table(name)) return 1;
+  for (size_t i = 0; i < r->nuser; i++)
+    if (strcmp(r->names[i], name) == 0) return 1;
+  return 0;
+}
+
 /* The integration that has the table, opened; *e: as an embedded one. */
 static int registry_owner(cq_registry *r, const char *name,
                           const cq_embedded_table **e, known **out,
@@ -376,6 +383,32 @@ int cq_registry_generated(cq_registry *r, const char *name, int *yes,
 }
 
 static int registry_get(cq_registry *r, const char *name, int depth,
+                        const cq_table **out, cq_error *err);
+
+/* The parent of a table, told where the table names it if there is none. */
+static int registry_parent(cq_registry *r, const own_table *t, int depth,
+                           const cq_table **out, cq_error *err) {
+  const char *name = t->pub.name, *parent = t->pub.parent.table_name, *near;
+  const cq_node *at = cq_tree_get(t->pub.at, "parent");
+
+  if (at && at->kind == CQ_N_MAP) at = cq_tree_get(at, "table");
+  if (strcmp(parent, name) == 0)
+    return cq_tree_error(err, at,
+                         "%s: parent: is the table itself\nhint: below asks "
+                         "for what is below each record",
+                         name);
+  if (depth == CQ_MAX_PARENT_DEPTH)
+    return cq_tree_error(err, at, "%s: parents nest too deep", name);
+  if (!registry_has(r, parent)) {
+    cq_tree_error(err, at, "%s: parent: no table \"%s\"", name, parent);
+    near = cq_nearest(parent, (const char *const *)r->names, r->nuser);
+    if (near) cq_error_hint(err, "did you mean \"%s\"?", near);
+    return CQ_ERROR;
+  }
+  return registry_get(r, parent, depth + 1, out, err);
+}
+
+static int registry_get(cq_registry *r, const char *name, int depth,
                         const cq_table **out, cq_error *err) {
   const cq_embedded_table *e;
   const cq_table *parent = NULL;
@@ -384,23 +417,13 @@ static int registry_get(cq_registry *r, const char *name, int depth,
   int rc;
 
   *out = NULL;
-  if (depth > CQ_MAX_PARENT_DEPTH)
-    return cq_error_set(err, CQ_TOOBIG, "%s: parents nest too deep", name);
   rc = registry_owner(r, name, &e, &k, err);
   if (rc == CQ_OK)
     rc = e ? embedded_load(r, k, e, &t, err) : user_load(k, name, &t, err);
   if (rc) return rc;
   if (!t->linked) {
-    if (t->pub.parent.table_name) {
-      if (strcmp(t->pub.parent.table_name, name) == 0)
-        rc = cq_error_set(err, CQ_ERROR,
-                          "%s: parent: is the table itself\nhint: below asks "
-                          "for what is below each record",
-                          name);
-      else
-        rc = registry_get(r, t->pub.parent.table_name, depth + 1, &parent, err);
-      if (rc) cq_error_prefix(err, "%s: parent: ", name);
-    }
+    if (t->pub.parent.table_name)
+      rc = registry_parent(r, t, depth, &parent, err);
     if (rc == CQ_OK) rc = load_link(t, parent, err);
   }
   if (rc == CQ_OK) *out = &t->pub;

@@ -1,70 +1,8 @@
-/* ext/spec/root.c: an integration's root file: configuration, authentication,
- * clients, and which defaults its requests have. */
+/* ext/spec/root.c: an integration's root file: authentication, clients, and
+ * which defaults its requests have.  Its settings: config_def.c. */
 #include <string.h>
 
 #include "spec/load.h"
-
-static int root_config(load *l, const cq_node *n) {
-  cq_integration *in = &l->in->pub;
-  size_t k = n && n->kind == CQ_N_MAP ? n->count : 0;
-
-  in->config = cq_arena_alloc(l->a, (k + 1) * sizeof *in->config);
-  if (!in->config) return cq_error_nomem(l->err);
-  for (size_t i = 0; i < k; i++) {
-    cq_config_def *c = &in->config[i];
-    const cq_node *d;
-    const char *type;
-
-    memset(c, 0, sizeof *c);
-    c->name = n->keys[i];
-    CHECK(n->items[i], c->name, "type$", "default", "secret?", "optional?",
-          "min#", "description$");
-    type = load_text(cq_tree_get(n->items[i], "type"));
-    c->is_list = type && strcmp(type, "list") == 0;
-    c->is_map = type && strcmp(type, "map") == 0;
-    c->type = c->is_list || c->is_map ? CQ_JSON
-              : type                  ? cq_type_parse(type)
-                                      : CQ_TEXT;
-    if (!c->type)
-      return cq_tree_error(l->err, n->items[i],
-                           "config %s: type: text, integer, real, boolean, "
-                           "list or map",
-                           c->name);
-    c->min = load_int(cq_tree_get(n->items[i], "min"), INT64_MIN);
-    c->secret = load_bool(cq_tree_get(n->items[i], "secret"), 0);
-    c->optional = load_bool(cq_tree_get(n->items[i], "optional"), 0);
-    c->description = load_text(cq_tree_get(n->items[i], "description"));
-    d = cq_tree_get(n->items[i], "default");
-    if (!d || d->kind == CQ_N_NULL) continue;
-    if (load_text(d) && strncmp(d->text, "${", 2) == 0 &&
-        d->text[strlen(d->text) - 1] == '}') {
-      c->env = cq_arena_strndup(l->a, d->text + 2, strlen(d->text) - 3);
-      if (!c->env) return cq_error_nomem(l->err);
-    } else {
-      cq_buf b;
-
-      cq_buf_init(&b, CQ_MAX_TEMPLATE);
-      if (load_text(d) && c->type != CQ_JSON)
-        cq_buf_str(&b, d->text);
-      else
-        cq_tree_json(d, &b);
-      if (b.rc == CQ_TOOBIG) {
-        cq_buf_clear(&b);
-        return cq_tree_error(l->err, d,
-                             "config %s: default: longer than %d "
-                             "bytes",
-                             c->name, CQ_MAX_TEMPLATE);
-      }
-      c->dflt =
-          cq_value_text(b.rc ? NULL : cq_arena_strndup(l->a, b.data, b.len));
-      cq_buf_clear(&b);
-      if (c->dflt.kind == CQ_NULL) return cq_error_nomem(l->err);
-    }
-    in->nconfig = (int)i + 1;
-  }
-  in->nconfig = (int)k;
-  return CQ_OK;
-}
 
 enum { AUTH_SCHEMES = 6, AUTH_WORDS = 21 };
 static const char *const auth_schemes[AUTH_SCHEMES] = {
@@ -256,10 +194,12 @@ static int root_dimension(load *l, const cq_node *n, cq_dimension *d) {
   int rc;
 
   CHECK(n, d->name, "over*", "values", "discover{", "identify{", "columns{",
-        "when$", "id$", "optional?", "errors[", "attributes*", "hidden*");
+        "when$", "id*", "optional?", "errors[", "attributes*", "hidden*");
   d->at = n;
-  d->id = load_text(cq_tree_get(n, "id"));
   d->optional = load_bool(cq_tree_get(n, "optional"), 0);
+  if ((rc = load_words(l, cq_tree_get(n, "id"), &d->ids, &d->nid)) != 0)
+    return rc;
+  d->id = d->nid ? d->ids[0] : NULL;
   if ((rc = load_words(l, cq_tree_get(n, "over"), &d->over, &d->nover)) ||
       (rc = load_template(l, cq_tree_get(n, "values"),
                           ROOT(CONFIG) | ROOT(CLIENT) | ROOT(DATA),
@@ -457,7 +397,7 @@ int load_root(own_integration *in, cq_error *err) {
   CHECK(n, "integration", "format#", "integration$", "title$", "description$",
         "aliases*", "allow_file?", "config{", "auth", "tls{", "clients{",
         "test{", "defaults{", "presets{", "shapes{", "tables{", "service$",
-        "data{", "permissions{");
+        "data{", "permissions{", "checks[");
   if (load_int(cq_tree_get(n, "format"), 0) != 1)
     return cq_tree_error(err, n, "format: expected 1");
   in->pub.name = load_text(cq_tree_get(n, "integration"));
@@ -478,8 +418,10 @@ int load_root(own_integration *in, cq_error *err) {
   x = cq_tree_get(n, "defaults");
   CHECK(x, "defaults", "request{", "page{", "limits{", "errors[", "error{",
         "over*", "rows_optional?", "generated?");
-  rc = root_config(l, cq_tree_get(n, "config"));
+  rc = load_config(l, cq_tree_get(n, "config"));
   if (rc == CQ_OK) rc = root_data(l, cq_tree_get(n, "data"));
+  if (rc == CQ_OK) rc = load_known(l, cq_tree_get(n, "config"));
+  if (rc == CQ_OK) rc = load_checks(l, cq_tree_get(n, "checks"));
   if (rc == CQ_OK) rc = root_auth(l, cq_tree_get(n, "auth"));
   if (rc == CQ_OK) rc = root_tls(l, cq_tree_get(n, "tls"));
   if (rc == CQ_OK) rc = root_clients(l, cq_tree_get(n, "clients"));

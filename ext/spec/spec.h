@@ -490,7 +490,9 @@ typedef struct cq_dimension { /* of the multiplex */
   size_t nhidden; /* attributes that a test does not show */
   const char *const *hidden;
   cq_template *when; /* those are kept where true */
-  const char *id;    /* attribute that names the value in _cq_client_id */
+  const char *id;    /* attribute that names the value in _cq_client_id ... */
+  size_t nid; /* ... or, where it is missing, the first of these that has */
+  const char *const *ids; /* a value: `id` is the first of them */
   cq_page_def page;
   cq_errors_def errors;
   cq_limits_def limits; /* how often it is tried; quotas are the tables' */
@@ -618,17 +620,32 @@ typedef struct cq_config_def {
   const char *name;
   int type; /* CQ_TEXT INTEGER REAL BOOLEAN, CQ_JSON for list and map */
   int is_list, is_map;
+  int items; /* of a list: the type of each, or 0 */
   int secret, optional;
+  int required;    /* a member that must be there */
   int64_t min;     /* of an integer */
   const char *env; /* `default: "${NAME}"`: read from the environment */
   cq_value dflt;
   const char *description;
+  int nmember; /* of a map, or of each map of a list; 0 = anything */
+  struct cq_config_def *members;
+  /* Over config and data: a list of all that a text, or the texts of a list,
+   * may be (no value: anything); what is said beside the nearest. */
+  cq_template *known;
+  const char *known_message;
 } cq_config_def;
+typedef struct cq_config_rule { /* of all settings together */
+  cq_template *when;            /* over config and data: refused where true */
+  const char *setting;          /* where it is told */
+  const char *message;
+} cq_config_rule;
 
 struct cq_integration {
   const char *name, *title, *description;
   int nconfig;
   cq_config_def *config;
+  size_t ncheck;
+  cq_config_rule *checks;
   int nauth;
   cq_auth_def *auth;
   size_t ntls;
@@ -688,6 +705,11 @@ int cq_config_get(const cq_config *c, const char *name,
                   cq_value *out); /* borrowed */
 int cq_config_set(cq_config *c, const char *name, const char *value,
                   cq_error *err); /* text, JSON for lists */
+/* When all are set: words that must be known ones, and the integration's
+ * checks.  only: that setting alone, and no checks; NULL = all.  Errors have the
+ * line of the spec that cq_config_new was given, or NULL. */
+int cq_config_check(const cq_config *c, const cq_node *spec, const char *only,
+                    cq_error *err);
 /* Replaces every secret in `text` that the config holds by "***" in place. */
 void cq_config_redact(const cq_config *c, char *text);
 

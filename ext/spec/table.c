@@ -75,6 +75,10 @@ static int load_cursor(load *l, const cq_node *n) {
   if (s && cq_duration_parse(s, strlen(s), &c->window_us))
     return cq_tree_error(l->err, n, "%s: cursor: window: not a duration: %s",
                          l->table->name, s);
+  if (s && c->window_us < 1000000)
+    return cq_tree_error(l->err, cq_tree_get(n, "window"),
+                         "%s: cursor: window: shorter than a second: %s",
+                         l->table->name, s);
   s = load_text(cq_tree_get(n, "keeps"));
   if (s && cq_duration_parse(s, strlen(s), &c->keeps_us))
     return cq_tree_error(l->err, n, "%s: cursor: keeps: not a duration: %s",

@@ -45,7 +45,9 @@ static int check_clients(const cq_run_source *s, cq_error *err) {
   if (!t) return cq_error_nomem(err);
   for (int i = 0; i < s->plan.n; i++) t[i] = s->plan.tables[i].table;
   rc = cq_source_check(s->source, t, (size_t)s->plan.n, err);
-  if (rc) cq_error_prefix(err, "source %s: ", s->spec->name);
+  if (rc && rc != CQ_NOMEM && s->spec->at)
+    cq_error_prefix(err, "%s:%d: source %s: ", s->spec->at->file,
+                    s->spec->at->line, s->spec->name);
   cq_free(t);
   return rc;
 }

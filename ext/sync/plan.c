@@ -342,5 +342,9 @@ int cq_plan_config(const cq_sync_call *c, const cq_spec_source *s,
     cq_error_clear(err);
     rc = cq_config_new(s->integration, s->spec, out, err);
   }
+  if (rc == CQ_OK && (rc = cq_config_check(*out, s->spec, NULL, err)) != 0) {
+    cq_config_unref(*out);
+    *out = NULL;
+  }
   return rc;
 }

@@ -13,9 +13,7 @@ static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
 
   if (rc == CQ_OK) {
     rc = cq_options_check(c->env->registry, s->spec->integration, s->config,
-                          err);
-    if (rc && rc != CQ_NOMEM)
-      cq_error_prefix(err, "source %s: ", s->spec->name);
+                          s->spec->spec, err);
   }
   if (rc == CQ_OK)
     rc = cq_plan_select(c->env->registry, s->spec, &s->plan, err);

@@ -104,9 +104,9 @@ status, rows, errors = sync(ORG + '  organization_units: [ou-b]\n')
 tap.is_('units and those below, circles included', (status, rows), ('partial', ['000000000101', '000000000103']))
 status, rows, errors = sync(ORG + '  organization_units: [r-root]\n  skip_organization_units: [ou-skipped, ou-b]\n  skip_member_accounts: ["000000000009"]\n')
 tap.is_('without some units and some members', (status, rows, errors), ('success', ['000000000101', '000000000103'], []))
-tap.has('both ways at once', sync(ORG + 'accounts: [{id: x}]\n'), 'accounts and org exclude each other: make two sources')
-tap.has('a key that org has not', str(sync(ORG + '  skip_member_acounts: ["000000000009"]\n')), 'org: unknown key skip_member_acounts')
-tap.has('no role is named', str(sync('org: {member_regions: [eu-west-1]}\n')), 'org: member_role_name is missing')
+tap.has('both ways at once', sync(ORG + 'accounts: [{id: x}]\n')[0], 'spec:15: config accounts: accounts and org exclude each other: make two sources')
+tap.has('a key that org has not', sync(ORG + '  skip_member_acounts: ["000000000009"]\n')[0], 'spec:15: config org: unknown key "skip_member_acounts"\nhint: did you mean "skip_member_accounts"?')
+tap.has('no role is named', str(sync('org: {member_regions: [eu-west-1]}\n')), 'config org: member_role_name: is missing')
 
 # the admin account, and who assumes the members' roles
 a, k, t, _ = s.keys('other', '000000000008')
@@ -150,10 +150,10 @@ tap.is_('a member that fails, of three tables', (r['errors_total'], [(e['table']
 
 # what is wrong with `org` is said before anybody is asked
 n = len(s.asked)
-for org, said in (({}, 'org: member_role_name is missing'), ({'organization_units': ['r-root']}, 'org: member_role_name is missing'),
-                  ({'member_role_name': 'reader', 'admin_account': {'role': 'x'}}, 'org: admin_account: unknown key role'),
-                  ({'member_role_name': 'reader', 'member_trusted_principal': {'profile': 'x'}}, 'org: member_trusted_principal: unknown key profile'),
-                  ({'member_role_name': 'reader', 'skip_organization_units': ['ou-a']}, 'org: skip_organization_units is for what is below organization_units')):
+for org, said in (({}, 'config org: member_role_name: is missing'), ({'organization_units': ['r-root']}, 'config org: member_role_name: is missing'),
+                  ({'member_role_name': 'reader', 'admin_account': {'role': 'x'}}, 'config org: admin_account: unknown key "role"'),
+                  ({'member_role_name': 'reader', 'member_trusted_principal': {'profile': 'x'}}, 'config org: member_trusted_principal: unknown key "profile"'),
+                  ({'member_role_name': 'reader', 'skip_organization_units': ['ou-a']}, 'config org: skip_organization_units is for what is below organization_units')):
     for check in ('cq_validate', 'cq_sync'):
         try:
             seen = shared.connect(':memory:').execute(f'SELECT {check}(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': {'org': org}}),)).fetchone()[0]
@@ -171,19 +171,77 @@ try:
     seen = shared.connect(':memory:').execute('SELECT cq_validate(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': {'event_based_sync': {'full_sync': True}}}),)).fetchone()[0]
 except sqlite3.Error as e:
     seen = str(e)
-tap.has('event_based_sync is refused, and why', seen, 'event_based_sync: streams of events are not read')
+tap.has('event_based_sync is refused, and why', seen, 'spec:1: config event_based_sync: streams of events are not read')
 
+NEWER = 'a region that is newer than this version of cq has to stand in new_regions, too'
 # a setting of another kind, by the place where it stands
 for line, said in (('max_retries: -1', 'config max_retries: -1 is below 0'), ('max_backoff: -1', 'config max_backoff: -1 is below 0'),
                    ('max_retries: many', 'config max_retries: expected integer, not "many"'), ('secret_access_key: [x]', 'config secret_access_key: expected text, not a list'),
-                   ('session_token: {x: y}', 'config session_token: expected text, not a map'), ('use_paid_api: true', 'aws: no setting "use_paid_api"')):
+                   ('session_token: {x: y}', 'config session_token: expected text, not a map'), ('use_paid_api: true', 'aws: no setting "use_paid_api"'),
+                   # what is wrong further in, by its own line
+                   ('accounts:\n      - id: a\n      - id: b\n        role_arn: [x]', 'config accounts: role_arn: expected text, not a list'),
+                   ('accounts:\n      - id: a\n        regions:\n          - eu-west-1\n          - eu-wset-1', 'config accounts: regions: unknown word "eu-wset-1"\nhint: did you mean "eu-west-1"? ' + NEWER),
+                   ('accounts:\n      - default_region: eu-wset-1', 'config accounts: default_region: unknown word "eu-wset-1"\nhint: did you mean "eu-west-1"? ' + NEWER),
+                   ('accounts: [prod]', 'config accounts: expected a map, not "prod"'),
+                   ('org:\n      member_role_name: x\n      organization_units:\n        - [ou-a]', 'config org: organization_units: expected text, not a list'),
+                   ('org:\n      member_role_name: x\n      member_regions: [us-est-1]', 'config org: member_regions: unknown word "us-est-1"\nhint: did you mean "us-east-1"? ' + NEWER),
+                   ('org:\n      member_role_name: x\n      admin_account:\n        rol_arn: x', 'config org: admin_account: unknown key "rol_arn"\nhint: did you mean "role_arn"?'),
+                   ('max_retries: 1\n    regions: [eu-wset-*]', 'config regions: unknown word "eu-wset-*"\nhint: did you mean'),
+                   ('max_retries: 1\n    default_region: us-east1', 'config default_region: unknown word "us-east1"\nhint: did you mean "us-east-1"? ' + NEWER),
+                   ('table_options:\n      aws_ec2_images:\n        describe_images:\n          - owners: [self]\n          - ownrs: [self]', 'aws_ec2_images: table_options: describe_images: unknown ownrs\nhint: did you mean'),
+                   ('table_options:\n      aws_ec2_imges: {}', 'table_options: aws_ec2_imges: no table of aws')):
     with open('kind.yml', 'w', encoding='utf-8') as f:
         f.write(f'kind: source\nspec:\n  name: a\n  path: cloudquery/aws\n  tables: [aws_ec2_vpcs]\n  destinations: []\n  spec:\n    {line}\n')
     try:
         seen = shared.connect(':memory:').execute("SELECT cq_validate('kind.yml')").fetchone()[0]
     except sqlite3.Error as e:
         seen = str(e)
-    tap.has(line, seen, f'kind.yml:8: {said}')
+    tap.has(line, seen, f'kind.yml:{8 + line.count(chr(10))}: {said}')
+
+
+# a region that nobody has is refused before anybody is asked, unless it is said to be one
+def said_of(check, **inner):
+    try:
+        return shared.connect(':memory:').execute(f'SELECT {check}(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs'], 'spec': inner}),)).fetchone()[0]
+    except sqlite3.Error as e:
+        return str(e)
+
+
+n = len(s.asked)
+for check in ('cq_validate', 'cq_test', 'cq_plan', 'cq_sync'):
+    tap.has(f'{check}: a region that is none', said_of(check, regions=['eu-wset-1']), 'spec:1: config regions: unknown word "eu-wset-1"\nhint: did you mean "eu-west-1"? ' + NEWER)
+tap.is_('nobody was asked', len(s.asked) - n, 0)
+for inner in ({'regions': ['eu-new-7'], 'new_regions': ['eu-new-7']}, {'regions': ['eu-new-*'], 'new_regions': ['eu-new-7']}, {'regions': 'us-*'}, {'regions': ['*']},
+              {'regions': ['local'], 'custom_endpoint_url': s.url}, {'accounts': [{'id': 'x', 'regions': ['eu-new-7']}], 'new_regions': 'eu-new-7'}):
+    tap.has(json.dumps(inner), said_of('cq_validate', **inner), '"valid":true')
+db = shared.connect(':memory:')
+
+
+def raised(sql):
+    try:
+        return db.execute(sql).fetchall()
+    except sqlite3.Error as e:
+        return str(e)
+
+
+tap.is_('cq_config', [raised("SELECT cq_config('aws.regions', '[eu-wset-1]')")],
+        ['cq_config: aws.regions: config regions: unknown word "eu-wset-1"\nhint: did you mean "eu-west-1"? ' + NEWER])
+tap.is_('once it is said', db.execute("SELECT cq_config('aws.new_regions', '[eu-wset-1]'), cq_config('aws.regions', '[eu-wset-1]')").fetchone(), ('["eu-wset-1"]',) * 2)
+db.execute("SELECT cq_config('aws.new_regions', NULL)")
+tap.is_('and unsaid', raised('SELECT count(*) FROM aws_ec2_vpcs').split('\n')[:1], ['aws: config regions: unknown word "eu-wset-1"'])
+
+# an account that could not be logged in to is called by what is known of it
+denied = 'arn:aws:iam::000000000104:role/reader'
+both = [{'id': 'prod', 'account_name': 'no', 'role_arn': denied}, {'account_name': 'sandbox', 'role_arn': denied, 'external_id': 'e'}, {'role_arn': denied, 'external_id': 'f'},
+        {'local_profile': 'nobody'}]
+db = shared.connect(':memory:')
+r = json.loads(db.execute('SELECT cq_sync(?)', (json.dumps({'source': 'aws', 'tables': ['aws_ec2_vpcs', 'aws_ec2_hosts'], 'spec': {'regions': ['eu-west-1'], 'accounts': both}}),)).fetchone()[0])
+tap.is_('in cq_sync_errors', db.execute('SELECT client_id FROM cq_sync_errors ORDER BY 1').fetchall(), [(denied,), ('nobody',), ('prod',), ('sandbox',)])
+tap.is_('and in the result', sorted(e['client'] for e in r['errors']), sorted([denied, 'nobody', 'prod', 'sandbox']))
+told = json.loads(said_of('cq_test', regions=['eu-west-1'], accounts=both))['sources'][0]['clients']
+tap.is_('in cq_test', sorted(c['client'].get('id') or c['client'].get('account_name') or c['client'].get('role_arn') or c['client'].get('local_profile') for c in told if not c['ok']),
+        sorted([denied, 'nobody', 'prod', 'sandbox']))
+tap.is_('a member of an organization', {e[0] for e in sync(ORG)[2]}, {'000000000104'})
 
 # a password in an endpoint's URL is refused, and not shown
 for said in ({'custom_endpoint_url': s.url.replace('://', '://me:fake-password@')}, {'custom_endpoint_url': s.url.replace('://', '://fake-password@') + '/'},

@@ -84,7 +84,7 @@ s.revoked.clear()
 regions = [f'eu-west-{i}' for i in range(1, 101)]
 n = s.count('role%2Fr')
 s.delay = 0.2
-got = rows(fresh(accounts=[role(13)], regions=regions))
+got = rows(fresh(accounts=[role(13)], new_regions=regions, regions=regions))
 s.delay = 0
 tap.is_('a hundred regions, one login', (len(got), s.count('role%2Fr') - n), (100, 1))
 

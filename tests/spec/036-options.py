@@ -113,7 +113,7 @@ for name, value, says in (
     spec = json.dumps({'source': 'x', 'tables': ['x_plain'], 'spec': {'table_options': {'x_events': value}}})
     t.has(f'{name}, in a spec', t.raises('SELECT cq_validate(?)', spec), says)
 spec = json.dumps({'source': 'x', 'tables': ['x_plain'], 'spec': {'table_options': {'x_evnts': {}}}})
-t.has('an unknown table', t.raises('SELECT cq_validate(?)', spec), 'source x: table_options: x_evnts: no table of x')
+t.has('an unknown table', t.raises('SELECT cq_validate(?)', spec), 'spec:1: table_options: x_evnts: no table of x')
 spec = json.dumps({'source': 'x', 'tables': ['x_plain'], 'spec': {'table_options': {'x_plain': {'list': []}}}})
 t.has('a table that takes none', t.raises('SELECT cq_validate(?)', spec), 'x_plain: table_options: the table has none')
 t.routes(ROUTES)

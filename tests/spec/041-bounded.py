@@ -45,6 +45,18 @@ t.is_('in a circle', load(chain(500, 'S0')), None)
 t.has('without end', load(chain(100000)), 'shape: nested too deep')
 t.has('names of names', load(CHAIN % ''.join(f'  S{i}: S{i + 1}\n' for i in range(100000))), 'shape: nested too deep')
 
+# ---- windows of a cursor
+WINDOWS = 'tables:\n  b_a: {request: {path: /a, query: {from: "{{ cursor.from }}"}}, rows: "[*]", key: [id], columns: {id: integer, at: timestamp}, cursor: {column: at, window: %s, start: %s}}\n'
+t.has('of a second, over ten years', load(WINDOWS % ('1s', '"2016-01-01"')) or t.raises('SELECT count(*) FROM b_a'), 'windows since 2016-01-01T00:00:00Z, more than 100000\nhint: a longer window')
+t.is_('few enough', [load(WINDOWS % ('1h', '2h')), t.tries('SELECT count(id) FROM b_a')], [None, [(2,)]])
+t.has('too short for one', load(WINDOWS % ('1us', '1h')), 'b.yml:5: b_a: cursor: window: shorter than a second: 1us')
+
+# ---- parents
+t.has('one that is not there', load('tables:\n  b_x: {request: {path: /a}, rows: "[*]", columns: {id: integer}}\n  b_a:\n    request: {path: /a}\n    rows: "[*]"\n    parent:\n      table: b_xx\n'
+                                    '    columns: {id: integer}\n'), 'b.yml:10: b_a: parent: no table "b_xx"\nhint: did you mean "b_x"?')
+t.has('the table itself', load('tables:\n' + TABLE % 'request: {path: /a}, parent: b_a'), 'b.yml:5: b_a: parent: is the table itself')
+t.has('a circle', load('tables:\n' + TABLE % 'request: {path: /a}, parent: b_b' + (TABLE % 'request: {path: /a}, parent: b_a').replace('b_a:', 'b_b:')), ': parents nest too deep')
+
 # ---- maps of many keys
 MANY = ''.join(f'  k{i}: {{type: text, default: v{i}}}\n' for i in range(100))
 GOOD = 'tables:\n' + TABLE % 'request: {path: /a}'

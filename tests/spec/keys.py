@@ -28,11 +28,11 @@ WHERE = {
     'rule': ('tables', 't_a', 'errors', 0), 'when': ('tables', 't_a', 'errors', 0, 'when'),
     'get': ('tables', 't_a', 'get'), 'join': ('tables', 't_a', 'calls', 'c', 'join'), 'discover': ('clients', 'org', 'discover'),
     'identify': ('clients', 'org', 'identify'), 'service': (), 'permissions': ('permissions',), 'inner': ('tables', 't_a', 'request', 'inner'),
-    'below': ('tables', 't_p', 'below'), 'job': ('tables', 't_p', 'job'), 'start': ('tables', 't_p', 'job', 'start'), 'poll': ('tables', 't_p', 'job', 'poll'),
+    'known': ('config', 'names', 'known'), 'check': ('checks', 0), 'below': ('tables', 't_p', 'below'), 'job': ('tables', 't_p', 'job'), 'start': ('tables', 't_p', 'job', 'start'), 'poll': ('tables', 't_p', 'job', 'poll'),
 }
 POLL = {'request': {'path': '/j'}, 'path': 'state', 'until': ['DONE']}
 # What a map must have beside the key under test.
-BESIDE = {'get': {'when': '{{ where.name }}', 'request': {'path': '/a/1'}}, 'auth': {'scheme': 'none'}, 'cursor': {'column': 'at'}, 'rule': {'when': {'status': 500}, 'then': 'retry'},
+BESIDE = {'known': {'words': ['x']}, 'check': {'when': '{{ config.url }}', 'setting': 'names', 'message': 'no'}, 'get': {'when': '{{ where.name }}', 'request': {'path': '/a/1'}}, 'auth': {'scheme': 'none'}, 'cursor': {'column': 'at'}, 'rule': {'when': {'status': 500}, 'then': 'retry'},
           'when': {}, 'join': {'row': 'id', 'record': 'id'}, 'discover': {'request': {'path': '/d'}, 'rows': '[*]'},
           'identify': {'request': {'path': '/i'}}, 'inner': {'path': 'a'}, 'below': {'request': {'path': '/p/{{ row.id }}'}}, 'job': {'poll': POLL},
           'start': {'request': {'path': '/s'}}, 'poll': POLL}
@@ -79,15 +79,28 @@ CASES = [
     ('root.tables', BASE['tables'], 'x', wants('integration', 'tables', MAP, 'x')),
     ('root.auth', {'scheme': 'bearer', 'token': 'x'}, {'scheme': 'barer'}, 'auth: scheme: unknown word "barer"\nhint: did you mean "bearer"?'),
     ('root.tabels', None, {}, 'integration: unknown key "tabels"\nhint: did you mean "tables"?'),
-    ('config.type', 'list', 'lisst', 'config names: type: text, integer, real, boolean, list or map'),
+    ('config.type', 'list', 'lisst', 'config names: type: text, integer, real, boolean, list, list of text or map'),
     ('config.default', ['a'], None, None),
     *kinds('config', 'names', secret=(FLAG, True), optional=(FLAG, True), min=(WHOLE, 1), description=(TEXT, 'x')),
+    ('config.type', 'list of text', 'list of txt', 'config names: type: text, integer, real, boolean, list, list of text or map'),
+    ('config.members', {'a': 'text', 'b': {'type': 'list of text', 'required': True}, 'c': {'type': 'map', 'members': {'d': 'integer'}}}, {'a': 'txt'},
+     'config a: type: text, integer, real, boolean, list, list of text or map'),
+    ('config.members', None, ['x'], wants('names', 'members', MAP, ['x'])),
+    ('config.required', None, True, 'config names: required is for members'),
+    ('config.known', {'words': '{{ config.names }}', 'message': 'or so'}, {'message': 'x'}, 'config names: known: words are missing'),
+    ('config.known', None, 'x', wants('names', 'known', MAP, 'x')),
+    ('known.words', ['x', 'y'], '{{ config.nmes }}', 'template: config.nmes is not declared'),
+    *kinds('known', 'names', message=(TEXT, 'x')),
+    ('root.checks', [{'when': '{{ config.names }}', 'setting': 'names', 'message': 'no'}], 'x', wants('integration', 'checks', LIST, 'x')),
+    ('check.when', '{{ config.url }}', '{{ config.ulr }}', 'template: config.ulr is not declared'),
+    ('check.setting', 'url', 'ulr', 'checks: no setting "ulr"'),
+    *kinds('check', 'checks', message=(TEXT, 'x')),
     ('auth.scheme', 'none', ['x'], 'auth: scheme is missing'),
     ('auth.name', 'login', ['x'], wants('auth', 'name', TEXT, ['x'])),
     ('auth.when', '{{ config.url }}', '{{ config.ulr }}', 'template: config.ulr is not declared'),
     ('auth.token', None, 'x', 'auth: unknown key "token"'),
     ('client.values', '{{ config.names }}', '{{ config.names', 'template: {{ without }}: {{ config.names'),
-    *kinds('client', 'org', over=(WORDS, []), columns=(MAP, {'size': 'size'}), id=(TEXT, 'org'), optional=(FLAG, True), errors=(LIST, []),
+    *kinds('client', 'org', over=(WORDS, []), columns=(MAP, {'size': 'size'}), id=(WORDS, ['org', 'size']), optional=(FLAG, True), errors=(LIST, []),
            attributes=(WORDS, ['size']), hidden=(WORDS, ['size']), discover=(MAP, {'request': {'path': '/d'}, 'rows': '[*]'}), identify=(MAP, {'request': {'path': '/i'}})),
     ('client.when', '{{ client.org }}', '{{ client.orgg }}',
      'template: client.orgg is no client of this integration, nor an attribute of one\nhint: did you mean "client.org"?'),
@@ -169,6 +182,8 @@ CASES = [
     ('cursor.start', '2020-01-01', '{{ confg.x }}', 'template: unknown name "confg"\nhint: did you mean "config"?'),
     ('cursor.lookback', '1h', 'soon', 't_a: cursor: lookback: not a duration: soon'),
     ('cursor.window', '1d', 'wide', 't_a: cursor: window: not a duration: wide'),
+    ('cursor.window', '1s', '1us', 't_a: cursor: window: shorter than a second: 1us'),
+    ('cursor.window', None, '0s', 't_a: cursor: window: shorter than a second: 0s'),
     ('cursor.keeps', '14d', 'long', 't_a: cursor: keeps: not a duration: long'),
     ('cursor.optional', True, 'perhaps', 't_a: optional: expected true or false, not "perhaps"'),
     ('cursor.format', 'epoch', 'epok', 't_a: cursor: format: unknown word "epok"\nhint: one of: rfc3339 epoch epoch_ms date minutes'),
@@ -202,7 +217,7 @@ def build(place, value):
     for i, k in enumerate(WHERE[where]):
         if isinstance(k, int):
             while len(at) <= k:
-                at.append(copy.deepcopy(BESIDE['rule']))
+                at.append(copy.deepcopy(BESIDE['check' if where == 'check' else 'rule']))
         elif k not in at or at[k] is None:
             at[k] = [] if len(WHERE[where]) > i + 1 and isinstance(WHERE[where][i + 1], int) else copy.deepcopy(BESIDE.get(where, {}))
         at = at[k]

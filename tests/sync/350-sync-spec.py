@@ -149,7 +149,7 @@ t.routes('')
 aws = "{source: aws, tables: [aws_s3_buckets], spec: {accounts: [{id: '123456789012', %s: 'arn:aws:iam::123456789012:role/r'}]}}"
 t.is_('keys of accounts', json.loads(t.one('SELECT cq_validate(?)', aws % 'role_arn'))['valid'], True)
 e = t.raises('SELECT cq_validate(?)', aws % 'role_am')
-t.has('a slip in one', e, 'source aws: account: unknown key "role_am"')
+t.has('a slip in one', e, 'spec:1: config accounts: unknown key "role_am"')
 t.has('with the word that is meant', e, 'did you mean "role_arn"?')
 
 t.done()

@@ -75,7 +75,7 @@ names = [n for n, in t.rows("SELECT name FROM cq_tables WHERE integration = 'aws
                             'ORDER BY name LIMIT 100')]
 REGIONS = [f'eu-west-{i}' for i in range(1, 18)]
 p = json.loads(t.one('SELECT cq_plan(?)', json.dumps({'source': 'aws', 'tables': names, 'skip_dependent_tables': True, 'spec': {
-    'regions': REGIONS, 'accounts': [{'id': f'a{i}', 'role_arn': f'arn:aws:iam::{i:012}:role/r'} for i in range(2000)]}})))['sources'][0]['tables']
+    'regions': REGIONS, 'new_regions': REGIONS, 'accounts': [{'id': f'a{i}', 'role_arn': f'arn:aws:iam::{i:012}:role/r'} for i in range(2000)]}})))['sources'][0]['tables']
 t.is_('three million units are counted in a moment', [r for x in p for r in x['requests'] if r['purpose'] == 'list' and (r['requests'] % (17 * 2000) or not r['requests'])], [])
 t.is_('nothing was asked', t.asked(), 0)
 t.is_('nor made', t.rows("SELECT name FROM sqlite_schema"), [])

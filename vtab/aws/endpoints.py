@@ -39,6 +39,7 @@ def data():
                 prefixes[re.fullmatch('(.*)-[a-z]+-[0-9]+', r)[1]] = part
     lines.append('  prefixes: {%s}                    # of regions; any other is of aws' %
                  ', '.join(f'{k}: {v}' for k, v in sorted(prefixes.items())))
+    lines.append('  regions: [%s] # of all partitions' % ', '.join(sorted({r for _, r, _ in regions()} | {r for p in OLD.values() for r in p['regions']})))
     lines.append('  hosts:                              # of what is asked before any table')
     home = {p['id']: p['outputs']['implicitGlobalRegion'] for p in PARTITIONS['partitions']}
     for model in ('sts', 'organizations', 'ec2'):
