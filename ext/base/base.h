@@ -126,11 +126,14 @@ int cq_grow(void *items, size_t *cap, size_t count, size_t size) CQ_CHECKED;
 void cq_wipe(void *p, size_t n);
 void cq_free_secret(char *s); /* wipes a text, then frees it; NULL is legal */
 /* Test builds only (-DCQ_FAULT): the n-th allocation from now fails (0 = off);
- * cq_fault_hit() tells whether it did, cq_fault_left() what n is by now.
- * Elsewhere they do nothing. */
+ * cq_fault_hit() tells whether it did, cq_fault_left() what n is by now,
+ * cq_fault_held() how many are not freed.  Those that cq_fault_ask()'s function
+ * says, on whatever thread, fail too (NULL = none).  Elsewhere they do nothing. */
 void cq_fault_set(long n);
 int cq_fault_hit(void);
 long cq_fault_left(void);
+long cq_fault_held(void);
+void cq_fault_ask(int (*fails)(void));
 
 /* Arena: many small allocations, freed at once.  Blocks grow to 64 kB. */
 typedef struct cq_arena {

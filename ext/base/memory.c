@@ -15,6 +15,8 @@
  * failure does not matter. */
 static _Atomic long memory_countdown;
 static _Atomic int memory_hit;
+static _Atomic long memory_held;
+static int (*_Atomic memory_ask)(void);
 
 void cq_fault_set(long n) {
   atomic_store_explicit(&memory_hit, 0, memory_order_relaxed);
@@ -29,7 +31,21 @@ long cq_fault_left(void) {
   return atomic_load_explicit(&memory_countdown, memory_order_relaxed);
 }
 
+long cq_fault_held(void) {
+  return atomic_load_explicit(&memory_held, memory_order_relaxed);
+}
+
+void cq_fault_ask(int (*fails)(void)) {
+  atomic_store(&memory_ask, fails);
+}
+
 static int memory_fails(void) {
+  int (*ask)(void) = atomic_load_explicit(&memory_ask, memory_order_acquire);
+
+  if (ask && ask()) {
+    atomic_store_explicit(&memory_hit, 1, memory_order_relaxed);
+    return 1;
+  }
   if (atomic_load_explicit(&memory_countdown, memory_order_relaxed) <= 0)
     return 0;
   if (atomic_fetch_sub_explicit(&memory_countdown, 1, memory_order_relaxed) !=
@@ -37,6 +53,11 @@ static int memory_fails(void) {
     return 0;
   atomic_store_explicit(&memory_hit, 1, memory_order_relaxed);
   return 1;
+}
+
+/* A block has come, or gone: n = 1 or -1. */
+static void memory_counts(const void *p, int n) {
+  if (p) atomic_fetch_add_explicit(&memory_held, n, memory_order_relaxed);
 }
 #else
 void cq_fault_set(long n) {
@@ -47,6 +68,15 @@ int cq_fault_hit(void) {
 }
 long cq_fault_left(void) {
   return 0;
+}
+long cq_fault_held(void) {
+  return 0;
+}
+void cq_fault_ask(int (*fails)(void)) {
+  (void)fails;
+}
+static void memory_counts(const void *p, int n) {
+  (void)p, (void)n;
 }
 static int memory_fails(void) {
   return 0;
@@ -60,20 +90,31 @@ static int memory_refuses(size_t n) {
 }
 
 void *cq_malloc(size_t n) {
-  return memory_refuses(n) ? NULL : malloc(n ? n : 1);
+  void *p = memory_refuses(n) ? NULL : malloc(n ? n : 1);
+
+  memory_counts(p, 1);
+  return p;
 }
 
 void *cq_calloc(size_t n, size_t size) {
+  void *p;
+
   if (size && n > (size_t)PTRDIFF_MAX / size) return NULL;
   if (memory_fails()) return NULL;
-  return n && size ? calloc(n, size) : calloc(1, 1);
+  p = n && size ? calloc(n, size) : calloc(1, 1);
+  memory_counts(p, 1);
+  return p;
 }
 
 void *cq_realloc(void *p, size_t n) {
-  return memory_refuses(n) ? NULL : realloc(p, n ? n : 1);
+  void *now = memory_refuses(n) ? NULL : realloc(p, n ? n : 1);
+
+  if (!p) memory_counts(now, 1);
+  return now;
 }
 
 void cq_free(void *p) {
+  memory_counts(p, -1);
   free(p);
 }
 

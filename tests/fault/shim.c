@@ -6,6 +6,7 @@
  * ctypes), calls shim_install() before its first connection, and loads it as an
  * extension, which loads cq.  All state is of the process, and behind one lock,
  * since cq's destinations open connections of their own. */
+#include <execinfo.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -333,6 +334,100 @@ EXPORT long shim_cq_seen(void) {
 
 EXPORT int shim_cq_hit(void) {
   return cq_fault_hit();
+}
+
+/* ---- places: who asks for memory ------------------------------------------------ */
+/* A place is the return addresses of those that led to an allocation, the
+ * innermost first.  All that are met are noted; those of one can fail, once. */
+enum { DEPTH = 32, PLACES = 1 << 15 };
+typedef struct place {
+  int n;
+  void *at[DEPTH];
+} place;
+static place *places;
+static int nplace, noting;
+static place wanted;      /* n = 0: none */
+static long wanted_after; /* so many of them pass before */
+
+static int place_asks(void) {
+  place now;
+  size_t h = 5381;
+  int fails = 0;
+
+  now.n = backtrace(now.at, DEPTH);
+  pthread_mutex_lock(&lock);
+  if (wanted.n && now.n >= wanted.n &&
+      !memcmp(now.at, wanted.at, (size_t)wanted.n * sizeof *now.at) &&
+      wanted_after-- == 0) {
+    wanted.n = 0;
+    fails = 1;
+  }
+  if (noting && nplace < PLACES / 2) {
+    for (int i = 0; i < now.n; i++) h = h * 33 + (size_t)now.at[i];
+    h ^= h >> 17;
+    for (;; h++) {
+      place *p = &places[h % PLACES];
+
+      if (p->n == now.n &&
+          !memcmp(p->at, now.at, (size_t)now.n * sizeof *now.at))
+        break;
+      if (p->n) continue;
+      memset(p, 0, sizeof *p);
+      memcpy(p->at, now.at, (size_t)now.n * sizeof *now.at);
+      p->n = now.n;
+      nplace++;
+      break;
+    }
+  }
+  pthread_mutex_unlock(&lock);
+  return fails;
+}
+
+/* From now on all are noted, or none. */
+EXPORT int shim_note(int on) {
+  void *first[1];
+
+  backtrace(first, 1); /* which opens a library at its first call */
+  pthread_mutex_lock(&lock);
+  if (!places) places = calloc(PLACES, sizeof *places);
+  noting = on && places;
+  pthread_mutex_unlock(&lock);
+  cq_fault_ask(noting ? place_asks : NULL);
+  return noting == on;
+}
+
+/* How many were noted; `out` gets DEPTH addresses of each (0: no more). */
+EXPORT int shim_places(void **out) {
+  int n = 0;
+
+  for (int i = 0; places && i < PLACES; i++) {
+    if (!places[i].n) continue;
+    if (out) memcpy(out + DEPTH * n, places[i].at, sizeof places[i].at);
+    n++;
+  }
+  return n;
+}
+
+EXPORT void shim_forget(void) {
+  if (places) memset(places, 0, PLACES * sizeof *places);
+  nplace = 0;
+}
+
+/* An allocation whose innermost n addresses are these fails, after `pass` of
+ * them; n = 0: none does. */
+EXPORT void shim_place(void *const *at, int n, long pass) {
+  pthread_mutex_lock(&lock);
+  wanted.n = n;
+  if (n) memcpy(wanted.at, at, (size_t)n * sizeof *at);
+  wanted_after = pass;
+  pthread_mutex_unlock(&lock);
+  cq_fault_set(0);
+  cq_fault_ask(n ? place_asks : NULL);
+}
+
+/* Blocks of cq's that nobody has freed. */
+EXPORT long shim_cq_held(void) {
+  return cq_fault_held();
 }
 
 /* A run is known by its process.  This one's number, until it is 0 again, for
