@@ -116,6 +116,10 @@ struct obj_table {
   int why_told;  /* by poll */
 };
 
+typedef struct obj_words { /* how a run is, as its entry says; malloc'ed */
+  char *status, *message;
+} obj_words;
+
 struct obj_run {
   obj_run *next;
   const cq_dest_run *r;
@@ -140,7 +144,7 @@ struct obj_run {
   int64_t beat_ms, committed_ms, journal_ms;
   int unwritten; /* units that the journal does not have */
   int ended;     /* published, or given up */
-  char *status, *message;
+  obj_words words;
   cq_counts n;
   int ntable;
   int64_t finished_us;
@@ -287,7 +291,9 @@ int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
                 cq_error *err);
 void obj_run_free(obj_dest *d, obj_run *run);
 /* What cq_syncs is to say of it. */
-int obj_run_say(obj_run *run, const char *status, const char *message);
+int obj_words_make(obj_words *w, const char *status, const char *message);
+void obj_words_clear(obj_words *w);
+void obj_run_say(obj_run *run, obj_words *w);
 /* Ends what is open without keeping it: units that are under way, files. */
 void obj_abandon(obj_dest *d, obj_run *run);
 

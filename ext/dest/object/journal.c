@@ -220,15 +220,15 @@ static json_t *run_line(const obj_dest *d, const obj_run *run) {
       "sync_group_id", (json_int_t)r->group, "source_name", r->source,
       "integration", r->integration, "destination_name", d->base.name,
       "write_mode", "append", "sync_group", r->sync_group, "kind",
-      r->retry && r->base ? "retry" : "full", "status", run->status,
+      r->retry && r->base ? "retry" : "full", "status", run->words.status,
       "sync_time", r->time, "tables", run->ntable, "units",
       (json_int_t)n->units, "units_done", (json_int_t)n->units_done, "rows",
       (json_int_t)n->rows, "errors", (json_int_t)n->errors, "requests",
       (json_int_t)n->requests, "retries", (json_int_t)n->retries,
       "throttled_ms", (json_int_t)n->throttled_ms, "bytes",
       (json_int_t)n->bytes, "started", time_json(r->started_us), "updated", "",
-      "finished", time_json(run->finished_us), "message", run->message, "owner",
-      d->owner, "unsettled", run->unsettled);
+      "finished", time_json(run->finished_us), "message", run->words.message,
+      "owner", d->owner, "unsettled", run->unsettled);
 
   if (j) json_object_set_new(j, "updated", time_json(cq_now_us()));
   return j;
@@ -238,13 +238,14 @@ static json_t *run_line(const obj_dest *d, const obj_run *run) {
  * whole and not current. */
 static const char *table_word(const obj_run *run, const obj_table *t) {
   const char *w = t->t->status ? t->t->status : "waiting";
-  int over = strcmp(run->status, "running") != 0, open = 0;
+  int over = strcmp(run->words.status, "running") != 0, open = 0;
 
   if (!over || !run->unsettled) return w;
   for (size_t i = 0; i < t->ndone; i++)
     open |= strcmp(t->done[i].status, "ok") == 0;
   if (!open && strcmp(w, "waiting") != 0 && strcmp(w, "running") != 0) return w;
-  return strcmp(run->status, "interrupted") == 0 ? "interrupted" : "failed";
+  return strcmp(run->words.status, "interrupted") == 0 ? "interrupted"
+                                                       : "failed";
 }
 
 static json_t *table_line(const obj_run *run, const obj_table *t) {

@@ -190,11 +190,13 @@ int cq_object_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
   obj_dest *d = obj_of(base);
   obj_run *run = obj_run_of(d, r);
   int over = strcmp(status, "running") != 0, rc = CQ_OK;
+  obj_words words;
 
   if (!run || run->ended) return CQ_OK;
   run->n = *n;
   run->ntable = ntable;
-  if (obj_run_say(run, status, message)) return cq_error_nomem(err);
+  if (obj_words_make(&words, status, message)) return cq_error_nomem(err);
+  obj_run_say(run, &words);
   if (!over) {
     int64_t before = run->beat_ms;
 
@@ -260,6 +262,7 @@ int cq_object_publish(cq_dest *base, const cq_dest_run *r,
                       const cq_counts *n, const char *message, cq_error *err) {
   obj_dest *d = obj_of(base);
   obj_run *run = obj_run_of(d, r);
+  obj_words words = {NULL, NULL};
   int rc = run ? CQ_OK : cq_error_set(err, CQ_MISUSE, "no run is under way");
 
   for (int i = 0; i < nt && rc == CQ_OK; i++) {
@@ -271,17 +274,22 @@ int cq_object_publish(cq_dest *base, const cq_dest_run *r,
   }
   if (rc == CQ_OK) rc = write_empty(d, run, err);
   if (rc == CQ_OK) rc = obj_commit(d, run, 1, err);
+  if (rc == CQ_OK && obj_words_make(&words, status, message))
+    rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = obj_put_manifest(d, run, status, err);
-  if (rc) return rc;
+  if (rc) {
+    obj_words_clear(&words);
+    return rc;
+  }
   run->n = *n;
   run->ntable = nt;
   run->finished_us = cq_now_us();
   run->unsettled = 0;
-  rc = obj_run_say(run, status, message);
+  obj_run_say(run, &words);
   obj_abandon(d, run);
   run->ended = 1;
   clean_up(d, run, err);
-  return rc ? cq_error_nomem(err) : CQ_OK;
+  return CQ_OK;
 }
 
 /* Tables that failed while another was written, or none. */

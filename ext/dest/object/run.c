@@ -93,20 +93,27 @@ obj_table *obj_table_new(obj_run *run, const char *name) {
 /* ---- runs -------------------------------------------------------------------- */
 
 /* The message may have been cut within a character. */
-int obj_run_say(obj_run *run, const char *status, const char *message) {
-  char *s = cq_strdup(status), *m = message ? cq_strdup(message) : NULL;
-
-  if (!s || (message && !m)) {
-    cq_free(s);
-    cq_free(m);
+int obj_words_make(obj_words *w, const char *status, const char *message) {
+  w->status = cq_strdup(status);
+  w->message = message ? cq_strdup(message) : NULL;
+  if (!w->status || (message && !w->message)) {
+    obj_words_clear(w);
     return CQ_NOMEM;
   }
-  if (m) m[cq_utf8_check(m, strlen(m))] = '\0';
-  cq_free(run->status);
-  cq_free(run->message);
-  run->status = s;
-  run->message = m;
+  if (message) w->message[cq_utf8_check(message, strlen(message))] = '\0';
   return CQ_OK;
+}
+
+void obj_words_clear(obj_words *w) {
+  cq_free(w->status);
+  cq_free(w->message);
+  w->status = w->message = NULL;
+}
+
+/* Cannot fail: what they tell of may have happened. */
+void obj_run_say(obj_run *run, obj_words *w) {
+  obj_words_clear(&run->words);
+  run->words = *w;
 }
 
 void obj_run_free(obj_dest *d, obj_run *run) {
@@ -125,8 +132,7 @@ void obj_run_free(obj_dest *d, obj_run *run) {
   cq_free(run->folder);
   cq_free(run->told);
   cq_free(run->scratch);
-  cq_free(run->status);
-  cq_free(run->message);
+  obj_words_clear(&run->words);
   cq_free(run);
 }
 
@@ -154,7 +160,7 @@ int obj_run_new(obj_dest *d, const cq_dest_run *r, int64_t group, obj_run **out,
   run->beat_ms = run->committed_ms = run->journal_ms = cq_mono_ms();
   run->unsettled = 1;
   if (!run->told || !run->folder || !run->scratch ||
-      obj_run_say(run, "running", NULL)) {
+      obj_words_make(&run->words, "running", NULL)) {
     obj_run_free(d, run);
     return cq_error_nomem(err);
   }
