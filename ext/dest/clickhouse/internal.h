@@ -189,7 +189,6 @@ uint64_t ch_version(ch *d); /* ever-growing */
 uint64_t ch_version_above(ch *d);
 int ch_journal_open(ch *d, int make, cq_error *err);
 void ch_journal_close(ch *d);
-int ch_journal_rows(ch *d, cq_error *err);  /* what units have come to */
 int ch_journal_flush(ch *d, cq_error *err); /* all */
 /* Runs alone, by a statement that can be told for a claim of the source. */
 int ch_journal_claim(ch *d, const char *source, cq_error *err);

@@ -324,17 +324,11 @@ static int send_notes(ch *d, cq_buf *rows, const char *fmt, const char *table,
   return CQ_OK;
 }
 
-int ch_journal_rows(ch *d, cq_error *err) {
+int ch_journal_flush(ch *d, cq_error *err) {
   int rc = ch_vouch(d, err);
 
-  return rc ? rc
-            : send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", NULL,
-                        err);
-}
-
-int ch_journal_flush(ch *d, cq_error *err) {
-  int rc = ch_journal_rows(d, err);
-
+  if (rc == CQ_OK)
+    rc = send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", NULL, err);
   if (rc == CQ_OK)
     rc = send_notes(d, &d->tables, TABLES_HEAD, "raw_cq_sync_tables", err);
   if (rc == CQ_OK)

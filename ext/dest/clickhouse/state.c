@@ -95,14 +95,20 @@ static void texts_clear(texts *t) {
   memset(t, 0, sizeof *t);
 }
 
+/* In all tables that the run has touched: of one whose own entry was lost the
+ * units' tell. */
 static int remove_all_rows(ch *d, int64_t group, const char *source,
                            cq_error *err) {
   texts t = {NULL, 0, 0};
   int rc = ch_rows(d, on_text, &t, err,
-                   "SELECT table_name FROM %t WHERE sync_group_id = %lld AND "
-                   "source_name = %Q AND concat('raw_', table_name) IN (SELECT "
-                   "name FROM system.tables WHERE database = %Q)",
-                   "cq_sync_tables", (long long)group, source, d->o->database);
+                   "SELECT substring(name, 5) FROM system.tables WHERE "
+                   "database = %Q AND substring(name, 1, 4) = 'raw_' AND "
+                   "(substring(name, 5) IN (SELECT table_name FROM %t WHERE "
+                   "sync_group_id = %lld AND source_name = %Q) OR "
+                   "substring(name, 5) IN (SELECT table_name FROM %t WHERE "
+                   "sync_group_id = %lld AND source_name = %Q))",
+                   d->o->database, "cq_sync_tables", (long long)group, source,
+                   "cq_sync_units", (long long)group, source);
 
   for (size_t i = 0; i < t.n && rc == CQ_OK; i++)
     rc = ch_remove_rows(d, group, source, t.v[i], err);

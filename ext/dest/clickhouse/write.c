@@ -315,9 +315,8 @@ int ch_commit(cq_dest *base, int force, cq_error *err) {
     if ((x->rows || x->units.len) &&
         (force || now - x->since_ms >= d->o->gather.ms))
       rc = flush_later(d, x, err);
-  if (rc == CQ_OK && force) rc = ch_journal_rows(d, err);
-  return rc == CQ_OK && (due || ch_journal_due(d)) ? ch_journal_flush(d, err)
-                                                   : rc;
+  if (rc || !(force || due || ch_journal_due(d))) return rc;
+  return ch_journal_flush(d, err);
 }
 
 /* ---- rows ------------------------------------------------------------------------------ */

@@ -229,6 +229,16 @@ static int copy_rows(duck *d, duck_table *t, cq_error *err) {
                      name, to.data, from.data, t->stage);
   cq_buf_clear(&to);
   cq_buf_clear(&from);
+  /* Whoever settles the run looks for its rows in the tables that have an
+   * entry: the table's own may be waiting still, or be lost. */
+  if (rc == CQ_OK)
+    rc = duck_do(d, NULL, err,
+                 "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
+                 "table_name, status) SELECT %n, %L, %L, 'running' WHERE NOT "
+                 "EXISTS (SELECT 1 FROM %I.cq_sync_tables WHERE sync_group_id "
+                 "= %n AND source_name = %L AND table_name = %L)",
+                 d->schema, t->run->group, t->run->source, name, d->schema,
+                 t->run->group, t->run->source, name);
   return rc;
 }
 

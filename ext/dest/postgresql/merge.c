@@ -347,6 +347,16 @@ static void add_clear(pg_batch *b, const pg_table *t, const char *clients) {
     pg_add(b, NULL, "TRUNCATE %s", t->stage);
 }
 
+/* Whoever settles the run looks for its rows in the tables that have an entry:
+ * the table's own may be waiting still, or be lost. */
+static void add_touched(pg_batch *b, const pg *d, const pg_table *t) {
+  pg_add(b, NULL,
+         "INSERT INTO %I.cq_sync_tables (sync_group_id, source_name, "
+         "table_name, status) VALUES (%n, %L, %L, 'running') ON CONFLICT DO "
+         "NOTHING",
+         d->schema, t->run->group, t->run->source, table_name(t));
+}
+
 int pg_merge_table(pg *d, pg_table *t, cq_counts *n, cq_error *err) {
   int64_t rows = rows_of(t, "ok");
   pg_batch b;
@@ -368,6 +378,7 @@ int pg_merge_table(pg *d, pg_table *t, cq_counts *n, cq_error *err) {
     if (rc == CQ_OK) add_clear(&b, t, clients.data);
   }
   if (rc == CQ_OK) {
+    if (some && !t->stage) add_touched(&b, d, t);
     add_given_up(&b, d, t, n);
     if (t->stage) {
       add_stale(&b, d, t, n);
