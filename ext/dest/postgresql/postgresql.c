@@ -122,14 +122,17 @@ static int find_schema(pg *d, int make, cq_error *err) {
   }
   r = pg_select(d, "schema", err, "SELECT current_schema()");
   if (!r) return err->code;
-  if (!d->lib.PQgetisnull(r, 0, 0)) d->schema = cq_strdup(pg_text(d, r, 0, 0));
+  if (d->lib.PQgetisnull(r, 0, 0)) {
+    rc = cq_error_set(err, CQ_NOTFOUND,
+                      "destination %s: search_path names no schema that exists",
+                      d->base.name);
+    cq_error_hint(err, "schema: NAME makes one");
+  } else {
+    d->schema = cq_strdup(pg_text(d, r, 0, 0));
+    rc = d->schema ? CQ_OK : cq_error_nomem(err);
+  }
   pg_done(d, r);
-  if (d->schema) return CQ_OK;
-  cq_error_set(err, CQ_NOTFOUND,
-               "destination %s: search_path names no schema that exists",
-               d->base.name);
-  cq_error_hint(err, "schema: NAME makes one");
-  return CQ_NOTFOUND;
+  return rc;
 }
 
 static int make_work(pg *d, void *user, cq_error *err) {
