@@ -314,7 +314,8 @@ $(BUILD)/bench/empty.so: bench/empty.c
 #: make soak       sync and query for SOAK (300) seconds: nothing may grow; and
 #:                 200,000 random statements on each SQLite (CQ_STATEMENTS, CQ_SEED);
 #:                 1,200 killed syncs (CQ_KILLS) and CQ_FAULTS (50, or all) of each kind of
-#:                 failing disk and memory; 100 killed syncs into each store, and 1 GB of
+#:                 failing disk and memory; every place of each store where memory can
+#:                 end or a statement be refused; 100 killed syncs into each store, and 1 GB of
 #:                 rows; and each fuzz target RUNS (10000000) times: hours
 soak:
 	tools/deps.sh build check fuzz
@@ -328,6 +329,7 @@ soak-run: all tests $(VENV)/.done $(CHDB)/.done $(STORES)/.done
 	done
 	CQ_FAULTS=$(or $(CQ_FAULTS),50) CQ_KILLS=$(or $(CQ_KILLS),1200) tests/run --build $(BUILD) --venv $(VENV) \
 	  fault/072 fault/080 fault/090 sync/380 unit/test_faults
+	CQ_FAULTS=all tests/run --build $(BUILD) --venv $(VENV) dest/517 dest/518 dest/522 dest/539 dest/545 dest/556
 	CQ_KILLS=100 CQ_PARTS=killed tests/run --build $(BUILD) --venv $(VENV) \
 	  dest/500 dest/510 dest/520 dest/530 dest/540 dest/550
 	CQ_FLOOD=340 tests/run --build $(BUILD) --venv $(VENV) dest/595
