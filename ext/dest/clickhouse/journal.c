@@ -324,13 +324,13 @@ static int send_notes(ch *d, cq_buf *rows, const char *fmt, const char *table,
   return CQ_OK;
 }
 
+/* Tables first: by their entries whoever settles the run finds its rows. */
 int ch_journal_flush(ch *d, cq_error *err) {
-  int rc = ch_vouch(d, err);
+  int rc = send_notes(d, &d->tables, TABLES_HEAD, "raw_cq_sync_tables", err);
 
+  if (rc == CQ_OK) rc = ch_vouch(d, err);
   if (rc == CQ_OK)
     rc = send_rows(d, &d->units, UNITS_HEAD, "raw_cq_sync_units", NULL, err);
-  if (rc == CQ_OK)
-    rc = send_notes(d, &d->tables, TABLES_HEAD, "raw_cq_sync_tables", err);
   if (rc == CQ_OK)
     rc = send_notes(d, &d->errors, ERRORS_HEAD, "raw_cq_sync_errors", err);
   if (rc == CQ_OK)
