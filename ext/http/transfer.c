@@ -1,5 +1,6 @@
 /* ext/http/transfer.c: a transfer as its caller sees it: submitted, polled,
  * taken from, sent again, freed.  What happens in between is in io.c. */
+#define _GNU_SOURCE 1 /* memmem */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,17 +83,39 @@ void cq_transfer_release(cq_io *io, cq_transfer *t) {
 
 /* ---- messages ---------------------------------------------------------- */
 
+/* What libraries say names the host, in which a secret may stand. */
+static void transfer_hide_host(char *text, size_t size, const cq_url_parts *is,
+                               const cq_url_parts *shown) {
+  const char *from = text, *at;
+  cq_buf b;
+
+  if (!is->nhost || (is->nhost == shown->nhost &&
+                     memcmp(is->host, shown->host, is->nhost) == 0))
+    return;
+  cq_buf_init(&b, size - 1);
+  while ((at = memmem(from, strlen(from), is->host, is->nhost)) != NULL) {
+    cq_buf_add(&b, from, (size_t)(at - from));
+    cq_buf_add(&b, shown->host, shown->nhost);
+    from = at + is->nhost;
+  }
+  cq_buf_str(&b, from);
+  /* No room, no memory: less is said. */
+  snprintf(text, size, "%s", b.rc ? "" : b.data);
+  cq_buf_clear(&b);
+}
+
 int cq_transfer_fail(cq_transfer *t, int code, const char *fmt, ...) {
   char text[600];
-  const char *url;
-  cq_url_parts u;
+  const char *url = t->shown ? t->shown : t->url;
+  cq_url_parts u, is;
   va_list ap;
 
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  url = t->shown ? t->shown : t->url;
   cq_url_split(url, strlen(url), &u);
+  cq_url_split(t->url, strlen(t->url), &is);
+  transfer_hide_host(text, sizeof text, &is, &u);
   /* from the scheme to the path: a query may hold a key */
   return cq_error_set(
       &t->error, code, "%s %.*s: %s", t->method,

@@ -14,6 +14,7 @@ format: 1
 integration: bot
 config:
   token: {{type: text, secret: true, optional: true}}
+  tenant: {{type: text, secret: true, optional: true}}
   url: {{type: text, default: "{MOCK}"}}
 defaults: {{request: {{url: "{{{{ config.url }}}}"}}}}
 tables:
@@ -26,6 +27,11 @@ tables:
   bot_things:
     request: {{path: /things, query: {{key: "{{{{ config.token }}}}"}}}}
     page: {{by: link}}
+    rows: "[*]"
+    key: [id]
+    columns: {{id: integer}}
+  bot_hosts:
+    request: {{url: "http://{{{{ config.tenant }}}}.localhost:{{{{ config.url | regex(':([0-9]+)$') }}}}", path: /hosts}}
     rows: "[*]"
     key: [id]
     columns: {{id: integer}}
@@ -76,5 +82,9 @@ before = t.one('SELECT count(*) FROM cq_requests')
 seen = t.tries('SELECT * FROM bot_things')
 t.has('nobody there', seen, 'Connection refused' if 'refused' in str(seen) else "Couldn't connect")
 t.is_('a query asks twice', t.one('SELECT count(*) FROM cq_requests') - before, 2)
+t.rows("SELECT cq_config('bot.tenant', 'S3cr3t-tenant')")
+seen = t.tries('SELECT * FROM bot_hosts')
+clean('in a host that cannot be reached', seen)
+t.has('the host is shown around it', [e for _, e in shown()][-1], '***.localhost')
 t.is_('its error is one line', [e for _, e in shown() if '\n' in e], [])
 t.done()
