@@ -23,8 +23,8 @@ ROWS = {'fleet_ships': 4, 'fleet_crews': 4, 'fleet_notes': 2}
 t = Sync()
 
 
-def routes(version):
-    text = 'GET /*/ships?page=1\n  delay 60\n  body [{"id":1,"name":"%s"},{"id":2,"name":"%s"}]\n' % (version, version)
+def routes(version, ships=60):
+    text = 'GET /*/ships?page=1\n  delay %d\n  body [{"id":1,"name":"%s"},{"id":2,"name":"%s"}]\n' % (ships, version, version)
     text += 'GET /*/ships/*/crew\n  delay 60\n  body [{"id":1,"name":"%s"}]\n' % version
     t.routes(text + 'GET /*/notes\n  delay 60\n  body [{"text":"%s"}]\n' % version)
 
@@ -165,10 +165,14 @@ t.is_('nothing is published, nor settled twice', (t.rows("SELECT * FROM cq_units
 # ---- a fork in the middle -----------------------------------------------------------------
 # ThreadSanitizer follows one process: in a child of several threads its own locks stay as they were.
 if os.environ.get('CQ_SANITIZE') != 'thread':
-    routes('forked')
+    # while the sync waits: a child that is made while a thread is inside SQLite finds SQLite's own lock held for ever
+    routes('forked', 1000)
     mine, got = connect(check_same_thread=False), []
     th = thread(s, got, mine)
-    time.sleep(0.15)
+    until = time.monotonic() + 20
+    while (t.asked('*/ships*') < 2 or t.asked('*/notes*') < 2) and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.3)
     pid = os.fork()
     if pid == 0:
         signal.alarm(40)  # rather than to wait for ever
