@@ -56,6 +56,15 @@ def rows_of(port, n, name, size=20):
     return out
 
 
+# ---- sources whose names are longer than a file's may be, and alike at their beginning
+for n in range(2):
+    t.routes(named(f'v{n} '))
+    r = [t.sync(spec(source=f', name: "{name}"')) for name in ('ö' * 200 + 'a', 'ö' * 200 + 'b')]
+    t.is_('long names', [(x['status'], x.get('errors')) for x in r], [('success', [])] * 2)
+one, two = sorted(os.listdir('out/_cq/latest'))
+t.is_('each is a source of its own', (len(one), len(two), sorted(json.load(open(f'out/_cq/latest/{x}'))['source'][-1] for x in (one, two)), one[:70] == two[:70]), (100, 100, ['a', 'b'], True))
+t.is_('by which it is found again', len(t.rows('SELECT * FROM json_each(?)', t.one('SELECT cq_prune(1, ?)', spec()))), 1)
+
 # ---- one file for many small units, and what the manifest says
 fresh()
 t.routes(SHIPS)

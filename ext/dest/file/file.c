@@ -31,6 +31,7 @@ typedef struct folder {
   char *tmp;    /* _cq/tmp/ below the prefix, as a key */
   char *owner;  /* who writes, as owner.c tells it */
   char *mine;   /* how temporary names of this process begin: put-PLACE-PID- */
+  size_t place; /* bytes of put-PLACE- */
   size_t floor; /* length of the prefix: no folder above it is removed */
   int (*interrupted)(void *);
   void *user;
@@ -431,16 +432,12 @@ typedef struct leftovers {
  * dead? */
 static int is_dead(const folder *f, const char *key) {
   const char *slash = strrchr(key, '/'), *name = slash ? slash + 1 : key;
-  const char *end = strrchr(f->mine, '-'); /* behind the number */
   char *owner;
-  size_t place;
   long pid;
   int gone;
 
-  while (end > f->mine && end[-1] != '-') end--; /* before it */
-  place = (size_t)(end - f->mine);
-  if (strncmp(name, f->mine, place) != 0) return 0;
-  pid = strtol(name + place, NULL, 10);
+  if (strncmp(name, f->mine, f->place) != 0) return 0;
+  pid = strtol(name + f->place, NULL, 10);
   if (pid <= 0) return 0;
   owner = cq_mprintf("%.*s:%ld:", (int)strcspn(f->owner, ":"), f->owner, pid);
   gone = owner && cq_dest_owner_gone(owner, f->owner);
@@ -546,11 +543,12 @@ static int dest_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
 
 /* A place is a host's name, a boot and a namespace of processes: where it is long
  * for a file's name, its beginning goes. */
-static char *puts_of(const char *owner) {
+static char *puts_of(const char *owner, size_t *place) {
   size_t n = strcspn(owner, ":"), cut = n > PLACE ? n - PLACE : 0;
   char *name =
       cq_mprintf("put-%.*s-%ld-", (int)(n - cut), owner + cut, (long)getpid());
 
+  *place = n - cut + 5;
   for (size_t i = 0; name && i < n - cut; i++)
     if (strchr("-/", name[i + 4])) name[i + 4] = '_';
   return name;
@@ -575,7 +573,7 @@ static int dest_open(const cq_dest_def *d, int make, cq_dest **out,
   free(here);
   f->tmp = cq_mprintf("%s_cq/tmp/", o->prefix);
   f->owner = cq_dest_owner(d);
-  f->mine = f->owner ? puts_of(f->owner) : NULL;
+  f->mine = f->owner ? puts_of(f->owner, &f->place) : NULL;
   if (!f->at || !f->tmp || !f->mine) {
     file_close(&f->base);
     return cq_error_nomem(err);

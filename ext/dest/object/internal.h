@@ -37,6 +37,7 @@ enum {
   OBJ_BIG_UNIT = 4 << 20,    /* packed rows: beyond, files of its own */
   OBJ_WAITING = 5 << 20,     /* packed rows of all units that wait */
   OBJ_MEMORY = 6 << 20,      /* of all files that are being written */
+  OBJ_NAME_BYTES = 96,       /* bytes of a source's name in keys */
   OBJ_HAND_ON = 256 << 10,   /* encoded bytes that go on in one piece */
   OBJ_OPEN = 48              /* objects open at once */
 };

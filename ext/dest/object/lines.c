@@ -9,15 +9,22 @@ static const cq_object_kind json_kind = {"application/json", NULL};
 static const cq_object_kind lines_kind = {"application/x-ndjson", NULL};
 
 char *obj_key(const obj_dest *d, const char *fmt, ...) {
-  va_list ap;
-  char text[2 * CQ_MAX_TEMPLATE];
+  size_t before = strlen(d->o.prefix);
+  va_list ap, again;
+  char *key = NULL;
   int n;
 
   va_start(ap, fmt);
-  n = vsnprintf(text, sizeof text, fmt, ap);
+  va_copy(again, ap);
+  n = vsnprintf(NULL, 0, fmt, ap);
+  if (n >= 0) key = cq_malloc(before + (size_t)n + 1);
+  if (key) {
+    memcpy(key, d->o.prefix, before);
+    vsnprintf(key + before, (size_t)n + 1, fmt, again);
+  }
+  va_end(again);
   va_end(ap);
-  if (n < 0 || (size_t)n >= sizeof text) return NULL;
-  return cq_mprintf("%s%s", d->o.prefix, text);
+  return key;
 }
 
 /* Takes the line. */

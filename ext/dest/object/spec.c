@@ -176,11 +176,27 @@ const char *obj_relative(const obj_dest *d, const char *key) {
   return key + strlen(d->o.prefix);
 }
 
+/* No file's name is longer than 255 bytes, and others stand beside it: one that
+ * is long is cut, not within a %XX, and ends in a hash of all. */
+static void cut_name(cq_buf *b, const char *source, size_t n) {
+  size_t keep = OBJ_NAME_BYTES - 17;
+
+  if (b->rc) return;
+  if (keep > b->len) keep = b->len;
+  while (keep &&
+         (b->data[keep - 1] == '%' || (keep > 1 && b->data[keep - 2] == '%')))
+    keep--;
+  b->len = keep;
+  cq_buf_printf(b, "-%016llx", (unsigned long long)cq_hash64(source, n, 0));
+}
+
 char *obj_name(const char *source) {
+  size_t n = strlen(source);
   cq_buf b;
 
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
-  cq_percent_encode(&b, source, strlen(source), "");
+  cq_percent_encode(&b, source, n < OBJ_NAME_BYTES ? n : OBJ_NAME_BYTES, "");
+  if (n > OBJ_NAME_BYTES || b.len > OBJ_NAME_BYTES) cut_name(&b, source, n);
   /* "." and ".." would be folders. */
   if (b.rc == CQ_OK && b.len && strspn(b.data, ".") == b.len) {
     cq_buf_reset(&b);
