@@ -287,10 +287,21 @@ static void go_layout(cq_buf *out, const char *l, size_t n, int64_t us) {
 
 /* ---- values ------------------------------------------------------------------- */
 
+/* A word that YAML reads as nothing at all. */
+static int is_nothing(const char *v, size_t n) {
+  static const char *const words[] = {"~", "null", "Null", "NULL"};
+
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strlen(words[i]) == n && memcmp(words[i], v, n) == 0) return 1;
+  return 0;
+}
+
 /* Plain text is left only where YAML surely reads it as it is, numbers and
- * truths among it: letters, digits, and what means nothing anywhere. */
+ * truths among it: letters, digits, and what means nothing anywhere.  A password
+ * may be null: that is a text here, though CloudQuery's YAML takes it for none. */
 static int needs_quotes(const char *v, size_t n) {
   if (n == 0) return 0;
+  if (is_nothing(v, n)) return 1;
   if (v[0] == '{' || v[0] == '[') return 0; /* JSON is meant as such */
   for (size_t i = 0; i < n; i++)
     if (!cq_letter(v[i]) && !strchr("0123456789_./+~-@=% ", v[i])) return 1;

@@ -35,6 +35,10 @@ t.is_('beside one', name("''${ODD_A}''", "'"), "'" + os.environ['ODD_A'] + "'")
 t.is_('alone and unquoted', name('${ODD_A}', ''), os.environ['ODD_A'])
 t.is_('what looks like a number stays text', name('${ODD_N}', ''), '0123')
 t.is_('a space at the end of what begins like a number', name('${ODD_S}', ''), '-9 x ')
+for word in ('~', 'null', 'Null', 'NULL', 'nullable', '~x'):
+    os.environ['ODD_NONE'] = word
+    t.is_(f'{word} is a text, wherever it stands', [name('${ODD_NONE}', q) for q in ('', '"', "'")], [word] * 3)
+t.is_('what is empty is no value', [name('${ODD_E}', ''), name('~', '')], ['fleet', 'fleet'])
 t.is_('part of a word', name('p-${ODD_N}-q', ''), 'p-0123-q')
 t.is_('lines', name('${ODD_L}'), 'a\nb')
 t.has('a variable that is not there', name('${NO_SUCH_ODD}'), '${NO_SUCH_ODD}: no such variable in the environment')
