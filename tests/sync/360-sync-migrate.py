@@ -140,4 +140,11 @@ for turn in ('', ', again'):
     r = t.sync('{source: box, tables: [box_things], write_mode: overwrite, migrate_mode: forced}')
     t.is_("CloudQuery's own table is taken over by forced" + turn, (r['status'], r['errors'], t.rows("SELECT id, _cq_source_name, _cq_client_id, _cq_sync_group_id FROM box_things WHERE _cq_sync_group_id = 0"), t.one('SELECT count(*) FROM box_things')),
           ('success', [], [(77, 'box', '', 0), (78, '', '', 0)], 4))
+# and some of its rows have no id: none is lost
+t.db.executescript("DROP TABLE box_things; CREATE TABLE box_things (_cq_sync_time TEXT, _cq_source_name TEXT, _cq_id TEXT, _cq_parent_id TEXT, id INTEGER);"
+                   "INSERT INTO box_things VALUES ('2024-01-01 00:00:00+00:00', 'box', NULL, NULL, 77), (NULL, NULL, NULL, NULL, 78), (NULL, 'box', '', NULL, 79), (NULL, 'box', '', NULL, 80)")
+for turn in ('', ', again'):
+    r = t.sync('{source: box, tables: [box_things], write_mode: overwrite, migrate_mode: forced}')
+    t.is_('rows without an id stay, each with one of its own' + turn, (r['status'], r['errors'], t.rows("SELECT id FROM box_things WHERE _cq_sync_group_id = 0"),
+          t.one("SELECT count(DISTINCT _cq_id) FROM box_things WHERE _cq_id GLOB '????????-????-[1-5]???-[89ab]???-????????????'")), ('success', [], [(77,), (78,), (79,), (80,)], 6))
 t.done()

@@ -267,10 +267,19 @@ static void add_converted(cq_buf *b, const char *name, const char *type) {
 }
 
 /* What a column of cq's holds, in rows that were there before cq knew it: those
- * of a table that CloudQuery made. */
+ * of a table that CloudQuery made.  Rows without an id get one that no other
+ * has, as they do whose table has no key: else they would be lost to each
+ * other. */
 static const char *missing_value(int i) {
   static const char *const values[CQ_META] = {
-      "'1970-01-01T00:00:00Z'", "''", "0", "''", NULL, NULL};
+      "'1970-01-01T00:00:00Z'",
+      "''",
+      "0",
+      "''",
+      "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || "
+      "substr(hex(randomblob(2)), 2) || '-a' || substr(hex(randomblob(2)), 2) "
+      "|| '-' || hex(randomblob(6)))",
+      NULL};
 
   return values[i];
 }
@@ -312,12 +321,12 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
     }
     first = 0;
     lite_add_name(&into, old->has.names[i]);
-    if (missing) cq_buf_str(&from, "ifnull(");
+    if (missing) cq_buf_str(&from, "ifnull(nullif(");
     if (type && !cq_str_ieq(type, old->has.types[i]))
       add_converted(&from, old->has.names[i], type);
     else
       lite_add_name(&from, old->has.names[i]);
-    if (missing) cq_buf_printf(&from, ", %s)", missing);
+    if (missing) cq_buf_printf(&from, ", ''), %s)", missing);
   }
   add_missing(&into, &from, old);
   if (into.rc || from.rc) {
