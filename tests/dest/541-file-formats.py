@@ -7,6 +7,7 @@ import glob
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,21 @@ def by_arrow(path, columns):
     rows = pyarrow.parquet.read_table(path).to_pydict()
     return list(zip(*[rows[c] for c in columns]))
 
+
+# ---- names: what a path leaves out; * stands for a UUID
+for path, form, name in (
+        ('out', 'format: csv', 'out/local_kinds/*.csv'), ('out/', 'format: csv, compression: zstd', 'out/local_kinds/*.csv.zst'),
+        ('out/{{TABLE}}', 'format: json', 'out/local_kinds.*.json'), ('out/{{TABLE}}', 'format: csv, compression: gzip', 'out/local_kinds.*.csv.gz'),
+        ('out/{{TABLE}}/', 'format: json', 'out/local_kinds/*.json'), ('out/{{TABLE}}/{{UUID}}', 'format: csv', 'out/local_kinds/*.csv'),
+        ('out/{{TABLE}}.csv.gz', 'format: csv, compression: gzip', 'out/local_kinds.*.csv.gz'), ('out/{{TABLE}}.txt', 'format: csv, compression: gzip', 'out/local_kinds.*.txt.gz'),
+        ('out/{{TABLE}}.{{FORMAT}}', 'format: json, compression: zstd', 'out/local_kinds.*.json.zst'),
+        ('out/x-{{UUID}}.{{FORMAT}}', 'format: csv, compression: gzip', 'out/local_kinds/x-*.csv.gz'), ('out/x.{{FORMAT}}', 'format: json', 'out/local_kinds/x.*.json'),
+        ('out/{{TABLE}}.gz', 'format: csv, compression: gzip', 'out/local_kinds.*.gz')):
+    shutil.rmtree('out', ignore_errors=True)
+    t.sync('{source: local, tables: [local_kinds], spec: {folder: "%s"}, destination: {kind: file, path: "%s", %s}}' % (here, path, form))
+    uuid = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+    got = [uuid.sub('*', p) for p in glob.glob('out/**', recursive=True) if os.path.isfile(p) and '/_cq/' not in p]
+    t.is_(f'{path}, {form}', got, [name])
 
 # ---- all types, in every form
 for form, kind in (('format: parquet', 'parquet'), ('format: parquet, format_spec: {compression: gzip}', 'parquet'), ('format: parquet, format_spec: {compression: none, version: v1.0, root_repetition: repeated}', 'parquet'),

@@ -31,56 +31,67 @@ static int check_words(const cq_node *at, const char *path, cq_error *err) {
   return CQ_OK;
 }
 
-/* Puts `what` before the last dot of the last part, or at its end. */
-static void put_before_dot(cq_buf *b, const char *what) {
-  char *slash = b->data ? strrchr(b->data, '/') : NULL;
-  char *dot = b->data ? strrchr(b->data, '.') : NULL;
-  char *rest;
+static int ends_with(const char *s, size_t n, const char *end) {
+  size_t k = strlen(end);
 
-  if (!dot || (slash && dot < slash)) {
-    cq_buf_str(b, what);
-    return;
-  }
-  rest = cq_strdup(dot);
-  if (!rest) {
-    b->rc = CQ_NOMEM;
-    return;
-  }
-  b->len = (size_t)(dot - b->data);
-  b->data[b->len] = '\0';
-  cq_buf_str(b, what);
-  cq_buf_str(b, rest);
-  cq_free(rest);
+  return n >= k && strncmp(s + n - k, end, k) == 0;
 }
 
-/* What the path leaves out: a place for each table, a name that no file had
- * before (what a reader may have open is never written over), and an ending by
- * which readers know the format. */
+/* Where the ending of the path's last part begins, with that of its
+ * compression; its length where it has none. */
+static size_t find_ending(const char *path, const char *squeezed) {
+  const char *slash = strrchr(path, '/');
+  const char *last = slash ? slash + 1 : path;
+  size_t n = strlen(last), k = n;
+
+  if (*squeezed && ends_with(last, n, squeezed)) k -= strlen(squeezed);
+  for (size_t i = k; i > 0; i--)
+    if (last[i - 1] == '.') return (size_t)(last - path) + i - 1;
+  return (size_t)(last - path) + k;
+}
+
+/* A name that no file had before: what a reader may have open is never written
+ * over; and an ending by which readers know the format. */
+static void put_name(cq_buf *b, const char *path, const char *squeezed) {
+  size_t n = strlen(path), at = find_ending(path, squeezed);
+  const char *end = path + at;
+
+  cq_buf_add(b, path, at);
+  if (!strstr(path, "{{UUID}}")) cq_buf_str(b, ".{{UUID}}");
+  cq_buf_str(b, *end ? end : ".{{FORMAT}}");
+  if (*end && !strstr(end, "{{FORMAT}}") && !ends_with(path, n, squeezed))
+    cq_buf_str(b, squeezed);
+}
+
+/* What the path leaves out: a place for each table, a name for each file. */
 static int make_whole(cq_arena *a, const char *path, cq_object_options *o,
                       cq_error *err) {
-  const char *slash;
+  const char *slash = strrchr(path, '/');
+  const char *last = slash ? slash + 1 : path;
   char *text;
-  cq_buf b;
+  cq_buf whole, b;
   size_t n;
 
+  cq_buf_init(&whole, CQ_MAX_TEMPLATE);
   cq_buf_init(&b, CQ_MAX_TEMPLATE);
-  cq_buf_str(&b, path);
-  if (!strstr(path, "{{TABLE}}")) {
-    if (b.len && b.data[b.len - 1] != '/') cq_buf_byte(&b, '/');
-    cq_buf_str(&b, "{{TABLE}}/{{UUID}}.{{FORMAT}}");
+  if (strstr(path, "{{TABLE}}")) {
+    cq_buf_str(&whole, path);
+  } else if (strstr(last, "{{UUID}}") || strstr(last, "{{FORMAT}}")) {
+    cq_buf_add(&whole, path, (size_t)(last - path));
+    cq_buf_str(&whole, "{{TABLE}}/");
+    cq_buf_str(&whole, last);
+  } else {
+    cq_buf_str(&whole, path);
+    if (*last) cq_buf_byte(&whole, '/');
+    cq_buf_str(&whole, "{{TABLE}}/");
   }
-  if (b.rc == CQ_OK && b.data[b.len - 1] == '/')
-    cq_buf_str(&b, "{{UUID}}.{{FORMAT}}");
-  if (b.rc == CQ_OK && !strstr(b.data, "{{UUID}}"))
-    put_before_dot(&b, ".{{UUID}}");
-  if (b.rc == CQ_OK) {
-    slash = strrchr(b.data, '/');
-    if (!strchr(slash ? slash : b.data, '.'))
-      cq_buf_str(&b, ".{{FORMAT}}");
-    else if (!strstr(slash ? slash : b.data, "{{FORMAT}}") &&
-             o->compression != CQ_PLAIN)
-      cq_buf_str(&b, endings[o->compression]);
-  }
+  if (whole.len && whole.data[whole.len - 1] == '/')
+    cq_buf_str(&whole, "{{UUID}}.{{FORMAT}}");
+  if (whole.rc)
+    b.rc = whole.rc;
+  else
+    put_name(&b, whole.data, endings[o->compression]);
+  cq_buf_clear(&whole);
   text = b.rc ? NULL : cq_arena_strndup(a, b.data, b.len);
   cq_buf_clear(&b);
   if (!text) return cq_error_nomem(err);
