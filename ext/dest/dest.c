@@ -215,6 +215,41 @@ char *cq_dest_decoded(cq_arena *a, const char *s, size_t n) {
   return out;
 }
 
+/* A port that is none, as behind the user of one whose password has a slash. */
+static int odd_port(const char *s, size_t n) {
+  int inside = 0; /* of [::1] */
+
+  for (size_t i = 0; i < n; i++) {
+    if (s[i] == '[') inside = 1;
+    if (s[i] == ']') inside = 0;
+    if (inside || s[i] != ':') continue;
+    while (i + 1 < n && s[i + 1] >= '0' && s[i + 1] <= '9') i++;
+    if (i + 1 < n && s[i + 1] != ',') return 1;
+  }
+  return 0;
+}
+
+int cq_dest_password_whole(const char *url, int one_at, cq_error *err) {
+  const char *p = strstr(url, "://");
+  size_t n = strcspn(p ? p + 3 : "", "/?"), path, ats = 0;
+  int whole = 1;
+
+  if (!p) return CQ_OK;
+  p += 3;
+  path = n + strcspn(p + n, "?");
+  for (size_t i = 0; i < n; i++) ats += p[i] == '@';
+  if (ats > 1 && one_at) whole = 0;
+  if (ats && memchr(p + n, '@', path - n)) whole = 0;
+  if (!ats && strchr(p + n, '@') && odd_port(p, n)) whole = 0;
+  if (whole) return CQ_OK;
+  cq_error_set(err, CQ_MISUSE,
+               "connection_string: its user or password has one of @ / ? as it "
+               "stands");
+  cq_error_hint(err, "write %%40 for @, %%2F for /, %%3F for ?, %%3A for :, "
+                     "%%23 for #, %%25 for %%");
+  return CQ_MISUSE;
+}
+
 int cq_dest_globs(cq_arena *a, cq_dest_def *d, const cq_words *globs) {
   cq_words *all = &d->globs;
   size_t n = all->n + globs->n;

@@ -371,6 +371,10 @@ int cq_dest_secret(cq_arena *a, cq_dest_def *d, const char *text);
 /* A part of a connection string, not percent-encoded any more; NULL: out of
  * memory. */
 char *cq_dest_decoded(cq_arena *a, const char *s, size_t n);
+/* CQ_MISUSE where a URL's password seems to be cut by a character of its own:
+ * some of it would be taken for the host, looked up and told.  `one_at`: an @
+ * ends the password, whatever follows. */
+int cq_dest_password_whole(const char *url, int one_at, cq_error *err);
 /* They choose tables. */
 int cq_dest_globs(cq_arena *a, cq_dest_def *d, const cq_words *globs);
 

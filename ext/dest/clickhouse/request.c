@@ -441,13 +441,13 @@ static int judge(ch *d, CURLcode rc, answer *a, int *again, int *unknown,
                *again                                 ? CQ_IOERR
                : a->status == 401 || a->status == 403 ? CQ_AUTH
                                                       : CQ_ERROR,
-               "destination %s: HTTP %ld from %s: %.*s", d->base.name,
-               a->status, d->o->hosts[0],
+               "destination %s: HTTP %ld from %s%s%.*s", d->base.name,
+               a->status, d->o->hosts[0], *text ? ": " : ", without a word",
                (int)cq_utf8_cut(text, strcspn(text, "\r\n") < 200
                                           ? strcspn(text, "\r\n")
                                           : 200),
                text);
-  if (a->status == 400 && strstr(text, "9000"))
+  if ((a->status == 400 && strstr(text, "9000")) || !*text)
     cq_error_hint(err, "is it ClickHouse's HTTP port (8123)?");
   return err->code;
 }

@@ -179,6 +179,11 @@ static int hosts_of(cq_arena *a, ch_options *o, const char *s, size_t n,
                            : o->tls ? ":8443"
                                     : ":8123");
     if (!host) return cq_error_nomem(err);
+    if (colon && strspn(s + colon + 1, "0123456789") < len - colon - 1)
+      return cq_error_set(err, CQ_MISUSE,
+                          "connection_string: the port of %.*s is no "
+                          "number" SHAPE,
+                          (int)(colon < 200 ? colon : 200), s);
     if (native && native_port(host, err)) return err->code;
     if (len) o->hosts[o->nhost++] = host;
     s += len;
@@ -205,6 +210,7 @@ static int connection(cq_arena *a, ch_options *o, const char *text,
                         "connection_string: no address of ClickHouse\nhint: "
                         "clickhouse://user:password@host:8123/database, or "
                         "with https://");
+  if ((rc = cq_dest_password_whole(text, 0, err)) != 0) return rc;
   p += 3;
   n = strcspn(p, "/?");
   for (size_t i = 0; i < n; i++)

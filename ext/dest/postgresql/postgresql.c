@@ -71,6 +71,10 @@ static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
     cq_error_hint(err, "postgresql://user:password@host:5432/database");
     return rc;
   }
+  if (pg_is_uri(o->connection)) {
+    rc = cq_dest_password_whole(o->connection, 1, err);
+    if (rc) return rc;
+  }
   if (o->schema && (!*o->schema || strlen(o->schema) > 63))
     return cq_tree_error(err, map, "schema: 1 to 63 bytes: %s", o->schema);
   d->options = o;

@@ -201,16 +201,18 @@ static int imds_role(cq_aws_source *s, int status, cq_block *body,
   int rc;
 
   while (n && (unsigned char)body->data[n - 1] <= ' ') n--;
-  if (status == 404 || (status == 200 && n == 0)) {
-    cq_error_set(err, CQ_AUTH,
-                 "aws: no credentials found: the instance has no role");
+  if (status != 200 || n == 0) {
+    if (status == 404 || status == 200)
+      cq_error_set(err, CQ_AUTH,
+                   "aws: no credentials found: the instance has no role");
+    else
+      cq_error_set(err, CQ_AUTH,
+                   "aws: no credentials found: instance metadata: answered "
+                   "with status %d",
+                   status);
     cq_error_hint(err, "%s", cq_aws_no_credentials);
     return CQ_AUTH;
   }
-  if (status != 200)
-    return cq_error_set(err, CQ_AUTH,
-                        "aws: instance metadata: answered with status %d",
-                        status);
   cq_buf_init(&path, 4096);
   cq_percent_encode(&path, body->data, n, "");
   role = path.rc ? NULL : cq_buf_take(&path);
