@@ -148,6 +148,19 @@ half = other.execute('SELECT text FROM live_fleet_notes')
 first = half.fetchone()
 r = t.sync(s)
 t.is_('beside half a live query', (r['status'], first, half.fetchall()), ('success', ('inside',), [('inside',)]))
+# old snapshots go, too, and who reads goes on
+runs = 'SELECT count(DISTINCT _cq_sync_group_id) FROM raw_fleet_notes WHERE _cq_source_name = ?'
+name = max(t.rows('SELECT _cq_source_name, count(DISTINCT _cq_sync_group_id) FROM raw_fleet_notes GROUP BY 1'), key=lambda r: r[1])[0]
+before, now = other.execute(runs, (name,)).fetchone()[0], shown(name)
+for what in ('live_fleet_notes', 'fleet_notes', 'cq_sync_units'):
+    whole = len(other.execute(f'SELECT * FROM {what}').fetchall())
+    half = other.execute(f'SELECT * FROM {what}')
+    half.fetchone()
+    pruned = other.execute('SELECT cq_prune(1)').fetchall()
+    t.is_(f'cq_prune beside half a {what}', (len(pruned), what == 'cq_sync_units' or len(half.fetchall()) == whole - 1), (1, True))
+    half.close()
+t.is_('which leaves the newest run', (before > 1, other.execute(runs, (name,)).fetchone()[0], shown(name)), (True, 1, now))
+t.is_('and nothing of its own', other.execute('SELECT count(*) FROM sqlite_temp_schema').fetchone()[0], 0)
 other.close()
 
 # ---- taken for dead while it ran, and settled by another: it publishes nothing

@@ -495,42 +495,37 @@ int lite_summary(cq_dest *base, const cq_value *v, int n, cq_error *err) {
 
 /* ---- old snapshots ---------------------------------------------------------------- */
 
-/* Of a snapshot table, the runs of each unit beyond the newest `keep`; of an
- * incremental one, rows of such runs that a newer row of their key replaces. */
-static int prune_table(cq_lite *d, const char *name, int incremental,
-                       int64_t keep, int64_t *removed, cq_error *err) {
+/* cq_old: the runs of each unit beyond the newest ones.  No table, which would
+ * have to be dropped: SQLite does not drop while a statement reads.  Arguments:
+ * schema, table, how many are kept. */
+#define RUNS_BEYOND                                                            \
+  "SELECT source_name, client_id, sync_group_id FROM (SELECT source_name, "    \
+  "client_id, sync_group_id, row_number() OVER (PARTITION BY source_name, "    \
+  "client_id ORDER BY sync_group_id DESC) AS nth FROM \"%w\".cq_sync_units "   \
+  "WHERE table_name = %Q AND published = 1) WHERE nth > %lld"
+#define OLD_RUNS "WITH cq_old AS MATERIALIZED (" RUNS_BEYOND ") "
+/* What is current stays, however old: schema and table once more. */
+#define OLD_SNAPSHOTS                                                          \
+  "WITH cq_old AS MATERIALIZED (" RUNS_BEYOND                                  \
+  " AND (source_name, client_id, sync_group_id) NOT IN (SELECT source_name, "  \
+  "client_id, sync_group_id FROM \"%w\".cq_units WHERE table_name = %Q)) "
+
+/* Of an incremental table, rows of old runs that a newer row of their key
+ * replaces. */
+static int prune_incremental(cq_lite *d, const char *name, int64_t keep,
+                             int64_t *removed, cq_error *err) {
   const char *rowid = NULL;
-  int rc = CQ_OK;
+  char *raw = cq_mprintf("raw_%s", name);
+  int rc = raw ? lite_rowid(d, raw, &rowid, err) : cq_error_nomem(err);
 
-  if (incremental) {
-    char *raw = cq_mprintf("raw_%s", name);
-
-    rc = raw ? lite_rowid(d, raw, &rowid, err) : cq_error_nomem(err);
-    cq_free(raw);
-  }
-  if (rc == CQ_OK) rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
+  cq_free(raw);
   if (rc == CQ_OK)
-    rc = lite_ddl(
-        d, err,
-        "CREATE TEMP TABLE cq_old AS SELECT source_name, client_id, "
-        "sync_group_id FROM (SELECT source_name, client_id, sync_group_id, "
-        "row_number() OVER (PARTITION BY source_name, client_id ORDER BY "
-        "sync_group_id DESC) AS nth FROM \"%w\".cq_sync_units WHERE table_name "
-        "= %Q AND published = 1) WHERE nth > %lld",
-        d->schema, name, (long long)keep);
-  /* What is current stays, however old. */
-  if (rc == CQ_OK && !incremental)
-    rc = lite_exec(d, err,
-                   "DELETE FROM temp.cq_old WHERE (source_name, client_id, "
-                   "sync_group_id) IN (SELECT source_name, client_id, "
-                   "sync_group_id FROM \"%w\".cq_units WHERE table_name = %Q)",
-                   d->schema, name);
-  if (rc == CQ_OK && incremental)
     rc = lite_exec(
         d, err,
+        OLD_RUNS
         "DELETE FROM \"%w\".\"raw_%w\" WHERE (_cq_source_name, "
         "_cq_client_id, _cq_sync_group_id) IN (SELECT source_name, client_id, "
-        "sync_group_id FROM temp.cq_old) AND %s NOT IN (SELECT id FROM "
+        "sync_group_id FROM cq_old) AND %s NOT IN (SELECT id FROM "
         "(SELECT %s AS id, row_number() OVER (PARTITION BY "
         "_cq_source_name, _cq_id ORDER BY _cq_sync_group_id DESC, %s DESC) "
         "AS nth FROM \"%w\".\"raw_%w\" AS r WHERE EXISTS (SELECT 1 FROM "
@@ -538,16 +533,34 @@ static int prune_table(cq_lite *d, const char *name, int incremental,
         "= r._cq_source_name AND u.client_id = r._cq_client_id AND "
         "u.sync_group_id = r._cq_sync_group_id AND u.published = 1)) WHERE "
         "nth = 1)",
-        d->schema, name, rowid, rowid, rowid, d->schema, name, d->schema, name);
-  else if (rc == CQ_OK)
+        d->schema, name, (long long)keep, d->schema, name, rowid, rowid, rowid,
+        d->schema, name, d->schema, name);
+  if (rc == CQ_OK) *removed += sqlite3_changes(d->h->db);
+  return rc;
+}
+
+/* Of a snapshot table, all rows of old runs; the journal keeps what still has
+ * rows. */
+static int prune_snapshots(cq_lite *d, const char *name, int64_t keep,
+                           int64_t *removed, cq_error *err) {
+  int rc = lite_exec(
+      d, err,
+      OLD_SNAPSHOTS
+      "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id IN (SELECT "
+      "sync_group_id FROM cq_old) AND (_cq_source_name, _cq_client_id, "
+      "_cq_sync_group_id) IN (SELECT source_name, client_id, sync_group_id "
+      "FROM cq_old)",
+      d->schema, name, (long long)keep, d->schema, name, d->schema, name);
+
+  if (rc == CQ_OK) *removed += sqlite3_changes(d->h->db);
+  if (rc == CQ_OK)
     rc = lite_exec(
         d, err,
-        "DELETE FROM \"%w\".\"raw_%w\" WHERE _cq_sync_group_id IN (SELECT "
-        "sync_group_id FROM temp.cq_old) AND (_cq_source_name, _cq_client_id, "
-        "_cq_sync_group_id) IN (SELECT source_name, client_id, sync_group_id "
-        "FROM temp.cq_old)",
-        d->schema, name);
-  if (rc == CQ_OK) *removed += sqlite3_changes(d->h->db);
+        OLD_SNAPSHOTS
+        "DELETE FROM \"%w\".cq_sync_units WHERE table_name = %Q AND "
+        "(source_name, client_id, sync_group_id) IN (SELECT source_name, "
+        "client_id, sync_group_id FROM cq_old)",
+        d->schema, name, (long long)keep, d->schema, name, d->schema, name);
   return rc;
 }
 
@@ -589,18 +602,10 @@ int lite_prune(cq_dest *base, int64_t keep, cq_buf *out, cq_error *err) {
                   "sqlite_schema WHERE type = 'view' AND name = %Q",
                   d->schema, names[i]);
     if (rc == CQ_OK)
-      rc = prune_table(d, names[i], newest > 0, keep, &removed, err);
-    /* The journal keeps what still has rows. */
-    if (rc == CQ_OK && !newest)
-      rc = lite_exec(d, err,
-                     "DELETE FROM \"%w\".cq_sync_units WHERE table_name = %Q "
-                     "AND (source_name, client_id, sync_group_id) IN (SELECT "
-                     "source_name, client_id, sync_group_id FROM temp.cq_old)",
-                     d->schema, names[i]);
+      rc = newest > 0 ? prune_incremental(d, names[i], keep, &removed, err)
+                      : prune_snapshots(d, names[i], keep, &removed, err);
     tables += removed > before;
   }
-  if (rc == CQ_OK && n > 0)
-    rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_old");
   if (rc && there) lite_exec(d, NULL, "ROLLBACK TO cq_prune");
   if (there) lite_exec(d, NULL, "RELEASE cq_prune");
   if (rc == CQ_OK) rc = lite_commit(d, 1, err);

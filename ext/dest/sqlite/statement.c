@@ -62,7 +62,7 @@ int lite_fail(cq_lite *d, int rc, const char *what, cq_error *err) {
       cq_error_hint(why, "call it from a SELECT that reads no table");
     else if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
       cq_error_hint(why, "another statement or process holds the database; "
-                         "end it and sync again");
+                         "end it and try again");
   }
   if (err) *err = *why;
   return rc;
