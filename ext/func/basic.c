@@ -6,6 +6,7 @@
 #include <expat.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 #include <zlib.h>
@@ -38,6 +39,16 @@ int cq_func_text(const char *function, const char *argument, sqlite3_value *v,
     return cq_error_set(err, CQ_MISUSE, "%s: %s: holds U+0000", function,
                         argument);
   return CQ_OK;
+}
+
+int cq_func_whole(sqlite3_value *v, sqlite3_int64 *out) {
+  double r;
+
+  *out = sqlite3_value_int64(v);
+  if (sqlite3_value_numeric_type(v) == SQLITE_INTEGER) return 1;
+  if (sqlite3_value_type(v) != SQLITE_FLOAT) return 0;
+  r = sqlite3_value_double(v);
+  return r > -9007199254740992.0 && r < 9007199254740992.0 && r == (double)*out;
 }
 
 void cq_func_version(sqlite3_context *x, int argc, sqlite3_value **argv) {
@@ -81,6 +92,8 @@ void cq_func_debug(sqlite3_context *x, int argc, sqlite3_value **argv) {
 void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_ctx *ctx = sqlite3_user_data(x);
   const char *key, *value = NULL;
+  sqlite3_int64 whole;
+  char number[24];
   cq_error err = {0, ""};
   cq_buf out;
   int null = 1, rc;
@@ -88,8 +101,14 @@ void cq_func_config(sqlite3_context *x, int argc, sqlite3_value **argv) {
   if (!cq_func_asked(x, "cq_config")) return;
   cq_buf_init(&out, CQ_MAX_SPEC_BYTES);
   rc = cq_func_text("cq_config", "key", argv[0], &key, &err);
-  if (rc == CQ_OK && argc > 1 && sqlite3_value_type(argv[1]) != SQLITE_NULL)
+  if (rc == CQ_OK && argc > 1 && sqlite3_value_type(argv[1]) == SQLITE_FLOAT &&
+      cq_func_whole(argv[1], &whole)) {
+    snprintf(number, sizeof number, "%lld", (long long)whole);
+    value = number;
+  } else if (rc == CQ_OK && argc > 1 &&
+             sqlite3_value_type(argv[1]) != SQLITE_NULL) {
     rc = cq_func_text("cq_config", "value", argv[1], &value, &err);
+  }
   if (rc == CQ_OK)
     rc = cq_ctx_configure(ctx, key, argc > 1, value, &out, &null, &err);
   if (rc)

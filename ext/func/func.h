@@ -83,6 +83,9 @@ int cq_func_asked(sqlite3_context *x, const char *name);
 int cq_func_text(const char *function, const char *argument, sqlite3_value *v,
                  const char **out, cq_error *err);
 
+/* Bool: a whole number.  Hosts without integers, as Node.js, give 5 as 5.0. */
+int cq_func_whole(sqlite3_value *v, sqlite3_int64 *out);
+
 /* Gives `json` as the result (cleared), with JSON's subtype. */
 void cq_func_json(sqlite3_context *x, cq_buf *json);
 

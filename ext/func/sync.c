@@ -91,7 +91,7 @@ void cq_func_permissions(sqlite3_context *x, int argc, sqlite3_value **argv) {
 
 void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {
   cq_ctx *ctx = sqlite3_user_data(x);
-  sqlite3_int64 keep = sqlite3_value_int64(argv[0]);
+  sqlite3_int64 keep;
   cq_error err = {0, ""};
   cq_sync_call c;
   cq_buf out;
@@ -100,7 +100,7 @@ void cq_func_prune(sqlite3_context *x, int argc, sqlite3_value **argv) {
   if (!cq_func_asked(x, "cq_prune")) return;
   cq_buf_init(&out, CQ_MAX_RECORD_BYTES);
   rc = call_of(ctx, "cq_prune", argc > 1 ? argv[1] : NULL, &c, &err);
-  if (sqlite3_value_numeric_type(argv[0]) != SQLITE_INTEGER || keep < 1)
+  if (!cq_func_whole(argv[0], &keep) || keep < 1)
     rc = cq_error_set(&err, CQ_MISUSE,
                       "cq_prune: keep: expected a whole number from 1 on");
   if (rc == CQ_OK && argc > 1) rc = cq_ctx_open(ctx, &err);

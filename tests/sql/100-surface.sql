@@ -33,3 +33,11 @@ SELECT cq_prune(1, NULL);
 SELECT cq_config('ca_file', printf('%.*c', 16777217, 'x'));
 SELECT cq_config('github.base_url', printf('%.*c', 16777217, 'x'));
 SELECT count(*) FROM cq_settings WHERE length(value) > 1000;
+-- hosts that have reals alone give 5 as 5.0
+SELECT cq_config('github.app_id', 12345.0), cq_config('max_connections', 8.0), cq_config('timeout', 7.0), cq_config('timeout', 7.5), cq_config('max_wait', -0.0);
+SELECT cq_config('github.app_id', 9007199254740993.0), cq_config('github.app_id', '5.0'), cq_config('github.app_id', 1e300);
+SELECT cq_config('max_connections', 8.5);
+SELECT cq_prune(2.0), cq_prune('3');
+SELECT cq_prune(1.5);
+SELECT cq_prune(9.3e18);
+SELECT cq_prune(x'31');
