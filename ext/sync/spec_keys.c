@@ -133,6 +133,8 @@ static int source_common(const cq_sync_call *c, cq_spec *s, cq_spec_source *o,
   if (rc == CQ_OK && o->spec && o->spec->kind == CQ_N_NULL) o->spec = NULL;
   if (rc == CQ_OK && o->spec && o->spec->kind != CQ_N_MAP)
     rc = cq_tree_error(err, o->spec, "source %s: spec is not a map", o->name);
+  if (rc == CQ_OK && !*o->name)
+    rc = cq_tree_error(err, map, "source: name is empty");
   for (size_t i = 0; i + 1 < s->nsource && rc == CQ_OK; i++)
     if (&s->sources[i] != o && strcmp(s->sources[i].name, o->name) == 0)
       rc = cq_tree_error(err, map, "source %s: a second one of that name",
@@ -262,6 +264,8 @@ static int dest_own(const cq_sync_call *c, cq_spec *s, cq_spec_dest *o,
 }
 
 static int dest_unique(const cq_spec *s, const cq_spec_dest *o, cq_error *err) {
+  if (!*o->name)
+    return cq_tree_error(err, o->at, "destination: name is empty");
   for (size_t i = 0; i < s->ndest; i++)
     if (&s->dests[i] != o && strcmp(s->dests[i].name, o->name) == 0)
       return cq_tree_error(

@@ -244,6 +244,9 @@ t.is_('and leaves nothing', pg.rows("SELECT relname FROM pg_class WHERE relname 
 r = t.sync(spec('fleet_ships', 'append', dest='"postgresql://127.0.0.1:1/x"'))
 t.has('no server: libpq\'s two lines are a sentence and a hint', r['errors'][0]['message'] if r.get('errors') else r['raised'],
       'port 1 failed: Connection refused\nhint: Is the server running')
+pg.psql('CREATE SCHEMA theirs; CREATE TABLE theirs.cq_units (id int)')
+r = t.sync(spec('fleet_ships', 'append', dest='{kind: postgresql, connection_string: "%s", schema: theirs}' % pg.url()))
+t.has("somebody's own cq_units", r['errors'][0]['message'] if r.get('errors') else r.get('raised', r), 'tables cq_... of the schema theirs are not as cq makes them')
 t.has('no connection_string', t.sync(spec('fleet_ships', 'append', dest='{kind: postgresql}')), 'connection_string is missing')
 fresh()
 with open('cloud.yml', 'w') as f:

@@ -128,6 +128,8 @@ for name, spec, says in (
         ('a transformer', 'kind: transformer\nspec: {name: x}', 'transformer: is not supported'),
         ('unknown kind', 'kind: sauce\nspec: {name: x}', 'kind: unknown value: sauce\nhint: did you mean "source"?'),
         ('no name', 'kind: source\nspec: {path: fleet, tables: [fleet_ships]}', 'source: name is missing'),
+        ('a source without a name', 'kind: source\nspec: {name: "", path: fleet, tables: [fleet_ships], destinations: [d]}\n---\nkind: destination\nspec: {name: d, path: sqlite}', 'source: name is empty'),
+        ('a destination without a name', '{source: fleet, tables: [fleet_ships], destination: {kind: sqlite, name: ""}}', 'destination: name is empty'),
         ('two of a name', '\n---\n'.join(['kind: source\nspec: {name: x, path: fleet, tables: [fleet_ships]}'] * 2), 'a second one of that name'),
         ('a destination twice', 'kind: source\nspec: {name: x, path: fleet, tables: [fleet_ships], destinations: [here, here]}\n---\n'
          'kind: destination\nspec: {name: here, path: sqlite}', 'source x: destination here: named twice'),

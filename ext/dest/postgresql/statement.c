@@ -71,8 +71,9 @@ int pg_fail(pg *d, const pg_result *r, const char *what, cq_error *err) {
                   "the role must be allowed to CREATE in the schema%s%s, and "
                   "own what it writes to",
                   d->schema ? " " : "", d->schema ? d->schema : "");
-  else if ((strncmp(what, "cq_", 3) == 0 || strcmp(what, "run tables") == 0) &&
-           (strcmp(d->state, "42703") == 0 || strcmp(d->state, "42P01") == 0))
+  else if (strcmp(d->state, "42703") == 0 ||
+           (strcmp(d->state, "42P01") == 0 &&
+            (strncmp(what, "cq_", 3) == 0 || strcmp(what, "run tables") == 0)))
     cq_error_hint(err,
                   "tables cq_... of the schema %s are not as cq makes them: "
                   "rename them, or sync into another schema",
