@@ -342,32 +342,31 @@ static int convert_mac(convert_in *in, const cq_value *raw, cq_value *out) {
   return convert_put(in, raw, text, d, out);
 }
 
+/* What is no base64, and a number, is the bytes of its text: a column of bytes
+ * has no place for text in any store. */
 static int convert_blob(convert_in *in, const cq_value *raw, cq_value *out) {
   cq_value v = *raw;
   int rc = CQ_OK;
   cq_buf b;
   cq_buf_init(&b, SIZE_MAX);
   if (raw->kind == CQ_INT || raw->kind == CQ_DOUBLE) {
-    rc = convert_keep(in, raw, out);
-    goto done;
-  }
-  if (raw->kind == CQ_STR && in->format && !strcmp(in->format, "base64")) {
+    rc = convert_keep(in, raw, &v);
+  } else if (raw->kind == CQ_STR && in->format &&
+             !strcmp(in->format, "base64")) {
     rc = cq_base64_decode(&b, raw->u.s, raw->len);
-    if (rc == CQ_ERROR) {
-      rc = convert_keep(in, raw, out);
-      goto done;
+    if (rc == CQ_OK) {
+      v = cq_value_str(b.len ? b.data : "", b.len);
+      rc = cq_value_copy(in->a, &v, &v);
+    } else if (rc == CQ_ERROR) {
+      rc = convert_keep(in, raw, &v);
     }
-    if (rc != CQ_OK) goto done;
-    v = cq_value_str(b.len ? b.data : "", b.len);
-    rc = cq_value_copy(in->a, &v, &v);
-    if (rc != CQ_OK) goto done;
   }
+  cq_buf_clear(&b);
+  if (rc != CQ_OK) return rc;
   v.kind = CQ_BYTES;
   v.json = 0;
   *out = v;
-done:
-  cq_buf_clear(&b);
-  return rc;
+  return CQ_OK;
 }
 
 /* ---- json and lists ---------------------------------------------------------- */

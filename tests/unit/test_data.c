@@ -574,8 +574,8 @@ static void test_convert_blob(void) {
   CHECK_STR(as(T("Zm9v"), CQ_BLOB, "base64"), "b:foo");
   CHECK_STR(as(T(""), CQ_BLOB, "base64"), "b:");
   CHECK_STR(as(T("Zm9v"), CQ_BLOB, NULL), "b:Zm9v");
-  CHECK_STR(as(T("Z!"), CQ_BLOB, "base64"), "!s:Z!");
-  CHECK_STR(as(I(1), CQ_BLOB, NULL), "!s:1");
+  CHECK_STR(as(T("Z!"), CQ_BLOB, "base64"), "!b:Z!");
+  CHECK_STR(as(I(1), CQ_BLOB, NULL), "!b:1");
 }
 
 static void test_convert_json(void) {
