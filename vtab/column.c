@@ -66,6 +66,12 @@ int cq_vtab_error(sqlite3_vtab *vtab, const cq_error *err) {
   return column_code(err);
 }
 
+int cq_vtab_undeclared(sqlite3 *db, const char *name, int rc, char **message) {
+  if (rc != SQLITE_NOMEM)
+    *message = sqlite3_mprintf("%s: its columns: %s", name, sqlite3_errmsg(db));
+  return rc;
+}
+
 void cq_func_error(sqlite3_context *c, const cq_error *err) {
   if (err->code == CQ_NOMEM) {
     sqlite3_result_error_nomem(c);

@@ -84,7 +84,7 @@ static int live_connect(sqlite3 *db, void *aux, int argc,
     return rc == CQ_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
   }
   rc = live_declare(db, t, &client_column);
-  if (rc) return rc;
+  if (rc) return cq_vtab_undeclared(db, argv[2], rc, message);
   /* A hostile database's views and triggers must not make requests with the
    * user's credentials. */
   sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);

@@ -29,10 +29,10 @@ static int rows_connect(sqlite3 *db, void *aux, int argc,
   rows_vtab *v;
   int rc;
 
-  (void)argc, (void)argv, (void)message;
+  (void)argc, (void)argv;
   *out = NULL;
   rc = sqlite3_declare_vtab(db, m->fixed->declare);
-  if (rc) return rc;
+  if (rc) return cq_vtab_undeclared(db, m->fixed->name, rc, message);
   if (m->fixed->direct) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
   v = sqlite3_malloc64(sizeof *v);
   if (!v) return SQLITE_NOMEM;

@@ -83,6 +83,8 @@ void cq_column_result(sqlite3_context *c, const cq_value *v);
 /* What SQLite shows as `err`: the code, and the text in vtab->zErrMsg. */
 int cq_vtab_error(sqlite3_vtab *vtab, const cq_error *err);
 void cq_func_error(sqlite3_context *c, const cq_error *err);
+/* For xConnect, where sqlite3_declare_vtab has failed: why, as a host's limits. */
+int cq_vtab_undeclared(sqlite3 *db, const char *name, int rc, char **message);
 /* Borrowed view of a value. */
 cq_value cq_value_of(sqlite3_value *v);
 

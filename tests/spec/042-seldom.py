@@ -2,11 +2,12 @@
 # words, parents in batches over several clients, rows that are left out, ports from settings; and settings that are none.
 import json
 import os
+import sqlite3
 import sys
 import urllib.parse
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
-from synctest import MOCK, Sync
+from synctest import MOCK, Sync, connect
 
 t = Sync()
 PORT = urllib.parse.urlsplit(MOCK).port
@@ -160,6 +161,17 @@ for name, value, words in (('timeout', 'soon', 'cq_config: timeout: expected sec
     t.has(f'{name} = {value}', t.tries('SELECT cq_config(?, ?)', name, value), words)
 t.has('a live table takes no arguments', t.tries('CREATE VIRTUAL TABLE temp.other USING sel_only(1)'), 'a live table takes no arguments')
 t.has('a source that there is not', t.tries("SELECT cq_validate('{source: sell, tables: [a]}')"), 'unknown integration: sell\nhint: sel')
+
+# ---- a host's own limits ----
+db = connect(':memory:')
+db.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, 3)
+for table in ('cq_requests', 'file_csv', 'aws_s3_buckets'):
+    try:
+        seen = db.execute(f'SELECT count(*) FROM {table}').fetchall()
+    except sqlite3.Error as e:
+        seen = str(e)
+    t.has(f'the columns of {table}', seen, ': no path is named' if table == 'file_csv' else f'{table}: its columns: too many columns')
+db.close()
 
 # ---- answers that are too much ----
 for depth, fits in ((900, True), (100000, False)):
