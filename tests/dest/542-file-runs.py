@@ -87,6 +87,13 @@ r = t.sync(spec())
 e = objects.entries(objects.manifests('out'), 'fleet_ships')[0]
 t.is_('of the old file one client counts', sorted((f['rows'], f.get('only')) for f in e['files']), [(4, None), (5, ['rome'])])
 t.is_('and readers see it', ships(), [('oslo', 1, 'new Fram'), ('oslo', 2, 'new Gjoa'), ('oslo', 3, 'new Kon'), ('oslo', 4, 'new Ra'), ('rome', 1, 'Argo')])
+t.routes(named('csv ').replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  status 400\n'))
+t.sync(spec(', format: csv'))
+m = objects.manifests('out')[0]
+t.is_('of another format, a file says its own', (m['format'], sorted((f['path'][-4:], f.get('format')) for f in objects.entries([m], 'fleet_ships')[0]['files'])),
+      ('csv', [('.csv', None), ('quet', 'parquet')]))
+t.routes(SHIPS + CREW)
+t.sync(spec())
 t.routes(SHIPS + CREW)
 r = t.sync(spec(what='fleet_crews'))
 t.is_('other tables stay', sorted(x['table'] for x in objects.manifests('out')[0]['tables']), ['fleet_crews', 'fleet_ships'])

@@ -24,6 +24,23 @@ static int name_columns(json_t *files, const json_t *was, const json_t *now) {
   return CQ_OK;
 }
 
+/* The same of the format, of all tables. */
+static int name_formats(const json_t *latest, const char *now) {
+  json_t *was = json_object_get(latest, "format"), *t, *f;
+  json_t *tables = json_object_get(latest, "tables");
+  size_t i, k;
+
+  if (!was ||
+      strcmp(json_string_value(was) ? json_string_value(was) : "", now) == 0)
+    return CQ_OK;
+  json_array_foreach(tables, i, t)
+      json_array_foreach(json_object_get(t, "files"), k, f) {
+    if (!json_object_get(f, "format") && json_object_set(f, "format", was))
+      return CQ_NOMEM;
+  }
+  return CQ_OK;
+}
+
 static void forget_empty(json_t *files) {
   json_t *f;
   size_t i;
@@ -239,6 +256,8 @@ int obj_put_manifest(obj_dest *d, obj_run *run, const char *status,
   json_t *tables = json_array(), *j = NULL;
   int rc = own && latest && root && tables ? CQ_OK : cq_error_nomem(err);
 
+  if (rc == CQ_OK && name_formats(run->latest, d->o.format->name))
+    rc = cq_error_nomem(err);
   if (rc == CQ_OK) rc = make_entries(d, run, tables, err);
   if (rc == CQ_OK) {
     j = json_pack("{si ss ss sI ss ss ss ss sO}", "version", 1, "source",
