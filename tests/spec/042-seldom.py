@@ -164,7 +164,7 @@ t.has('a source that there is not', t.tries("SELECT cq_validate('{source: sell, 
 
 # ---- a host's own limits ----
 db = connect(':memory:')
-db.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, 3)
+db.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, 8)
 for table in ('cq_requests', 'file_csv', 'aws_s3_buckets'):
     try:
         seen = db.execute(f'SELECT count(*) FROM {table}').fetchall()
