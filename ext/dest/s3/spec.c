@@ -11,16 +11,12 @@
 static int add(cq_arena *a, cq_node *map, const cq_node *at, const char *key,
                const char *text, size_t n) {
   cq_node *v = cq_arena_alloc(a, sizeof *v);
-  cq_buf plain;
 
   if (!v) return CQ_NOMEM;
   *v = *at;
   v->kind = CQ_N_SCALAR;
   v->quoted = 0;
-  cq_buf_init(&plain, CQ_MAX_URL);
-  cq_percent_decode(&plain, text, n);
-  v->text = cq_arena_strndup(a, plain.data ? plain.data : "", plain.len);
-  cq_buf_clear(&plain);
+  v->text = cq_dest_decoded(a, text, n);
   map->keys[map->count] = key;
   map->items[map->count++] = v;
   return v->text && key ? CQ_OK : CQ_NOMEM;
