@@ -3,6 +3,7 @@
  * and the next run ends well.  Every STRIDE-th allocation of a whole run, every
  * one with CQ_FAULTS=all; every one of the encoders. */
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -325,6 +326,80 @@ static void test_file_run_without_memory(void) {
   CHECK_INT(system(command), 0);
 }
 
+static void test_encode_what_fits(void) {
+  static const struct {
+    int type;
+    const char *fits[6], *unfit[14];
+  } all[] = {
+      {CQ_DATE,
+       {"2024-02-29", "2000-02-29", "0001-01-01", "9999-12-31"},
+       {"2023-02-29", "1900-02-29", "2024-00-01", "2024-13-01", "2024-01-00",
+        "2024-01-32", "2024-04-31", "2024/01-02", "2024-01/02", "20x4-01-02",
+        "2024-0x-01", "2024-01-0x", "2024-01-2", "2024-01-02T"}},
+      {CQ_TIMESTAMP,
+       {"2024-01-02T03:04:05Z", "2024-01-02T23:59:59.999999Z",
+        "2024-01-02T00:00:00.5Z"},
+       {"2024-01-02 03:04:05Z", "2024-01-02T03-04:05Z", "2024-01-02T03:04-05Z",
+        "2024-01-02T03:04:05+", "2024-13-02T03:04:05Z", "2024-01-02T24:04:05Z",
+        "2024-01-02T03:60:05Z", "2024-01-02T03:04:60Z", "2024-01-02T03:04:05.Z",
+        "2024-01-02T03:04:05,5Z", "2024-01-02T03:04:05.5xZ",
+        "2024-01-02T03:04:05.1234567Z", "2024-01-02T0x:04:05Z",
+        "2024-01-02T03:0x:05Z"}},
+      {CQ_UUID,
+       {"6f9619ff-8b86-d011-b42d-00c04fc964ff"},
+       {"6f9619ff-8b86-d011-b42d-00c04fc964f",
+        "6F9619ff-8b86-d011-b42d-00c04fc964ff",
+        "6f9619ff-8b86-d011-b42d-00c04fc964fg",
+        "6f9619ff08b86-d011-b42d-00c04fc964ff",
+        "6f9619ff-8b86-d011-b42d-00c04fc96/ff"}},
+      {CQ_DECIMAL, {"1.50", "-2e9"}, {"", "1.5x", "NaN"}},
+      {CQ_INTEGER, {0}, {"1"}},
+      {CQ_BOOLEAN, {0}, {"true"}},
+      {CQ_REAL, {0}, {"1.5"}},
+      {CQ_TEXT, {"", "x"}, {0}},
+      {CQ_BLOB, {"x"}, {0}},
+      {CQ_LIST | CQ_TEXT, {0}, {"[]"}},
+  };
+  const double huge = HUGE_VAL;
+  cq_value v;
+
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    v = cq_value_null();
+    CHECK(cq_cell_fits(all[i].type, &v));
+    for (int k = 0; k < 6 && all[i].fits[k]; k++) {
+      v = cq_value_text(all[i].fits[k]);
+      if (!cq_cell_fits(all[i].type, &v)) CHECK_STR("unfit", all[i].fits[k]);
+    }
+    for (int k = 0; k < 14 && all[i].unfit[k]; k++) {
+      v = cq_value_text(all[i].unfit[k]);
+      if (cq_cell_fits(all[i].type, &v)) CHECK_STR("fits", all[i].unfit[k]);
+    }
+    v = cq_value_int(2);
+    CHECK_INT(cq_cell_fits(all[i].type, &v),
+              all[i].type == CQ_DECIMAL || all[i].type == CQ_INTEGER ||
+                  all[i].type == CQ_REAL || all[i].type == CQ_TEXT);
+    v = cq_value_int(1);
+    CHECK_INT(cq_cell_fits(CQ_BOOLEAN, &v), 1);
+    v = cq_value_real(0.5);
+    CHECK_INT(cq_cell_fits(all[i].type, &v), all[i].type == CQ_DECIMAL ||
+                                                 all[i].type == CQ_REAL ||
+                                                 all[i].type == CQ_TEXT);
+    v = cq_value_real(huge);
+    CHECK_INT(cq_cell_fits(all[i].type, &v), all[i].type == CQ_TEXT);
+  }
+  v = cq_value_text("x");
+  v.kind = CQ_BYTES;
+  CHECK(!cq_cell_fits(CQ_TEXT, &v));
+  CHECK(cq_cell_fits(CQ_BLOB, &v));
+  v = cq_value_text("[]");
+  v.json = 1;
+  CHECK(cq_cell_fits(CQ_LIST | CQ_TEXT, &v));
+  v = cq_value_text("1969-12-31T23:59:59.5Z");
+  CHECK_INT(cq_cell_micros(&v), -500000);
+  v = cq_value_text("0000-03-01");
+  CHECK_INT(cq_cell_days(&v), -719468);
+}
+
 int main(void) {
   cq_arena_init(&arena);
   set_up();
@@ -333,5 +408,6 @@ int main(void) {
   RUN(test_encode_parquet_without_memory);
   RUN(test_file_run_without_memory);
   cq_arena_clear(&arena);
+  RUN(test_encode_what_fits);
   return test_done();
 }
