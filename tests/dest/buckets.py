@@ -64,3 +64,34 @@ class Bucket(objects.Objects):
             self.boto.delete_object(Bucket=BUCKET, Key=key)
         shutil.rmtree(self.root, ignore_errors=True)
         os.makedirs(self.root)
+
+
+class Held(objects.Objects):
+    """The bucket of a server in this process."""
+    name = 's3'
+    raw = False
+    kind = 'json'
+
+    def __init__(self, server):
+        self.server = server
+
+    def destination(self):
+        return ('{kind: s3, bucket: bucket, region: us-east-1, path: "cq/", format: %s, endpoint: "%s", use_path_style: true, max_backoff: 0, '
+                'credentials: {access_key_id: %s, secret_access_key: %s}}' % (self.kind, self.server.url, KEY, SECRET))
+
+    def fetched(self):
+        for folder, _, names in os.walk('copy', topdown=False):
+            for n in names:
+                os.unlink(os.path.join(folder, n))
+        for key, body in list(self.server.objects.items()):
+            path = os.path.join('copy', key[3:])
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'wb') as f:
+                f.write(body)
+        return 'copy'
+
+    def left(self):
+        return [f'an upload of {k}' for k in self.server.uploads]
+
+    def fresh(self):
+        self.server.objects.clear()
