@@ -77,7 +77,7 @@ cq_head cq_fetch_head(const cq_fetch *f) {
 }
 
 static int fetch_is_file(const cq_fetch *f) {
-  return strncmp(f->built.url, "file:", 5) == 0;
+  return cq_str_ieqn(f->built.url, "file:", 5);
 }
 
 /* Rows are to be expected of it. */

@@ -372,7 +372,7 @@ static int request_foreign(const cq_integration *in, const cq_request_def *r,
                         "integration's own hosts\nhint: `auth: none` for what "
                         "needs none",
                         n, b->shown, who);
-  if (b->chosen == CQ_BY_ANSWER && strncmp(b->url, "file:", 5) == 0)
+  if (b->chosen == CQ_BY_ANSWER && cq_str_ieqn(b->url, "file:", 5))
     return cq_error_set(err, CQ_ERROR, "an answer may not choose a file: %.*s",
                         n, b->shown);
   return CQ_OK;
@@ -431,7 +431,7 @@ int cq_built_place(cq_built *b, const char *base, cq_error *err) {
   const char *name = base ? strstr(base, "://") : NULL;
   size_t user = name ? strcspn(name + 3, "/?#@") : 0;
 
-  if (!base || strncmp(b->url, "file:", 5) == 0) return CQ_OK;
+  if (!base || cq_str_ieqn(b->url, "file:", 5)) return CQ_OK;
   while (n && base[n - 1] == '/') n--;
   for (int i = 0; i < 2; i++) {
     const char *host = strstr(*at[i], "://");

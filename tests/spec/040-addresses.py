@@ -105,6 +105,11 @@ t.has('each, of a row', t.tries('SELECT id FROM x_each_row'), REFUSED.format('an
 t.has('a secret of the configuration', t.tries('SELECT id FROM x_key WHERE host = ?', ELSEWHERE), REFUSED.format('a query'))
 t.has('where a login is made', t.tries('SELECT id FROM x_login WHERE host = ?', ELSEWHERE), 'auth: url: only the configuration says where credentials go')
 t.has('a file', t.tries('SELECT id FROM x_file'), 'an answer may not choose a file')
+for scheme in ('FILE', 'fIle'):
+    t.routes(ROUTES.replace('file:', scheme + ':'))
+    t.rows("SELECT cq_config('cache_ttl', 0)")
+    t.has(f'a file, by {scheme}:', t.tries('SELECT id FROM x_file'), f'an answer may not choose a file: {scheme}:')
+t.rows("SELECT cq_config('cache_ttl', NULL)")
 t.is_('none of them was asked', [e['path'] for e in t.log() if e['headers'].get('host', '').startswith('localhost') or 'h' == e['headers'].get('host')], [])
 t.routes(ROUTES)
 t.is_('where nothing is secret the query chooses', [t.tries('SELECT id FROM x_open WHERE host = ?', ELSEWHERE), went('/open')], [[(7,)], [(f'localhost:{PORT}', False)]])
