@@ -116,11 +116,22 @@ static void c_encode(cq_buf *b, const char *s, size_t n) {
   cq_percent_encode(b, s, n, "");
 }
 
+/* Does a URL begin here?  s3://... is none that can be asked, which whoever asks
+ * says better than that there is no such file. */
+static int is_url(const char *s, size_t n) {
+  size_t i = 0;
+
+  while (i < n && (cq_letter(s[i]) ||
+                   (i && ((s[i] >= '0' && s[i] <= '9') || s[i] == '+' ||
+                          s[i] == '-' || s[i] == '.'))))
+    i++;
+  return i > 1 && n - i >= 3 && memcmp(s + i, "://", 3) == 0;
+}
+
 static void c_file_url(cq_buf *b, const char *s, size_t n) {
   char cwd[4096];
 
-  if (n >= 7 && (!memcmp(s, "http://", 7) || !memcmp(s, "https:/", 7) ||
-                 !memcmp(s, "file://", 7))) {
+  if (is_url(s, n)) {
     cq_buf_add(b, s, n);
     return;
   }

@@ -7,3 +7,7 @@ SELECT count(*) FROM file_json('@ROOT@/examples/data/people.json');
 SELECT record FROM file_csv('@ROOT@/no-such-file.csv');
 SELECT record FROM file_csv;
 SELECT record FROM file_json('@ROOT@/examples/data/people.csv');
+-- schemes are known in any letters; others are not taken for files
+SELECT count(*) FROM file_json('FILE://@ROOT@/examples/data/people.json');
+SELECT record FROM file_json('s3://bucket/people.json');
+SELECT record FROM file_json('./s3://bucket');
