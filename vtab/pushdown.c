@@ -161,7 +161,7 @@ typedef struct plan {
   unsigned char equal[CQ_MAX_COLUMNS]; /* has an equality that is asked for */
   int inexact;                         /* LIMIT must not be used */
   int unnamed;                         /* see push_names_client */
-  int keyless;                         /* see plan_is_arm */
+  int keyless;                         /* see plan_is_part */
   int limit, offset;                   /* index in aConstraint, or -1 */
 } plan;
 
@@ -211,12 +211,13 @@ static int plan_limit(sqlite3_index_info *info, plan *pl) {
   return usable && !pl->inexact && info->nOrderBy == 0;
 }
 
-/* SQLite plans each arm of an OR with that arm's terms alone, so `key = 'a' AND
- * (x = 1 OR y = 2)` asks for plans without the key.  They must not end the
+/* SQLite plans each arm of an OR with that arm's terms alone, and what is around
+ * it without the arms: `key = 'a' AND (x = 1 OR y = 2)` asks for plans without the
+ * key, and so does an OR of which each arm has it.  They must not end the
  * statement; who has nothing else is told by the scan, before it asks anything.
- * A query that has no other term, or never names the key, is no such arm. */
-static int plan_is_arm(const sqlite3_index_info *info, int k) {
-  return info->nConstraint > 0 && (info->colUsed >> (k < 63 ? k : 63) & 1);
+ * A query that never names the key is told at once. */
+static int plan_is_part(const sqlite3_index_info *info, int k) {
+  return info->colUsed >> (k < 63 ? k : 63) & 1;
 }
 
 static int plan_required(const cq_table *t, sqlite3_vtab *vtab,
@@ -232,7 +233,7 @@ static int plan_required(const cq_table *t, sqlite3_vtab *vtab,
                     info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_IS);
     if (elsewhere)
       return SQLITE_CONSTRAINT; /* another order of the join may have a value */
-    if (plan_is_arm(info, k)) {
+    if (plan_is_part(info, k)) {
       pl->keyless = 1;
       continue;
     }

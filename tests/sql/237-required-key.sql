@@ -1,5 +1,5 @@
 -- env: ZOO_URL=@MOCK@
--- A key that the API needs is asked for when the statement is prepared.
+-- A key that the API needs is asked for before anything is fetched.
 .load @BUILD@/cq
 .mode quote
 SELECT cq_load('@ROOT@/tests/sql/fixtures/zoo.yml');
@@ -25,3 +25,9 @@ SELECT id FROM zoo_food WHERE meal = 'noon' OR id = 3;
 SELECT id FROM zoo_food WHERE meal = 'noon' COLLATE NOCASE;
 SELECT json_extract(cq_explain('SELECT id FROM zoo_food WHERE meal = ''noon'' AND (id = 1 OR id > 2)'), '$[0].plan');
 SELECT cq_explain('SELECT id FROM zoo_food WHERE meal = ''noon'' OR id = 3');
+SELECT meal, id FROM zoo_food WHERE (meal = 'noon' AND id = 1) OR (meal = 'dusk' AND id = 3) ORDER BY 2;
+SELECT m.meal, f.id FROM meals AS m JOIN zoo_food AS f ON (f.meal = m.meal AND f.id = 1) OR (f.meal = 'dusk' AND f.id = 3) ORDER BY 1, 2;
+SELECT count(*) FROM cq_requests WHERE path LIKE '%food' AND status <> 200;
+SELECT id FROM zoo_food LIMIT 1;
+SELECT a.id FROM zoo_animals AS a JOIN zoo_food AS f ON f.id = a.id WHERE f.meal <> 'x';
+SELECT count(*) FROM cq_requests WHERE path LIKE '%animals';
