@@ -27,6 +27,7 @@ typedef struct group { /* of jobs: one client, its parent row or rows */
   size_t total, at; /* jobs of the group; 0 = no group */
   int64_t from_us, to_us, step_us;
   int64_t known_us; /* from_us, where a stored cursor tells it; else 0 */
+  int open;         /* the first window has no beginning */
 } group;
 
 struct cq_enum {
@@ -167,6 +168,14 @@ static int group_key(cq_enum *e, group *g, cq_error *err) {
   return g->parent_key ? CQ_OK : cq_error_nomem(err);
 }
 
+/* An API that needs no windows is asked without where table_options say more:
+ * from when to when, for instance. */
+static int in_windows(const cq_enum *e) {
+  const cq_cursor_def *d = &e->t->cursor;
+
+  return d->window_us > 0 && (d->start || !e->noption);
+}
+
 /* Where the group's cursor begins; from_us < 0 = everything. */
 static int group_cursor(cq_enum *e, group *g, cq_error *err) {
   const cq_cursor_def *d = &e->t->cursor;
@@ -206,6 +215,13 @@ static int group_cursor(cq_enum *e, group *g, cq_error *err) {
           e->t->name, v.kind == CQ_STR ? (int)(v.len < 100 ? v.len : 100) : 0,
           v.kind == CQ_STR ? v.u.s : "");
     g->from_us = e->now_us - g->from_us;
+  }
+  /* All that is kept, in windows, of which the first asks for whatever is older:
+   * its beginning might be too old when it is sent. */
+  if (g->from_us < 0 && in_windows(e) && d->keeps_us && !d->start &&
+      !e->o->live) {
+    g->from_us = e->now_us - d->keeps_us;
+    g->open = 1;
   }
   return CQ_OK;
 }
@@ -305,7 +321,7 @@ static int group_count(cq_enum *e, group *g, cq_error *err) {
   rc = group_times(e, g, g->radix[n - 2], err);
   if (rc) return rc;
   g->radix[n - 1] = 1;
-  if (d->column >= 0 && d->window_us > 0 && g->from_us >= 0) {
+  if (d->column >= 0 && in_windows(e) && g->from_us >= 0) {
     int64_t span = g->to_us - g->from_us;
 
     g->step_us = d->window_us;
@@ -476,6 +492,8 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
       cq_arena_strndup(&j->arena, g->parent_key, strlen(g->parent_key));
   if (!j->parent_key) goto nomem;
   j->known_us = g->known_us;
+  j->group = e->ngroup;
+  j->whole_us = -1;
   if (e->t->cursor.column >= 0) {
     int64_t from = g->from_us, to = g->to_us;
 
@@ -490,6 +508,8 @@ static int group_job(cq_enum *e, cq_job **out, cq_error *err) {
                             (g->at - 1) % (g->total / j->windows));
       j->begin_us = from + unit;
       j->end_us = to - unit;
+      if (j->window + 1 < j->windows) j->whole_us = unit > 1 ? to - unit : to;
+      if (g->open && j->window == 0) from = -1;
     }
     if (sent_time(&j->arena, &e->t->cursor, e->now_us, from, &j->cursor_from) ||
         sent_time(&j->arena, &e->t->cursor, e->now_us, to, &j->cursor_to))

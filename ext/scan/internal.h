@@ -404,10 +404,13 @@ typedef struct cq_job { /* what one task asks for; all memory in its arena */
   const cq_value *above; /* cells of the record whose below it asks for */
   int depth;             /* of that record: 0 = there is none */
   int64_t known_us;      /* a feed stops at rows older than this; 0 = none */
+  size_t group; /* number of the client, or parent's row, that it is for */
   /* One of several windows of the cursor, of which neighbours share an end: */
   size_t window, windows;
   uint64_t series; /* the same for the windows of one row of the parent, ... */
   int64_t begin_us, end_us; /* rows up to / from here may be in both */
+  int64_t whole_us; /* what is before was asked for once the window's jobs are
+                       over; -1: it goes up to now */
 } cq_job;
 int cq_enum_open(const cq_scan_options *o, const cq_need *need, int64_t now_us,
                  cq_enum **out, cq_error *err);

@@ -10,6 +10,16 @@
 
 #include "scan/internal.h"
 
+/* A window of the cursor: what its requests have come to that are over. */
+typedef struct window_end {
+  int read; /* at least one is */
+  size_t group, window;
+  int64_t whole_us;
+  int64_t newest_us; /* the greatest value; where it has a text */
+  char newest[64];
+  char *key; /* whose cursor it is */
+} window_end;
+
 struct cq_scan {
   cq_scan_options o; /* deep copies below */
   cq_arena arena;
@@ -25,6 +35,8 @@ struct cq_scan {
   int64_t newest_us; /* cursor of a table without parent */
   json_t *newest;    /* {parent key: text}, or NULL */
   char *cursor;      /* text of stats.cursor */
+  window_end at;     /* of the window that is being read */
+  int64_t moves;     /* of the cursor */
   cq_set seams;      /* rows at the ends of windows, see scan_seam */
   int failed;        /* after an error nothing more comes */
   /* An error of what was fetched ahead is told when the reader gets there:
@@ -308,25 +320,18 @@ int cq_scan_open(const cq_scan_options *o, cq_scan **out, cq_error *err) {
   return CQ_OK;
 }
 
-/* Remembers how far the head task has read, when it is complete. */
-static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
-  const char *text = cq_task_cursor(t), *key = cq_task_job(t)->parent_key;
-  int64_t us;
-  char capped[40];
+/* The cursor of the parent's row `key` (or of the table) is at least this. */
+static int cursor_put(cq_scan *s, const char *key, int64_t us, const char *text,
+                      int *moved, cq_error *err) {
+  const char *old;
+  int64_t old_us;
 
-  if (s->sh.table->cursor.column < 0 || !*text ||
-      cq_time_parse(text, strlen(text), &us))
-    return CQ_OK;
-  if (us > s->sh.now_us) {
-    us = s->sh.now_us;
-    cq_time_format(us, capped);
-    text = capped;
-  }
   if (!s->sh.parent) {
     if (s->cursor && us <= s->newest_us) return CQ_OK;
     cq_free(s->cursor);
     s->cursor = cq_strdup(text);
     s->newest_us = us;
+    *moved = 1;
     return s->cursor ? CQ_OK : cq_error_nomem(err);
   }
   if (!s->newest) {
@@ -335,14 +340,73 @@ static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
                     : NULL;
     if (!s->newest) s->newest = json_object();
   }
-  const char *old = json_string_value(json_object_get(s->newest, key));
-  int64_t old_us;
-
+  old = json_string_value(json_object_get(s->newest, key));
   if (old && cq_time_parse(old, strlen(old), &old_us) == CQ_OK && old_us >= us)
     return CQ_OK;
+  *moved = 1;
   return !s->newest || json_object_set_new(s->newest, key, json_string(text))
              ? cq_error_nomem(err)
              : CQ_OK;
+}
+
+/* The window is over: the cursor moves to the greatest value that was seen in
+ * it, or to its end, before which nothing is missing; but where something was
+ * not told. */
+static int window_over(cq_scan *s, cq_error *err) {
+  const cq_scan_stats *st = &s->stats;
+  int whole = !st->denied && !st->skipped_client && !st->skipped_rows;
+  window_end *w = &s->at;
+  int moved = 0, rc = CQ_OK;
+  char text[64];
+
+  if (w->newest[0] && w->newest_us > s->sh.now_us) {
+    w->newest_us = s->sh.now_us;
+    cq_time_format(w->newest_us, w->newest);
+  }
+  if (w->newest[0])
+    rc = cursor_put(s, w->key, w->newest_us, w->newest, &moved, err);
+  if (rc == CQ_OK && whole && w->whole_us >= 0 &&
+      (!w->newest[0] || w->whole_us > w->newest_us)) {
+    cq_time_format(w->whole_us, text);
+    rc = cursor_put(s, w->key, w->whole_us, text, &moved, err);
+  }
+  w->read = 0;
+  if (moved && whole && !s->descent) s->moves++;
+  return rc;
+}
+
+/* Remembers how far the head task has read, when it is complete. */
+static int scan_cursor(cq_scan *s, const cq_task *t, cq_error *err) {
+  const cq_job *j = cq_task_job(t);
+  const char *text = cq_task_cursor(t);
+  window_end *w = &s->at;
+  int64_t us;
+
+  if (s->sh.table->cursor.column < 0) return CQ_OK;
+  if (!w->read) {
+    cq_free(w->key);
+    w->key = cq_strdup(j->parent_key);
+    if (!w->key) return cq_error_nomem(err);
+    w->read = 1;
+    w->group = j->group;
+    w->window = j->window;
+    w->whole_us = j->whole_us;
+    w->newest[0] = '\0';
+  }
+  if (!*text || cq_time_parse(text, strlen(text), &us)) return CQ_OK;
+  if (!w->newest[0] || us > w->newest_us) {
+    w->newest_us = us;
+    snprintf(w->newest, sizeof w->newest, "%s", text);
+  }
+  return CQ_OK;
+}
+
+/* Is the next of the requests one of another window, or is there none? */
+static int window_left(const cq_scan *s) {
+  const cq_job *j = s->n ? cq_task_job(s->window[s->first]) : NULL;
+
+  return s->at.read && (j ? j->group != s->at.group || j->window != s->at.window
+                          : s->drained);
 }
 
 static int scan_fill(cq_scan *s, cq_error *err) {
@@ -476,6 +540,13 @@ int cq_scan_poll(cq_scan *s, const cq_batch **batch, const cq_client **client,
       rc = s->jobs_failed;
       break;
     }
+    if (window_left(s)) {
+      int64_t moves = s->moves;
+
+      rc = window_over(s, err);
+      if (rc) break;
+      if (s->o.by_parts && s->n && s->moves > moves) return CQ_BUSY;
+    }
     rc = scan_advance(s, err);
     if (rc) break;
     if (s->n == 0) return s->drained ? CQ_DONE : CQ_BUSY;
@@ -566,9 +637,14 @@ void cq_scan_close(cq_scan *s) {
   json_decref(s->newest);
   cq_set_clear(&s->seams);
   cq_free(s->cursor);
+  cq_free(s->at.key);
   cq_source_unref(s->o.source);
   cq_arena_clear(&s->arena);
   cq_free(s);
+}
+
+int64_t cq_scan_moves(const cq_scan *s) {
+  return s->moves;
 }
 
 void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out) {

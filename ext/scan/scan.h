@@ -110,7 +110,9 @@ typedef struct cq_scan_options {
   const char *cursor_from; /* what cq_scan_stats.cursor was, or NULL */
   cq_rows *parents;        /* or NULL: the parent table is scanned; the scan's
                    from cq_scan_open on, also where that fails */
-  int live; /* somebody waits: what was answered a moment ago serves, and a
+  int by_parts; /* cq_scan_poll says CQ_BUSY each time that the cursor has
+                   moved on, before it gives rows that are behind it */
+  int live;     /* somebody waits: what was answered a moment ago serves, and a
              * server that asks to wait for more than live_wait_ms is an error */
   /* 1: a client that fails ends the scan with its error (live); 0: never used
    * with several clients (a sync opens one scan per unit). */
@@ -145,12 +147,16 @@ typedef struct cq_scan_stats {
                        cq_scan_denied has, so that any row may be missing */
   char denied_reason[1024]; /* of the first, with its hint, or "" */
   /* What the next run starts from: greatest cursor value over a contiguous
-   * prefix of finished requests, never past the scan's opening; canonical
-   * text, or for a table with a parent a JSON object {parent key: value}.
+   * prefix of windows whose requests are all over, or the end of the last of
+   * several, never past the scan's opening; canonical text, or for a table with
+   * a parent a JSON object {parent key: value}.
    * Never NULL, "" = none; borrowed until the scan closes. */
   const char *cursor;
 } cq_scan_stats;
 void cq_scan_stats_get(const cq_scan *s, cq_scan_stats *out);
+/* How often the cursor has moved on since nothing was missing before it; what
+ * was given until then is all that there is up to it. */
+int64_t cq_scan_moves(const cq_scan *s);
 
 /* ---- prediction: the requests that a scan would make -------------------- */
 typedef struct cq_plan_step {
