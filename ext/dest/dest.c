@@ -161,6 +161,13 @@ void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v) {
     snprintf(u->odd, sizeof u->odd, "%s", name);
 }
 
+void cq_dest_part(cq_dest_unit *u) {
+  u->whole += u->rows;
+  u->rows = 0;
+  u->parts++;
+  u->part = 0;
+}
+
 /* ---- keys that several specs have ------------------------------------------------ */
 
 int cq_dest_duration(const cq_node *map, const char *key, int64_t most,

@@ -117,6 +117,10 @@ typedef struct cq_dest_unit {
   void *own;        /* the destination's, from its first write to its end; what
                        never ends is freed with the table */
   int64_t start;    /* likewise: where its rows are */
+  int part;         /* told to `end`: it goes on, and this was a part of it */
+  int64_t parts;    /* that have ended; their rows and cursor stay whatever
+                       becomes of the rest */
+  int64_t whole;    /* the rows of those parts; `rows` counts from there */
 } cq_dest_unit;
 
 typedef struct cq_dest_state {
@@ -158,7 +162,8 @@ typedef struct cq_dest_ops {
   int (*last_group)(cq_dest *d, int64_t *out, cq_error *err);
   /* Claims the source: CQ_BUSY where another process runs it.  Settles runs
    * that ended without publishing: a retry publishes the units that they had
-   * finished, otherwise their rows are removed. */
+   * finished; otherwise those of them alone that have a cursor, since that
+   * tells what is missing, and the others' rows are removed. */
   int (*begin)(cq_dest *d, cq_dest_run *r, cq_error *err);
   /* Makes or changes the table and its view; with `dry`, only appends what it
    * would do to the JSON list `actions` (which may be NULL). */
@@ -191,7 +196,13 @@ typedef struct cq_dest_ops {
   int (*write)(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                const cq_dest_rows *rows, cq_error *err);
   /* The unit ended: "ok" makes its rows, cursor and journal entry whole at
-   * once; "failed" and "skipped" drop its rows.  Counts go into u->table. */
+   * once; "failed" and "skipped" drop its rows.  Counts go into u->table.
+   *
+   * A unit of an incremental table that has a key may end in parts: "ok" with
+   * u->part, each with a cursor that is further on.  The journal's entry then
+   * stands for all of it so far (u->whole + u->rows).  What ends otherwise after
+   * a part leaves that entry, and drops only what came since; what a killed run
+   * leaves of that may stay, since the next run brings it again. */
   int (*end)(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
              const char *status, const char *cursor, cq_error *err);
   void (*drop)(cq_dest *d, cq_dest_table *t); /* t->own and its statements */
@@ -266,6 +277,8 @@ int cq_dest_whole(int rc);
 /* writer.c: the writer before a threaded store; cq_dest_open calls it. */
 int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
                    cq_dest **out, cq_error *err);
+/* A part of the unit has ended: what comes is counted anew. */
+void cq_dest_part(cq_dest_unit *u);
 /* Columns of a table that a destination stores (arena). */
 int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
 

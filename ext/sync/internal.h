@@ -244,13 +244,16 @@ typedef struct cq_unit {
   cq_rows parents;     /* the scan reads them, and closes them */
   cq_dest_unit *to;    /* parallel to source->dests */
   unsigned char *live; /* this destination still takes rows */
-  int64_t rows;
-  int had;           /* rows of it were published before */
-  cq_left left;      /* of its parent's rows, not among those that it reads */
-  cq_left leaves;    /* the same of its own rows, for those below */
-  char *cursor;      /* where it began */
-  int64_t before_us; /* when the run began that its rows are of; 0 = none */
-  char *keep;        /* see cq_dest_unit */
+  int64_t rows;        /* since its last part ended */
+  int64_t parts;       /* of it that have ended, and stay */
+  int64_t part_ms;     /* when the last did, or the first began */
+  int64_t moves;       /* of the scan's cursor until then */
+  int had;             /* rows of it were published before */
+  cq_left left;        /* of its parent's rows, not among those that it reads */
+  cq_left leaves;      /* the same of its own rows, for those below */
+  char *cursor;        /* where it began, or its last part ended */
+  int64_t before_us;   /* when the run began that its rows are of; 0 = none */
+  char *keep;          /* see cq_dest_unit */
 } cq_unit;
 int cq_unit_new(cq_run_source *s, int table, size_t client, cq_unit **out,
                 cq_error *err);
@@ -263,6 +266,8 @@ const char *cq_unit_parent_cursor(const cq_unit *u);
 /* The unit is over: in the plan, in each destination's journal. */
 int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
                  cq_error *err);
+/* Rows and cursor so far are whole whatever becomes of the rest. */
+int cq_unit_part(cq_run *r, cq_unit *u, const char *cursor, cq_error *err);
 /* The same, with a note of that kind that tells why. */
 int cq_unit_fail(cq_run *r, cq_unit *u, cq_unit_end how, const char *kind,
                  const cq_error *why, cq_error *err);

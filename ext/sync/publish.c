@@ -10,7 +10,8 @@ enum { WAIT_MS = 50 };
 
 const char *cq_run_table_status(const cq_dest_table *t) {
   if (t->failed) return "failed";
-  if (t->n.failed) return t->n.failed == t->n.units ? "failed" : "partial";
+  if (t->n.failed) /* of one that fails, parts may have been whole */
+    return t->n.failed == t->n.units && !t->n.rows ? "failed" : "partial";
   if (t->n.errors) return "partial"; /* some of its rows may not be read */
   if (t->n.units && t->n.skipped == t->n.units) return "skipped";
   return "success";

@@ -15,6 +15,8 @@ enum {
   UNITS_OPEN = 32,     /* scans at once */
   UNITS_BLOCKED = 256, /* made, and waiting for their parent's unit */
   POLLS_AT_ONCE = 4,   /* batches of one unit before the next has its turn */
+  PART_ROWS = 1000,    /* so many, or so long: what a kill takes of a unit */
+  PART_MS = 3000,
   COUNT_MS = 100,
   WAIT_MS = 50
 };
@@ -180,7 +182,7 @@ static int unit_denied(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   else
     cq_error_set(&why, CQ_AUTH, "rows of %s may not be read",
                  t->table->parent.table->name);
-  if ((st->denied && u->rows == 0) || (!named && may_lose(u))) {
+  if ((st->denied && u->rows == 0 && !u->parts) || (!named && may_lose(u))) {
     if (!named || !st->denied)
       cq_error_prefix(&why, "%s: all that it had stays", t->table->name);
     rc = cq_unit_fail(r, u, CQ_END_FAILED, "denied", &why, err);
@@ -229,7 +231,7 @@ static int unit_done(cq_run *r, cq_unit *u, const cq_scan_stats *st,
     cq_error_set(&why, CQ_AUTH, "%s",
                  st->skip_reason[0] ? st->skip_reason : "skipped");
     /* One of several requests that may not be made leaves the others' rows. */
-    if (st->skipped_client && u->rows == 0) {
+    if (st->skipped_client && u->rows == 0 && !u->parts) {
       /* Where something was, that nothing can be there is news: its rows stay,
        * and a retry asks again. */
       if (u->had) return cq_unit_fail(r, u, CQ_END_FAILED, "failed", &why, err);
@@ -266,6 +268,26 @@ static int unit_done(cq_run *r, cq_unit *u, const cq_scan_stats *st,
   return rc;
 }
 
+/* The cursor has moved on: enough for a part?  Not where others are below: they
+ * read what one unit has brought.  Without a key nobody could tell what comes
+ * again, since what was read behind the cursor does. */
+static int unit_moved(cq_run *r, cq_unit *u, cq_error *err) {
+  const cq_plan_table *t = cq_unit_plan(u);
+  cq_scan_stats st;
+  char *capped;
+  int rc;
+
+  if (!t->feed || t->has_children || !t->table->nkey ||
+      (u->rows < PART_ROWS && cq_mono_ms() - u->part_ms < PART_MS))
+    return CQ_OK;
+  u->part_ms = cq_mono_ms();
+  cq_scan_stats_get(u->scan, &st);
+  capped = cap_cursor(r, st.cursor);
+  rc = capped ? cq_unit_part(r, u, capped, err) : cq_error_nomem(err);
+  cq_free(capped);
+  return rc;
+}
+
 /* CQ_OK it goes on, CQ_BUSY nothing came, CQ_DONE it is over. */
 static int unit_poll(cq_run *r, cq_unit *u, cq_error *err) {
   cq_error why = {0, ""};
@@ -277,6 +299,13 @@ static int unit_poll(cq_run *r, cq_unit *u, cq_error *err) {
     const cq_client *client;
 
     rc = cq_scan_poll(u->scan, &batch, &client, &why);
+    if (rc == CQ_BUSY && cq_scan_moves(u->scan) > u->moves) {
+      u->moves = cq_scan_moves(u->scan);
+      moved = 1;
+      rc = unit_moved(r, u, err);
+      if (rc) return rc;
+      continue;
+    }
     if (rc != CQ_ROW) break;
     moved = 1;
     rc = unit_rows(r, u, batch, &why);

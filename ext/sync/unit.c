@@ -110,9 +110,71 @@ int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
   return CQ_OK;
 }
 
+/* ---- parts --------------------------------------------------------------------- */
+
+/* What stands behind the cursor of a unit whose last part was not its end, as
+ * ISO 8601 writes a time without an end. */
+static const char OPEN[] = "/..";
+
+/* Takes it away again: was it there? */
+static int is_open(char *cursor) {
+  size_t n = cursor ? strlen(cursor) : 0, k = sizeof OPEN - 1;
+
+  if (n < k || strcmp(cursor + n - k, OPEN) != 0) return 0;
+  cursor[n - k] = '\0';
+  return 1;
+}
+
+int cq_unit_part(cq_run *r, cq_unit *u, const char *cursor, cq_error *err) {
+  char *open = cq_mprintf("%s%s", cursor, OPEN), *copy = cq_strdup(cursor);
+  int rc = open && copy ? CQ_OK : cq_error_nomem(err);
+
+  for (size_t d = 0; d < u->source->ndest && rc == CQ_OK; d++) {
+    cq_run_dest *o = &u->source->dests[d];
+    cq_error why = {0, ""};
+
+    if (!u->live[d] || !cq_run_takes(u->source, d, u->table)) continue;
+    u->to[d].part = 1;
+    if (o->dest->ops->end(o->dest, &o->run, &u->to[d], "ok", open, &why)) {
+      u->live[d] = 0;
+      rc = cq_run_dest_failed(r, u->source, d, u->table, u->client_id, &why);
+      if (rc) *err = why;
+    }
+    cq_dest_part(&u->to[d]);
+  }
+  cq_free(open);
+  if (rc) {
+    cq_free(copy);
+    return rc;
+  }
+  cq_free(u->cursor);
+  u->cursor = copy;
+  u->parts++;
+  r->rows_open -= u->rows;
+  r->n.rows += u->rows;
+  u->rows = 0;
+  return CQ_OK;
+}
+
+/* A failure says what stays of the unit. */
+static void say_kept(const cq_unit *u, cq_error *why) {
+  if (u->cursor && u->cursor[0] != '{')
+    cq_error_prefix(why,
+                    "%s: what there was until %s is kept: ", cq_unit_table(u),
+                    u->cursor);
+  else
+    cq_error_prefix(why, "%s: what came before is kept: ", cq_unit_table(u));
+}
+
 int cq_unit_fail(cq_run *r, cq_unit *u, cq_unit_end how, const char *kind,
                  const cq_error *why, cq_error *err) {
-  cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id, kind, why);
+  cq_error said = *why;
+
+  if (u->parts) {
+    say_kept(u, &said);
+    how = CQ_END_FAILED;
+  }
+  cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id, kind, &said);
   return cq_unit_over(r, u, how, NULL, err);
 }
 
@@ -230,6 +292,7 @@ static int cursors_below(cq_unit *u, size_t dest, const cq_run_dest *o,
     rc = o->dest->ops->state(o->dest, &o->run, p->tables[k].table->name,
                              u->client_id, &st, err);
     if (rc) return rc;
+    is_open(st.cursor);
     if (st.cursor && !*st.cursor) {
       cq_free(st.cursor);
       st.cursor = NULL;
@@ -259,7 +322,7 @@ static int unit_state(cq_run *r, cq_unit *u, int *done, cq_error *err) {
       continue;
     }
     u->live[d] = 1;
-    if (!st.done) all = 0;
+    if (is_open(st.cursor) || !st.done) all = 0;
     if (st.rows > 0) u->had = 1;
     /* A run's number is when it began. */
     if (st.group && st.cursor && *st.cursor &&
@@ -386,6 +449,8 @@ int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
   o.nclient = 1;
   o.cap = -1;
   o.cursor_from = t->feed ? u->cursor : NULL;
+  o.by_parts = 1;
+  u->part_ms = cq_mono_ms();
   rc = up >= 0 ? unit_parents(u, up, &u->parents, &have, &why) : CQ_OK;
   if (rc == CQ_OK && up >= 0 && !have)
     rc = cq_error_set(&why, CQ_ERROR,

@@ -193,6 +193,7 @@ class Store(conformance.Store):
     one_row_a_key = False  # each unit's rows stand for themselves
     typed_times = False  # a column of texts goes on as it is
     null_lists = False    # a column of Array is never NULL
+    durable = 7
 
     def __init__(self, server, more='batch_timeout: 1s'):
         self.server, self.more = server, more

@@ -42,12 +42,15 @@ class Store:
     name = 'none'
     modes = ('append', 'overwrite', 'overwrite-delete-stale')
     raw = True          # has raw_<table>, with the rows of all runs
-    journal = True      # has the run tables
+    journal = True      # has the run tables,
+    units = True        # also cq_sync_units, of runs that have published
     odd_integers = None  # what an integer beyond int64 becomes; None: NULL, with a warning
     one_row_a_key = True  # also of two clients or sources, where rows are merged
     null_lists = True   # a list can be NULL; else NULL is an empty one
     rereads = True      # reads a parent's rows of an earlier run
     kills = True
+    durable = 2.5       # seconds until what was handed on outlives a kill,
+    quick = ''          # with this in the destination's spec
     typed_times = True  # a column of texts becomes one of times; else they may stay there
 
     def destination(self):
@@ -158,6 +161,19 @@ BELOW = '''
       id: integer
       name: text
 '''
+WINDOWS = """format: 1
+integration: windows
+clients: {port: {values: [oslo]}}
+defaults: {request: {url: "%s"}}
+tables:
+  windows_log:
+    request: {path: "/{{ client.port }}/win", query: {from: "{{ cursor.from }}", page: "{{ page.number }}"}}
+    page: {by: number, size: 600, max_size: 600}
+    rows: "[*]"
+    key: [id]
+    cursor: {column: at, order: none, start: "2020-01-01T00:00:00Z", window: 400d}
+    columns: {id: integer, at: timestamp, text: text}
+""" % MOCK
 
 
 class Suite:
@@ -308,6 +324,84 @@ class Suite:
             t.routes('GET /oslo/log?since=2024-01-04T00:00:00Z\n  body []\nGET /rome/log\n  body []\n')
             r = self.sync('fleet_log', mode)
             t.is_('and goes on from there', (r['status'], len(self.read('fleet_log', 'id'))), ('success', 4))
+
+    def windows(self):
+        """A long unit that is asked for window by window: what was whole of it stays, whatever becomes of the rest."""
+        t, s = self.t, self.s
+        with open('windows.yml', 'w') as f:
+            f.write(WINDOWS)
+        was, os.environ['CQ_PATH'] = os.environ['CQ_PATH'], os.path.abspath('windows.yml')
+        d, span, data = Sync('windows.db'), 400 * 86400, 5
+        begin = [1577836800 + n * span for n in range(data + 1)]
+
+        def at(seconds):
+            return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(seconds))
+
+        def routes(text='new', odd=None, how=''):
+            """Windows of 1,001 rows, of which two share the last: on two pages, of which one window's second is odd."""
+            out = ''
+            for n in range(data):
+                rows = [{'id': n * 1000 + i, 'at': at(begin[n] + i * (span // 1000)), 'text': text} for i in range(1001)]
+                for page, some in ((1, rows[:600]), (2, rows[600:])):
+                    out += f'GET /oslo/win?from={at(begin[n])}&page={page}\n' + (how if (n, page) == (odd, 2) else '') + '  body ' + json.dumps(some) + '\n'
+            d.routes(out + 'GET /oslo/win\n  body []\n')
+
+        def asked():
+            return [asked_page(n, 1) for n in range(data)]
+
+        def asked_page(n, page):
+            return d.asked('*from=%s&page=%d' % (at(begin[n]).replace(':', '*'), page))
+
+        def spec(mode, quick=''):
+            return '{source: windows, tables: [windows_log], write_mode: %s, destination: %s%s}}' % (mode, s.destination()[:-1], quick)
+        all_ = [(i, 'new') for i in range(data * 1000 + 1)]
+        for mode in (s.modes[0], s.modes[-1]) if len(s.modes) > 1 else s.modes:
+            s.fresh()
+            routes()
+            r = d.sync(spec(mode))
+            t.is_(f'{mode}: windows: undisturbed', (r['status'], r['rows'], r['destinations'][0]['rows'], r['destinations'][0]['inserted'], self.read('windows_log', 'id', 'text') == sorted(all_, key=repr)),
+                  ('success', len(all_), len(all_), len(all_), True))
+            routes()
+            r = d.sync(spec(mode))
+            t.is_('then from the end of what was whole', (r['status'], r['rows'], asked()), ('success', 0, [0] * data))
+
+            s.fresh()
+            routes(odd=3, how='  status 400\n')
+            r = d.sync(spec(mode))
+            kept = [(i, 'new') for i in range(3001)]
+            t.is_('a window fails in its middle: those before it stay, and nothing of it',
+                  (r['status'], r['failed'], r['rows'], self.read('windows_log', 'id', 'text') == sorted(kept, key=repr)), ('partial', 1, 3001, True))
+            t.has('which is told', r['errors'][0]['message'], f'what there was until {at(begin[3])} is kept: windows_log (oslo): ')
+            if s.journal:
+                t.is_('and stands in the journal', (self.read('cq_units', 'cursor', 'rows'), self.read('cq_sync_units', 'status', 'published', 'rows', 'cursor') if s.units else [('ok', 1, 3001, at(begin[3]) + '/..')], self.read('cq_sync_tables', 'status', 'rows', 'units_done')),
+                      ([(at(begin[3]) + '/..', 3001)], [('ok', 1, 3001, at(begin[3]) + '/..')], [('partial', 3001, 1)]))
+            for options in ('{"retry": "failed"}', None):
+                routes('newer', odd=4, how='  status 400\n')
+                r = d.sync(spec(mode), options)
+                t.is_('it goes on from there' if options else 'and then from there', (r['status'], asked()), ('partial', [0, 0, 0, 1, 1]) if options else ('failed', [0, 0, 0, 0, 1]))
+            routes()
+            r = d.sync(spec(mode), '{"retry": "failed"}')
+            seen = self.read('windows_log', 'id', 'text')
+            t.is_('up to the end', (r['status'], asked(), [i for i, _ in seen] == sorted((i for i, _ in all_), key=lambda x: repr((x,))), {i // 1000 for i, text in seen if text == 'newer'}),
+                  ('success', [0, 0, 0, 0, 1], True, {3}))
+            r = d.sync(spec(mode), '{"retry": "failed"}')
+            t.is_('where nothing is left to ask', (r['status'], r['requests']), ('success', 0))
+            for options in ('{"resume": true}', None) if s.kills and mode == 'append' else (None,) if s.kills else ():
+                s.fresh()
+                routes(odd=3, how='  hang\n')
+                p = self.child(spec(mode, s.quick), '{}')
+                until = time.monotonic() + 60
+                while time.monotonic() < until and p.poll() is None and not asked_page(3, 2):
+                    time.sleep(0.05)
+                time.sleep(s.durable)
+                killed = p.poll() is None
+                p.send_signal(signal.SIGKILL)
+                p.communicate()
+                routes()
+                r = d.sync(spec(mode), options)
+                seen = self.read('windows_log', 'id', 'text')
+                t.is_('killed in a window, then ' + ('resumed' if options else 'run again'), (killed, r['status'], asked(), seen == sorted(all_, key=repr)), (True, 'success', [0, 0, 0, 1, 1], True))
+        os.environ['CQ_PATH'] = was
 
     def chosen(self):
         """A cursor that is used where the source says so, and later is not any more."""
@@ -570,7 +664,8 @@ class Suite:
         t.has('a second one is refused in words', refused, 'is being synced')
 
     def child(self, spec, options):
-        code = ('import sys; sys.path.insert(0, %r)\nimport conformance\nfrom synctest import Sync\nprint(Sync(sys.argv[3]).sync(sys.argv[1], sys.argv[2])["status"])\n'
+        code = ('import os, sys; sys.path.insert(0, %r); path = os.environ["CQ_PATH"]\nimport conformance\nfrom synctest import Sync\n'
+                'os.environ["CQ_PATH"] = path\nprint(Sync(sys.argv[3]).sync(sys.argv[1], sys.argv[2])["status"])\n'
                 % (ROOT + '/tests/dest'))
         return subprocess.Popen([os.environ['CQ_PYTHON'], '-c', code, spec, options, 'child.db'], stdout=subprocess.PIPE, text=True)
 
@@ -696,7 +791,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'windows', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
 
 
 def run(store, parts=PARTS):

@@ -93,6 +93,8 @@ class Objects(conformance.Store):
     rereads = False
     modes = ('append',)
     kind = 'parquet'
+    units = False
+    quick = ', batch_timeout: 1s'
     root = 'out'
 
     def reader(self):

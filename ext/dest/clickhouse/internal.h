@@ -315,10 +315,11 @@ int ch_publish(cq_dest *d, const cq_dest_run *r, cq_dest_table *const *t,
                int nt, const char *status, const cq_counts *n,
                const char *message, cq_error *err);
 /* Points the state at a run's units that are ok, and at nothing for those that
- * `gone` (a condition on cq_units, or NULL) gives: one insert.  CQ_BUSY where the
+ * `gone` (a condition on cq_units, or NULL) gives: one insert.  Not `all`: only
+ * those that have a cursor.  CQ_BUSY where the
  * run's `unsettled` is another now: then nothing is pointed at. */
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
-             const char *gone, int unsettled, cq_error *err);
+             const char *gone, int all, int unsettled, cq_error *err);
 /* ---- remove.c ---- */
 /* Deletes by a list of literals, in slices: the condition `before`, up to the (
  * of the list, of what the statement `found` gives: `cells` a row, a text, or
@@ -327,6 +328,9 @@ int ch_remove_found(ch *d, const char *raw, int cells, const cq_buf *before,
                     const cq_buf *found, int64_t *rows, cq_error *err);
 /* Rows of the run in a table that no pointer covers. */
 int ch_remove_rows(ch *d, int64_t group, const char *source, const char *table,
+                   cq_error *err);
+/* Rows of a unit of the run from that number on. */
+int ch_remove_rest(ch *d, const cq_dest_run *r, const cq_dest_unit *u,
                    cq_error *err);
 /* Of overwrite-delete-stale: whatever earlier runs of the source have left and
  * nothing points at. */

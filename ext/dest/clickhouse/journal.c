@@ -155,7 +155,7 @@ void ch_journal_unit(ch *d, cq_buf *out, const cq_dest_run *r,
   text(out, u->client);
   cq_rowbinary_int(out, r->group);
   text(out, status);
-  cq_rowbinary_int(out, strcmp(status, "ok") == 0 ? u->rows : 0);
+  cq_rowbinary_int(out, strcmp(status, "ok") == 0 ? u->whole + u->rows : 0);
   text(out, cursor);
   text(out, from);
   text(out, to);

@@ -38,7 +38,7 @@ static int pointers_in(ch *d, void *user, cq_error *err) {
 /* The statement itself looks whether the run is still whose it is thought to be:
  * it may have stood still since it was asked last. */
 int ch_point(ch *d, int64_t group, const char *source, const char *time,
-             const char *gone, int unsettled, cq_error *err) {
+             const char *gone, int all, int unsettled, cq_error *err) {
   unsigned long long version = (unsigned long long)ch_version(d);
   pointed in = {source, version};
   ch_ask q = {.once = 1};
@@ -60,9 +60,9 @@ int ch_point(ch *d, int64_t group, const char *source, const char *time,
             "table_name, source_name, client_id, sync_group_id, %Q AS t, "
             "cursor, rows, toUInt8(0) AS g, toUInt64(%llu) AS v FROM %t WHERE "
             "sync_group_id = %lld AND source_name = %Q AND status = 'ok' AND "
-            "published = 0%s",
+            "published = 0%s%s",
             "raw_cq_units", time, version, "cq_sync_units", (long long)group,
-            source, held.rc ? "" : held.data);
+            source, all ? "" : " AND cursor != ''", held.rc ? "" : held.data);
   if (gone)
     ch_format(d, &b,
               " UNION ALL SELECT table_name, source_name, client_id, "
@@ -362,7 +362,7 @@ int ch_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
     rc = ch_pause(d, d->quiet_ms + QUIET_MS - cq_mono_ms(), err);
   if (rc == CQ_OK)
     rc = ch_point(d, r->group, r->source, r->time, gone.len ? gone.data : NULL,
-                  CH_OPEN, err);
+                  1, CH_OPEN, err);
   cq_buf_clear(&gone);
   if (rc == CQ_OK) ch_let_go(d, r);
   if (rc == CQ_OK) tidy(d, r, t, nt, status, n, message);

@@ -205,6 +205,24 @@ int ch_remove_superseded(ch *d, const cq_dest_run *r, const char *table,
   return removal_end(&m, d, 2, err);
 }
 
+int ch_remove_rest(ch *d, const cq_dest_run *r, const cq_dest_unit *u,
+                   cq_error *err) {
+  char *raw = cq_mprintf("raw_%s", u->table->def->name);
+  cq_buf where;
+  int rc = raw ? CQ_OK : cq_error_nomem(err);
+
+  cq_buf_init(&where, CQ_MAX_SPEC_BYTES);
+  ch_format(d, &where,
+            "_cq_sync_group_id = %lld AND _cq_source_name = %Q AND "
+            "_cq_client_id = %Q AND _cq_row >= %lld",
+            (long long)r->group, r->source, u->client, (long long)u->start);
+  if (rc == CQ_OK && where.rc) rc = cq_error_nomem(err);
+  if (rc == CQ_OK) rc = delete_where(d, raw, where.data, err);
+  cq_buf_clear(&where);
+  cq_free(raw);
+  return rc;
+}
+
 int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
                        cq_error *err) {
   char *raw = cq_mprintf("raw_%s", table);

@@ -208,10 +208,11 @@ static int settle(ch *d, int64_t group, const char *source, int keep,
   if (rc == CQ_OK)
     rc = ch_int(d, &whole, err,
                 "SELECT count() FROM %t WHERE sync_group_id = %lld AND "
-                "source_name = %Q AND status = 'ok' AND published = 0",
-                "cq_sync_units", (long long)group, source);
-  if (rc == CQ_OK && keep && whole && time.n)
-    rc = ch_point(d, group, source, time.v[0], NULL, CH_TAKEN, err);
+                "source_name = %Q AND status = 'ok' AND published = 0%s",
+                "cq_sync_units", (long long)group, source,
+                keep ? "" : " AND cursor != ''");
+  if (rc == CQ_OK && whole && time.n)
+    rc = ch_point(d, group, source, time.v[0], NULL, keep, CH_TAKEN, err);
   if (rc == CQ_OK) rc = sweep(d, group, source, err);
   if (rc == CQ_OK) rc = settle_run(d, group, source, whole > 0, 0, err);
   texts_clear(&time);

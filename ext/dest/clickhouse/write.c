@@ -321,8 +321,9 @@ int ch_commit(cq_dest *base, int force, cq_error *err) {
 
 /* ---- rows ------------------------------------------------------------------------------ */
 
+/* The same in one part of it alone: what fails is that. */
 static uint64_t unit_key(const cq_dest_unit *u) {
-  return cq_hash64(u->client, strlen(u->client), 11);
+  return cq_hash64(u->client, strlen(u->client), 11 + (uint64_t)u->parts);
 }
 
 /* Values of meta columns that are the same in all rows of a unit. */
@@ -428,6 +429,7 @@ int ch_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   size_t from;
 
   if (rc) return rc;
+  if (!u->rows) u->start = x->row;
   if (x->as_parquet) return write_parquet(d, x, u, rows, err);
   cq_buf_init(&first, CQ_MAX_SPEC_BYTES);
   cq_arena_init(&scratch);
@@ -464,7 +466,7 @@ int ch_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
 /* ---- the end of a unit ----------------------------------------------------------------- */
 
 /* Rows of a unit that failed, out of what waits; tells how many were sent. */
-static void cut_unit(ch *d, ch_table *x, const cq_dest_unit *u) {
+static int64_t cut_unit(ch *d, ch_table *x, const cq_dest_unit *u) {
   uint64_t key = unit_key(u);
   int64_t cut = 0;
   size_t n = 0, shift = 0;
@@ -489,7 +491,29 @@ static void cut_unit(ch *d, ch_table *x, const cq_dest_unit *u) {
   if (shift) x->body.data[x->body.len] = 0;
   weigh(d, x);
   x->rows -= cut;
-  x->dropped += u->rows - cut;
+  return u->rows - cut;
+}
+
+/* Those that were sent go when the run is published, since nothing points at
+ * them; but where parts of the unit stay, at once. */
+static int drop_unit(ch *d, ch_table *x, const cq_dest_run *r,
+                     const cq_dest_unit *u, cq_error *err) {
+  int64_t sent = cut_unit(d, x, u), now = 0;
+  int rc;
+
+  if (!u->parts || !sent || x->why.code) {
+    x->dropped += sent;
+    return CQ_OK;
+  }
+  rc = flush_now(d, x, err);
+  if (rc == CQ_OK) rc = check_count(d, x, err);
+  if (rc == CQ_OK && !x->why.code) {
+    rc = ch_remove_rest(d, r, u, err);
+    if (rc == CQ_OK) rc = rows_there(d, x, &now, err);
+    if (rc == CQ_OK) x->sent = x->checked = now;
+    d->quiet_ms = cq_mono_ms();
+  }
+  return rc;
 }
 
 /* Below some parents nothing may be read now: what was there before, out of the
@@ -568,10 +592,11 @@ int ch_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   int64_t kept = 0;
 
   if (!ok) {
-    if (x) cut_unit(d, x, u);
+    if (x) rc = drop_unit(d, x, r, u, err);
+    if (rc) return rc;
     rc = rows_before(d, r, u, &kept, err);
     if (rc) return rc;
-    ch_journal_unit(d, &d->units, r, u, status, NULL);
+    if (!u->parts) ch_journal_unit(d, &d->units, r, u, status, NULL);
   } else {
     rc = table_open(d, r, u->table, &x, err);
     if (rc == CQ_OK && u->keep && !u->table->incremental &&

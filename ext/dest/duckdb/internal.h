@@ -81,6 +81,9 @@ typedef struct duck_unit {
   char *client, *keep, *cursor;
   int64_t rows, started_us, finished_us;
   int64_t written; /* also where it has failed */
+  int64_t whole;   /* rows of its parts before: in the journal with it */
+  int64_t from;    /* number of the row before its first */
+  int part;        /* it goes on; or parts of it ended before */
   const char *status;
 } duck_unit;
 

@@ -7,6 +7,7 @@
  * key, whose index would refuse that within one transaction. */
 #include "dest/duckdb/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ['a', 'b']: clients of units with this status, with keep or without (-1). */
@@ -172,14 +173,20 @@ static int journal(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
     const char *cursor = u->cursor ? u->cursor : "";
     int64_t kept;
 
-    cq_sql(&units, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
-           u == t->ended ? "" : ", ", name, t->run->source, u->client,
-           t->run->group, u->status, merged && ok, u->rows, cursor,
-           u->started_us, u->finished_us);
+    if (ok || !u->part) /* else that of its parts stays */
+      cq_sql(&units, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
+             units.len ? ", " : "", name, t->run->source, u->client,
+             t->run->group, u->status, merged && ok, u->whole + u->rows, cursor,
+             u->started_us, u->finished_us);
     if (merged && ok)
       cq_sql(&state, "%s(%L, %L, %L, %n, %L, %L, %n)", any++ ? ", " : "", name,
              t->run->source, u->client, t->run->group, t->run->time, cursor,
-             u->rows);
+             u->whole + u->rows);
+    if (ok && u->part)
+      rc = duck_do(d, NULL, err,
+                   "DELETE FROM %I.cq_sync_units WHERE table_name = %L AND "
+                   "source_name = %L AND client_id = %L AND sync_group_id = %n",
+                   d->schema, name, t->run->source, u->client, t->run->group);
     if (ok) continue;
     rc = duck_one(d, &kept, err,
                   "SELECT rows FROM %I.cq_units WHERE table_name = %L AND "
@@ -189,7 +196,7 @@ static int journal(duck *d, duck_table *t, cq_counts *n, cq_error *err) {
   }
   clients(&who, t, "ok", -1);
   if (rc == CQ_OK && (units.rc || state.rc || who.rc)) rc = cq_error_nomem(err);
-  if (rc == CQ_OK)
+  if (rc == CQ_OK && units.len)
     rc = duck_do(d, NULL, err, "INSERT INTO %I.cq_sync_units VALUES %s",
                  d->schema, units.data);
   if (rc == CQ_OK && any)
@@ -245,13 +252,18 @@ static int copy_rows(duck *d, duck_table *t, cq_error *err) {
 static int remove_failed(duck *d, duck_table *t, cq_error *err) {
   int rc = CQ_OK;
 
-  for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next)
+  for (const duck_unit *u = t->ended; u && rc == CQ_OK; u = u->next) {
+    char since[40] = "";
+
+    if (u->part)
+      snprintf(since, sizeof since, " AND _cq_row > %lld", (long long)u->from);
     if (u->written && strcmp(u->status, "ok") != 0)
       rc = duck_do(d, NULL, err,
                    "DELETE FROM %I.%R WHERE _cq_sync_group_id = %n "
-                   "AND _cq_source_name = %L AND _cq_client_id = %L",
+                   "AND _cq_source_name = %L AND _cq_client_id = %L%s",
                    d->schema, t->table->def->name, t->run->group,
-                   t->run->source, u->client);
+                   t->run->source, u->client, since);
+  }
   return rc;
 }
 

@@ -385,6 +385,7 @@ int duck_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   if (rc == CQ_OK) rc = failure(t, err);
   if (rc == CQ_OK && t->uncounted != u) rc = duck_count_odd(d, t, err);
   if (rc) return rc;
+  if (!u->rows) u->start = after;
   before = t->bytes;
   if (!t->app &&
       d->lib.appender_create_ext(d->c, "temp", "main", t->stage, &t->app))
@@ -438,13 +439,18 @@ int duck_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
     if (strcmp(status, words[i]) == 0) x->status = words[i];
   x->rows = ok ? u->rows : 0;
   x->written = u->rows;
+  x->whole = u->whole;
+  x->from = u->start;
+  x->part = u->part || u->parts;
   x->finished_us = cq_now_us();
   x->started_us = u->started_us ? u->started_us : x->finished_us;
   *t->last = x;
   t->last = &x->next;
   t->nended++;
   if (!d->ended_ms) d->ended_ms = cq_mono_ms();
-  rc = flush_if_full(d, t, err);
+  /* Rows of the next part are never beside those of this one. */
+  if (u->part) rc = duck_flush(d, err);
+  if (rc == CQ_OK) rc = flush_if_full(d, t, err);
   duck_counts_out(t);
   return rc;
 }

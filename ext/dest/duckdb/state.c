@@ -18,16 +18,18 @@ int duck_last_group(cq_dest *base, int64_t *out, cq_error *err) {
 
 /* ---- settling, publishing --------------------------------------------------------- */
 
-static int publish_units(duck *d, int64_t group, const char *source,
+/* All that are whole, or those alone that have a cursor. */
+static int publish_units(duck *d, int64_t group, const char *source, int all,
                          cq_error *err) {
+  const char *which = all ? "" : " AND u.cursor <> ''";
   int rc = duck_do(
       d, NULL, err,
       "DELETE FROM %I.cq_units AS c WHERE EXISTS (SELECT 1 FROM "
       "%I.cq_sync_units AS u WHERE u.table_name = c.table_name AND "
       "u.source_name = c.source_name AND u.client_id = c.client_id AND "
       "u.sync_group_id = %n AND u.source_name = %L AND u.status = 'ok' AND "
-      "u.published = 0)",
-      d->schema, d->schema, group, source);
+      "u.published = 0%s)",
+      d->schema, d->schema, group, source, which);
 
   if (rc == CQ_OK)
     rc = duck_do(d, NULL, err,
@@ -36,14 +38,14 @@ static int publish_units(duck *d, int64_t group, const char *source,
                  "FROM %I.cq_sync_units AS u JOIN %I.cq_syncs AS s ON "
                  "s.sync_group_id = u.sync_group_id AND s.source_name = "
                  "u.source_name WHERE u.sync_group_id = %n AND u.source_name = "
-                 "%L AND u.status = 'ok' AND u.published = 0",
-                 d->schema, d->schema, d->schema, group, source);
+                 "%L AND u.status = 'ok' AND u.published = 0%s",
+                 d->schema, d->schema, d->schema, group, source, which);
   if (rc == CQ_OK)
     rc = duck_do(d, NULL, err,
-                 "UPDATE %I.cq_sync_units SET published = 1 WHERE "
+                 "UPDATE %I.cq_sync_units AS u SET published = 1 WHERE "
                  "sync_group_id = %n AND source_name = %L AND status = 'ok' "
-                 "AND published = 0",
-                 d->schema, group, source);
+                 "AND published = 0%s",
+                 d->schema, group, source, which);
   return rc;
 }
 
@@ -84,7 +86,7 @@ static int settle(duck *d, int64_t group, const char *source, int keep,
                   cq_error *err) {
   duck_result r;
   cq_arena a;
-  int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
+  int rc = publish_units(d, group, source, keep, err);
 
   if (rc == CQ_OK)
     rc = duck_select(d, &r, err,
@@ -335,7 +337,7 @@ static int publish_work(duck *d, const cq_dest_run *r, cq_dest_table *const *t,
                    "table_name = %L AND source_name = %L AND sync_group_id = "
                    "%n AND published = 0",
                    d->schema, t[i]->def->name, r->source, r->group);
-  if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, err);
+  if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, 1, err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     if (t[i]->complete && !table_failed(t[i]) && !t[i]->incremental && !r->base)
       rc = forget_clients(d, r, t[i], err);

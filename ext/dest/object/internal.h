@@ -65,6 +65,7 @@ typedef struct obj_done {
   int64_t rows, started_us, finished_us;
   size_t *files; /* in obj_table.files */
   size_t nfile;
+  size_t after; /* the part of the unit before it, its place + 1; 0: none */
   int journalled;
 } obj_done;
 

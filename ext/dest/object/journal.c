@@ -53,8 +53,15 @@ static json_t *done_line(const obj_table *t, const obj_done *k) {
   return NULL;
 }
 
+/* A part is not told before those that it comes after: its cursor is theirs,
+ * too. */
 static int is_due(const obj_table *t, const obj_done *k) {
-  return !k->journalled && is_durable(t, k);
+  if (k->journalled) return 0;
+  for (; !k->journalled; k = &t->done[k->after - 1]) {
+    if (!is_durable(t, k)) return 0;
+    if (!k->after) break;
+  }
+  return 1;
 }
 
 static void add_begun(const obj_out *o, cq_buf *b) {

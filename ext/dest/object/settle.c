@@ -160,6 +160,25 @@ static int change_table(obj_dest *d, obj_run *run, const char *name,
   return rc;
 }
 
+/* Without a retry what has no cursor goes. */
+static void forget_others(obj_table *t) {
+  size_t n = 0;
+
+  for (size_t i = 0; i < t->ndone; i++) {
+    obj_done *k = &t->done[i];
+
+    if (k->cursor && strcmp(k->status, "ok") == 0) {
+      t->done[n++] = *k;
+      continue;
+    }
+    cq_free(k->client);
+    cq_free(k->cursor);
+    cq_free(k->keep);
+    cq_free(k->files);
+  }
+  t->ndone = n;
+}
+
 /* Reads what the run left; publishes it where that is wanted and possible. */
 static int take_up(obj_dest *d, obj_run *old, int keep, cq_error *err) {
   char *key = cq_mprintf("%scq_syncs.ndjson", old->told);
@@ -174,10 +193,11 @@ static int take_up(obj_dest *d, obj_run *old, int keep, cq_error *err) {
   if (rc == CQ_OK) rc = obj_lines_below(d, journal, read_line, old, err);
   for (obj_table *t = old->tables; t; t = t->next) {
     if (!t->columns) t->failed = 1; /* no unit of it was whole */
+    if (!keep) forget_others(t);
     for (size_t i = 0; i < t->ndone && t->columns; i++)
       whole |= strcmp(t->done[i].status, "failed") != 0;
   }
-  if (rc == CQ_OK && keep && whole &&
+  if (rc == CQ_OK && whole &&
       obj_int(old->latest, "sync_group_id") < old->r->group)
     rc = obj_put_manifest(d, old, "interrupted", err);
   if (rc == CQ_OK) rc = obj_remove_unused(d, old, err);

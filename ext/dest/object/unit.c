@@ -174,6 +174,14 @@ static int64_t rows_before(obj_dest *d, obj_table *t, const char *client) {
   return u && u->group ? u->rows : 0;
 }
 
+/* Where the last part of a unit stands among what is over, + 1. */
+static size_t part_before(const obj_table *t, const cq_dest_unit *u) {
+  size_t i = u->parts ? t->ndone : 0;
+
+  while (i && strcmp(t->done[i - 1].client, u->client) != 0) i--;
+  return i;
+}
+
 static int remember(obj_table *t, obj_unit *x, cq_dest_unit *u,
                     const char *status, const char *cursor, cq_error *err) {
   obj_done *k;
@@ -194,6 +202,7 @@ static int remember(obj_table *t, obj_unit *x, cq_dest_unit *u,
     cq_free(k->keep);
     return cq_error_nomem(err);
   }
+  k->after = part_before(t, u);
   k->rows = ok ? u->rows : 0;
   k->started_us = u->started_us;
   k->finished_us = cq_now_us();

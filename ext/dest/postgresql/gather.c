@@ -116,6 +116,7 @@ int pg_write(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   x = unit_of(t, u);
   if (!x) return cq_error_nomem(err);
   cq_arena_init(&a);
+  if (!u->rows) u->start = d->row;
   at = t->rows.len;
   for (int i = 0; i < rows->batch->nrow; i++) {
     encode_row(d, t, u, rows, i, &a, &t->rows);
@@ -157,13 +158,18 @@ int pg_end(cq_dest *base, const cq_dest_run *r, cq_dest_unit *u,
   for (int i = 0; i < 2; i++)
     if (strcmp(status, words[i]) == 0) x->status = words[i];
   x->rows = ok ? u->rows : 0;
+  x->whole = u->whole;
+  x->from = u->start;
+  x->part = u->part || u->parts;
   x->finished_us = cq_now_us();
   x->started_us = u->started_us ? u->started_us : x->finished_us;
   *t->last = x;
   t->last = &x->next;
   t->nended++;
   if (!d->ended_ms) d->ended_ms = cq_mono_ms();
-  rc = t->failed ? CQ_OK : flush_if_full(d, t, err);
+  /* Rows of the next part are never beside those of this one. */
+  rc = t->failed ? CQ_OK : u->part ? pg_flush(d, err) : CQ_OK;
+  if (rc == CQ_OK && !t->failed) rc = flush_if_full(d, t, err);
   pg_counts_out(t);
   return rc;
 }

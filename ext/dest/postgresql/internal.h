@@ -103,7 +103,10 @@ typedef struct pg_options {
 typedef struct pg_unit {
   struct pg_unit *next;
   char *client, *keep, *cursor;
-  int64_t rows;   /* as the journal tells it */
+  int64_t rows;   /* that it has brought */
+  int64_t whole;  /* its parts before: in the journal with it */
+  int64_t from;   /* number of the row before its first */
+  int part;       /* it goes on; or parts of it ended before */
   int64_t copied; /* committed already: to raw_<t>, or to the stage */
   int64_t started_us, finished_us;
   const char *status; /* NULL: it has not ended */

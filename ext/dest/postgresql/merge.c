@@ -7,6 +7,7 @@
  * server keeps apart (long texts, JSON) is not written again. */
 #include "dest/postgresql/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "dest/encode/pgcopy.h"
@@ -280,25 +281,27 @@ static void add_journal(pg_batch *b, const pg *d, const pg_table *t) {
     int ok = strcmp(u->status, "ok") == 0;
     const char *cursor = ok && u->cursor ? u->cursor : "";
 
-    cq_sql(&s, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)",
-           u == t->ended ? "" : ", ", table_name(t), t->run->source, u->client,
-           t->run->group, u->status, merged && ok, u->rows, cursor,
-           u->started_us, u->finished_us);
+    if (!ok && u->part) continue; /* that of its parts stays */
+    cq_sql(&s, "%s(%L, %L, %L, %n, %L, %d, %n, %L, %t, %t)", s.len ? ", " : "",
+           table_name(t), t->run->source, u->client, t->run->group, u->status,
+           merged && ok, u->whole + u->rows, cursor, u->started_us,
+           u->finished_us);
     if (merged && ok)
       cq_sql(&state, "%s(%L, %L, %L, %n, %L::timestamptz, %L, %n)",
              any++ ? ", " : "", table_name(t), t->run->source, u->client,
-             t->run->group, t->run->time, cursor, u->rows);
+             t->run->group, t->run->time, cursor, u->whole + u->rows);
   }
-  pg_add(b, NULL,
-         "INSERT INTO %I.cq_sync_units (table_name, source_name, client_id, "
-         "sync_group_id, status, published, rows, cursor, started, finished) "
-         "SELECT a, b, c, d, e, f, g, h, i::timestamptz, j::timestamptz FROM "
-         "(VALUES %s) AS v (a, b, c, d, e, f, g, h, i, j) ON CONFLICT "
-         "(table_name, source_name, client_id, sync_group_id) DO UPDATE SET "
-         "status = excluded.status, published = excluded.published, rows = "
-         "excluded.rows, cursor = excluded.cursor, finished = "
-         "excluded.finished",
-         d->schema, s.data ? s.data : "");
+  if (s.len)
+    pg_add(b, NULL,
+           "INSERT INTO %I.cq_sync_units (table_name, source_name, client_id, "
+           "sync_group_id, status, published, rows, cursor, started, finished) "
+           "SELECT a, b, c, d, e, f, g, h, i::timestamptz, j::timestamptz FROM "
+           "(VALUES %s) AS v (a, b, c, d, e, f, g, h, i, j) ON CONFLICT "
+           "(table_name, source_name, client_id, sync_group_id) DO UPDATE SET "
+           "status = excluded.status, published = excluded.published, rows = "
+           "excluded.rows, cursor = excluded.cursor, finished = "
+           "excluded.finished",
+           d->schema, s.data ? s.data : "");
   if (any)
     pg_add(b, NULL,
            "INSERT INTO %I.cq_units (table_name, source_name, client_id, "
@@ -319,12 +322,16 @@ static void add_given_up(pg_batch *b, const pg *d, const pg_table *t,
   const char *where = t->stage ? t->stage : t->target;
 
   for (const pg_unit *u = t->ended; u; u = u->next) {
+    char since[40] = "";
+
     if (strcmp(u->status, "ok") == 0) continue;
+    if (u->part)
+      snprintf(since, sizeof since, " AND _cq_row > %lld", (long long)u->from);
     if (u->copied)
       pg_add(b, NULL,
              "DELETE FROM %s WHERE _cq_sync_group_id = %n AND _cq_source_name "
-             "= %L AND _cq_client_id = %L",
-             where, t->run->group, t->run->source, u->client);
+             "= %L AND _cq_client_id = %L%s",
+             where, t->run->group, t->run->source, u->client, since);
     pg_add(b, &n->kept,
            "SELECT rows FROM %I.cq_units WHERE table_name = %L AND source_name "
            "= %L AND client_id = %L",

@@ -33,8 +33,11 @@ int pg_last_group(cq_dest *base, int64_t *out, cq_error *err) {
 
 /* ---- settling what earlier runs left -------------------------------------------- */
 
+/* All units that are whole, or those alone that have a cursor. */
 static void add_publish(pg_batch *b, const pg *d, int64_t group,
-                        const char *source) {
+                        const char *source, int all) {
+  const char *which = all ? "" : " AND u.cursor <> ''";
+
   pg_add(b, NULL,
          "INSERT INTO %I.cq_units (table_name, source_name, client_id, "
          "sync_group_id, sync_time, cursor, rows) SELECT u.table_name, "
@@ -42,15 +45,15 @@ static void add_publish(pg_batch *b, const pg *d, int64_t group,
          "u.rows FROM %I.cq_sync_units AS u JOIN %I.cq_syncs AS s ON "
          "s.sync_group_id = u.sync_group_id AND s.source_name = u.source_name "
          "WHERE u.sync_group_id = %n AND u.source_name = %L AND u.status = "
-         "'ok' AND u.published = 0 ON CONFLICT (table_name, source_name, "
+         "'ok' AND u.published = 0%s ON CONFLICT (table_name, source_name, "
          "client_id) DO UPDATE SET sync_group_id = excluded.sync_group_id, "
          "sync_time = excluded.sync_time, cursor = excluded.cursor, rows = "
          "excluded.rows",
-         d->schema, d->schema, d->schema, group, source);
+         d->schema, d->schema, d->schema, group, source, which);
   pg_add(b, NULL,
-         "UPDATE %I.cq_sync_units SET published = 1 WHERE sync_group_id = %n "
-         "AND source_name = %L AND status = 'ok' AND published = 0",
-         d->schema, group, source);
+         "UPDATE %I.cq_sync_units AS u SET published = 1 WHERE sync_group_id = "
+         "%n AND source_name = %L AND status = 'ok' AND published = 0%s",
+         d->schema, group, source, which);
 }
 
 static int remove_rows(pg *d, pg_batch *b, int64_t group, const char *source,
@@ -116,7 +119,7 @@ static int settle(pg *d, int64_t group, const char *source, int keep,
   int rc;
 
   pg_batch_init(&b);
-  if (keep) add_publish(&b, d, group, source);
+  add_publish(&b, d, group, source, keep);
   rc = remove_all_rows(d, &b, group, source, err);
   pg_add_tables_over(&b, d, group, source, "interrupted");
   if (!keep)
@@ -314,7 +317,7 @@ static int publish_units(pg *d, publish *p, cq_error *err) {
              "%L AND source_name = %L AND sync_group_id = %n AND published = 0",
              d->schema, p->tables[i]->def->name, r->source, r->group);
   }
-  add_publish(&b, d, r->group, r->source);
+  add_publish(&b, d, r->group, r->source, 1);
   for (int i = 0; i < p->nt; i++) {
     const cq_dest_table *t = p->tables[i];
 

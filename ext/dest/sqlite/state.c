@@ -34,8 +34,10 @@ int lite_last_group(cq_dest *base, int64_t *out, cq_error *err) {
 
 /* ---- settling what earlier runs left ----------------------------------------- */
 
-static int publish_units(cq_lite *d, int64_t group, const char *source,
+/* All that are whole, or those alone that have a cursor. */
+static int publish_units(cq_lite *d, int64_t group, const char *source, int all,
                          cq_error *err) {
+  const char *which = all ? "" : " AND u.cursor <> ''";
   int rc = lite_exec(
       d, err,
       "INSERT INTO \"%w\".cq_units (table_name, source_name, client_id, "
@@ -44,17 +46,17 @@ static int publish_units(cq_lite *d, int64_t group, const char *source,
       "u.rows FROM \"%w\".cq_sync_units AS u JOIN \"%w\".cq_syncs AS s ON "
       "s.sync_group_id = u.sync_group_id AND s.source_name = u.source_name "
       "WHERE u.sync_group_id = %lld AND u.source_name = %Q AND u.status = 'ok' "
-      "AND u.published = 0 ON CONFLICT DO UPDATE SET sync_group_id = "
+      "AND u.published = 0%s ON CONFLICT DO UPDATE SET sync_group_id = "
       "excluded.sync_group_id, sync_time = excluded.sync_time, cursor = "
       "excluded.cursor, rows = excluded.rows",
-      d->schema, d->schema, d->schema, (long long)group, source);
+      d->schema, d->schema, d->schema, (long long)group, source, which);
 
   if (rc == CQ_OK)
     rc = lite_exec(d, err,
-                   "UPDATE \"%w\".cq_sync_units SET published = 1 WHERE "
+                   "UPDATE \"%w\".cq_sync_units AS u SET published = 1 WHERE "
                    "sync_group_id = %lld AND source_name = %Q AND status = "
-                   "'ok' AND published = 0",
-                   d->schema, (long long)group, source);
+                   "'ok' AND published = 0%s",
+                   d->schema, (long long)group, source, which);
   return rc;
 }
 
@@ -119,7 +121,7 @@ static char *tables_over(const cq_lite *d, int64_t group, const char *source,
 static int settle(cq_lite *d, int64_t group, const char *source, int keep,
                   cq_error *err) {
   char now[40];
-  int rc = keep ? publish_units(d, group, source, err) : CQ_OK;
+  int rc = publish_units(d, group, source, keep, err);
 
   if (rc == CQ_OK) rc = remove_all_rows(d, group, source, err);
   if (rc == CQ_OK) {
@@ -447,7 +449,7 @@ int lite_publish(cq_dest *base, const cq_dest_run *r, cq_dest_table *const *t,
                     "table_name = %Q AND source_name = %Q AND sync_group_id = "
                     "%lld AND published = 0",
                     d->schema, t[i]->def->name, r->source, (long long)r->group);
-  if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, err);
+  if (rc == CQ_OK) rc = publish_units(d, r->group, r->source, 1, err);
   for (int i = 0; i < nt && rc == CQ_OK; i++)
     if (t[i]->complete && !t[i]->failed && !t[i]->incremental && !r->base)
       rc = forget_clients(d, r, t[i], err);

@@ -235,18 +235,19 @@ static int journal(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
 
   cq_dest_time(u->started_us ? u->started_us : cq_now_us(), from);
   cq_dest_time(cq_now_us(), to);
-  rc = lite_exec(d, err,
-                 "INSERT INTO \"%w\".cq_sync_units (table_name, source_name, "
-                 "client_id, sync_group_id, status, published, rows, cursor, "
-                 "started, finished) VALUES (%Q, %Q, %Q, %lld, %Q, %d, %lld, "
-                 "%Q, %Q, %Q) ON CONFLICT DO UPDATE SET status = "
-                 "excluded.status, published = excluded.published, rows = "
-                 "excluded.rows, cursor = excluded.cursor, finished = "
-                 "excluded.finished",
-                 d->schema, u->table->def->name, r->source, u->client,
-                 (long long)r->group, status, published,
-                 (long long)(strcmp(status, "ok") == 0 ? u->rows : 0),
-                 cursor ? cursor : "", from, to);
+  rc =
+      lite_exec(d, err,
+                "INSERT INTO \"%w\".cq_sync_units (table_name, source_name, "
+                "client_id, sync_group_id, status, published, rows, cursor, "
+                "started, finished) VALUES (%Q, %Q, %Q, %lld, %Q, %d, %lld, "
+                "%Q, %Q, %Q) ON CONFLICT DO UPDATE SET status = "
+                "excluded.status, published = excluded.published, rows = "
+                "excluded.rows, cursor = excluded.cursor, finished = "
+                "excluded.finished",
+                d->schema, u->table->def->name, r->source, u->client,
+                (long long)r->group, status, published,
+                (long long)(strcmp(status, "ok") == 0 ? u->whole + u->rows : 0),
+                cursor ? cursor : "", from, to);
   if (rc == CQ_OK && published)
     rc = lite_exec(d, err,
                    "INSERT INTO \"%w\".cq_units (table_name, source_name, "
@@ -257,7 +258,7 @@ static int journal(cq_lite *d, const cq_dest_run *r, const cq_dest_unit *u,
                    "excluded.rows",
                    d->schema, u->table->def->name, r->source, u->client,
                    (long long)r->group, r->time, cursor ? cursor : "",
-                   (long long)u->rows);
+                   (long long)(u->whole + u->rows));
   return rc;
 }
 
@@ -336,7 +337,8 @@ static int unit_end(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
     n.inserted = u->rows;
     if (u->keep && !u->table->incremental) rc = carry_over(d, r, u, &n, err);
   }
-  if (rc == CQ_OK) rc = journal(d, r, u, status, ok ? cursor : NULL, err);
+  if (rc == CQ_OK && (ok || !u->parts))
+    rc = journal(d, r, u, status, ok ? cursor : NULL, err);
   if (rc) {
     lite_exec(d, NULL, "ROLLBACK TO cq_unit");
     lite_exec(d, NULL, "RELEASE cq_unit");

@@ -14,6 +14,7 @@ typedef struct task {
   cq_dest_table *state; /* put_table: the caller's, as it was */
   cq_counts *n;         /* put_run */
   int ntable;
+  int part; /* end: of a unit that goes on */
   int64_t started_us;
   char *texts[5];
 } task;
@@ -147,17 +148,22 @@ static int do_end(void *user, cq_job *j, cq_error *err) {
     return CQ_OK;
   }
   if (!u->unit.started_us) u->unit.started_us = t->started_us;
+  cq_free(u->keep);
   u->keep = t->texts[3];
   t->texts[3] = NULL;
   u->unit.keep = u->keep;
+  u->unit.part = t->part && !bad;
   rc = w->ops->end(w->store, t->run, &u->unit, bad ? "failed" : t->texts[1],
                    t->texts[2], err);
   writer_counts_back(w, t->table);
   if (rc)
     writer_tell_failed(w, t->table, t->texts[0], err);
-  else
+  else if (!t->part)
     warn(w, t->table, u);
-  writer_unit_free(t->table, u);
+  if (t->part && !bad && rc == CQ_OK)
+    cq_dest_part(&u->unit);
+  else
+    writer_unit_free(t->table, u);
   return CQ_OK;
 }
 
@@ -174,6 +180,7 @@ int writer_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
   t->table = x;
   t->run = writer_run(w, r);
   t->started_us = u->started_us;
+  t->part = u->part;
   t->job.rows = 1;
   return hand_over(w, t, err);
 }
