@@ -2,6 +2,7 @@
 # env: AWS_ACCESS_KEY_ID=AKIDEXAMPLE
 # env: AWS_SECRET_ACCESS_KEY=secret
 # env: AWS_EC2_METADATA_DISABLED=true
+# timeout: 120
 # CloudTrail's events, incremental: the newest first, in each region since its own cursor, looking back for what came late.
 import datetime
 import json
@@ -26,11 +27,21 @@ POST /
 '''
 T0 = int(time.time()) - 2 * 86400
 LOOKBACK = 15 * 60
+WINDOWS = 13        # of seven days, of the ninety that are kept
 
 
-def events(region, *list_, token=None, start=None, page=None, status=None):
+def last(region, *list_, **more):
+    """What it answers in the last window of a first run; the others are empty."""
+    now = int(time.time())
+    return ''.join(events(region, *list_, until=until, **more) for until in sorted({str(now)[:5], str(now + 300)[:5]})) + \
+        (events(region) if 'page' not in more else '')
+
+
+def events(region, *list_, token=None, start=None, page=None, status=None, until=''):
     """A route: what LookupEvents answers in one region."""
     lines = ['POST /', '  need x-amz-target: *.LookupEvents', f'  need authorization: */{region}/cloudtrail/*']
+    if until:
+        lines.append(f'  need-body "EndTime":{until}')
     if page:
         lines.append(f'  need-body "NextToken":"{page}"')
     elif start is not None:
@@ -60,10 +71,12 @@ def ids():
 
 
 t.routes(ACCOUNT + events('us-east-1', ('a1', T0), page='p2') +
-         events('us-east-1', ('a3', T0 + 200), ('a2', T0 + 100), token='p2') + events('eu-west-1', ('b1', T0 + 5000)))
+         last('us-east-1', ('a3', T0 + 200), ('a2', T0 + 100), token='p2') + last('eu-west-1', ('b1', T0 + 5000)))
 r = t.sync(SPEC)
 t.is_('first: all that there is', (r['status'], r['rows'], ids()), ('success', 4, ['a1', 'a2', 'a3', 'b1']))
-t.is_('without a start', (bodies('us-east-1'), bodies('eu-west-1')), ([(None, None), (None, 'p2')], [(None, None)]))
+t.is_('window by window, the oldest without a start', [([s is None for s, _ in b], [b[k + 1][0] - b[k][0] for k in range(1, WINDOWS - 1)]) for b in (bodies('us-east-1'), bodies('eu-west-1'))],
+      [([True] + [False] * (WINDOWS - 1 + more), [7 * 86400] * (WINDOWS - 2)) for more in (1, 0)])
+t.is_('and a window page by page', bodies('us-east-1')[-1], (bodies('us-east-1')[-2][0], 'p2'))
 t.is_('a cursor for each region', t.rows('SELECT client_id, cursor FROM cq_units ORDER BY 1'),
       [('111122223333:eu-west-1', at(5000)), ('111122223333:us-east-1', at(200))])
 
@@ -104,18 +117,38 @@ t.is_('older than the lookback: neither kept nor followed', (r['status'], 'old' 
 PAGES = 5
 one = SPEC.replace(', eu-west-1', '')
 t.routes(ACCOUNT + ''.join(events('us-east-1', (f'p{n}', T0 + 4000 - n), page=f't{n}', token=f't{n + 1}' if n < PAGES else None) for n in range(2, PAGES + 1)) +
-         events('us-east-1', ('p1', T0 + 4000), token='t2'))
+         last('us-east-1', ('p1', T0 + 4000), token='t2'))
 began = time.monotonic()
 r = t.sync(one[:-1] + ', name: pages, destination: {path: pages.db}}')
-t.is_('no more than two a second', (r['status'], len(bodies('us-east-1')), time.monotonic() - began >= (PAGES - 2) / 2), ('success', PAGES, True))
+ASKED = WINDOWS - 1 + PAGES
+t.is_('no more than two a second', (r['status'], len(bodies('us-east-1')), time.monotonic() - began >= (ASKED - 2) / 2), ('success', ASKED, True))
 
-# Killed between two pages, in the first run and in a later one: the next run, resumed or not, has all of it once.
+# Killed in the last window: what was whole is not asked for again, and each event is there once; also one that comes late, within the lookback.
 CHILD = 'import sys; sys.path.insert(0, %r); import synctest; synctest.Sync("child.db").sync(sys.argv[1])' % (os.environ['CQ_ROOT'] + '/tests/sync')
+spec = one[:-1] + ', name: windows, destination: {path: windows.db}}'
+some = events('us-east-1', ('old', T0 - 80 * 86400))
+t.routes(ACCOUNT + last('us-east-1').replace(events('us-east-1'), '').replace('  body', '  hang\n  body') + some)
+child = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', CHILD, spec])
+for _ in range(600):
+    if len(bodies('us-east-1')) >= WINDOWS:
+        break
+    time.sleep(0.05)
+time.sleep(2)
+child.kill()
+child.wait()
+t.routes(ACCOUNT + last('us-east-1', ('new', T0)).replace(events('us-east-1'), '') + events('us-east-1', ('late', T0 - 8 * 86400)))
+r = t.sync(spec)
+own = Sync('windows.db')
+t.is_('the windows that were over are not asked for again', (r['status'], 1 < len(bodies('us-east-1')) < 9, [i for (i,) in own.rows('SELECT event_id FROM aws_cloudtrail_events ORDER BY event_time')]),
+      ('success', True, ['old', 'late', 'new']))
+own.db.close()
+
+# Killed between two pages, and without windows, since the source says more of what it asks, in the first run and in a later one: the next run, resumed or not, has all of it once.
 FEED = [('e5', T0 + 500), ('e4', T0 + 400), ('e3', T0 + 300), ('e2', T0 + 200), ('e1', T0 + 100)]
 for mode in ('append', 'overwrite', 'overwrite-delete-stale'):
     for options in (None, '{"resume": true}'):
         path = f'{mode}-{options is None}.db'
-        spec = one[:-1] + ', write_mode: %s, destination: {path: %s}}' % (mode, path)
+        spec = one[:-2] + ', table_options: {aws_cloudtrail_events: {lookup_events: [{max_results: 50}]}}}, write_mode: %s, destination: {path: %s}}' % (mode, path)
         own = None
         for feed in (FEED[3:], FEED):
             t.routes(ACCOUNT + events('us-east-1', page='p2').replace('  body', '  hang\n  body') + events('us-east-1', feed[0], token='p2'))

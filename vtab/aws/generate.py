@@ -201,10 +201,10 @@ class Service:
 
     @staticmethod
     def fills(value, cursor):
-        """Is a parameter's value cq's alone?  A page's size may be said, and from when to when, where the cursor asks only once."""
+        """Is a parameter's value cq's alone?  A page's size may be said, and from when to when, where the cursor asks only once then."""
         text = json.dumps(value)
         told = {n for hole in re.findall(r'\{\{(.*?)\}\}', text) for n in re.findall(r'\b([a-z]+)\.[a-z]', hole)}
-        if told and told <= {'cursor', 'run'} and 'window' not in (cursor or {}):
+        if told and told <= {'cursor', 'run'} and not {'window', 'start'} <= set(cursor or {}):
             return False
         return '{{' in text and value != '{{ page.size }}'
 
