@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/dest')
 import clickhouse
+import conformance
 from s3servers import KEY, SECRET, Seaweed
 from synctest import Sync
 
@@ -43,6 +44,13 @@ with Seaweed() as s3:
             end = '.rowbinary.zst' if make is clickhouse.Modern else '.rowbinary'
             kept = [o['Key'] for o in s3.boto().list_objects_v2(Bucket='lake', Prefix=f'cq/typed_values/{group}/').get('Contents', [])]
             t.is_('the objects stay', [re.sub(r'_[0-9a-f]{8}_typed', '_typed', k) for k in kept], [f'cq/typed_values/{group}/cq_{group}_typed_values_{i}{end}' for i in (1, 2, 3)])
+        # Of a window that fails rows were sent already, which go again.
+        parts = clickhouse.Store(server, 'batch_size: 400, stage: ' + stage % (KEY, SECRET))
+        parts.modes, parts.kills = ('append',), make is clickhouse.Modern
+        suite = conformance.Suite(parts)
+        suite.t = t
+        suite.windows()
+        store.fresh()
         values(2)
         t.has('a wrong key', t.sync(spec.replace(SECRET, 'wrong-secret')), 's3://lake')
         t.has('a bucket that there is not', t.sync(spec.replace('bucket: lake', 'bucket: pond')), 's3://pond')
