@@ -221,6 +221,20 @@ static int unit_list(cq_calls *c, unit *u, cq_error *err) {
   return rc;
 }
 
+/* Pages of one record are its parts. */
+static int unit_parts(cq_calls *c, unit *u, cq_error *err) {
+  cq_value *first = cq_batch_row(u->answer, 0);
+  int rc = CQ_OK;
+
+  for (int r = 1; r < u->answer->nrow && rc == CQ_OK; r++) {
+    const cq_value *more = cq_batch_row(u->answer, r);
+
+    for (int i = 0; i < c->sh->table->nslot && rc == CQ_OK; i++)
+      rc = cq_cell_merge(&u->answer->arena, &first[i], &more[i], err);
+  }
+  return rc;
+}
+
 static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
   const cq_table *t = c->sh->table;
   const cq_call *d = &t->calls[u->call];
@@ -228,10 +242,13 @@ static int unit_apply(cq_calls *c, unit *u, cq_error *err) {
 
   c->batch->warnings += u->answer->warnings;
   if (d->rows && !d->join_record) return unit_list(c, u, err);
-  if (!d->join_record)
-    return u->answer->nrow ? unit_copy(c, u->call, cq_batch_row(u->answer, 0),
-                                       u->first, err)
-                           : CQ_OK;
+  if (!d->join_record) {
+    if (!u->answer->nrow) return CQ_OK;
+    rc = unit_parts(c, u, err);
+    return rc ? rc
+              : unit_copy(c, u->call, cq_batch_row(u->answer, 0), u->first,
+                          err);
+  }
   for (int r = 0; r < u->answer->nrow && rc == CQ_OK; r++) {
     const cq_value *rec = cq_batch_row(u->answer, r);
 

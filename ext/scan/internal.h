@@ -512,6 +512,9 @@ const cq_job *cq_task_job(const cq_task *t);
 const char *cq_task_cursor(const cq_task *t); /* greatest seen, "" = none */
 void cq_task_free(cq_task *t);
 
+/* merge.c: a cell of a record's next page goes into that of those before. */
+int cq_cell_merge(cq_arena *a, cq_value *into, const cq_value *from,
+                  cq_error *err);
 typedef struct cq_calls cq_calls;
 /* The calls that the rows of one batch need; NULL out where none. */
 int cq_calls_open(cq_scan_shared *sh, cq_scope base, cq_batch *batch,

@@ -4,12 +4,14 @@
 # env: AWS_EC2_METADATA_DISABLED=true
 # Lists whose answers can say that there is more are asked for it, in whatever words the model has for that; and one that goes on by the name of its
 # last record.
+import glob
 import json
 import os
 import re
 import sys
 
 sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests', os.environ['CQ_ROOT'] + '/tests/aws']
+import botocore.exceptions
 import botocore.session
 import yaml
 
@@ -51,6 +53,54 @@ for row in oracle.facts('plan.tsv'):
         wrong.append(f'{table}: {op.name} has no pages, but {more}')
 t.none('every list that can go on does', wrong)
 t.is_('many can', lists > 500)
+
+# So does every further request of a table, generated ones included: details, tags, jobs.  unpaged.tsv has those that need not, and why.
+by_id, paginators = {}, {}
+for n in models.get_available_services():
+    by_id[models.get_service_model(n).metadata.get('serviceId', n).lower().replace(' ', '-').replace('_', '-')] = n
+    try:
+        paginators[n] = set(models.get_component('data_loader').load_service_model(n, 'paginators-1')['pagination'])
+    except botocore.exceptions.UnknownServiceError:
+        paginators[n] = set()
+
+
+def requests(at, x):
+    if isinstance(x, dict):
+        if isinstance(x.get('request'), dict) and 'operation' in x['request']:
+            yield at, x
+        for k, v in x.items():
+            yield from requests(f'{at}.{k}' if at else k, v)
+    elif isinstance(x, list):
+        for v in x:
+            yield from requests(at, v)
+
+
+needs_none = dict(line.rstrip('\n').split('\t') for line in open(os.environ['CQ_ROOT'] + '/tests/aws/unpaged.tsv', encoding='utf-8') if line[0] != '#')
+wrong, unknown, asked, seen = [], [], 0, set()
+for path in sorted(glob.glob(os.environ['CQ_ROOT'] + '/vtab/aws/*.yml')):
+    with open(path, encoding='utf-8') as f:
+        text = f.read()
+    model = re.search("model of (\\S+?)( |$)", text.split('\n', 1)[0])
+    if not model:
+        continue                        # made without a model: withdrawn services, and what they have in common
+    for at, x in requests('', yaml.load(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader)).get('tables')):
+        operation, name = x['request']['operation'], model[1]
+        if operation not in models.get_service_model(name).operation_names:
+            name = by_id.get(str((x['request'].get('auth') or {}).get('service_id')).lower().replace('_', '-').replace(' ', '-'))
+        if not name or operation not in models.get_service_model(name).operation_names:
+            unknown.append(f'{path}: {at}: {operation}')
+            continue
+        asked += 1
+        op = models.get_service_model(name).operation_model(operation)
+        ins = [m for m in (op.input_shape.members if op.input_shape else ()) if TOKEN.search(m) and m not in OTHER]
+        if (operation in paginators[name] or (ins and tells(op.output_shape, 0))) and (x.get('page') or {'by': 'none'})['by'] == 'none':
+            seen.add(at)
+            if at not in needs_none:
+                wrong.append(f'{os.path.basename(path)}: {at}: {operation}: {ins} of {tells(op.output_shape, 0)}')
+t.none('every request that can go on does', wrong)
+t.none('all of them are known to the models', unknown)
+t.is_('exceptions are such', sorted(set(needs_none) - seen), [])
+t.is_('there are many', asked > 2400)
 
 # A page is no larger than the model's words allow where its numbers allow more (KMS refuses to list a thousand aliases).
 wrong = []

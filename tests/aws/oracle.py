@@ -139,6 +139,20 @@ class Facts:
                 return
             params.update(found)
 
+    def whole(self, service, operation, params, client, tokens=False):
+        """(answer, shape) of all pages of what is one record: lists appended, members of maps added; tokens: with the first page's."""
+        made, shape = {}, None
+        ins, outs, _ = self.ask.tokens(service, self.operation(service, operation)) or ((), (), None)
+        for answer, shape in self.pages(service, operation, params, client):
+            for k, v in answer.items():
+                if isinstance(v, list) and made.get(k):
+                    made[k] = made[k] + v
+                elif isinstance(v, dict) and made.get(k):
+                    made[k] = {**v, **made[k]}
+                elif made.get(k) is None:
+                    made[k] = v
+        return {k: v for k, v in made.items() if tokens or k not in outs}, shape
+
     def walk(self, answer, shape, path):
         """[(record, shape)] at a path like A[].B.C[]; a missing place has none."""
         found = [(answer, shape)]
@@ -348,13 +362,12 @@ class Facts:
             params[name] = value
         params = {k: v for k, v in params.items() if v is not None}
         many = path.endswith('[]')
-        for answer, shape in self.pages(service, operation, params, row.where):
+        asked = service, operation, params, row.where
+        for answer, shape in self.pages(*asked) if many else [self.whole(*asked, tokens=True)]:
             for record, inner in self.walk(answer, shape, path):
                 made = Row(self, row.table, row.client, record, inner, row.parent, row.item, row.extra, (answer, shape))
                 made.listed, made.where = (row.record, row.shape), row.where
                 yield made
-            if not many:
-                break
 
     # ---- columns ----
     def cell(self, row, name):
@@ -459,8 +472,8 @@ class Facts:
             params[p] = value
         if any(v in (None, [None], '') for v in params.values()):
             return None, None
-        found = []
-        for answer, shape in self.pages(service, operation, params, row.where):
+        found, asked = [], (service, operation, params, row.where)
+        for answer, shape in [self.whole(*asked)] if path and '[]' not in path else self.pages(*asked):
             if kind == 'tags_call':
                 found.append(special.find_tags(answer, shape))
             elif name == 'tags' and not path:

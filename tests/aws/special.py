@@ -175,9 +175,8 @@ def snake(name):
 
 
 def one(row, service, operation, **params):
-    """(answer, shape) of a single call."""
-    op = row.facts.operation(service, operation)
-    return row.facts.ask(service, op, params, row.where), op.output_shape
+    """(answer, shape) of a call for one record, all pages of it."""
+    return row.facts.whole(service, operation, params, row.where)
 
 
 # ---- columns that are computed ------------------------------------------------------

@@ -785,7 +785,8 @@ class Table:
                                         'auth': {'service': other.common['service'], 'service_id': other.common['id'],
                                                  'region': other.auth_region(other.region)}}}
         op = self.operation(c['operation'])
-        page, params = self.s.page(op, c) if 'rows' in c and not c.get('batch') else (None, {})
+        # A record in pages is asked for in the service's own size.
+        page, params = (None, {}) if c.get('batch') else self.s.page(op, c if 'rows' in c else {'page_size': 0, 'generated': True})
         if page:
             page.pop('min_size', None)
         where = {k: v for k, v in self.o.items() if k == 'in_region'}
