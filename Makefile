@@ -329,7 +329,7 @@ soak-run: all tests $(VENV)/.done $(CHDB)/.done $(STORES)/.done
 	done
 	CQ_FAULTS=$(or $(CQ_FAULTS),50) CQ_KILLS=$(or $(CQ_KILLS),1200) tests/run --build $(BUILD) --venv $(VENV) \
 	  fault/072 fault/080 fault/090 sync/380 unit/test_faults
-	CQ_FAULTS=all tests/run --build $(BUILD) --venv $(VENV) dest/517 dest/518 dest/522 dest/539 dest/545 dest/556 dest/559
+	CQ_FAULTS=all tests/run --build $(BUILD) --venv $(VENV) dest/517 dest/518 dest/522 dest/545 dest/556 dest/559
 	CQ_KILLS=100 CQ_PARTS=killed tests/run --build $(BUILD) --venv $(VENV) \
 	  dest/500 dest/510 dest/520 dest/530 dest/540 dest/550
 	CQ_FLOOD=340 tests/run --build $(BUILD) --venv $(VENV) dest/595

@@ -236,7 +236,9 @@ int ch_run_row(ch *d, const cq_dest_run *r, const char *status,
   cq_buf_byte(b, (char)unsettled);
   cq_buf_byte(b, 0);
   cq_rowbinary_int(b, (int64_t)ch_version(d));
-  return b->rc;
+  if (!b->rc) return CQ_OK;
+  cq_buf_reset(b); /* the next word is as good */
+  return CQ_NOMEM;
 }
 
 int ch_tables_over(ch *d, int64_t group, const char *source, const char *word,
@@ -273,7 +275,9 @@ int ch_put_run(cq_dest *base, const cq_dest_run *r, const char *status,
       rc = ch_tables_over(
           d, r->group, r->source,
           strcmp(status, "interrupted") == 0 ? "interrupted" : "failed", err);
-    if (rc) return rc;
+    /* The run is over all the same: as long as its entry says that it runs,
+     * nobody else can begin one. */
+    if (rc && rc != CQ_NOMEM) return rc;
   }
   d->over = over;
   rc = ch_run_row(d, r, status, n, ntable, message, CH_OPEN);

@@ -345,11 +345,16 @@ int ch_begin(cq_dest *base, cq_dest_run *r, cq_error *err) {
   memset(&none, 0, sizeof none);
   if (rc == CQ_OK && ch_run_row(d, r, "running", &none, 0, NULL, CH_OPEN))
     rc = cq_error_nomem(err);
-  if (rc == CQ_OK) rc = ch_journal_claim(d, r->source, err);
+  if (rc) return rc;
+  rc = ch_journal_claim(d, r->source, err);
   if (rc == CQ_OK) rc = contend(d, r, &o, err);
   for (int i = 0; i < o.n && rc == CQ_OK; i++)
     rc = settle(d, o.groups[i], r->source, r->retry, err);
-  return rc ? rc : add_held(d, r, err);
+  if (rc == CQ_OK) rc = add_held(d, r, err);
+  /* Of a run that does not begin no claim may stay: this process lives on, and
+   * nobody else could begin one. */
+  if (rc) settle_run(d, r->group, r->source, 0, 1, NULL);
+  return rc;
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */
