@@ -215,7 +215,7 @@ char *cq_dest_decoded(cq_arena *a, const char *s, size_t n) {
   char *out;
   cq_buf b;
 
-  cq_buf_init(&b, CQ_MAX_URL);
+  cq_buf_init(&b, n); /* it only becomes shorter */
   cq_percent_decode(&b, s, n);
   out = b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
   cq_buf_clear(&b);

@@ -372,6 +372,24 @@ void cq_dest_found_clear(cq_dest_found *f);
 const char *cq_dest_found_type(const cq_dest_found *f, const char *name,
                                int any_case);
 
+/* ---- library.c: libraries that are opened at run time --------------------------- */
+typedef struct cq_library_call {
+  const char *name;
+  size_t at; /* of its pointer in the table */
+} cq_library_call;
+typedef struct cq_library {
+  const char *title;        /* where none can be loaded */
+  const char *const *names; /* the first that there is */
+  size_t nname;
+  const cq_library_call *calls;
+  size_t ncall;
+  const char *unfit; /* said of one that lacks a call */
+  const char *hint;  /* where there is none */
+} cq_library;
+/* Fills the table `lib`: a struct whose first member is void *handle. */
+int cq_library_open(void *lib, const cq_library *l, cq_error *err);
+void cq_library_close(void *lib);
+
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */
 int cq_dest_gather_spec(const cq_node *map, cq_dest_gather *out, cq_error *err);

@@ -206,7 +206,7 @@ static void duck_close(cq_dest *base) {
   }
   if (d->c) d->lib.disconnect(&d->c);
   if (d->db) d->lib.close(&d->db);
-  duck_lib_close(&d->lib);
+  cq_library_close(&d->lib);
   unlock_file(d);
   cq_buf_clear(&d->notes);
   cq_free(d->base.name);

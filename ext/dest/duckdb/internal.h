@@ -65,7 +65,6 @@ typedef struct duck_lib {
 #undef DUCK_FIELD
 } duck_lib;
 int duck_lib_open(duck_lib *lib, const char *path, cq_error *err);
-void duck_lib_close(duck_lib *lib);
 
 typedef struct duck_options {
   const char *path, *schema, *library;

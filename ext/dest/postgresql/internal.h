@@ -86,7 +86,6 @@ typedef struct pg_lib {
 #undef PG_FIELD
 } pg_lib;
 int pg_lib_open(pg_lib *lib, cq_error *err);
-void pg_lib_close(pg_lib *lib);
 
 /* ---- what the spec says ---- */
 typedef struct pg_options {

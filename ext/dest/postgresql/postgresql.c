@@ -95,7 +95,7 @@ static void pg_close(cq_dest *base) {
   }
   pg_attempt_leave(d);
   pg_disconnect(d);
-  pg_lib_close(&d->lib);
+  cq_library_close(&d->lib);
   cq_buf_clear(&d->notes);
   cq_buf_clear(&d->settings);
   cq_free(d->base.name);

@@ -6,16 +6,10 @@
 
 /* As it stands, and decoded. */
 static int tell(cq_arena *a, cq_dest_def *d, const char *s, size_t n) {
-  char *raw = cq_arena_strndup(a, s, n), *plain;
-  cq_buf b;
+  char *raw = cq_arena_strndup(a, s, n), *plain = cq_dest_decoded(a, s, n);
   int rc;
 
-  if (!raw) return CQ_NOMEM;
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  cq_percent_decode(&b, s, n);
-  plain = b.rc ? NULL : cq_arena_strndup(a, b.data ? b.data : "", b.len);
-  cq_buf_clear(&b);
-  if (!plain) return CQ_NOMEM;
+  if (!raw || !plain) return CQ_NOMEM;
   rc = cq_dest_secret(a, d, raw);
   if (rc == CQ_OK && strcmp(raw, plain) != 0) rc = cq_dest_secret(a, d, plain);
   return rc;
