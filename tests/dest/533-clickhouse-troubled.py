@@ -68,6 +68,9 @@ t.has('an unknown cluster', why(sync(direct, more=', cluster: pear')), 'cluster:
 tested = json.loads(t.one('SELECT cq_test(?)', '{source: typed, tables: [typed_names], destination: {kind: clickhouse, connection_string: "%s", cluster: pear}}' % direct))
 t.has('is found by cq_test', tested['destinations'][0]['message'], 'none of that name: pear\nhint: one of: pair')
 t.has('compression that there is not', why(sync(direct + '?compress=snappy')), 'compress: unknown: snappy\nhint: one of: none, gzip, zstd, lz4, true, false')
+for query, want in (('', {'plain'}), ('?compress=true', {'plain', 'gzip'}), ('?compress=gzip', {'plain', 'gzip'})):
+    front.encodings.clear()
+    t.is_(f'to the same machine {query or "nothing is said"}', (sync(f'clickhouse://localhost:{front.port}/cq{query}')['status'], front.encodings), ('success', want))
 t.has('ttl on a server that has none', why(sync(direct, 'typed_names', ', ttl: [{ttl: INTERVAL 1 DAY}]')), '19.11')
 
 # ---- TLS ----

@@ -130,11 +130,11 @@ class Modern(Server):
 class Faulty(http.server.ThreadingHTTPServer):
     """Before a server: does to requests what `rules` say, [what is in the statement, what happens, how often, after which other]:
     lost: done, but the answer is not told; dropped: not even that; swallowed: not done, though the answer says so; 'Code: ...': told
-    in an answer of 200; a number: that status, with 'gateway' as its text."""
+    in an answer of 200; a number: that status, with 'gateway' as its text. It keeps what it has `seen`, and in which encodings."""
     daemon_threads = True
 
     def __init__(self, server):
-        self.server, self.rules, self.seen, self.gateway = server, [], [], b'try later'
+        self.server, self.rules, self.seen, self.encodings, self.gateway = server, [], [], set(), b'try later'
         super().__init__(('127.0.0.1', 0), Fault)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -158,6 +158,7 @@ class Fault(http.server.BaseHTTPRequestHandler):
         text = (zlib.decompress(body, 31) if self.headers.get('Content-Encoding') == 'gzip' else body).decode('latin-1')
         front = self.server
         front.seen.append(text[:4000])
+        front.encodings.add(self.headers.get('Content-Encoding', 'plain'))
         what = front.judge(text)
         if what == 'dropped':
             self.close_connection = True

@@ -52,6 +52,7 @@ typedef struct ch_options {
   const char *ca;       /* PEM text, or a file's path */
   const char *cluster, *engine, *engine_args;
   ch_squeeze squeeze;
+  int squeeze_said; /* compress= */
   int64_t connect_ms, read_ms;
   cq_dest_gather gather;
   ch_rules partition, order, ttl;

@@ -63,6 +63,7 @@ static int is_ignored(const char *name) {
 }
 
 static int squeeze_word(ch_options *o, const char *v, cq_error *err) {
+  o->squeeze_said = 1;
   if (strcmp(v, "none") == 0 || strcmp(v, "false") == 0 || strcmp(v, "0") == 0)
     o->squeeze = CH_NONE;
   else if (strcmp(v, "gzip") == 0)
@@ -144,6 +145,20 @@ static int settings_of(cq_arena *a, ch_options *o, const char *query,
   cq_buf_clear(&more);
   if (rc == CQ_OK && !o->settings) rc = cq_error_nomem(err);
   return rc;
+}
+
+/* On this machine nothing is far: compression would cost both sides alone. */
+static int all_here(const ch_options *o) {
+  static const char *const here[] = {"127.", "localhost:", "[::1]:"};
+
+  for (int i = 0; i < o->nhost; i++) {
+    int found = 0;
+
+    for (size_t k = 0; k < sizeof here / sizeof *here; k++)
+      found |= cq_str_ieqn(o->hosts[i], here[k], strlen(here[k]));
+    if (!found) return 0;
+  }
+  return o->nhost > 0;
 }
 
 /* Ports of the protocol that clickhouse-client speaks. */
@@ -232,7 +247,9 @@ static int connection(cq_arena *a, ch_options *o, const char *text,
     if (!o->database) return cq_error_nomem(err);
   }
   rc = settings_of(a, o, query ? query + 1 : "", err);
-  return rc ? rc : hosts_of(a, o, p, n, native, err);
+  if (rc == CQ_OK) rc = hosts_of(a, o, p, n, native, err);
+  if (rc == CQ_OK && !o->squeeze_said && all_here(o)) o->squeeze = CH_NONE;
+  return rc;
 }
 
 /* ---- rules for tables ----------------------------------------------------------- */
