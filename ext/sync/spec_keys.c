@@ -264,8 +264,7 @@ static int dest_own(const cq_sync_call *c, cq_spec *s, cq_spec_dest *o,
 }
 
 static int dest_unique(const cq_spec *s, const cq_spec_dest *o, cq_error *err) {
-  if (!*o->name)
-    return cq_tree_error(err, o->at, "destination: name is empty");
+  if (!*o->name) return cq_tree_error(err, o->at, "destination: name is empty");
   for (size_t i = 0; i < s->ndest; i++)
     if (&s->dests[i] != o && strcmp(s->dests[i].name, o->name) == 0)
       return cq_tree_error(
