@@ -338,6 +338,17 @@ int64_t cq_spool_after(const cq_pack *p, int64_t at);
 /* What is in it is not needed any more. */
 void cq_spool_reset(cq_spool *s);
 
+/* ---- found.c: the columns that a store's table has ------------------------------ */
+typedef struct cq_dest_found {
+  size_t n, cap;
+  char **names, **types; /* as the store tells them, in order */
+} cq_dest_found;
+int cq_dest_found_add(cq_dest_found *f, const char *name, const char *type);
+void cq_dest_found_clear(cq_dest_found *f);
+/* NULL: it has none of that name; some stores do not tell case apart. */
+const char *cq_dest_found_type(const cq_dest_found *f, const char *name,
+                               int any_case);
+
 /* ---- sql.c: SQL as text, where it is quoted as the standard does ------------- */
 /* Appends it: %I an identifier, %R one that raw_ stands before, %L a text (NULL:
  * NULL), %s as it is, %n an int64_t, %d an int, %t an int64_t of microseconds
@@ -358,19 +369,38 @@ int cq_dest_note(cq_buf *actions, cq_error *err, const char *fmt, ...)
  * of the table, which was whole, no longer has.  A client whose own clients could
  * not be found out stands in the journal by a shorter name: those below it are
  * kept. */
-void cq_sql_gone_clients(cq_buf *out, const char *schema, const char *table,
-                         const cq_dest_run *r);
+void cq_sql_gone_clients(cq_buf *out, const char *schema,
+                         const cq_dest_table *t, const cq_dest_run *r);
+/* Has each unit of the table come to a good end?  Else what nobody knows the
+ * client of (run 0 in cq_units) may be a failed one's. */
+int cq_dest_clean(const cq_dest_table *t);
 
-/* ---- found.c: the columns that a store's table has ------------------------------ */
-typedef struct cq_dest_found {
-  size_t n, cap;
-  char **names, **types; /* as the store tells them, in order */
-} cq_dest_found;
-int cq_dest_found_add(cq_dest_found *f, const char *name, const char *type);
-void cq_dest_found_clear(cq_dest_found *f);
-/* NULL: it has none of that name; some stores do not tell case apart. */
-const char *cq_dest_found_type(const cq_dest_found *f, const char *name,
-                               int any_case);
+/* ---- carry.c: from one write mode to another ------------------------------------ */
+/* Refuses: the table was synced with the other (append: with append), and what
+ * forced would do to its rows. */
+int cq_dest_other_mode(const cq_dest *d, const char *table, int append,
+                       cq_error *err);
+/* Statements; `from`, `raw`: quoted tables of rows. */
+typedef struct cq_carry {
+  const char *schema;
+  const char *table; /* as the run tables call it */
+  int incremental;
+} cq_carry;
+/* Clients that have rows there and no pointer get one, at run 0. */
+void cq_carry_adopt(cq_buf *out, const cq_carry *k, const char *from);
+/* Units of runs that have not published are done no more. */
+void cq_carry_forget(cq_buf *out, const cq_carry *k);
+/* A SELECT: rows of the table as raw_<t> takes them, all of these columns. */
+void cq_carry_select(cq_buf *out, const cq_carry *k, const char *from,
+                     const cq_dest_found *has);
+/* Entries of the journal that such rows lack. */
+void cq_carry_journal(cq_buf *out, const cq_carry *k, const char *from);
+/* Removes from a raw_<t> of before what they take the place of ... */
+void cq_carry_replace(cq_buf *out, const cq_carry *k, const char *raw,
+                      const char *from);
+/* ... and puts them there. */
+void cq_carry_insert(cq_buf *out, const char *raw, const char *columns,
+                     const char *values, const char *from);
 
 /* ---- library.c: libraries that are opened at run time --------------------------- */
 typedef struct cq_library_call {

@@ -127,8 +127,14 @@ int cq_dest_note(cq_buf *actions, cq_error *err, const char *fmt, ...) {
   return actions->rc ? cq_error_nomem(err) : CQ_OK;
 }
 
-void cq_sql_gone_clients(cq_buf *out, const char *schema, const char *table,
-                         const cq_dest_run *r) {
+int cq_dest_clean(const cq_dest_table *t) {
+  return !t->failed && !t->n.failed && !t->n.errors;
+}
+
+void cq_sql_gone_clients(cq_buf *out, const char *schema,
+                         const cq_dest_table *t, const cq_dest_run *r) {
+  const char *table = t->def->name;
+
   cq_sql(out,
          "c.table_name = %L AND c.source_name = %L AND NOT EXISTS (SELECT 1 "
          "FROM %I.cq_sync_units AS u WHERE u.table_name = %L AND u.source_name "
@@ -136,7 +142,8 @@ void cq_sql_gone_clients(cq_buf *out, const char *schema, const char *table,
          "EXISTS (SELECT 1 FROM %I.cq_sync_units AS f WHERE f.table_name = %L "
          "AND f.source_name = %L AND f.sync_group_id = %n AND f.status = "
          "'failed' AND substr(c.client_id, 1, length(f.client_id) + 1) = "
-         "f.client_id || ':')",
+         "f.client_id || ':')%s",
          table, r->source, schema, table, r->source, r->group, schema, table,
-         r->source, r->group);
+         r->source, r->group,
+         cq_dest_clean(t) ? "" : " AND c.sync_group_id <> 0");
 }

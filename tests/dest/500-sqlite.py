@@ -35,6 +35,11 @@ class Sqlite(conformance.Store):
         db.close()
         return True
 
+    def execute(self, *statements):
+        db = sqlite3.connect('there.db', timeout=20)
+        db.executescript('; '.join(statements))
+        db.close()
+
     def fresh(self):
         for name in ('there.db', 'there.db-wal', 'there.db-shm'):
             if os.path.exists(name):

@@ -153,10 +153,10 @@ t.has('a materialized view is told', r, 'theirs.stored uses a table that has to 
 pg.psql('DROP MATERIALIZED VIEW theirs.stored')
 t.has('another write mode: safe refuses', sync('fleet_ships', MODE), 'was synced with write_mode append')
 r = sync('fleet_ships', MODE, ', migrate_mode: forced')
-t.is_('forced: the table, under their views', (r['status'], pg.one("SELECT relkind FROM pg_class WHERE relname = 'fleet_ships'"), pg.rows('SELECT loud FROM theirs.names'),
+t.is_('forced: the table, under their views', (r['status'], pg.one("SELECT relkind FROM pg_class WHERE relname = 'fleet_ships'"), pg.rows('SELECT loud FROM theirs.names ORDER BY 1'),
       pg.one("SELECT has_table_privilege('reader', 'fleet_ships', 'SELECT')")), ('success', 'r', [('FRAM',), ('GJOA',)], True))
 r = sync('fleet_ships', 'append', ', migrate_mode: forced')
-t.is_('and back', (r['status'], pg.one("SELECT relkind FROM pg_class WHERE relname = 'fleet_ships'"), pg.rows('SELECT loud FROM theirs.names')),
+t.is_('and back', (r['status'], pg.one("SELECT relkind FROM pg_class WHERE relname = 'fleet_ships'"), pg.rows('SELECT loud FROM theirs.names ORDER BY 1')),
       ('success', 'v', [('FRAM',), ('GJOA',)]))
 fresh()
 pg.psql('CREATE VIEW fleet_ships AS SELECT 1 AS one')
@@ -171,6 +171,18 @@ t.is_('forced takes it over', (r['status'], pg.rows("SELECT name, _cq_sync_time:
       ('success', [('old', '2020-01-01 12:00:00+00', '2019-01-01 00:00:00+00', '')], 6))
 
 # ---- rows that the server refuses ----
+for more, said in (("ADD CHECK (name <> 'Kon') NOT VALID", 'new row for relation "fleet_ships" violates check constraint'),
+                   ('ALTER COLUMN built SET NOT NULL', 'null value in column "built" of relation "fleet_ships" violates not-null constraint')):
+    fresh()
+    t.routes(SHIPS.replace('"built":null', '"built":"1901-01-01T00:00:00Z"').replace('"name":"Kon"', '"name":"Kon","built":"1947-01-01T00:00:00Z"')
+             .replace('"name":"Ra"', '"name":"Ra","built":"1969-01-01T00:00:00Z"').replace('"name":"Argo"', '"name":"Argo","built":"0001-01-01T00:00:00Z"'))
+    sync('fleet_ships', MODE)
+    pg.psql('ALTER TABLE fleet_ships ' + more)
+    t.routes(SHIPS)
+    r = sync('fleet_ships', MODE)
+    t.has('the table is named, not where its rows were staged', r['errors'][0]['message'], said)
+    t.is_('nowhere', ('cq_stage' in json.dumps(r), pg.rows("SELECT message FROM cq_sync_errors WHERE message LIKE '%cq_stage%'")), (False, []))
+
 fresh()
 t.routes(SHIPS + CREW)
 sync('fleet_crews', 'append')

@@ -193,6 +193,7 @@ class Store(conformance.Store):
     name = 'clickhouse'
     one_row_a_key = False  # each unit's rows stand for themselves
     typed_times = False  # a column of texts goes on as it is
+    carries = False  # a view alone changes
     null_lists = False    # a column of Array is never NULL
     durable = 7
 

@@ -52,6 +52,7 @@ class Store:
     durable = 2.5       # seconds until what was handed on outlives a kill,
     quick = ''          # with this in the destination's spec
     typed_times = True  # a column of texts becomes one of times; else they may stay there
+    carries = True      # between append and overwrite all rows that are seen go along; else what overwrite keeps is seen in it alone
 
     def destination(self):
         """The short form's `destination:`, as YAML."""
@@ -72,6 +73,10 @@ class Store:
     def spoil(self):
         """Takes the column `hint` from cq_sync_errors, so that it takes no entry; False: there is no such table."""
         return False
+
+    def execute(self, *statements):
+        """Of a store that may have a table of CloudQuery's in its way; else NotImplementedError."""
+        raise NotImplementedError
 
     def close(self):
         pass
@@ -622,6 +627,93 @@ class Suite:
             r = self.sync('fleet_ships', then, ', migrate_mode: forced', '{"retry":"failed"}')
             t.is_(f'{first}, then {then} forced, as a retry: rows that have gone are fetched again', (r['status'], len(self.ships())), ('success', 5))
 
+    def changed(self, what, mode, options=None):
+        """cq_migrate, forced."""
+        return json.loads(self.t.one('SELECT cq_migrate(?)', self.spec(what, mode, ', migrate_mode: forced')))
+
+    def modes(self):
+        """From append to overwrite and back: the rows go along, so that a unit that fails keeps its own."""
+        t, s = self.t, self.s
+        rome = 'GET /rome/ships?page=1\n  body [{"id":1,"name":"Argo"}]\n'
+        what = ('_cq_id', '_cq_client_id', '_cq_sync_time', 'port', 'id', 'name', 'tons', 'built', 'flags')
+        for first, then in ((m, n) for m in s.modes for n in s.modes if (m == 'append') != (n == 'append')):
+            s.fresh()
+            t.routes(SHIPS)
+            self.sync('fleet_ships', first)
+            t.routes(SHIPS.replace('Fram', 'Maud').replace('GET /oslo/ships?page=2\n  body [{"id":4,"name":"Ra"}]', 'GET /oslo/ships?page=2\n  body []'))
+            self.sync('fleet_ships', first)
+            before = self.read('fleet_ships', *what)
+            r = self.sync('fleet_ships', then)
+            t.is_(f'{first}, then {then}: refused, and nothing is changed', (r['status'], self.read('fleet_ships', *what) == before), ('failed', True))
+            t.has('which says what forced does to the rows', r['errors'], 'hint: migrate_mode: forced ')
+            t.has('and where they are then', r['errors'], 'raw_fleet_ships')
+            t.is_('cq_migrate, forced, says it', 'fleet_ships' in json.dumps(self.changed('fleet_ships', then)['actions']), True)
+            if s.carries or 'overwrite' not in (first, then):
+                t.is_('and the name answers the same rows', self.read('fleet_ships', *what), before)
+            t.routes(SHIPS.replace('Fram', 'Polarstern').replace(rome, 'GET /rome/ships?page=1\n  status 400\n  body {}\n'))
+            r = self.sync('fleet_ships', then, ', migrate_mode: forced')
+            t.is_('a unit that fails keeps its rows', (r['status'], r['destinations'][0]['kept'], [x for x in self.ships() if x[0] == 'rome']), ('partial', 1, [('rome', 1, 'Argo')]))
+            t.is_('beside those that are new', [x for x in self.ships() if x[0] == 'oslo'],
+                  [('oslo', 1, 'Polarstern'), ('oslo', 2, 'Gjoa'), ('oslo', 3, 'Kon'), ('oslo', 4, 'Ra')])
+            before = self.read('fleet_ships', *what)
+            self.changed('fleet_ships', first)
+            if s.carries or 'overwrite' not in (first, then):
+                t.is_('and back', self.read('fleet_ships', *what), before)
+            t.routes(SHIPS)
+            for mode in (first, then, first):
+                r = self.sync('fleet_ships', mode, ', migrate_mode: forced, spec: {ports: [oslo]}')
+                t.is_(f'and on, {mode}', (r['status'], [x for x in self.ships() if x[0] == 'oslo']),
+                      ('success', [('oslo', 1, 'Fram'), ('oslo', 2, 'Gjoa'), ('oslo', 3, 'Kon'), ('oslo', 4, 'Ra')]))
+            if 'overwrite' not in (first, then):
+                t.is_('a client that is gone is', {x[0] for x in self.ships()}, {'oslo'})
+        for first, then in (s.modes[0], s.modes[-1]), (s.modes[-1], s.modes[0]):
+            s.fresh()
+            log = 'GET /oslo/log?%s\n  body [{"id":%d,"at":"2024-01-0%dT00:00:00Z","text":"%s"}]\nGET /rome/log\n  body []\n'
+            t.routes(log % ('!since', 1, 1, 'a'))
+            self.sync('fleet_log', first)
+            t.routes(log % ('since=2024-01-01T00:00:00Z', 1, 2, 'b'))
+            self.sync('fleet_log', first)
+            before = self.read('fleet_log', 'id', 'text')
+            for n, mode in enumerate((then, first, then)):
+                self.changed('fleet_log', mode)
+                t.is_(f'an incremental table, {mode}: the same rows', self.read('fleet_log', 'id', 'text'), before)
+                t.routes(log % ('since=2024-01-0%dT00:00:00Z' % (n + 2), n + 2, n + 3, 'c'))
+                r = self.sync('fleet_log', mode)
+                before.append((n + 2, 'c'))
+                t.is_('and the cursor goes on', (r['status'], t.asked('*oslo/log?since=*'), self.read('fleet_log', 'id', 'text')), ('success', 1, before))
+
+    def taken(self):
+        """A table that CloudQuery has made: its rows are kept until all units were clean, and nothing that it says of them is in the way."""
+        t, s = self.t, self.s
+        for mode in ('overwrite-delete-stale', 'append', 'overwrite'):
+            s.fresh()
+            self.sync('fleet_log', mode)  # the run tables
+            table = ('CREATE TABLE fleet_ships (_cq_sync_time timestamp, _cq_source_name text, _cq_id uuid NOT NULL UNIQUE, _cq_parent_id uuid, port text NOT NULL, '
+                     'id bigint NOT NULL, name text NOT NULL, tons double precision, built timestamp, PRIMARY KEY (port, id))',
+                     "INSERT INTO fleet_ships VALUES ('2020-01-01 12:00:00', 'fleet', '00000000-0000-4000-8000-000000000001', NULL, 'rome', 1, 'old Argo', 1, NULL), "
+                     "('2020-01-01 12:00:00', 'fleet', '00000000-0000-4000-8000-000000000002', NULL, 'rome', 77, 'gone', 1, NULL), "
+                     "('2020-01-01 12:00:00', 'other', '00000000-0000-4000-8000-000000000003', NULL, 'rome', 78, 'theirs', 1, NULL), "
+                     "(NULL, NULL, '00000000-0000-4000-8000-000000000004', NULL, 'rome', 79, 'nobody', 1, NULL)")
+            try:
+                s.execute(*table)
+            except NotImplementedError:
+                return
+            ships = SHIPS.replace('"name":"Ra"', '"name":null')
+            t.routes(ships.replace('GET /rome/ships?page=1\n  body', 'GET /rome/ships?page=1\n  status 400\n  body'))
+            r = self.sync('fleet_ships', mode)
+            t.is_(f"{mode}: CloudQuery's table: safe refuses", (r['status'], [x for x, in self.read('fleet_ships', 'name')]), ('failed', ['gone', 'nobody', 'old Argo', 'theirs']))
+            forced = ', migrate_mode: forced'
+            self.changed('fleet_ships', mode)
+            t.is_('forced keeps its rows', [(n, c, at.replace(' ', 'T').rstrip('Z') + 'Z') for n, c, at in self.read('fleet_ships', 'name', '_cq_client_id', '_cq_sync_time')],
+                  [('gone', '', '2020-01-01T12:00:00Z'), ('nobody', '', '1970-01-01T00:00:00Z'), ('old Argo', '', '2020-01-01T12:00:00Z'), ('theirs', '', '2020-01-01T12:00:00Z')])
+            r = self.sync('fleet_ships', mode, forced)
+            t.is_('a key may be without a value now; a unit fails, and all of them stay', (r['status'], [x for x, in self.read('fleet_ships', 'name')]),
+                  ('partial', ['Fram', 'Gjoa', 'Kon', 'gone', 'nobody', 'old Argo', 'theirs', None]))
+            t.routes(ships)
+            r = self.sync('fleet_ships', mode, forced)
+            t.is_('no unit fails: they go, of this source', (r['status'], [x for x, in self.read('fleet_ships', 'name')]),
+                  ('success', ['Argo', 'Fram', 'Gjoa', 'Kon'] + (['gone'] if mode == 'overwrite' else []) + ['nobody'] + (['old Argo'] if mode == 'overwrite' else []) + ['theirs', None]))
+
     def words(self):
         """A text becomes a number or a time as a whole, or not at all: what a store reads beside them is no value."""
         t, s = self.t, self.s
@@ -791,7 +883,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'windows', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'windows', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'modes', 'taken', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
 
 
 def run(store, parts=PARTS):

@@ -112,6 +112,10 @@ class Store(conformance.Store):
         rows('ALTER TABLE cq_sync_errors DROP COLUMN hint')
         return True
 
+    def execute(self, *statements):
+        for sql in statements:
+            rows(sql)
+
     def fresh(self):
         self.seen = {}
         for name in ('there.duckdb', 'there.duckdb.wal'):

@@ -142,6 +142,9 @@ class Store(conformance.Store):
             return v[2:]
         return int(v) if isinstance(v, bool) else v
 
+    def execute(self, *statements):
+        self.server.psql('; '.join(statements))
+
     def fresh(self):
         self.server.psql('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
 

@@ -52,6 +52,8 @@ for mode, table in (('append', 'raw_box_things'), ('overwrite-delete-stale', 'bo
     t.is_(f'{mode}: columns less are no loss: they stay, and are NULL', t.sync(spec)['status'], 'success')
     t.is_(f'{mode}: and what a person sees', t.rows('SELECT id, name FROM box_things ORDER BY 1'), [(1, 'a'), (2, 'b')])
 
+    define('id: integer, name: integer, size: text')
+    t.has(f'{mode}: all types that change are told', json.dumps(t.sync(spec)), f'table {table}: column name is TEXT and would be INTEGER; column size is INTEGER and would be TEXT')
     define('id: integer, name: text, size: text')
     r = t.sync(spec)
     told = json.dumps(r)

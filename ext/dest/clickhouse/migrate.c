@@ -479,12 +479,7 @@ static int check_view(const ch *d, const cq_dest_table *t, const present *v,
   if (!mark) return foreign(err, d, t->def->name, v->view ? "view" : "table");
   append = strncmp(mark, MARK "append", sizeof MARK + 5) == 0;
   if (append == (d->base.mode == CQ_MODE_APPEND) || d->def.forced) return CQ_OK;
-  cq_error_set(err, CQ_MISUSE, "destination %s: table %s: %s", d->base.name,
-               t->def->name,
-               append ? "was synced with write_mode append"
-                      : "was synced with another write_mode than append");
-  cq_error_hint(err, "migrate_mode: forced changes it");
-  return CQ_MISUSE;
+  return cq_dest_other_mode(&d->base, t->def->name, append, err);
 }
 
 static int view_shows(const ch *d, const cq_dest_table *t, const present *v,

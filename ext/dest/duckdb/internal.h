@@ -8,6 +8,7 @@
  * settle.c   what is staged, made rows of its table
  * state.c    runs: claimed, journalled, published
  * migrate.c  tables and views, made and changed
+ * carry.c    their rows, into the other write mode's; tables of CloudQuery's
  * prune.c    old snapshots
  *
  * One thread calls all of it: the writer's.  A DuckDB file is open in one process
@@ -195,6 +196,21 @@ int duck_notes(duck *d, cq_error *err);
 
 /* ---- prune.c ---- */
 int duck_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);
+
+/* ---- carry.c ---- */
+/* The view becomes a table of the rows that it shows. */
+int duck_carry_view(duck *d, cq_arena *a, const cq_dest_table *t,
+                    cq_error *err);
+/* The table, whose columns are `has`, goes; its rows wait as raw_<t> takes them,
+ * and go there (old: what they have, has: what raw_<t> has). */
+int duck_carry_out(duck *d, cq_arena *a, const cq_dest_table *t,
+                   const cq_dest_found *has, cq_error *err);
+int duck_carry_in(duck *d, cq_arena *a, const cq_dest_table *t,
+                  const cq_dest_found *old, const cq_dest_found *has,
+                  cq_error *err);
+/* A table that CloudQuery made: the same with cq's columns and without keys. */
+int duck_take(duck *d, cq_arena *a, const cq_dest_table *t, const char *name,
+              const cq_dest_found *old, cq_error *err);
 
 /* ---- migrate.c ---- */
 const char *duck_type(int type);

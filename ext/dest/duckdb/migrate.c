@@ -34,10 +34,7 @@ typedef struct change {
 } change;
 
 /* Columns of a table or view: names and types, in order. */
-typedef struct columns {
-  int n;
-  char **names, **types;
-} columns;
+typedef cq_dest_found columns; /* in the arena */
 
 static int read_columns(duck *d, change *c, const char *name, columns *out,
                         cq_error *err) {
@@ -69,9 +66,7 @@ static int read_columns(duck *d, change *c, const char *name, columns *out,
 
 /* DuckDB's names are the same in whatever case. */
 static const char *type_of(const columns *c, const char *name) {
-  for (int i = 0; i < c->n; i++)
-    if (cq_str_ieq(c->names[i], name)) return c->types[i];
-  return NULL;
+  return cq_dest_found_type(c, name, 1);
 }
 
 /* Ours shows what the run tables point at for this table. */
@@ -127,7 +122,7 @@ static int create_table(duck *d, change *c, cq_error *err) {
 
 /* A value is read as a whole, or becomes NULL.  A cast alone rounds what is no
  * integer, and knows numbers and times without end. */
-static int retype(duck *d, const change *c, const char *name, const char *had,
+static int retype(duck *d, const char *table, const char *name, const char *had,
                   const char *want, cq_error *err) {
   const char *how =
       strcmp(want, "BIGINT") == 0 &&
@@ -149,7 +144,7 @@ static int retype(duck *d, const change *c, const char *name, const char *had,
 
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_sql(&b, "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING ", d->schema,
-         c->target, name, want);
+         table, name, want);
   if (how)
     cq_sql(&b, how, name, name, name);
   else
@@ -159,44 +154,63 @@ static int retype(duck *d, const change *c, const char *name, const char *had,
   return rc;
 }
 
-static int alter(duck *d, change *c, const columns *old, cq_error *err) {
-  int rc = CQ_OK;
-  cq_buf facts;
+/* Has somebody else made it, who has an _cq_id too: CloudQuery? */
+static int foreign_made(const columns *old) {
+  for (int i = 0; i < CQ_META - 1; i++)
+    if (!type_of(old, cq_dest_metas[i].name)) return 1;
+  return 0;
+}
 
-  cq_buf_init(&facts, CQ_MAX_SPEC_BYTES);
+static void find_facts(const change *c, const columns *old, cq_buf *facts) {
   for (int i = 0; i < cq_dest_width(c->table); i++) {
     const char *name = cq_dest_column(c->table, i);
     const char *want = duck_type(cq_dest_type(c->table, i));
     const char *had = type_of(old, name);
 
-    if (had && strcmp(had, want) != 0)
-      cq_sql(&facts, "%scolumn %s is %s and would be %s", facts.len ? "; " : "",
-             name, had, want);
+    if (had ? strcmp(had, want) == 0 : i >= CQ_META - 1) continue;
+    if (facts->len) cq_buf_str(facts, "; ");
+    if (had)
+      cq_sql(facts, "column %s is %s and would be %s", name, had, want);
+    else
+      cq_sql(facts, "column %s is missing", name);
   }
+}
+
+static int alter(duck *d, change *c, const char *table, columns *old,
+                 cq_error *err) {
+  int rc = CQ_OK;
+  cq_buf facts;
+
+  cq_buf_init(&facts, CQ_MAX_SPEC_BYTES);
+  find_facts(c, old, &facts);
   if (facts.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && facts.len && !d->forced)
-    rc = refuse(d, c->target, facts.data, err);
+    rc = refuse(d, table, facts.data, err);
   if (rc == CQ_OK && facts.len)
-    rc = cq_dest_note(c->actions, err, "change table %s: %s", c->target,
-                      facts.data);
+    rc =
+        cq_dest_note(c->actions, err, "change table %s: %s", table, facts.data);
+  if (rc == CQ_OK && foreign_made(old) && !c->dry) {
+    rc = duck_take(d, &c->arena, c->table, table, old, err);
+    if (rc == CQ_OK) rc = read_columns(d, c, table, old, err);
+  }
   for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
     const char *name = cq_dest_column(c->table, i);
     const char *want = duck_type(cq_dest_type(c->table, i));
     const char *had = type_of(old, name);
 
     if (had && strcmp(had, want) == 0) continue;
-    if (!had)
-      rc = cq_dest_note(c->actions, err, "table %s: add column %s %s",
-                        c->target, name, want);
+    if (!had && i >= CQ_META - 1)
+      rc = cq_dest_note(c->actions, err, "table %s: add column %s %s", table,
+                        name, want);
     if (rc || c->dry) continue;
-    rc = had ? retype(d, c, name, had, want, err)
+    rc = had ? retype(d, table, name, had, want, err)
              : duck_do(d, NULL, err, "ALTER TABLE %I.%I ADD COLUMN %I %s",
-                       d->schema, c->target, name, want);
+                       d->schema, table, name, want);
   }
   if (rc == CQ_OK && !c->dry && c->append && c->table->incremental &&
       !type_of(old, "_cq_row"))
     rc = duck_do(d, NULL, err, "ALTER TABLE %I.%I ADD COLUMN _cq_row BIGINT",
-                 d->schema, c->target);
+                 d->schema, table);
   cq_buf_clear(&facts);
   return rc;
 }
@@ -208,7 +222,7 @@ static int make_view(duck *d, change *c, cq_error *err) {
 
   if (rc) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  for (int i = 0; i < now.n; i++)
+  for (size_t i = 0; i < now.n; i++)
     if (strcmp(now.names[i], "_cq_row") != 0)
       cq_sql(&b, "%sr.%I", any++ ? ", " : "", now.names[i]);
   if (b.rc)
@@ -237,44 +251,54 @@ static int make_view(duck *d, change *c, cq_error *err) {
   return rc;
 }
 
-/* Ours of the other write mode makes way. */
-static int make_way(duck *d, change *c, int view, int ours, cq_error *err) {
+/* Its rows, in the types of the definition, wait for raw_<t>; `shape` is what
+ * columns they have. */
+static int carry_table(duck *d, change *c, columns *shape, cq_error *err) {
+  int rc = alter(d, c, c->name, shape, err);
+
+  if (rc == CQ_OK) rc = read_columns(d, c, c->name, shape, err);
+  return rc ? rc : duck_carry_out(d, &c->arena, c->table, shape, err);
+}
+
+/* Ours of the other write mode makes way, and its rows go along. */
+static int make_way(duck *d, change *c, int view, int ours, columns *seen,
+                    cq_error *err) {
   int rc;
 
   if (!ours) return foreign(d, c->name, err);
-  if (!d->forced)
-    return refuse(d, c->name,
-                  view ? "was synced with write_mode append"
-                       : "was synced with another write_mode than append",
-                  err);
-  rc = cq_dest_note(c->actions, err, "drop %s %s", view ? "view" : "table",
-                    c->name);
-  if (rc == CQ_OK && !c->dry)
-    rc = duck_do(d, NULL, err, "DROP %s %I.%I", view ? "VIEW" : "TABLE",
-                 d->schema, c->name);
-  if (rc == CQ_OK && !c->dry)
-    rc = duck_do(d, NULL, err, "DELETE FROM %I.cq_units WHERE table_name = %L",
-                 d->schema, c->name);
-  return rc;
+  if (!d->forced) return cq_dest_other_mode(&d->base, c->name, view, err);
+  rc = view ? cq_dest_note(c->actions, err,
+                           "view %s becomes a table of the rows that it shows",
+                           c->name)
+            : cq_dest_note(c->actions, err,
+                           "table %s: its rows go to %s, and a view shows them",
+                           c->name, c->target);
+  if (rc || c->dry) return rc;
+  return view ? duck_carry_view(d, &c->arena, c->table, err)
+              : carry_table(d, c, seen, err);
 }
 
 static int change_all(duck *d, change *c, cq_error *err) {
-  columns seen, old;
-  int view = 0, ours = 0, rc;
+  columns seen, old, raw;
+  int view = 0, ours = 0, other = 0, rc;
 
   rc = read_columns(d, c, c->name, &seen, err);
   if (rc == CQ_OK) rc = is_view(d, c->name, &view, &ours, err);
   if (rc == CQ_OK && seen.n && !view) ours = type_of(&seen, "_cq_id") != NULL;
   if (rc == CQ_OK && seen.n && !ours) rc = foreign(d, c->name, err);
-  if (rc == CQ_OK && seen.n && view != c->append)
-    rc = make_way(d, c, view, ours, err);
-  if (rc == CQ_OK) rc = read_columns(d, c, c->target, &old, err);
+  other = rc == CQ_OK && seen.n && view != c->append;
+  if (other) rc = make_way(d, c, view, ours, &seen, err);
+  if (rc || (c->dry && other && !c->append)) return rc;
+  rc = read_columns(d, c, c->target, &old, err);
   if (rc == CQ_OK && old.n && !type_of(&old, "_cq_id"))
     rc = foreign(d, c->target, err);
-  if (rc == CQ_OK && old.n && !(c->dry && view != c->append))
-    rc = alter(d, c, &old, err);
-  else if (rc == CQ_OK)
-    rc = create_table(d, c, err);
+  if (rc == CQ_OK)
+    rc = old.n ? alter(d, c, c->target, &old, err) : create_table(d, c, err);
+  if (rc == CQ_OK && other && c->append && !c->dry) {
+    rc = read_columns(d, c, c->target, &raw, err);
+    if (rc == CQ_OK)
+      rc = duck_carry_in(d, &c->arena, c->table, &seen, &raw, err);
+  }
   if (rc == CQ_OK && c->append && c->dry && !seen.n)
     rc = cq_dest_note(c->actions, err, "create view %s", c->name);
   if (rc == CQ_OK && c->append && !c->dry) rc = make_view(d, c, err);

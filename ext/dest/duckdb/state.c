@@ -302,7 +302,7 @@ static int forget_clients(duck *d, const cq_dest_run *r, cq_dest_table *t,
   int rc = CQ_OK;
 
   cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
-  cq_sql_gone_clients(&gone, d->schema, name, r);
+  cq_sql_gone_clients(&gone, d->schema, t, r);
   if (gone.rc) rc = cq_error_nomem(err);
   if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE)
     rc = duck_do(d, &t->n.deleted, err,

@@ -5,6 +5,7 @@
  * back; then the row once more for each of its columns, with NULL there. */
 #include "dest/postgresql/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "dest/encode/pgcopy.h"
@@ -114,12 +115,28 @@ static int find_work(pg *d, void *user, cq_error *err) {
   return CQ_ERROR; /* nothing of this is to stay */
 }
 
+/* People know the table, not its stage. */
+static void name_table(const pg_table *t, cq_error *err) {
+  const char *name = t->table->def->name, *quoted;
+  char stage[PG_NAME], *at, rest[sizeof err->text];
+
+  quoted = t->stage ? strrchr(t->stage, '.') : NULL;
+  if (!quoted || strlen(quoted) < 3) return;
+  snprintf(stage, sizeof stage, "%.*s", (int)strlen(quoted) - 3, quoted + 2);
+  while ((at = strstr(err->text, stage)) != NULL) {
+    memcpy(rest, at + strlen(stage), strlen(at + strlen(stage)) + 1);
+    snprintf(at, sizeof err->text - (size_t)(at - err->text), "%s%s", name,
+             rest);
+  }
+}
+
 void pg_blame(pg *d, pg_table *t, cq_error *err) {
   cq_error why = {0, ""};
   char rest[sizeof err->text], column[64], constraint[64];
   size_t n;
   search s = {t, "", -1};
 
+  name_table(t, err);
   if (!t->nsegment) return;
   memcpy(column, d->column, sizeof column);
   memcpy(constraint, d->constraint, sizeof constraint);

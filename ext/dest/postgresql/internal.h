@@ -20,6 +20,7 @@
  * journal.c     the run tables' entries
  * prune.c       old snapshots
  * migrate.c     tables and views, made and changed
+ * carry.c       their rows, into the other write mode's; tables of CloudQuery's
  * present.c     what is there under a name
  * dependents.c  people's views on ours, taken away and put back
  *
@@ -390,6 +391,23 @@ void pg_dependents_clear(pg_dependents *k);
 /* Who may do what with a relation, its owner and comment, as SQL for another
  * of that name ("" where there is nothing to say). */
 int pg_grants(pg *d, int64_t oid, const char *name, cq_buf *out, cq_error *err);
+
+/* ---- carry.c ---- */
+/* The view becomes a table of the rows that it shows. */
+int pg_carry_view(pg *d, const cq_dest_table *t, const char *name,
+                  cq_error *err);
+/* The table goes, its rows stand as raw_<t> takes them in one called `carry`,
+ * from where they go into the raw_<t> that there is. */
+int pg_carry_out(pg *d, const cq_dest_table *t, const char *name,
+                 const pg_present *old, char carry[PG_NAME], cq_error *err);
+int pg_carry_in(pg *d, const cq_dest_table *t, const char *carry,
+                const char *raw, cq_error *err);
+/* Units that have rows and no pointer get one. */
+int pg_adopt(pg *d, const cq_dest_table *t, const char *name, cq_error *err);
+/* Has somebody else made it, who has an _cq_id too: CloudQuery? */
+int pg_foreign_made(const pg_present *old);
+/* Nothing but cq's own columns must have a value. */
+int pg_loosen(pg *d, const char *name, int64_t oid, cq_error *err);
 
 /* ---- migrate.c ---- */
 int pg_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,

@@ -23,6 +23,7 @@ typedef struct change {
   cq_buf *actions;
   size_t said; /* length of actions before: the work may be done again */
   char name[PG_NAME], raw[PG_NAME];
+  char carry[PG_NAME]; /* the table of rows that go to raw; "": there is none */
 } change;
 
 static int refuse(const pg *d, const char *table, const char *facts,
@@ -332,16 +333,40 @@ static int rekey(pg *d, const char *name, const pg_present *old,
   return rc;
 }
 
+/* No row of before is without them. */
+static int fill_metas(pg *d, const char *name, cq_error *err) {
+  pg_batch b;
+  int rc;
+
+  pg_batch_init(&b);
+  for (int i = 0; i < CQ_META && missing_value(i); i++) {
+    const char *column = cq_dest_metas[i].name;
+
+    pg_add(&b, NULL, "UPDATE %I.%I SET %I = %s WHERE %I IS NULL", d->schema,
+           name, column, missing_value(i), column);
+    pg_add(&b, NULL, "ALTER TABLE %I.%I ALTER COLUMN %I SET NOT NULL",
+           d->schema, name, column);
+  }
+  rc = pg_run(d, &b, name, err);
+  pg_batch_clear(&b);
+  return rc;
+}
+
 static int rebuild(pg *d, change *c, const char *name, const pg_present *old,
                    const char *facts, cq_error *err) {
   pg_dependents theirs = {NULL, NULL, 0, 0, 0};
+  int taken = pg_foreign_made(old);
   int rc = cq_dest_note(c->actions, err, "change table %s: %s", name, facts);
 
   if (rc || c->dry) return rc;
   rc = pg_dependents_read(d, old->oid, &theirs, err);
   if (rc == CQ_OK) rc = pg_dependents_drop(d, &theirs, err);
   if (rc == CQ_OK) rc = retype(d, c, name, old, err);
+  if (rc == CQ_OK) rc = fill_metas(d, name, err);
   if (rc == CQ_OK) rc = rekey(d, name, old, err);
+  if (rc == CQ_OK && taken && d->base.mode != CQ_MODE_APPEND)
+    rc = pg_loosen(d, name, old->oid, err);
+  if (rc == CQ_OK && taken) rc = pg_adopt(d, c->table, name, err);
   if (rc == CQ_OK) rc = pg_dependents_make(d, &theirs, err);
   pg_dependents_clear(&theirs);
   return rc;
@@ -391,8 +416,21 @@ static int alter(pg *d, change *c, const char *name, const pg_present *old,
 
 /* ---- the other write mode ---------------------------------------------------- */
 
-/* Ours, of the other mode, makes way; people's views and grants come back on
- * what takes its place. */
+/* Its rows as `raw` takes them, in another table. */
+static int carry_table(pg *d, change *c, const pg_present *seen,
+                       cq_error *err) {
+  pg_present now;
+  int rc = alter(d, c, c->name, seen, err);
+
+  memset(&now, 0, sizeof now);
+  if (rc == CQ_OK) rc = pg_present_read(d, c->name, &now, err);
+  if (rc == CQ_OK) rc = pg_carry_out(d, c->table, c->name, &now, c->carry, err);
+  pg_present_clear(&now);
+  return rc;
+}
+
+/* Ours, of the other mode, makes way, and its rows go along; people's views and
+ * grants come back on what takes its place. */
 static int make_way(pg *d, change *c, const pg_present *seen,
                     pg_dependents *theirs, cq_buf *grants, cq_error *err) {
   char quoted[2 * PG_NAME + 200];
@@ -400,13 +438,13 @@ static int make_way(pg *d, change *c, const pg_present *seen,
   cq_buf name;
 
   if (!seen->ours) return foreign(d, c->name, seen->kind, err);
-  if (!d->forced)
-    return refuse(d, c->name,
-                  view ? "was synced with write_mode append"
-                       : "was synced with another write_mode than append",
-                  err);
-  rc = cq_dest_note(c->actions, err, "drop %s %s", view ? "view" : "table",
-                    c->name);
+  if (!d->forced) return cq_dest_other_mode(&d->base, c->name, view, err);
+  rc = view ? cq_dest_note(c->actions, err,
+                           "view %s becomes a table of the rows that it shows",
+                           c->name)
+            : cq_dest_note(c->actions, err,
+                           "table %s: its rows go to %s, and a view shows them",
+                           c->name, c->raw);
   if (rc || c->dry) return rc;
   cq_buf_init(&name, sizeof quoted);
   cq_sql(&name, "%I.%I", d->schema, c->name);
@@ -415,16 +453,24 @@ static int make_way(pg *d, change *c, const pg_present *seen,
   if (rc == CQ_OK) rc = pg_dependents_read(d, seen->oid, theirs, err);
   if (rc == CQ_OK) rc = pg_dependents_drop(d, theirs, err);
   if (rc == CQ_OK)
-    rc = pg_do(d, c->name, err,
-               "DROP %s %s; DELETE FROM %I.cq_units WHERE "
-               "table_name = %L",
-               view ? "VIEW" : "TABLE", name.data, d->schema,
-               c->table->def->name);
+    rc = view ? pg_carry_view(d, c->table, c->name, err)
+              : carry_table(d, c, seen, err);
   cq_buf_clear(&name);
   return rc;
 }
 
 /* ---- all --------------------------------------------------------------------- */
+
+static int change_table(pg *d, change *c, const char *target,
+                        const pg_present *old, cq_error *err) {
+  int rc = old->oid ? alter(d, c, target, old, err)
+                    : create_table(d, c, target, err);
+
+  if (rc == CQ_OK && *c->carry)
+    rc = pg_carry_in(d, c->table, c->carry, target, err);
+  if (rc == CQ_OK && !c->dry) rc = create_indexes(d, c, target, err);
+  return rc;
+}
 
 static int change_all(pg *d, change *c, pg_dependents *theirs, cq_buf *grants,
                       cq_error *err) {
@@ -434,21 +480,22 @@ static int change_all(pg *d, change *c, pg_dependents *theirs, cq_buf *grants,
   int rc, other;
 
   memset(&old, 0, sizeof old);
+  c->carry[0] = 0;
   rc = pg_present_read(d, c->name, &seen, err);
   other = rc == CQ_OK && seen.oid && (seen.kind == 'v') != append;
   if (rc == CQ_OK && seen.oid && seen.kind != 'v' && seen.kind != 'r')
     rc = foreign(d, c->name, seen.kind, err);
-  if (rc == CQ_OK && other) rc = make_way(d, c, &seen, theirs, grants, err);
   if (rc == CQ_OK && append && seen.kind == 'v' && !seen.ours)
     rc = foreign(d, c->name, 'v', err);
-  if (rc == CQ_OK && !(other && !append))
-    rc = pg_present_read(d, target, &old, err);
+  if (rc == CQ_OK && append) rc = pg_present_read(d, target, &old, err);
   if (rc == CQ_OK && old.oid && (old.kind != 'r' || !old.ours))
     rc = foreign(d, target, old.kind, err);
-  if (rc == CQ_OK)
-    rc = old.oid ? alter(d, c, target, &old, err)
-                 : create_table(d, c, target, err);
-  if (rc == CQ_OK && !c->dry) rc = create_indexes(d, c, target, err);
+  if (rc == CQ_OK && other) rc = make_way(d, c, &seen, theirs, grants, err);
+  if (rc == CQ_OK && !append) rc = pg_present_read(d, target, &old, err);
+  if (rc == CQ_OK && !append && old.oid && !other && !old.ours)
+    rc = foreign(d, target, old.kind, err);
+  if (rc == CQ_OK && !(c->dry && other && !append))
+    rc = change_table(d, c, target, &old, err);
   if (rc == CQ_OK && append) rc = change_view(d, c, err);
   if (rc == CQ_OK && grants->len)
     rc = pg_do(d, c->name, err, "%s", grants->data);

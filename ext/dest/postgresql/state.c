@@ -286,7 +286,7 @@ static void add_forget(pg_batch *b, const pg *d, const cq_dest_run *r,
   cq_buf gone;
 
   cq_buf_init(&gone, CQ_MAX_SPEC_BYTES);
-  cq_sql_gone_clients(&gone, d->schema, name, r);
+  cq_sql_gone_clients(&gone, d->schema, t, r);
   if (gone.rc) {
     b->sql.rc = gone.rc;
   } else {

@@ -10,6 +10,7 @@
  * write.c   units: rows in, merged or journalled at their end
  * present.c what is in the database under a name
  * migrate.c tables and views, made and changed
+ * carry.c   their rows, into the other write mode's
  * state.c   runs: claim, journal, publish, prune */
 #ifndef CQ_DEST_INTERNAL_H
 #define CQ_DEST_INTERNAL_H
@@ -193,6 +194,18 @@ int lite_present_triggers(cq_lite *d, const char *name, int *out,
 /* cq has changed what stands under these two names, and nothing else. */
 void lite_schema_changed(cq_lite *d, const char *one, const char *other);
 void lite_schema_drop(cq_lite *d); /* all of it may have changed */
+
+/* ---- carry.c ---- */
+/* The view goes, its rows stand in temp.cq_carry. */
+int lite_carry_view(cq_lite *d, const cq_dest_table *t, cq_error *err);
+/* The table goes, its rows stand there as raw_<t> takes them; and they go in. */
+int lite_carry_table(cq_lite *d, const cq_dest_table *t,
+                     const lite_present *old, cq_error *err);
+int lite_carry_in(cq_lite *d, const cq_dest_table *t, const char *raw,
+                  const lite_present *old, cq_error *err);
+/* Units that have rows there and no pointer get one. */
+int lite_adopt(cq_lite *d, const cq_dest_table *t, const char *name,
+               cq_error *err);
 
 /* ---- migrate.c ---- */
 int lite_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,

@@ -284,6 +284,13 @@ static const char *missing_value(int i) {
   return values[i];
 }
 
+/* Has somebody else made it, who has an _cq_id too: CloudQuery? */
+static int foreign_made(const lite_present *old) {
+  for (int i = 0; i < CQ_META - 1; i++)
+    if (!lite_present_type(old, cq_dest_metas[i].name)) return 1;
+  return old->nkey > 0 && !old->id_in_key;
+}
+
 /* Those of cq's columns that the table has not, and what they hold. */
 static void add_missing(cq_buf *into, cq_buf *from, const lite_present *old) {
   for (int i = 0; i < CQ_META; i++) {
@@ -294,16 +301,14 @@ static void add_missing(cq_buf *into, cq_buf *from, const lite_present *old) {
   }
 }
 
-/* A new table of the same name with the rows of the old one. */
-static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
-                   const lite_present *old, int keyed, cq_error *err) {
+/* The rows of a temporary table that has such columns, of `old`. */
+static int fill(cq_lite *d, const cq_dest_table *t, const char *name,
+                const lite_present *old, const char *temp, cq_error *err) {
   cq_buf into, from;
-  kept theirs = {NULL, 0, 0};
-  int rc = kept_read(d, name, &theirs, err), first = 1;
+  int rc, first = 1;
 
   cq_buf_init(&into, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
-  if (rc) goto done;
   for (size_t i = 0; i < old->has.n; i++) {
     const char *type = NULL, *missing = NULL;
 
@@ -329,13 +334,27 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
     if (missing) cq_buf_printf(&from, ", ''), %s)", missing);
   }
   add_missing(&into, &from, old);
-  if (into.rc || from.rc) {
-    rc = cq_error_nomem(err);
-    goto done;
-  }
+  rc = into.rc || from.rc
+           ? cq_error_nomem(err)
+           : lite_exec(d, err,
+                       "INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s "
+                       "FROM temp.%s",
+                       d->schema, name, into.data, from.data, temp);
+  cq_buf_clear(&into);
+  cq_buf_clear(&from);
+  return rc ? rc : lite_ddl(d, err, "DROP TABLE temp.%s", temp);
+}
+
+/* A new table of the same name with the rows of the old one. */
+static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
+                   const lite_present *old, int keyed, cq_error *err) {
+  kept theirs = {NULL, 0, 0};
+  int rc = kept_read(d, name, &theirs, err);
+
   /* Never by ALTER TABLE ... RENAME: that would check, and refuse because of,
    * people's views on a name that is gone for a moment. */
-  rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_migrate");
+  if (rc == CQ_OK)
+    rc = lite_ddl(d, err, "DROP TABLE IF EXISTS temp.cq_migrate");
   if (rc == CQ_OK)
     rc = lite_ddl(d, err,
                   "CREATE TEMP TABLE cq_migrate AS SELECT * FROM "
@@ -344,17 +363,10 @@ static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
   if (rc == CQ_OK)
     rc = lite_ddl(d, err, "DROP TABLE \"%w\".\"%w\"", d->schema, name);
   if (rc == CQ_OK) rc = create_table(d, t, name, old, keyed, err);
-  if (rc == CQ_OK)
-    rc = lite_exec(d, err,
-                   "INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s FROM "
-                   "temp.cq_migrate",
-                   d->schema, name, into.data, from.data);
-  if (rc == CQ_OK) rc = lite_ddl(d, err, "DROP TABLE temp.cq_migrate");
+  if (rc == CQ_OK) rc = fill(d, t, name, old, "cq_migrate", err);
   if (rc == CQ_OK) rc = kept_make(d, &theirs, err);
-done:
+  if (rc == CQ_OK && foreign_made(old)) rc = lite_adopt(d, t, name, err);
   kept_clear(&theirs);
-  cq_buf_clear(&into);
-  cq_buf_clear(&from);
   return rc;
 }
 
@@ -373,36 +385,52 @@ static int key_fits(const cq_lite *d, const lite_present *p, int keyed) {
   return p->nkey == 1 + group && p->id_in_key && p->group_in_key == group;
 }
 
+static const char *column_of(const cq_dest_table *t, int i, const char **type) {
+  *type = cq_type_sql(cq_dest_type(t, i));
+  return cq_dest_column(t, i);
+}
+
+/* What would lose or rewrite data; any_key: whatever its key is. */
+static void find_facts(const cq_lite *d, const cq_dest_table *t,
+                       const lite_present *old, int keyed, int any_key,
+                       cq_buf *facts) {
+  if (!any_key && !key_fits(d, old, keyed))
+    cq_buf_str(facts, "has another key");
+  for (int i = 0; i < cq_dest_width(t); i++) {
+    const char *type, *column = column_of(t, i, &type);
+    const char *had = lite_present_type(old, column);
+
+    if (had ? cq_str_ieq(had, type) : i >= CQ_META - 1) continue;
+    if (facts->len) cq_buf_str(facts, "; ");
+    if (had)
+      cq_buf_printf(facts, "column %s is %s and would be %s", column, had,
+                    type);
+    else
+      cq_buf_printf(facts, "column %s is missing", column);
+  }
+}
+
 /* Brings an existing table to the definition: CQ_ROW where it must be rebuilt. */
 static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
                  const lite_present *old, int keyed, int dry, cq_buf *actions,
                  cq_error *err) {
-  char fact[512];
-  int rc = CQ_OK, clash = 0;
+  int rc = CQ_OK, clash;
+  cq_buf facts;
 
-  if (!key_fits(d, old, keyed)) {
-    if (!d->forced) return refuse(err, d, name, "has another key");
-    clash = 1;
-  }
-  for (int i = 0; i < CQ_META + t->ncol && rc == CQ_OK; i++) {
-    const cq_column *c =
-        i < CQ_META ? NULL : &t->def->columns[t->cols[i - CQ_META]];
-    const char *column = c ? c->name : cq_dest_metas[i].name;
-    const char *type =
-        c ? cq_type_sql(c->type) : cq_type_sql(cq_dest_metas[i].type);
-    const char *had = lite_present_type(old, column);
+  cq_buf_init(&facts, CQ_MAX_SPEC_BYTES);
+  find_facts(d, t, old, keyed, 0, &facts);
+  clash = facts.len > 0;
+  if (facts.rc)
+    rc = cq_error_nomem(err);
+  else if (clash && !d->forced)
+    rc = refuse(err, d, name, facts.data);
+  else if (clash)
+    rc = cq_dest_note(actions, err, "table %s: %s", name, facts.data);
+  cq_buf_clear(&facts);
+  for (int i = CQ_META - 1; i < cq_dest_width(t) && rc == CQ_OK; i++) {
+    const char *type, *column = column_of(t, i, &type);
 
-    if (had && cq_str_ieq(had, type)) continue;
-    if (had || (!c && i < CQ_META - 1)) {
-      sqlite3_snprintf((int)sizeof fact, fact,
-                       had ? "column %s is %s and would be %s"
-                           : "column %s is missing",
-                       column, had ? had : "", type);
-      if (!d->forced) return refuse(err, d, name, fact);
-      clash = 1;
-      rc = cq_dest_note(actions, err, "table %s: %s", name, fact);
-      continue;
-    }
+    if (lite_present_type(old, column)) continue;
     rc = cq_dest_note(actions, err, "table %s: add column %s %s", name, column,
                       type);
     if (rc == CQ_OK && !dry)
@@ -412,33 +440,56 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
   return rc ? rc : clash ? CQ_ROW : CQ_OK;
 }
 
-/* Another thing of this name is in the way: what it is, and whether forced may
- * remove it. */
-static int clear_way(cq_lite *d, const char *name, int want_view,
-                     lite_present *p, int dry, cq_buf *actions, cq_error *err) {
-  int rc;
+/* The rows of the table, in its columns' types, as raw_<t> takes them; `shape` is
+ * what columns those are. */
+static int carry_table(cq_lite *d, const cq_dest_table *t, lite_present *shape,
+                       cq_error *err) {
+  const char *name = t->def->name;
+  cq_buf facts;
+  int rc = lite_present_columns(d, name, shape, err), other;
 
-  if (!p->exists || p->view == want_view) return CQ_OK;
+  cq_buf_init(&facts, CQ_MAX_SPEC_BYTES);
+  if (rc == CQ_OK) find_facts(d, t, shape, 0, 1, &facts);
+  if (rc == CQ_OK && facts.rc) rc = cq_error_nomem(err);
+  other = facts.len > 0;
+  cq_buf_clear(&facts);
+  if (rc == CQ_OK && other) {
+    rc = rebuild(d, t, name, shape, 0, err);
+    lite_present_clear(shape);
+    if (rc == CQ_OK) rc = lite_present_columns(d, name, shape, err);
+  }
+  return rc ? rc : lite_carry_table(d, t, shape, err);
+}
+
+/* Another thing of this name is in the way: what it is, and whether forced may
+ * take its rows along: CQ_ROW where they wait, in columns of `shape`. */
+static int clear_way(cq_lite *d, const cq_dest_table *t, int want_view,
+                     lite_present *p, lite_present *shape, int dry,
+                     cq_buf *actions, cq_error *err) {
+  const char *name = t->def->name;
+  int rc, view = p->view;
+
+  if (!p->exists || view == want_view) return CQ_OK;
   if (!p->ours)
     return cq_error_set(err, CQ_MISUSE,
                         "destination %s: %s: a %s of that name exists and was "
                         "not made by cq\nhint: rename it, or sync into another "
                         "database",
-                        d->base.name, name, p->view ? "view" : "table");
-  if (!d->forced)
-    return refuse(err, d, name,
-                  p->view ? "was synced with write_mode append"
-                          : "was synced with another write_mode than append");
-  rc = cq_dest_note(actions, err, "drop %s %s", p->view ? "view" : "table",
-                    name);
-  if (rc == CQ_OK && !dry)
-    rc = lite_ddl(d, err, "DROP %s \"%w\".\"%w\"", p->view ? "VIEW" : "TABLE",
-                  d->schema, name);
-  if (rc == CQ_OK && !dry)
-    rc = lite_exec(d, err, "DELETE FROM \"%w\".cq_units WHERE table_name = %Q",
-                   d->schema, name);
+                        d->base.name, name, view ? "view" : "table");
+  if (!d->forced) return cq_dest_other_mode(&d->base, name, view, err);
+  rc = view ? cq_dest_note(actions, err,
+                           "view %s becomes a table of the rows that it shows",
+                           name)
+            : cq_dest_note(
+                  actions, err,
+                  "table %s: its rows go to raw_%s, and a view shows them",
+                  name, name);
   lite_present_clear(p);
-  return rc;
+  if (rc || dry) return rc;
+  if (view) rc = lite_present_columns(d, name, shape, err);
+  if (rc == CQ_OK)
+    rc = view ? lite_carry_view(d, t, err) : carry_table(d, t, shape, err);
+  return rc ? rc : CQ_ROW;
 }
 
 /* Leaves a view alone that shows just the columns that there are. */
@@ -469,17 +520,25 @@ static int change_view(cq_lite *d, const cq_dest_table *t, const char *raw,
   return rc;
 }
 
+static int not_ours(const cq_lite *d, const char *name, cq_error *err) {
+  return cq_error_set(err, CQ_MISUSE,
+                      "destination %s: table %s: exists and was not made by "
+                      "cq\nhint: rename it, or sync into another database",
+                      d->base.name, name);
+}
+
 static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
                        cq_error *err) {
   int append = d->base.mode == CQ_MODE_APPEND, keyed = !append, changed = 0;
   int indexed;
   const char *name = t->def->name;
   char *raw = append ? cq_mprintf("raw_%s", name) : cq_strdup(name);
-  lite_present seen, old;
-  int rc;
+  lite_present seen, old, shape;
+  int rc, carried;
 
   memset(&seen, 0, sizeof seen);
   memset(&old, 0, sizeof old);
+  memset(&shape, 0, sizeof shape);
   if (!raw) {
     rc = cq_error_nomem(err);
     goto done;
@@ -488,7 +547,12 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   rc = lite_present_read(d, name, &seen, err);
   if (rc == CQ_OK && append) rc = lite_present_read(d, raw, &old, err);
   indexed = append ? old.indexed : seen.indexed;
-  if (rc == CQ_OK) rc = clear_way(d, name, append, &seen, dry, actions, err);
+  if (rc == CQ_OK && old.exists && (old.view || !old.ours))
+    rc = not_ours(d, raw, err);
+  if (rc == CQ_OK)
+    rc = clear_way(d, t, append, &seen, &shape, dry, actions, err);
+  carried = rc == CQ_ROW;
+  if (carried) rc = CQ_OK;
   if (rc == CQ_OK && seen.exists && seen.view && !seen.ours)
     rc = cq_error_set(err, CQ_MISUSE,
                       "destination %s: %s: a view of that name exists and was "
@@ -498,16 +562,14 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
   if (rc == CQ_OK && !append && seen.exists)
     rc = lite_present_columns(d, raw, &old, err);
   if (rc) goto done;
-  if (old.exists && (old.view || !old.ours)) {
-    rc = cq_error_set(err, CQ_MISUSE,
-                      "destination %s: table %s: exists and was not made by "
-                      "cq\nhint: rename it, or sync into another database",
-                      d->base.name, raw);
+  if (old.exists && !old.ours) {
+    rc = not_ours(d, raw, err);
     goto done;
   }
   if (!old.exists) {
     rc = cq_dest_note(actions, err, "create table %s", raw);
-    if (rc == CQ_OK && !dry) rc = create_table(d, t, raw, NULL, keyed, err);
+    if (rc == CQ_OK && !dry)
+      rc = create_table(d, t, raw, carried ? &shape : NULL, keyed, err);
     changed = 1;
   } else {
     rc = alter(d, t, raw, &old, keyed, dry, actions, err);
@@ -516,6 +578,9 @@ static int lite_change(cq_lite *d, cq_dest_table *t, int dry, cq_buf *actions,
       if (rc == CQ_OK && !dry) rc = rebuild(d, t, raw, &old, keyed, err);
     }
   }
+  if (rc == CQ_OK && carried)
+    rc = append ? lite_carry_in(d, t, raw, &shape, err)
+                : fill(d, t, raw, &shape, "cq_carry", err);
   if (rc == CQ_OK && !dry && !indexed) rc = create_index(d, t, raw, keyed, err);
   if (rc || !append) goto done;
   if (!dry) {
@@ -527,6 +592,7 @@ done:
   if (!dry && raw) lite_schema_changed(d, name, raw);
   lite_present_clear(&seen);
   lite_present_clear(&old);
+  lite_present_clear(&shape);
   cq_free(raw);
   return rc;
 }

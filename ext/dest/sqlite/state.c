@@ -403,10 +403,11 @@ static int forget_clients(cq_lite *d, const cq_dest_run *r, cq_dest_table *t,
       "%lld) AND NOT EXISTS (SELECT 1 FROM \"%w\".cq_sync_units AS f WHERE "
       "f.table_name = %Q AND f.source_name = %Q AND f.sync_group_id = %lld AND "
       "f.status = 'failed' AND substr(cq_units.client_id, 1, "
-      "length(f.client_id) + 1) = f.client_id || ':')";
-  char *where = sqlite3_mprintf(gone, d->schema, t->def->name, r->source,
-                                (long long)r->group, d->schema, t->def->name,
-                                r->source, (long long)r->group);
+      "length(f.client_id) + 1) = f.client_id || ':')%s";
+  char *where = sqlite3_mprintf(
+      gone, d->schema, t->def->name, r->source, (long long)r->group, d->schema,
+      t->def->name, r->source, (long long)r->group,
+      cq_dest_clean(t) ? "" : " AND sync_group_id <> 0");
   int rc = where ? CQ_OK : cq_error_nomem(err);
 
   if (rc == CQ_OK && d->base.mode == CQ_MODE_DELETE_STALE) {
