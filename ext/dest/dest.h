@@ -295,6 +295,14 @@ char *cq_dest_owner(const cq_dest_def *d);
 int cq_dest_owner_same(const char *owner, const char *mine);
 /* Was it a process that could be seen from here, and is no more? */
 int cq_dest_owner_gone(const char *owner, const char *mine);
+/* Refuses: it is at work since then (microseconds).  `what` begins the sentence
+ * ("source fleet"), `where` is the destination that it is at work in; the same
+ * caller's is another destination of the same place. */
+int cq_dest_busy(const char *what, const char *where, const char *owner,
+                 const char *mine, int64_t since_us, cq_error *err);
+int cq_dest_source_busy(const cq_dest_run *r, const cq_dest *d,
+                        const char *owner, const char *mine, int64_t group,
+                        cq_error *err); /* the same, of a run in the journal */
 /* Is it still at work?  `updated` is its last sign of life, as cq writes times. */
 int cq_dest_owner_runs(const char *owner, const char *mine,
                        const char *updated);

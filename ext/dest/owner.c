@@ -59,11 +59,18 @@ static void place(char *out, size_t cap) {
 }
 
 char *cq_dest_owner(const cq_dest_def *d) {
-  char where[400];
+  char where[400], name[64];
 
   place(where, sizeof where);
-  return cq_mprintf("%s:%ld:%p-%08x", where, (long)getpid(), d->caller,
-                    (unsigned)cq_hash64(d->name, strlen(d->name), 0));
+  snprintf(name, sizeof name, "%.*s",
+           (int)(strlen(d->name) < sizeof name
+                     ? strlen(d->name)
+                     : cq_utf8_cut(d->name, sizeof name - 1)),
+           d->name);
+  for (char *p = name; *p; p++)
+    if (*p == ':') *p = '.';
+  return cq_mprintf("%s:%ld:%p-%08x-%s", where, (long)getpid(), d->caller,
+                    (unsigned)cq_hash64(d->name, strlen(d->name), 0), name);
 }
 
 /* The first three parts; what a store adds behind them is its own. */
@@ -95,6 +102,50 @@ int cq_dest_owner_gone(const char *owner, const char *mine) {
   if (!is_here(owner, mine)) return 0;
   pid = strtol(owner + strcspn(owner, ":") + 1, NULL, 10);
   return pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH);
+}
+
+/* Up to the caller's identity, and with the '-' behind it; 0: it has none. */
+static size_t caller(const char *owner) {
+  size_t n = strcspn(owner, ":");
+
+  for (int i = 0; i < 1 && owner[n]; i++) n += 1 + strcspn(owner + n + 1, ":");
+  n += strcspn(owner + n, "-");
+  return owner[n] ? n + 1 : 0;
+}
+
+int cq_dest_busy(const char *what, const char *where, const char *owner,
+                 const char *mine, int64_t since_us, cq_error *err) {
+  size_t n = caller(mine), host = strcspn(owner, "@:");
+  const char *pid = owner + strcspn(owner, ":");
+  char since[40];
+
+  if (n && strncmp(owner, mine, n) == 0 && !cq_dest_owner_same(owner, mine)) {
+    const char *other = owner + n + strcspn(owner + n, "-:");
+
+    cq_error_set(err, CQ_BUSY,
+                 "%s: destinations %.*s and %s are the same place", what,
+                 *other == '-' ? (int)strcspn(other + 1, ":") : 0,
+                 *other == '-' ? other + 1 : "", where);
+    cq_error_hint(err, "each needs one of its own: another path or schema");
+    return CQ_BUSY;
+  }
+  cq_dest_time(since_us, since);
+  cq_error_set(err, CQ_BUSY,
+               "%s: is being synced into %s by another connection: process "
+               "%.*s on %.*s, since %.19sZ",
+               what, where, *pid ? (int)strcspn(pid + 1, ":") : 0,
+               *pid ? pid + 1 : "", (int)host, owner, since);
+  return CQ_BUSY;
+}
+
+/* A run's number is the time when it began. */
+int cq_dest_source_busy(const cq_dest_run *r, const cq_dest *d,
+                        const char *owner, const char *mine, int64_t group,
+                        cq_error *err) {
+  char what[256];
+
+  snprintf(what, sizeof what, "source %s", r->source);
+  return cq_dest_busy(what, d->name, owner, mine, group, err);
 }
 
 int cq_dest_owner_runs(const char *owner, const char *mine,

@@ -164,7 +164,7 @@ t.has('open in another process', sync('fleet_ships', 'append'), 'is open in anot
 holder.stdin.close()
 holder.wait()
 r = t.sync('{source: fleet, tables: [fleet_ships], destinations: [%s, {kind: duckdb, name: two, path: there.duckdb, library: "%s"}]}' % (store.destination(), ducks.LIBRARY))
-t.has('twice in one run', r, 'is being synced into by another connection')
+t.has('twice in one run', r, 'duckdb and two are the same place')
 t.has('no library', sync('fleet_ships', 'append', dest='{kind: duckdb, path: x.duckdb, library: /no/libduckdb.so}'), 'hint: Debian has no package of it')
 t.has('a library that is another', sync('fleet_ships', 'append', dest='{kind: duckdb, path: x.duckdb, library: libz.so.1}'), 'not a libduckdb')
 with open('none.duckdb', 'w') as f:

@@ -754,6 +754,7 @@ class Suite:
         t.is_('readers see the old or the new', seen - {tuple(before), tuple(after)}, set())
         t.is_('the new is whole', [x[2][:4] for x in after], ['new '] * 5)
         t.has('a second one is refused in words', refused, 'is being synced')
+        t.has('which tell the process and since when', refused, f' by another connection: process {child.pid} on {os.uname().nodename}, since 20')
 
     def child(self, spec, options):
         code = ('import os, sys; sys.path.insert(0, %r); path = os.environ["CQ_PATH"]\nimport conformance\nfrom synctest import Sync\n'
@@ -826,6 +827,9 @@ class Suite:
         t.is_('two at once', (r['status'], r.get('rows'), t.asked('*ships?page*')), ('success', 7, 3))
         t.is_('the same rows', self.ships(), sorted(here.rows('SELECT port, id, name FROM fleet_ships'), key=repr))
         t.is_('and below', len(self.read('fleet_crews', 'id')), here.one('SELECT count(*) FROM fleet_crews'))
+        one = s.destination()[:-1]
+        r = here.sync('{source: fleet, tables: [fleet_notes], write_mode: append, destinations: [%s, name: a}, %s, name: b}]}' % (one, one))
+        t.has('two destinations that are the same place', r, 'destinations a and b are the same place' if s.name != 'sqlite' else 'writes into the file of destination a')
 
     def prune(self):
         t, s = self.t, self.s

@@ -40,7 +40,9 @@ static int on_run(void *user, char **cell, int n) {
   if (n < 5 || !cell[0] || !cell[1] || !cell[2] || !cell[3] || !cell[4])
     return CQ_OK;
   group = strtoll(cell[0], NULL, 10);
-  if (group == o->mine) return CQ_OK;
+  /* Of one cq_sync that has this place twice both have that number. */
+  if (group == o->mine && cq_dest_owner_same(cell[1], o->d->owner))
+    return CQ_OK;
   if (strcmp(cell[3], "running") == 0 &&
       cq_dest_owner_runs(cell[1], o->d->owner, cell[2])) {
     o->busy = group;
@@ -67,10 +69,7 @@ static int open_runs_of(ch *d, const char *source, int64_t mine, open_runs *out,
 
 static int is_busy(const ch *d, const cq_dest_run *r, const open_runs *o,
                    cq_error *err) {
-  return cq_error_set(err, CQ_BUSY,
-                      "source %s: is being synced into %s by another "
-                      "connection since %s (%s)",
-                      r->source, d->base.name, o->since, o->owner);
+  return cq_dest_source_busy(r, &d->base, o->owner, d->owner, o->busy, err);
 }
 
 /* ---- settling --------------------------------------------------------------------------- */

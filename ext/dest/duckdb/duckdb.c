@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -99,6 +100,30 @@ static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
 
 /* ---- the lock -------------------------------------------------------------------- */
 
+/* Whose it is, and since when, for whoever is refused. */
+static void sign_lock(const duck *d) {
+  if (ftruncate(d->lock, 0) == 0)
+    dprintf(d->lock, "%lld %s", (long long)cq_now_us(), d->owner);
+}
+
+static int locked_by(duck *d, cq_error *err) {
+  char text[600] = "", what[300], *owner = text;
+  ssize_t n = read(d->lock, text, sizeof text - 1);
+  int64_t since = 0;
+
+  text[n > 0 ? n : 0] = 0;
+  close(d->lock);
+  d->lock = -1;
+  since = strtoll(text, &owner, 10);
+  snprintf(what, sizeof what, "destination %s: %s", d->base.name, d->path);
+  if (since <= 0 || *owner != ' ') /* he is about to sign it */
+    return cq_error_set(err, CQ_BUSY,
+                        "%s: is being synced into by another connection, "
+                        "which has begun just now",
+                        what);
+  return cq_dest_busy(what, d->base.name, owner + 1, d->owner, since, err);
+}
+
 static int lock_file(duck *d, cq_error *err) {
   d->lock_path = cq_mprintf("%s.cq-lock", d->path);
   if (!d->lock_path) return cq_error_nomem(err);
@@ -112,17 +137,14 @@ static int lock_file(duck *d, cq_error *err) {
                           "there, and a file may be made in it",
                           d->base.name, d->lock_path, strerror(errno));
     if (flock(d->lock, LOCK_EX | LOCK_NB)) {
-      close(d->lock);
-      d->lock = -1;
-      return cq_error_set(err, CQ_BUSY,
-                          "destination %s: %s: is being synced into by another "
-                          "connection",
-                          d->base.name, d->path);
+      return locked_by(d, err);
     }
     /* Whoever had it before may have removed it meanwhile. */
     if (fstat(d->lock, &a) == 0 && stat(d->lock_path, &b) == 0 &&
-        a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+        a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
+      sign_lock(d);
       return CQ_OK;
+    }
     close(d->lock);
     d->lock = -1;
   }

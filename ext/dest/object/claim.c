@@ -50,11 +50,9 @@ int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
   if (strcmp(text_of(was, "state"), "running") == 0 &&
       cq_dest_owner_runs(text_of(was, "owner"), d->owner,
                          text_of(was, "updated"))) {
-    rc = cq_error_set(err, CQ_BUSY,
-                      "source %s: is being synced into %s by another "
-                      "connection since %s (%s)",
-                      r->source, d->base.name, text_of(was, "updated"),
-                      text_of(was, "owner"));
+    rc = cq_dest_source_busy(
+        r, &d->base, text_of(was, "owner"), d->owner,
+        json_integer_value(json_object_get(was, "sync_group_id")), err);
     json_decref(was);
     return rc;
   }

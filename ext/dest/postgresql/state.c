@@ -203,10 +203,8 @@ static int settle_all(pg *d, const cq_dest_run *r, cq_error *err) {
     if (strcmp(pg_text(d, q, i, 3), "running") != 0) continue;
     rc = still_runs(d, owner, pg_int(d, q, i, 4), &lives, err);
     if (rc == CQ_OK && lives)
-      rc = cq_error_set(err, CQ_BUSY,
-                        "source %s: is being synced into %s by another "
-                        "process, last seen %s (%s)",
-                        r->source, d->base.name, pg_text(d, q, i, 2), owner);
+      rc = cq_dest_source_busy(r, &d->base, owner, d->owner, pg_int(d, q, i, 0),
+                               err);
     /* In the middle of a transaction it would hold its entry for ever. */
     if (rc == CQ_OK && strrchr(owner, ':'))
       rc = pg_end_backend(d, strrchr(owner, ':') + 1, err);

@@ -166,10 +166,8 @@ static int settle_all(cq_lite *d, const cq_dest_run *r, cq_error *err) {
 
     if (strcmp(status, "running") == 0 &&
         cq_dest_owner_runs(owner, d->owner, updated)) {
-      rc = cq_error_set(err, CQ_BUSY,
-                        "source %s: is being synced into %s by another "
-                        "connection since %s (%s)",
-                        r->source, d->base.name, updated, owner);
+      rc = cq_dest_source_busy(r, &d->base, owner, d->owner,
+                               sqlite3_column_int64(s, 0), err);
       sqlite3_finalize(s);
       return rc;
     }
