@@ -9,7 +9,7 @@ import time
 sys.path.insert(0, os.environ['CQ_ROOT'] + '/tests/sync')
 from synctest import MOCK, Sync
 
-UNITS, BOUND, OPEN = 3000, 500, 32     # units of the run, lost at most, open at once
+UNITS, BOUND, OPEN = 4000, 2000, 32     # units of the run, lost at most, open at once
 with open('small.yml', 'w') as f:
     f.write(f'''format: 1
 integration: small

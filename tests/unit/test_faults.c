@@ -3,7 +3,10 @@
  * mode.  The statement succeeds and is right, or fails in words; the connection
  * is as good as before, and nothing half is in the database.
  *
- * Every STRIDE-th allocation, every one with CQ_FAULTS=all. */
+ * Every STRIDE-th allocation, every one with CQ_FAULTS=all.
+ *
+ * timeout: 240
+ */
 #define _XOPEN_SOURCE 700
 #include <ftw.h>
 #include <sqlite3.h>

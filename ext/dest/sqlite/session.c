@@ -2,7 +2,7 @@
  * SQL that cq ships.
  *
  * On a connection that is not in a transaction, rows gather in large ones that
- * commit() ends when there are 50,000 rows, 500 units have ended or a second has
+ * commit() ends when there are 50,000 rows, 2,000 units have ended or a second has
  * passed: what a kill takes along is fetched again.  Where the
  * host is in a transaction, all happens in one savepoint of it and becomes
  * durable with the host's COMMIT.  Once sqlite3_interrupt has been called, no
@@ -16,7 +16,7 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
-enum { COMMIT_ROWS = 50000, COMMIT_UNITS = 500, COMMIT_MS = 1000 };
+enum { COMMIT_ROWS = 50000, COMMIT_UNITS = 2000, COMMIT_MS = 1000 };
 
 /* Runs a statement of the transaction kind; another writer is waited for. */
 static int lite_locked(cq_lite *d, const char *sql, cq_error *err) {
