@@ -147,18 +147,12 @@ int cq_dest_all_current(const cq_dest *d, const cq_dest_table *t) {
 }
 
 void cq_dest_odd(cq_dest_unit *u, int i, const cq_value *v) {
-  const char *name = cq_dest_column(u->table, i);
-  char real[CQ_REAL_TEXT];
+  char shown[80];
 
   if (u->warnings++) return;
-  if (v->kind == CQ_STR)
-    snprintf(u->odd, sizeof u->odd, "%s: %.*s", name,
-             (int)(v->len < 60 ? v->len : 60), v->u.s);
-  else if (v->kind == CQ_DOUBLE)
-    cq_real_format(v->u.r, real),
-        snprintf(u->odd, sizeof u->odd, "%s: %s", name, real);
-  else
-    snprintf(u->odd, sizeof u->odd, "%s", name);
+  cq_dest_shown(u->table, i, v, shown, sizeof shown);
+  snprintf(u->odd, sizeof u->odd, *shown ? "%s: %s" : "%s",
+           cq_dest_column(u->table, i), shown);
 }
 
 void cq_dest_part(cq_dest_unit *u) {

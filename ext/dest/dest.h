@@ -90,10 +90,12 @@ typedef struct cq_dest_table {
   cq_counts n;                     /* what has happened to it here */
   const char *status;              /* of cq_sync_tables */
   int64_t started_us, finished_us; /* 0 = not yet */
-  int failed;   /* the destination failed it: never published */
-  int complete; /* each client was listed and a unit of this run */
-  int wanted;   /* tables below it will read its rows: `rows` */
-  void *own;    /* the destination's, freed by `drop` */
+  int failed;     /* the destination failed it: never published */
+  int complete;   /* each client was listed and a unit of this run */
+  int wanted;     /* tables below it will read its rows: `rows` */
+  char lost[400]; /* migrate's: columns of another type now, and how many of
+                     their values that could not hold; or "" */
+  void *own;      /* the destination's, freed by `drop` */
 } cq_dest_table;
 
 /* Rows as they come from a scan, with their ids: 37 bytes each (36 and NUL);
@@ -427,6 +429,30 @@ typedef struct cq_library {
 /* Fills the table `lib`: a struct whose first member is void *handle. */
 int cq_library_open(void *lib, const cq_library *l, cq_error *err);
 void cq_library_close(void *lib);
+
+/* ---- reread.c: a column that becomes one of another type ------------------------- */
+typedef struct cq_reread {
+  const cq_dest_table *table;
+  int column;   /* of cq_dest_width */
+  int64_t lost; /* values, and elements of lists, that are NULL now */
+  char first[80];
+} cq_reread;
+/* `old`, as a decoder would have read it (a list: JSON text, json = 1), as a write
+ * of it would have it in the column now, or NULL.  CQ_NOMEM. */
+int cq_reread_value(cq_reread *r, cq_arena *a, const cq_value *old,
+                    cq_value *out);
+/* The same from the text that a store gives for it.  `kind`, as far as the store
+ * knows: CQ_BLOB: its bytes; CQ_JSON and lists (CQ_LIST, or-ed): JSON text;
+ * CQ_BOOLEAN: t..., f..., 1, 0; CQ_TIMESTAMP, CQ_DATE; else CQ_TEXT. */
+int cq_reread_text(cq_reread *r, cq_arena *a, int kind, const char *s, size_t n,
+                   cq_value *out);
+/* A store's own limits: one more. */
+void cq_reread_lost(cq_reread *r, const cq_value *v);
+/* Into t->lost, where there is something to tell. */
+void cq_reread_told(cq_dest_table *t, const cq_reread *r);
+/* Up to 60 bytes of a value, for a message; "" where the column is sensitive. */
+void cq_dest_shown(const cq_dest_table *t, int column, const cq_value *v,
+                   char *out, size_t n);
 
 /* ---- keys that several specs have --------------------------------------------- */
 /* batch_size, batch_size_bytes, batch_timeout (seconds, or "20s"). */

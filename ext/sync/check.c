@@ -159,6 +159,17 @@ int cq_sync_plan(const cq_sync_call *c, cq_buf *out, cq_error *err) {
 
 /* ---- migrate --------------------------------------------------------------------- */
 
+static int migrate_one(cq_dest *d, cq_dest_table *t, cq_buf *out,
+                       cq_error *err) {
+  int rc = d->ops->migrate(d, t, 0, out, err);
+
+  if (rc || !*t->lost) return rc;
+  return cq_dest_note(out, err,
+                      "table %s: values that the new type of their column "
+                      "cannot hold are NULL: %s",
+                      t->def->name, t->lost);
+}
+
 int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
   cq_run r;
   int rc;
@@ -176,7 +187,7 @@ int cq_sync_migrate(const cq_sync_call *c, cq_buf *out, cq_error *err) {
         rc = cq_error_set(err, CQ_IOERR, "%s",
                           o->message ? o->message : "destination not open");
       for (int k = 0; k < s->plan.n && rc == CQ_OK; k++)
-        rc = o->dest->ops->migrate(o->dest, &o->tables[k], 0, out, err);
+        rc = migrate_one(o->dest, &o->tables[k], out, err);
       if (rc == CQ_OK) rc = o->dest->ops->commit(o->dest, 1, err);
       if (rc && o->dest) cq_dest_named(o->spec->name, err);
     }

@@ -274,6 +274,13 @@ static int migrate_tables(cq_run *r, cq_run_source *s, cq_run_dest *o,
       }
     }
     if (!o->broken) cq_run_put_table(r, s, o, &o->tables[i]);
+    if (rc == CQ_OK && *o->tables[i].lost) {
+      cq_error_set(&why, CQ_MISUSE,
+                   "%s: values that the new type of their column cannot hold "
+                   "are NULL: %s",
+                   o->tables[i].def->name, o->tables[i].lost);
+      cq_run_note(r, s, o, o->tables[i].def->name, "", "warning", &why);
+    }
   }
   if (!o->broken) {
     cq_error why = {0, ""};

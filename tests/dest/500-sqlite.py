@@ -10,10 +10,15 @@ import conformance
 JSON = {'flags', 'j', 'texts', 'ints', 'reals', 'bools', 'times'}
 
 
+TEXTS = ('text', 'json', 'decimal', 'date', 'timestamp', 'uuid') + tuple('list of ' + x for x in ('text', 'integer', 'timestamp', 'boolean'))
+
+
 class Sqlite(conformance.Store):
     name = 'sqlite'
     odd_integers = None
     typed_times = False
+    true = '1'
+    same_types = [(a, b) for a in TEXTS for b in TEXTS] + [('integer', 'boolean'), ('boolean', 'integer')]
 
     def destination(self):
         return '{path: there.db}'
@@ -24,7 +29,7 @@ class Sqlite(conformance.Store):
             if not db.execute('SELECT count(*) FROM sqlite_schema WHERE name = ?', (table,)).fetchone()[0]:
                 return []
             rows = db.execute('SELECT %s FROM "%s"' % (', '.join(f'"{c}"' for c in columns), table)).fetchall()
-            kinds = ['json' if c in JSON else 'blob' if c == 'bin' else 'text' for c in columns]
+            kinds = ['json' if c in JSON or c[:4] in ('json', 'list') else 'blob' if c.startswith('bin') else 'text' for c in columns]
             return [tuple(conformance.canon(v, k) for v, k in zip(r, kinds)) for r in rows]
         finally:
             db.close()

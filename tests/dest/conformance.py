@@ -14,6 +14,7 @@ as 0 and 1; timestamps and dates as cq writes them (2024-01-02T03:04:05.5Z);
 decimals, UUIDs and addresses as text; bytes as hexadecimal digits; JSON and
 lists as what json.loads gives. `canon` helps.
 """
+import base64
 import datetime
 import decimal
 import ipaddress
@@ -51,6 +52,9 @@ class Store:
     kills = True
     durable = 2.5       # seconds until what was handed on outlives a kill,
     quick = ''          # with this in the destination's spec
+    same_types = ()     # (old, new) that are one type to the store: values stay as they are
+    true = 'true'       # a boolean that becomes text
+    places = None       # decimal places of a decimal number, where they have an end
     typed_times = True  # a column of texts becomes one of times; else they may stay there
     carries = True      # between append and overwrite all rows that are seen go along; else what overwrite keeps is seen in it alone
 
@@ -82,12 +86,20 @@ class Store:
         pass
 
 
+def loaded(text):
+    """JSON, or the text where it is none: of a column that was one of text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def canon(v, kind='text'):
     """A value as a driver gave it, in the one form; `kind` is a column's type."""
     if v is None:
         return None
     if kind.startswith('list') or kind == 'json':
-        return v if not isinstance(v, (str, bytes)) else json.loads(v)
+        return v if not isinstance(v, (str, bytes)) else loaded(v)
     if isinstance(v, bool):
         return int(v)
     if isinstance(v, (bytes, bytearray, memoryview)):
@@ -732,6 +744,60 @@ class Suite:
                   (r['status'], [said[i] for i, v in sorted(self.read('fleet_ships', 'id', 'name')) if v is not None]), ('success', wanted))
         os.environ['CQ_PATH'] = old
 
+    def retype(self):
+        """Another type, forced: each value becomes what a write of it would be now, else NULL; the run says how many."""
+        t, s = self.t, self.s
+        if 'overwrite' not in s.modes:
+            return
+        nine = 99999999999999999999
+        cases = (
+            ('real', 1e19, 'integer', None), ('real', 7.0, 'integer', 7), ('real', 7.5, 'integer', None), ('real', 1.5, 'text', '1.5'),
+            ('decimal', str(nine), 'integer', None), ('decimal', '12', 'integer', 12), ('decimal', '1.50', 'real', 1.5),
+            ('text', str(nine), 'integer', None), ('text', '-9223372036854775808', 'integer', -2**63), ('text', '7 apples', 'integer', None), ('text', ' 7 ', 'integer', 7),
+            ('text', '0x1F', 'integer', None), ('text', '1_000', 'integer', None), ('text', '1e3', 'integer', 1000), ('text', 'nan', 'real', None),
+            ('text', '1.50', 'decimal', '1.5'), ('text', '1e-60', 'decimal', '1e-60'), ('text', '0.' + 41 * '0' + '1', 'decimal', '1e-42'), ('text', 'NaN', 'decimal', None),
+            ('text', 'true', 'boolean', 1), ('text', 'f', 'boolean', 0), ('text', 'yes', 'boolean', None), ('integer', 1, 'boolean', 1), ('integer', 2, 'boolean', None), ('boolean', True, 'integer', 1), ('boolean', False, 'real', 0.0), ('boolean', True, 'text', s.true),
+            ('text', '2024-05-01T08:00:00Z', 'date', '2024-05-01'), ('text', 'today', 'date', None), ('text', '2024-02-31', 'date', None), ('text', '2024-05-01', 'timestamp', '2024-05-01T00:00:00Z'),
+            ('timestamp', '0001-01-01T00:00:00Z', 'date', '0001-01-01'), ('timestamp', '9999-12-31T23:59:59Z', 'date', '9999-12-31'), ('date', '0001-01-01', 'timestamp', '0001-01-01T00:00:00Z'),
+            ('timestamp', '2024-05-01T08:00:00.25Z', 'text', '2024-05-01T08:00:00.25Z'), ('date', '1850-05-01', 'text', '1850-05-01'), ('date', '0001-01-01', 'date', '0001-01-01'),
+            ('text', '6F9619FF-8B86-D011-B42D-00C04FC964FF', 'uuid', '6f9619ff-8b86-d011-b42d-00c04fc964ff'), ('text', 'no uuid', 'uuid', None), ('uuid', '6F9619FF-8B86-D011-B42D-00C04FC964FF', 'text', '6f9619ff-8b86-d011-b42d-00c04fc964ff'),
+            ('blob', '00ff', 'text', 'AP8='), ('blob', '61c3a9', 'text', 'a\u00e9'), ('text', 'a\u00e9', 'blob', '61c3a9'),
+            ('text', 'not json', 'json', 'not json'), ('text', '', 'json', None), ('text', '{"a": [1, "b"]}', 'json', {'a': [1, 'b']}), ('json', {'a': 1}, 'text', '{"a":1}'), ('json', 'x', 'text', 'x'),
+            ('list of integer', [1, None, 2], 'list of text', ['1', None, '2']), ('list of text', ['1', 'two', '3'], 'list of integer', [1, None, 3]), ('list of text', ['a', 'x\'y', '\t"'], 'text', '["a","x\'y","\\t\\""]'),
+            ('text', '["a","b"]', 'list of text', ['a', 'b']), ('text', '{a,b}', 'list of text', ['{a,b}']), ('text', 'one', 'list of text', ['one']), ('integer', 5, 'list of integer', [5]),
+            ('list of timestamp', ['2024-05-01T08:00:00Z', '0001-01-01T00:00:00Z'], 'list of text', ['2024-05-01T08:00:00Z', '0001-01-01T00:00:00Z']), ('list of boolean', [True, None, False], 'list of text', ['true', None, 'false']),
+            ('list of text', [], 'list of integer', []), ('list of text', ['a'], 'json', ['a']))
+        names = [f'{"bin" if c[2] == "blob" else "json" if c[2] == "json" else "list" if c[2].startswith("list") else "c"}{k}' for k, c in enumerate(cases)]
+        def spec(at):
+            columns = ', '.join('%s: %s' % (n, '{type: blob, format: base64}' if c[at] == 'blob' else c[at]) for n, c in zip(names, cases))
+            with open('retype.yml', 'w') as f:
+                f.write('format: 1\nintegration: retype\nclients: {port: {values: [oslo]}}\ntables:\n  retype_rows:\n    request: {url: "%s", path: "/rows"}\n    rows: "[*]"\n    key: [id]\n    columns: {id: integer, %s}\n' % (MOCK, columns))
+            was, os.environ['CQ_PATH'] = os.environ['CQ_PATH'], os.path.abspath('retype.yml')
+            d = Sync('retype.db')
+            os.environ['CQ_PATH'] = was
+            return d, '{source: retype, tables: [retype_rows], write_mode: overwrite, migrate_mode: %s, destination: %s}' % ('forced' if at else 'safe', s.destination())
+        s.fresh()
+        d, said = spec(0)
+        raw = {n: base64.b64encode(bytes.fromhex(c[1])).decode() if c[0] == 'blob' else c[1] for n, c in zip(names, cases)}
+        t.routes('GET /rows\n  body ' + json.dumps([{'id': 1, **raw}]) + '\n')
+        r = d.sync(said)
+        t.is_('retype: as it was', (r['status'], r['errors']), ('success', []))
+        d, said = spec(2)
+        t.routes('GET /rows\n  body []\n')
+        r = d.sync(said)
+        got = self.s.read('retype_rows', names)
+        t.is_('retype: forced', (r['status'], len(got)), ('success', 1))
+        said = [m for k, m in self.s.read('cq_sync_errors', ['kind', 'message']) if k == 'warning']
+        t.is_('and how many values are NULL now', [len(said), 'retype_rows: values that the new type of their column cannot hold are NULL: column c0: 1' in ''.join(said)], [1, True])
+        for n, (old, value, new, want), v in zip(names, cases, got[0] if got else names):
+            if (old, new) in s.same_types:
+                continue
+            if new == 'decimal' and want is not None:
+                v = v and decimal.Decimal(v)
+                want = decimal.Decimal(want)
+                want = None if s.places is not None and want.as_tuple().exponent < -s.places else want
+            t.is_(f'{old} {value!r} to {new}', v, want)
+
     def at_once(self):
         """A second run of the source is refused, or waits; readers see one snapshot or the other."""
         t, s = self.t, self.s
@@ -887,7 +953,7 @@ class Suite:
         return self.s.destination()[:-1] + ', ' + more + '}'
 
 
-PARTS = ('append', 'children', 'denied', 'incremental', 'windows', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'modes', 'taken', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
+PARTS = ('append', 'children', 'denied', 'incremental', 'windows', 'chosen', 'below', 'sources', 'overwrite', 'types', 'names', 'many', 'migrate', 'retype', 'modes', 'taken', 'at_once', 'interrupted', 'killed', 'beside', 'prune', 'entries', 'test')
 
 
 def run(store, parts=PARTS):

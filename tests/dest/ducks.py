@@ -69,6 +69,7 @@ def rows(sql, path='there.duckdb'):
 
 class Store(conformance.Store):
     name = 'duckdb'
+    same_types = [('text', 'decimal'), ('decimal', 'text')]
 
     def __init__(self):
         self.seen = {}

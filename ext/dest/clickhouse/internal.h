@@ -8,6 +8,7 @@
  * sql.c        statements and small answers
  * server.c     what this server can: types and words by its version
  * migrate.c    tables and views, made and changed
+ * retype.c     rows into a table whose columns are of other types
  * write.c      rows gathered, sent in batches; units ended
  * stage.c      batches by way of S3
  * parquet.c    what goes there as Parquet, and how the server reads it
@@ -218,6 +219,11 @@ int ch_summary(cq_dest *d, const cq_value *v, int n, cq_error *err);
 int ch_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
                cq_error *err);
 void ch_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group);
+
+/* ---- retype.c ---- */
+/* All rows of `raw`, whose columns are `old`, into `into`. */
+int ch_retype(ch *d, cq_dest_table *t, const char *raw, const char *into,
+              const cq_dest_found *old, cq_error *err);
 
 /* ---- write.c ---- */
 typedef struct ch_piece { /* rows of one unit in the batch */

@@ -179,73 +179,6 @@ static int rename_two(ch *d, const char *a, const char *b, const char *c,
   return run(d, &q, err);
 }
 
-/* What the server's readers take beside numbers: a beginning, nan, inf. */
-#define IS_NUMBER "match(%s, '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$')"
-
-/* A value of another type as text read anew; NULL where it does not fit. */
-static void add_converted(const ch *d, cq_buf *b, const char *name,
-                          const cq_dest_table *t, int i) {
-  cq_rowbinary c = ch_column(d, t, i);
-  cq_buf text;
-
-  cq_buf_init(&text, 8192);
-  ch_format(d, &text, "toString(%w)", name);
-  if (text.rc) {
-    b->rc = text.rc;
-  } else if (c.list) {
-    cq_buf_str(b, "[]");
-  } else {
-    switch ((cq_rowbinary_kind)c.kind) {
-    case CQ_RB_STRING:
-      cq_buf_str(b, text.data);
-      break;
-    case CQ_RB_INT64:
-      cq_buf_printf(b, "toInt64OrNull(%s)", text.data);
-      break;
-    case CQ_RB_FLOAT64:
-      cq_buf_printf(b,
-                    "CASE WHEN " IS_NUMBER
-                    " AND isFinite(toFloat64OrNull(%s)) THEN "
-                    "toFloat64OrNull(%s) ELSE NULL END",
-                    text.data, text.data, text.data);
-      break;
-    case CQ_RB_BOOL:
-      cq_buf_printf(b,
-                    "CASE WHEN %s IN ('1', 'true') THEN 1 WHEN %s IN ('0', "
-                    "'false') THEN 0 ELSE NULL END",
-                    text.data, text.data);
-      break;
-    case CQ_RB_DATETIME64:
-      cq_buf_printf(b,
-                    "CASE WHEN match(%s, '^[0-9]{4}-[0-9]{2}-[0-9]{2}') THEN "
-                    "parseDateTime64BestEffortOrNull(%s, 6, 'UTC') ELSE NULL "
-                    "END",
-                    text.data, text.data);
-      break;
-    case CQ_RB_DATE32:
-      cq_buf_printf(b, "toDate32OrNull(%s)", text.data);
-      break;
-    case CQ_RB_DECIMAL:
-      cq_buf_printf(b,
-                    "CASE WHEN " IS_NUMBER
-                    " THEN toDecimal256OrNull(%s, 38) ELSE NULL END",
-                    text.data, text.data);
-      break;
-    case CQ_RB_UUID:
-      cq_buf_printf(b, ch_has(d, 2010) ? "toUUIDOrNull(%s)" : "NULL",
-                    text.data);
-      break;
-    }
-  }
-  cq_buf_clear(&text);
-}
-
-static int index_of(const cq_dest_table *t, const char *name) {
-  for (int i = 0; i < cq_dest_width(t); i++)
-    if (strcmp(cq_dest_column(t, i), name) == 0) return i;
-  return -1;
-}
-
 /* Are cells of this type what the column's would be, or do they lose nothing
  * beside it?  A table that an older server made goes on as it is. */
 static int holds(const ch *d, const cq_dest_table *t, int i, const char *had) {
@@ -268,45 +201,18 @@ static int holds(const ch *d, const cq_dest_table *t, int i, const char *had) {
           c.kind == CQ_RB_DATE32 || c.kind == CQ_RB_DECIMAL);
 }
 
-static int rebuild(ch *d, const cq_dest_table *t, const char *raw,
-                   const present *old, cq_error *err) {
+static int rebuild(ch *d, cq_dest_table *t, const char *raw, const present *old,
+                   cq_error *err) {
   char *fresh = cq_mprintf("cq_new_%s", raw),
        *aside = cq_mprintf("cq_old_%s", raw);
-  int rc = fresh && aside ? CQ_OK : cq_error_nomem(err), first = 1;
-  cq_buf into, from, b;
+  int rc = fresh && aside ? CQ_OK : cq_error_nomem(err);
 
-  cq_buf_init(&into, CQ_MAX_SPEC_BYTES);
-  cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   if (rc == CQ_OK) rc = drop(d, fresh, err);
   if (rc == CQ_OK) rc = drop(d, aside, err);
   if (rc == CQ_OK) rc = create_table(d, t, fresh, old, err);
-  for (size_t i = 0; i < old->has.n && rc == CQ_OK; i++) {
-    int k = index_of(t, old->has.names[i]);
-
-    if (!first) {
-      cq_buf_str(&into, ", ");
-      cq_buf_str(&from, ", ");
-    }
-    first = 0;
-    ch_add_name(&into, old->has.names[i]);
-    if (k >= 0 && !holds(d, t, k, old->has.types[i]))
-      add_converted(d, &from, old->has.names[i], t, k);
-    else
-      ch_add_name(&from, old->has.names[i]);
-  }
-  if (rc == CQ_OK && !(into.rc || from.rc)) {
-    ch_format(d, &b, "INSERT INTO %t (%s) SELECT %s FROM %t", fresh, into.data,
-              from.data, raw);
-    rc = run(d, &b, err);
-  } else if (rc == CQ_OK) {
-    rc = cq_error_nomem(err);
-  }
+  if (rc == CQ_OK) rc = ch_retype(d, t, raw, fresh, &old->has, err);
   if (rc == CQ_OK) rc = rename_two(d, raw, aside, fresh, err);
   if (rc == CQ_OK) rc = drop(d, aside, err);
-  cq_buf_clear(&into);
-  cq_buf_clear(&from);
-  cq_buf_clear(&b);
   cq_free(fresh);
   cq_free(aside);
   return rc;
@@ -522,6 +428,7 @@ int ch_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   present view, old;
   int rc, changed = 0, added = 0;
 
+  *t->lost = 0;
   memset(&view, 0, sizeof view);
   memset(&old, 0, sizeof old);
   if (!raw) return cq_error_nomem(err);

@@ -9,6 +9,7 @@
  * state.c    runs: claimed, journalled, published
  * migrate.c  tables and views, made and changed
  * carry.c    their rows, into the other write mode's; tables of CloudQuery's
+ * retype.c   a column of another type
  * prune.c    old snapshots
  *
  * One thread calls all of it: the writer's.  A DuckDB file is open in one process
@@ -59,10 +60,31 @@ typedef struct duck_result { /* duckdb_result: fixed by its ABI */
   X(int, append_double, (void *a, double v))                                   \
   X(int, append_varchar_length, (void *a, const char *s, uint64_t n))          \
   X(int, append_blob, (void *a, const void *p, uint64_t n))
+/* A function of SQL: since DuckDB 1.1; NULL in an older one. */
+#define DUCK_LATER(X)                                                          \
+  X(void *, create_scalar_function, (void))                                    \
+  X(void, destroy_scalar_function, (void **f))                                 \
+  X(void, scalar_function_set_name, (void *f, const char *name))               \
+  X(void, scalar_function_add_parameter, (void *f, void *type))                \
+  X(void, scalar_function_set_return_type, (void *f, void *type))              \
+  X(void, scalar_function_set_function,                                        \
+    (void *f, void (*call)(void *info, void *in, void *out)))                  \
+  X(int, register_scalar_function, (void *c, void *f))                         \
+  X(void, scalar_function_set_error, (void *info, const char *why))            \
+  X(void *, create_logical_type, (int type))                                   \
+  X(void, destroy_logical_type, (void **type))                                 \
+  X(uint64_t, data_chunk_get_size, (void *chunk))                              \
+  X(void *, data_chunk_get_vector, (void *chunk, uint64_t column))             \
+  X(void *, vector_get_data, (void *v))                                        \
+  X(uint64_t *, vector_get_validity, (void *v))                                \
+  X(void, vector_ensure_validity_writable, (void *v))                          \
+  X(void, vector_assign_string_element_len,                                    \
+    (void *v, uint64_t row, const char *s, uint64_t n))
 typedef struct duck_lib {
   void *handle;
 #define DUCK_FIELD(type, name, args) type(*name) args;
   DUCK_CALLS(DUCK_FIELD)
+  DUCK_LATER(DUCK_FIELD)
 #undef DUCK_FIELD
 } duck_lib;
 int duck_lib_open(duck_lib *lib, const char *path, cq_error *err);
@@ -121,6 +143,7 @@ typedef struct duck {
   cq_error unsaid; /* why some could not be written: for poll */
   int (*interrupted)(void *user);
   void *user;
+  int rereads; /* the function of retype.c is there */
 } duck;
 
 /* ---- session.c ---- */
@@ -211,6 +234,10 @@ int duck_carry_in(duck *d, cq_arena *a, const cq_dest_table *t,
 /* A table that CloudQuery made: the same with cq's columns and without keys. */
 int duck_take(duck *d, cq_arena *a, const cq_dest_table *t, const char *name,
               const cq_dest_found *old, cq_error *err);
+/* ---- retype.c ---- */
+/* Column i of the table of that name, which is of the type `had`. */
+int duck_retype(duck *d, cq_dest_table *t, const char *table, int i,
+                const char *had, cq_error *err);
 
 /* ---- migrate.c ---- */
 const char *duck_type(int type);

@@ -120,40 +120,6 @@ static int create_table(duck *d, change *c, cq_error *err) {
   return rc;
 }
 
-/* A value is read as a whole, or becomes NULL.  A cast alone rounds what is no
- * integer, and knows numbers and times without end. */
-static int retype(duck *d, const char *table, const char *name, const char *had,
-                  const char *want, cq_error *err) {
-  const char *how =
-      strcmp(want, "BIGINT") == 0 &&
-              (strcmp(had, "DOUBLE") == 0 || strcmp(had, "VARCHAR") == 0)
-          ? "CASE WHEN TRY_CAST(%I AS DOUBLE) = TRY_CAST(%I AS BIGINT) THEN "
-            "TRY_CAST(%I AS BIGINT) END"
-      : strcmp(want, "DOUBLE") == 0
-          ? "CASE WHEN isfinite(TRY_CAST(%I AS DOUBLE)) THEN TRY_CAST(%I AS "
-            "DOUBLE) END"
-      : strcmp(want, "TIMESTAMP") == 0
-          ? "CASE WHEN isfinite(TRY_CAST(%I AS TIMESTAMP)) THEN TRY_CAST(%I AS "
-            "TIMESTAMP) END"
-      : strcmp(want, "DATE") == 0 ? "CASE WHEN isfinite(TRY_CAST(%I AS DATE)) "
-                                    "THEN TRY_CAST(%I AS DATE) "
-                                    "END"
-                                  : NULL;
-  cq_buf b;
-  int rc;
-
-  cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
-  cq_sql(&b, "ALTER TABLE %I.%I ALTER COLUMN %I TYPE %s USING ", d->schema,
-         table, name, want);
-  if (how)
-    cq_sql(&b, how, name, name, name);
-  else
-    cq_sql(&b, "TRY_CAST(%I AS %s)", name, want);
-  rc = b.rc ? cq_error_nomem(err) : duck_do(d, NULL, err, "%s", b.data);
-  cq_buf_clear(&b);
-  return rc;
-}
-
 /* Has somebody else made it, who has an _cq_id too: CloudQuery? */
 static int foreign_made(const columns *old) {
   for (int i = 0; i < CQ_META - 1; i++)
@@ -203,7 +169,7 @@ static int alter(duck *d, change *c, const char *table, columns *old,
       rc = cq_dest_note(c->actions, err, "table %s: add column %s %s", table,
                         name, want);
     if (rc || c->dry) continue;
-    rc = had ? retype(d, table, name, had, want, err)
+    rc = had ? duck_retype(d, c->table, table, i, had, err)
              : duck_do(d, NULL, err, "ALTER TABLE %I.%I ADD COLUMN %I %s",
                        d->schema, table, name, want);
   }
@@ -311,6 +277,7 @@ int duck_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   change c = {.table = t, .dry = dry, .actions = actions, .name = t->def->name};
   int rc;
 
+  *t->lost = 0;
   c.append = d->base.mode == CQ_MODE_APPEND;
   cq_arena_init(&c.arena);
   c.target = cq_arena_printf(&c.arena, "%s%s", c.append ? "raw_" : "", c.name);

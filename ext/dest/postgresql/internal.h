@@ -21,6 +21,7 @@
  * prune.c       old snapshots
  * migrate.c     tables and views, made and changed
  * carry.c       their rows, into the other write mode's; tables of CloudQuery's
+ * retype.c      a column of another type
  * present.c     what is there under a name
  * dependents.c  people's views on ours, taken away and put back
  *
@@ -322,6 +323,21 @@ int pg_copy_part(pg *d, const pg_table *t, const char *p, size_t n,
 /* ---- blame.c ---- */
 /* Names in err the row, and where it can the column, that cannot be copied. */
 void pg_blame(pg *d, pg_table *t, cq_error *err);
+
+/* ---- retype.c ---- */
+typedef struct pg_retyped { /* a column */
+  int changes;
+  cq_reread r;
+  int64_t kept; /* rows whose value is one */
+} pg_retyped;
+/* Within a transaction: column i of the table of that name, which is of the type
+ * `had`; appends what ALTER TABLE has to do. */
+int pg_retype(pg *d, cq_dest_table *t, const char *table, int i,
+              const char *column, const char *had, pg_retyped *out,
+              cq_buf *clause, cq_error *err);
+/* It has done so. */
+int pg_retype_done(pg *d, cq_dest_table *t, const char *table, int i,
+                   const char *column, pg_retyped *x, cq_error *err);
 
 /* ---- read.c ---- */
 int pg_states(cq_dest *d, const cq_dest_run *r, const char *table,

@@ -230,41 +230,6 @@ static void find_facts(const pg *d, const change *c, const pg_present *old,
   }
 }
 
-/* Values of another type: as text, and read anew; NULL what cannot be. */
-static void add_retype(cq_buf *b, const char *column, const char *had,
-                       const char *type) {
-  int list = strlen(had) > 2 && strcmp(had + strlen(had) - 2, "[]") == 0;
-
-  cq_sql(b, "ALTER COLUMN %I DROP DEFAULT, ALTER COLUMN %I TYPE %s USING ",
-         column, column, type);
-  if (strcmp(had, "boolean") == 0 &&
-      (strcmp(type, "bigint") == 0 || strcmp(type, "numeric") == 0 ||
-       strcmp(type, "double precision") == 0))
-    cq_sql(b, "%I::int::%s", column, type);
-  else if (list)
-    cq_sql(b, "pg_temp.cq_read(to_json(%I)::text, NULL::%s)", column, type);
-  else
-    cq_sql(b, "pg_temp.cq_read(%I::text, NULL::%s)", column, type);
-}
-
-/* Numbers and times by what they look like: to the server NaN and today are
- * some, too, and 1.2.3 is a day. */
-static int make_reader(pg *d, const char *type, cq_error *err) {
-  const char *when = "true";
-
-  if (strncmp(type, "timestamp", 9) == 0 || strcmp(type, "date") == 0)
-    when = "v ~ ''^[0-9]{4}-[0-9]{2}-[0-9]{2}''";
-  else if (strcmp(type, "double precision") == 0 ||
-           strcmp(type, "numeric") == 0)
-    when = "v ~ ''^[+-]?[.0-9]''";
-  return pg_do(d, type, err,
-               "CREATE OR REPLACE FUNCTION pg_temp.cq_read(v text, kind %s) "
-               "RETURNS %s LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN %s THEN "
-               "v::%s END; EXCEPTION WHEN others THEN RETURN %s; END'",
-               type, type, when, type,
-               strcmp(type, "jsonb") == 0 ? "to_jsonb(v)" : "NULL");
-}
-
 /* Rows that were there before cq knew a column. */
 static const char *missing_value(int i) {
   static const char *const values[CQ_META] = {"'epoch'", "''", "0",
@@ -276,9 +241,11 @@ static const char *missing_value(int i) {
 static int retype(pg *d, change *c, const char *name, const pg_present *old,
                   cq_error *err) {
   char column[PG_NAME];
+  pg_retyped *x = cq_calloc((size_t)cq_dest_width(c->table), sizeof *x);
   cq_buf b;
-  int any = 0, rc = CQ_OK;
+  int any = 0, rc = x ? CQ_OK : cq_error_nomem(err);
 
+  *c->table->lost = 0;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_sql(&b, "ALTER TABLE %I.%I ", d->schema, name);
   for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
@@ -290,11 +257,10 @@ static int retype(pg *d, change *c, const char *name, const pg_present *old,
     if (!had && i >= CQ_META - 1) continue;
     if (any++) cq_buf_str(&b, ", ");
     if (had) {
-      rc = make_reader(d, type, err);
       /* What is no time becomes the beginning of time, rather than nothing. */
       if (i < CQ_META - 1)
         cq_sql(&b, "ALTER COLUMN %I DROP NOT NULL, ", column);
-      add_retype(&b, column, had, type);
+      rc = pg_retype(d, c->table, name, i, column, had, &x[i], &b, err);
     } else {
       cq_sql(&b, "ADD COLUMN %I %s NOT NULL DEFAULT %s", column, type,
              missing_value(i));
@@ -302,7 +268,13 @@ static int retype(pg *d, change *c, const char *name, const pg_present *old,
   }
   if (rc == CQ_OK && any)
     rc = b.rc ? cq_error_nomem(err) : pg_do(d, name, err, "%s", b.data);
+  for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
+    if (!x[i].changes) continue;
+    pg_name(column, "", cq_dest_column(c->table, i), "");
+    rc = pg_retype_done(d, c->table, name, i, column, &x[i], err);
+  }
   cq_buf_clear(&b);
+  cq_free(x);
   return rc;
 }
 
@@ -531,6 +503,7 @@ int pg_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
                cq_error *err) {
   change c = {.table = t, .dry = dry, .actions = actions};
 
+  *t->lost = 0;
   c.said = actions ? actions->len : 0;
   pg_name(c.name, "", t->def->name, "");
   pg_name(c.raw, "raw_", t->def->name, "");

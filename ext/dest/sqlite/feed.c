@@ -244,6 +244,10 @@ int lite_feed_register(sqlite3 *db) {
   for (size_t i = 0; i < sizeof widths / sizeof *widths && rc == SQLITE_OK; i++)
     rc = sqlite3_create_module_v2(db, widths[i].name, &feed_module,
                                   (void *)&widths[i], NULL);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_create_function_v2(db, "cq_reread", 2,
+                                    SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+                                    lite_reread, NULL, NULL, NULL);
   return rc ? rc
             : sqlite3_create_function_v2(db, "cq_batch_met", 3,
                                          SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,

@@ -11,6 +11,7 @@
  * present.c what is in the database under a name
  * migrate.c tables and views, made and changed
  * carry.c   their rows, into the other write mode's
+ * retype.c  a column's values as another type has them
  * state.c   runs: claim, journal, publish, prune */
 #ifndef CQ_DEST_INTERNAL_H
 #define CQ_DEST_INTERNAL_H
@@ -148,6 +149,13 @@ typedef struct lite_feed {
   int64_t group, met, again, same;
 } lite_feed;
 #define LITE_FEED_TYPE "cq_batch"
+
+/* ---- retype.c ---- */
+/* cq_reread(pointer to a cq_reread, value of the column as it was) */
+void lite_reread(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+/* Runs the statement, whose ?1 to ?n are for that; their counts go to the table. */
+int lite_retype(cq_lite *d, cq_dest_table *t, const char *sql, cq_reread *r,
+                int n, cq_error *err);
 
 /* ---- stage.c ---- */
 /* Keeps rows of a unit, whose `own` it is. */

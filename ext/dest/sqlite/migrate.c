@@ -238,34 +238,6 @@ static void kept_clear(kept *k) {
   cq_free(k->sql);
 }
 
-/* How a value of another type is read into `type`: all of it, or NULL where it
- * does not fit.  A CAST alone takes what a text begins with for a number. */
-static void add_converted(cq_buf *b, const char *name, const char *type) {
-  cq_buf n;
-
-  cq_buf_init(&n, 4096);
-  lite_add_name(&n, name);
-  if (n.rc) {
-    b->rc = n.rc;
-  } else if (strcmp(type, "TEXT") == 0 || strcmp(type, "BLOB") == 0) {
-    cq_buf_printf(b, "CAST(%s AS %s)", n.data, type);
-  } else if (strcmp(type, "INTEGER") == 0) {
-    cq_buf_printf(b,
-                  "CASE WHEN CAST(CAST(%s AS INTEGER) AS TEXT) = CAST(%s AS "
-                  "TEXT) OR (typeof(%s) = 'real' AND %s = CAST(%s AS INTEGER)) "
-                  "THEN CAST(%s AS INTEGER) END",
-                  n.data, n.data, n.data, n.data, n.data, n.data);
-  } else {
-    cq_buf_printf(b,
-                  "CASE WHEN typeof(%s) IN ('integer', 'real') THEN CAST(%s AS "
-                  "REAL) WHEN json_valid(CAST(%s AS TEXT)) THEN CASE WHEN "
-                  "json_type(CAST(%s AS TEXT)) IN ('integer', 'real') AND "
-                  "abs(CAST(%s AS REAL)) < 9e999 THEN CAST(%s AS REAL) END END",
-                  n.data, n.data, n.data, n.data, n.data, n.data);
-  }
-  cq_buf_clear(&n);
-}
-
 /* What a column of cq's holds, in rows that were there before cq knew it: those
  * of a table that CloudQuery made.  Rows without an id get one that no other
  * has, as they do whose table has no key: else they would be lost to each
@@ -301,25 +273,29 @@ static void add_missing(cq_buf *into, cq_buf *from, const lite_present *old) {
   }
 }
 
+static int index_of(const cq_dest_table *t, const char *name) {
+  for (int i = 0; i < cq_dest_width(t); i++)
+    if (cq_str_ieq(name, cq_dest_column(t, i))) return i;
+  return -1;
+}
+
 /* The rows of a temporary table that has such columns, of `old`. */
-static int fill(cq_lite *d, const cq_dest_table *t, const char *name,
+static int fill(cq_lite *d, cq_dest_table *t, const char *name,
                 const lite_present *old, const char *temp, cq_error *err) {
   cq_buf into, from;
-  int rc, first = 1;
+  cq_reread *rereads = cq_calloc(old->has.n + 1, sizeof *rereads);
+  char *sql = NULL;
+  int rc, first = 1, changed = 0;
+
+  if (!rereads) return cq_error_nomem(err);
 
   cq_buf_init(&into, CQ_MAX_SPEC_BYTES);
   cq_buf_init(&from, CQ_MAX_SPEC_BYTES);
   for (size_t i = 0; i < old->has.n; i++) {
-    const char *type = NULL, *missing = NULL;
+    const char *missing = NULL;
+    int k = index_of(t, old->has.names[i]);
 
-    for (int k = 0; k < CQ_META; k++)
-      if (cq_str_ieq(old->has.names[i], cq_dest_metas[k].name)) {
-        type = cq_type_sql(cq_dest_metas[k].type);
-        missing = missing_value(k);
-      }
-    for (int k = 0; k < t->ncol && !type; k++)
-      if (cq_str_ieq(old->has.names[i], t->def->columns[t->cols[k]].name))
-        type = cq_type_sql(t->def->columns[t->cols[k]].type);
+    if (k >= 0 && k < CQ_META) missing = missing_value(k);
     if (!first) {
       cq_buf_str(&into, ", ");
       cq_buf_str(&from, ", ");
@@ -327,26 +303,34 @@ static int fill(cq_lite *d, const cq_dest_table *t, const char *name,
     first = 0;
     lite_add_name(&into, old->has.names[i]);
     if (missing) cq_buf_str(&from, "ifnull(nullif(");
-    if (type && !cq_str_ieq(type, old->has.types[i]))
-      add_converted(&from, old->has.names[i], type);
-    else
+    if (k >= 0 &&
+        !cq_str_ieq(cq_type_sql(cq_dest_type(t, k)), old->has.types[i])) {
+      rereads[changed].table = t;
+      rereads[changed].column = k;
+      cq_buf_printf(&from, "cq_reread(?%d, ", ++changed);
       lite_add_name(&from, old->has.names[i]);
+      cq_buf_byte(&from, ')');
+    } else {
+      lite_add_name(&from, old->has.names[i]);
+    }
     if (missing) cq_buf_printf(&from, ", ''), %s)", missing);
   }
   add_missing(&into, &from, old);
-  rc = into.rc || from.rc
-           ? cq_error_nomem(err)
-           : lite_exec(d, err,
-                       "INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s "
-                       "FROM temp.%s",
-                       d->schema, name, into.data, from.data, temp);
+  if (!(into.rc || from.rc))
+    sql = sqlite3_mprintf("INSERT OR REPLACE INTO \"%w\".\"%w\" (%s) SELECT %s "
+                          "FROM temp.%s",
+                          d->schema, name, into.data, from.data, temp);
+  rc =
+      sql ? lite_retype(d, t, sql, rereads, changed, err) : cq_error_nomem(err);
+  sqlite3_free(sql);
+  cq_free(rereads);
   cq_buf_clear(&into);
   cq_buf_clear(&from);
   return rc ? rc : lite_ddl(d, err, "DROP TABLE temp.%s", temp);
 }
 
 /* A new table of the same name with the rows of the old one. */
-static int rebuild(cq_lite *d, const cq_dest_table *t, const char *name,
+static int rebuild(cq_lite *d, cq_dest_table *t, const char *name,
                    const lite_present *old, int keyed, cq_error *err) {
   kept theirs = {NULL, 0, 0};
   int rc = kept_read(d, name, &theirs, err);
@@ -442,7 +426,7 @@ static int alter(cq_lite *d, const cq_dest_table *t, const char *name,
 
 /* The rows of the table, in its columns' types, as raw_<t> takes them; `shape` is
  * what columns those are. */
-static int carry_table(cq_lite *d, const cq_dest_table *t, lite_present *shape,
+static int carry_table(cq_lite *d, cq_dest_table *t, lite_present *shape,
                        cq_error *err) {
   const char *name = t->def->name;
   cq_buf facts;
@@ -463,7 +447,7 @@ static int carry_table(cq_lite *d, const cq_dest_table *t, lite_present *shape,
 
 /* Another thing of this name is in the way: what it is, and whether forced may
  * take its rows along: CQ_ROW where they wait, in columns of `shape`. */
-static int clear_way(cq_lite *d, const cq_dest_table *t, int want_view,
+static int clear_way(cq_lite *d, cq_dest_table *t, int want_view,
                      lite_present *p, lite_present *shape, int dry,
                      cq_buf *actions, cq_error *err) {
   const char *name = t->def->name;
@@ -603,6 +587,7 @@ int lite_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
   cq_lite *d = (cq_lite *)base;
   int rc;
 
+  *t->lost = 0;
   if (dry) return lite_change(d, t, 1, actions, err);
   rc = lite_begin(d, err);
   if (rc == CQ_OK) rc = lite_exec(d, err, "SAVEPOINT cq_change");

@@ -109,6 +109,7 @@ static int do_migrate(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
   call *c = call_of(j);
 
+  *c->table->twin.lost = 0;
   return w->ops->migrate(w->store, &c->table->twin, c->dry, c->out, err);
 }
 
@@ -186,6 +187,7 @@ static int writer_migrate(cq_dest *d, cq_dest_table *t, int dry,
   if (!c.table) return cq_error_nomem(err);
   writer_update(w, c.table, t);
   rc = call_wait(w, do_migrate, &c, err);
+  if (rc == CQ_OK) memcpy(t->lost, c.table->twin.lost, sizeof t->lost);
   /* A run will ask for the states of its units: now, when the store is waited
    * for anyway, rather than when it may be slow and others have work. */
   if (rc == CQ_OK && w->runs && !dry &&
