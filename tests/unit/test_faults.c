@@ -112,7 +112,7 @@ static void faults(const char *name, const char *setup, const char *sql,
   }
   printf("# %s: %ld allocations, %d of the failures ended the statement\n",
          name, n, failed);
-  CHECK(failed > 15);
+  CHECK(failed > 8);
 }
 
 static void test_faults_load(void) {
