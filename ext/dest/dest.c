@@ -31,12 +31,33 @@ const cq_dest_ops *cq_dest_of_scheme(const char *scheme, size_t n) {
   return NULL;
 }
 
-int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
-                 cq_dest **out, cq_error *err) {
-  int rc = ops->threaded ? cq_writer_open(ops, d, make, out, err)
+int cq_dest_start(const cq_dest_ops *ops, const cq_dest_def *d, int make,
+                  cq_dest **out, cq_error *err) {
+  int rc = ops->threaded ? cq_writer_start(ops, d, make, out, err)
                          : ops->open(d, make, out, err);
 
   if (rc) cq_dest_named(d->name, err);
+  if (rc == CQ_OK && d->open_ms) (*out)->until = cq_mono_ms() + d->open_ms;
+  return rc;
+}
+
+int cq_dest_opened(cq_dest *d, cq_error *err) {
+  int rc = d->ops->threaded ? cq_writer_opened(d, err) : CQ_OK;
+
+  if (rc) cq_dest_named(d->name, err);
+  d->until = 0;
+  return rc;
+}
+
+int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
+                 cq_dest **out, cq_error *err) {
+  int rc = cq_dest_start(ops, d, make, out, err);
+
+  if (rc == CQ_OK) rc = cq_dest_opened(*out, err);
+  if (rc && *out) {
+    (*out)->ops->close(*out);
+    *out = NULL;
+  }
   return rc;
 }
 

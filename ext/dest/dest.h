@@ -57,6 +57,8 @@ typedef struct cq_dest_def {
   cq_dest *peers;     /* those opened before, chained by next */
   int several;        /* 0, or how many destinations the run has: none waits for
                   another, and they share what may be gathered */
+  int64_t open_ms; /* open_timeout: a threaded one has to be open by then; 0 =
+                         not said */
   int (*interrupted)(void *user); /* or NULL */
   void *user;
 } cq_dest_def;
@@ -76,6 +78,7 @@ typedef struct cq_dest_run {
 
 typedef struct cq_counts {
   int64_t rows, inserted, updated, deleted, unchanged, kept, errors;
+  int64_t again; /* rows whose key came before in the run, which they replace */
   int64_t units, units_done, failed, skipped;
   int64_t requests, retries, throttled_ms, bytes;
 } cq_counts;
@@ -162,6 +165,9 @@ typedef struct cq_dest_ops {
   void (*close)(cq_dest *d);
   /* The greatest _cq_sync_group_id that it has seen. */
   int (*last_group)(cq_dest *d, int64_t *out, cq_error *err);
+  /* Of a writer alone: asks for what begin then waits for, so that several
+   * begin at once. */
+  int (*ask)(cq_dest *d, const cq_dest_run *r, cq_error *err);
   /* Claims the source: CQ_BUSY where another process runs it.  Settles runs
    * that ended without publishing: a retry publishes the units that they had
    * finished; otherwise those of them alone that have a cursor, since that
@@ -246,6 +252,8 @@ struct cq_dest {
   cq_dest *next; /* for whoever opened it */
   char *name;
   cq_write_mode mode;
+  int64_t until; /* when, as cq_mono_ms() counts, a store that is waited for has
+                    to have answered; 0: it may take what it takes */
 };
 
 extern const cq_dest_ops cq_dest_sqlite;
@@ -262,6 +270,14 @@ const cq_dest_ops *cq_dest_of_scheme(const char *scheme, size_t n);
 /* Opens one: a threaded store behind its writer. */
 int cq_dest_open(const cq_dest_ops *ops, const cq_dest_def *d, int make,
                  cq_dest **out, cq_error *err);
+/* The same in two steps, so that several are opened at once: a threaded store
+ * is begun with, then waited for until its `until`.  It is closed by the caller
+ * whatever comes of it; between the two it may be closed and nothing else. */
+int cq_dest_start(const cq_dest_ops *ops, const cq_dest_def *d, int make,
+                  cq_dest **out, cq_error *err);
+int cq_dest_opened(cq_dest *d, cq_error *err);
+/* Of those that nobody has said a limit for, where others are waiting. */
+enum { CQ_DEST_OPEN_MS = 15000 };
 /* Puts the destination's name before a message that has none: a run may have
  * several. */
 void cq_dest_named(const char *name, cq_error *err);
@@ -276,11 +292,12 @@ static inline size_t cq_dest_share(const cq_dest_def *d, size_t alone) {
 void cq_dest_unseen(const cq_dest_ops *ops, cq_write_mode mode, cq_counts *n);
 /* Does a store that says so take nothing more, of whatever table? */
 int cq_dest_whole(int rc);
-/* writer.c: the writer before a threaded store; cq_dest_open calls it. */
-int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
-                   cq_dest **out, cq_error *err);
 /* A part of the unit has ended: what comes is counted anew. */
 void cq_dest_part(cq_dest_unit *u);
+/* writer.c: the writer before a threaded store, for dest.c. */
+int cq_writer_start(const cq_dest_ops *store, const cq_dest_def *d, int make,
+                    cq_dest **out, cq_error *err);
+int cq_writer_opened(cq_dest *d, cq_error *err);
 /* Columns of a table that a destination stores (arena). */
 int cq_dest_columns(cq_arena *a, const cq_table *t, cq_dest_table *out);
 

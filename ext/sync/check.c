@@ -221,6 +221,7 @@ int cq_sync_test(const cq_sync_call *c, cq_buf *out, cq_error *err) {
     cq_error why = {0, ""};
     cq_dest *made = NULL;
 
+    if (!o->def.open_ms) o->def.open_ms = CQ_DEST_OPEN_MS;
     if (cq_run_open_one(&r, o, 0, &made, &why) == CQ_OK && made->ops->test &&
         made->ops->test(made, &why))
       cq_dest_named(o->name, &why);

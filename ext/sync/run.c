@@ -6,6 +6,9 @@
 
 #include "sync/internal.h"
 
+/* A run that was killed may have left much to remove. */
+enum { BEGIN_MS = 60000 };
+
 /* Everything that can be known without a request or a write. */
 static int prepare_source(cq_run *r, cq_run_source *s, cq_error *err) {
   const cq_sync_call *c = r->call;
@@ -114,36 +117,75 @@ int cq_run_open_one(cq_run *r, cq_spec_dest *o, int make, cq_dest **out,
   return CQ_OK;
 }
 
-/* Opens each destination once.  One that cannot be opened fails for its
- * sources; CQ_OK as long as one is there. */
-int cq_run_open(cq_run *r, int make, cq_error *err) {
-  int any = 0;
+/* What a destination of the spec came to, for its sources. */
+static void opened(cq_run *r, const cq_spec_dest *sd, cq_dest *made,
+                   const cq_error *why) {
+  for (size_t i = 0; i < r->nsource; i++)
+    for (size_t d = 0; d < r->sources[i].ndest; d++)
+      if (r->sources[i].dests[d].spec == sd) {
+        r->sources[i].dests[d].dest = made;
+        if (!made)
+          cq_run_break(r, &r->sources[i], &r->sources[i].dests[d], why);
+      }
+}
 
-  for (size_t k = 0; k < r->spec.ndest; k++) {
-    cq_spec_dest *sd = &r->spec.dests[k];
-    cq_dest *made = NULL;
-    cq_error why = {0, ""};
-    int rc;
+static void close_one(cq_run *r, cq_dest *d) {
+  cq_dest **at = &r->dests;
 
-    sd->def.several = r->spec.ndest > 1 ? (int)r->spec.ndest : 0;
-    rc = cq_run_open_one(r, sd, make, &made, &why);
-    if (cq_fatal(rc) || (rc == CQ_MISUSE && !sd->ops->threaded)) {
-      *err = why;
-      return rc;
+  while (*at && *at != d) at = &(*at)->next;
+  if (*at) *at = d->next;
+  d->ops->close(d);
+}
+
+/* Those of threads of their own are begun with first, so that they connect
+ * beside each other and beside what is opened here. */
+static int start_dests(cq_run *r, int make, cq_dest **made, cq_error *why,
+                       cq_error *err) {
+  for (int threaded = 1; threaded >= 0; threaded--)
+    for (size_t k = 0; k < r->spec.ndest; k++) {
+      cq_spec_dest *sd = &r->spec.dests[k];
+      int rc;
+
+      if ((sd->ops->threaded != 0) != threaded) continue;
+      sd->def.several = r->spec.ndest > 1 ? (int)r->spec.ndest : 0;
+      if (sd->def.several && !sd->def.open_ms)
+        sd->def.open_ms = CQ_DEST_OPEN_MS;
+      sd->def.peers = r->dests;
+      rc = cq_dest_start(sd->ops, &sd->def, make, &made[k], &why[k]);
+      if (cq_fatal(rc) || (rc == CQ_MISUSE && !threaded)) {
+        *err = why[k];
+        return rc;
+      }
+      if (rc) continue;
+      made[k]->next = r->dests;
+      r->dests = made[k];
     }
-    if (rc == CQ_OK)
-      any = 1;
-    else
-      *err = why;
-    for (size_t i = 0; i < r->nsource; i++)
-      for (size_t d = 0; d < r->sources[i].ndest; d++)
-        if (r->sources[i].dests[d].spec == sd) {
-          r->sources[i].dests[d].dest = made;
-          if (rc)
-            cq_run_break(r, &r->sources[i], &r->sources[i].dests[d], &why);
-        }
+  return CQ_OK;
+}
+
+/* Opens each destination once, all of them at the same time.  One that cannot
+ * be opened, or not within its limit, fails for its sources; CQ_OK as long as
+ * one is there. */
+int cq_run_open(cq_run *r, int make, cq_error *err) {
+  cq_dest **made = cq_calloc(r->spec.ndest + 1, sizeof *made);
+  cq_error *why = cq_calloc(r->spec.ndest + 1, sizeof *why);
+  int any = 0, rc;
+
+  r->started_ms = cq_mono_ms();
+  rc = made && why ? start_dests(r, make, made, why, err) : cq_error_nomem(err);
+  for (size_t k = 0; k < r->spec.ndest && rc == CQ_OK; k++) {
+    if (made[k] && cq_dest_opened(made[k], &why[k])) {
+      rc = cq_fatal(why[k].code) ? why[k].code : CQ_OK;
+      close_one(r, made[k]);
+      made[k] = NULL;
+    }
+    if (!made[k]) *err = why[k];
+    any |= made[k] != NULL;
+    if (rc == CQ_OK) opened(r, &r->spec.dests[k], made[k], &why[k]);
   }
-  return any ? CQ_OK : err->code;
+  cq_free(made);
+  cq_free(why);
+  return rc ? rc : any ? CQ_OK : err->code;
 }
 
 void cq_run_clear(cq_run *r) {
@@ -294,28 +336,66 @@ static int migrate_tables(cq_run *r, cq_run_source *s, cq_run_dest *o,
   return CQ_OK;
 }
 
-/* The destinations of the source begin a run each. */
+static void run_of(cq_run *r, const cq_run_source *s, cq_run_dest *o) {
+  char id[32];
+
+  snprintf(id, sizeof id, "%lld", (long long)r->group);
+  o->run.group = r->group;
+  o->run.started_us = r->started_us;
+  o->run.time = r->time;
+  o->run.source = s->spec->name;
+  o->run.integration = s->spec->integration->name;
+  o->run.retry = r->spec.retry;
+  o->run.resume = r->spec.resume;
+  if (o->spec->sync_group)
+    o->run.sync_group =
+        cq_spec_group(&r->spec.arena, o->spec->sync_group, id, r->started_us);
+}
+
+/* The states of all tables, of which a store that others do not wait for keeps
+ * what fits: they are asked for here, while it has nothing else to do, since it
+ * may then be busy for long. */
+static int states_ahead(const cq_run_source *s, const cq_run_dest *o,
+                        cq_error *err) {
+  int rc = CQ_OK;
+
+  for (int i = 0; i < s->plan.n && rc == CQ_OK; i++) {
+    cq_dest_state none;
+
+    rc = o->dest->ops->state(o->dest, &o->run, s->plan.tables[i].table->name,
+                             "", &none, err);
+    if (rc == CQ_OK) cq_free(none.cursor);
+  }
+  return rc;
+}
+
+/* The destinations of the source begin a run each: all at once, and one that
+ * has others beside it has some time to say where it stands. */
 static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
   int begun = 0, rc;
 
   for (size_t d = 0; d < s->ndest; d++) {
     cq_run_dest *o = &s->dests[d];
     cq_error why = {0, ""};
-    char id[32];
 
     if (o->broken) continue;
-    snprintf(id, sizeof id, "%lld", (long long)r->group);
-    o->run.group = r->group;
-    o->run.started_us = r->started_us;
-    o->run.time = r->time;
-    o->run.source = s->spec->name;
-    o->run.integration = s->spec->integration->name;
-    o->run.retry = r->spec.retry;
-    o->run.resume = r->spec.resume;
-    if (o->spec->sync_group)
-      o->run.sync_group =
-          cq_spec_group(&r->spec.arena, o->spec->sync_group, id, r->started_us);
+    run_of(r, s, o);
+    if (o->spec->def.several) o->dest->until = cq_mono_ms() + BEGIN_MS;
+    if (!o->dest->ops->ask) continue;
+    rc = o->dest->ops->ask(o->dest, &o->run, &why);
+    if (!rc) continue;
+    *err = why;
+    return rc; /* no memory */
+  }
+  for (size_t d = 0; d < s->ndest; d++) {
+    cq_run_dest *o = &s->dests[d];
+    cq_error why = {0, ""};
+
+    if (o->broken) continue;
     rc = o->dest->ops->begin(o->dest, &o->run, &why);
+    if (rc == CQ_OK && o->spec->def.several && o->dest->ops->threaded)
+      rc = states_ahead(s, o, &why);
+    o->dest->until = 0;
     if (cq_fatal(rc)) {
       *err = why;
       return rc;
@@ -356,7 +436,6 @@ static int number(cq_run *r, cq_error *err) {
   int good = 0;
 
   r->started_us = cq_now_us();
-  r->started_ms = cq_mono_ms();
   r->group = r->started_us;
   cq_dest_time(r->started_us, r->time);
   for (cq_dest *d = r->dests; d; d = d->next) {

@@ -9,6 +9,8 @@
 
 #define WORDS(list) list, sizeof list / sizeof *list
 
+enum { MOST_OPEN_MS = 3600000 };
+
 /* ---- sources ------------------------------------------------------------------- */
 
 /* Does the list of aliases (any separators) hold the path? */
@@ -226,6 +228,12 @@ static int dest_modes(cq_spec_dest *o, const cq_node *map, cq_error *err) {
   if (rc == CQ_OK) rc = cq_tree_text(map, "sync_group_id", &o->sync_group, err);
   if (rc == CQ_OK)
     rc = cq_tree_bool(map, "send_sync_summary", &o->summary, err);
+  if (rc == CQ_OK)
+    rc = cq_dest_duration(map, "open_timeout", MOST_OPEN_MS, &o->def.open_ms,
+                          err);
+  if (rc == CQ_OK && !o->def.open_ms && cq_tree_get(map, "open_timeout"))
+    rc = cq_tree_error(err, cq_tree_get(map, "open_timeout"),
+                       "open_timeout: no destination could answer\nhint: 15s");
   if (rc == CQ_OK && o->sync_group && o->def.mode == CQ_MODE_DELETE_STALE)
     rc = cq_tree_error(err, map,
                        "destination %s: sync_group_id cannot go with "
@@ -304,6 +312,7 @@ int cq_spec_read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "pk_mode",
                                       "sync_group_id",
                                       "send_sync_summary",
+                                      "open_timeout",
                                       "transformers",
                                       "spec",
                                       "batch_size",
@@ -352,8 +361,8 @@ int cq_spec_read_dest(const cq_sync_call *c, cq_spec *s, const cq_node *map,
 /* The map without the keys that all destinations have: its kind's own. */
 static cq_node *own_keys(cq_arena *a, const cq_node *map) {
   static const char *const common[] = {
-      "kind",    "name",          "write_mode",       "migrate_mode",
-      "pk_mode", "sync_group_id", "send_sync_summary"};
+      "kind",    "name",          "write_mode",        "migrate_mode",
+      "pk_mode", "sync_group_id", "send_sync_summary", "open_timeout"};
   cq_node *out = cq_arena_alloc(a, sizeof *out);
   int *lines = cq_arena_alloc(a, (map->count + 1) * sizeof *lines);
 
@@ -501,6 +510,7 @@ int cq_spec_read_short(const cq_sync_call *c, cq_spec *s, const cq_node *map,
                                       "pk_mode",
                                       "sync_group_id",
                                       "send_sync_summary",
+                                      "open_timeout",
                                       "strict",
                                       "progress",
                                       "retry",

@@ -3,6 +3,7 @@
 # a dead one. A slow one is PostgreSQL behind a proxy that passes little on.
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -61,6 +62,29 @@ try:
     t.has('it is named, and why', r['errors'], 'dead')
     t.is_('without its password', 'hunter22' in str(r) + str(t.rows('SELECT * FROM cq_sync_errors')), False)
     t.has('strict raises', t.sync(spec(PG, DEAD)[:-1] + ', strict: true}')['raised'], 'partial')
+
+    # some that take a connection and never say a word: all are waited for at once, and no longer than their limit
+    mute = socket.create_server(('127.0.0.1', 0))
+    at = f'127.0.0.1:{mute.getsockname()[1]}'
+    kinds = {'pg': f'{{kind: postgresql, name: pg, open_timeout: 1s, connection_string: "postgresql://postgres@{at}/postgres"}}',
+             'ch': f'{{kind: clickhouse, name: ch, open_timeout: 1s, connection_string: "clickhouse://{at}/default"}}',
+             's3': f'{{kind: s3, name: s3, open_timeout: 1s, bucket: lake, path: x, format: json, region: eu-central-1, endpoint: "http://{at}", '
+                   'use_path_style: true, credentials: {access_key_id: a, secret_access_key: b}}'}
+    t.routes(SHIPS.replace('Fram', 'Mute') + CREW)
+    r = t.sync(spec(*kinds.values()))
+    t.is_('mute ones: the other has all', (r['status'], status(r), t.one("SELECT count(*) FROM fleet_ships WHERE name = 'Mute'")),
+          ('partial', ['success', 'failed', 'failed', 'failed'], 1))
+    t.is_('each is told, and why', sorted(e['message'] for e in r['errors']), [f'destination {k}: did not answer within 1 s' for k in ('ch', 'pg', 's3')])
+    t.is_('the wait is in the time', r['ms'] >= 1000, True)
+    t.has('cq_test says the same', t.one('SELECT cq_test(?)', spec(kinds['ch'])), 'destination ch: did not answer within 1 s')
+    t.has('none at all', t.sync(spec(PG)[:-1] + ', open_timeout: 0s}')['raised'], 'open_timeout: no destination could answer')
+
+    # the default limit, ended by an interrupt
+    t.db.set_progress_handler(None, 0)
+    threading.Timer(0.5, t.db.interrupt).start()
+    r = t.sync(spec(*(k.replace('open_timeout: 1s, ', '') for k in kinds.values())))
+    t.is_('an interrupt ends the wait', r['raised'], 'interrupted')
+    mute.close()
 
     # one that passes nothing on for a while: the others are published meanwhile
     t.routes(SHIPS.replace('Fram', 'Maud') + CREW)

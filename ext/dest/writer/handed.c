@@ -1,5 +1,5 @@
 /* ext/dest/writer/handed.c: what is handed over and done later: rows, ends of
- * units, entries of the journal. */
+ * units, entries of the journal; and migrations, where others wait for no store. */
 #include <stdio.h>
 #include <string.h>
 
@@ -183,6 +183,25 @@ int writer_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
   t->part = u->part;
   t->job.rows = 1;
   return hand_over(w, t, err);
+}
+
+static int do_migrate(void *user, cq_job *j, cq_error *err) {
+  writer *w = user;
+  task *t = (task *)(void *)j;
+
+  if (!writer_refused(w, t->table, NULL) &&
+      w->ops->migrate(w->store, &t->table->twin, 0, NULL, err))
+    writer_tell_failed(w, t->table, "", err);
+  return CQ_OK;
+}
+
+/* Where others must not wait for it: its rows come behind it. */
+int writer_migrate_later(writer *w, wtable *t, cq_error *err) {
+  task *k = task_new(do_migrate, NULL, 0);
+
+  if (!k) return cq_error_nomem(err);
+  k->table = t;
+  return hand_over(w, k, err);
 }
 
 static int do_drop(void *user, cq_job *j, cq_error *err) {

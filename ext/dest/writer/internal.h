@@ -91,6 +91,11 @@ int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
  * blocks there give up. */
 int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
                   int (*interrupted)(void *), void *user, cq_error *err);
+/* The same in two steps: what is asked is waited for later, once, and until then
+ * the job and `why` are the queue's. */
+void cq_queue_ask(cq_queue *q, cq_job_fn fn, cq_job *j, cq_error *why);
+int cq_queue_answer(cq_queue *q, cq_job *j, int (*interrupted)(void *),
+                    void *user, cq_error *err);
 int cq_queue_busy(cq_queue *q); /* are there jobs, waiting or under way? */
 /* Drops rows that wait. */
 size_t cq_queue_purge(cq_queue *q); /* how many jobs */
@@ -170,6 +175,12 @@ typedef struct writer {
   int broken;          /* under the lock: the store as a whole is unusable */
   cq_error broken_why;
   int unsaid; /* under the lock: entries of the journal are lost, and told of */
+  struct call *ahead; /* asked, and not waited for yet; or NULL */
+  int late;           /* it let a limit pass: nothing more is expected of it */
+  /* What open has asked with it, until it is wanted. */
+  int last_known, last_rc;
+  int64_t last_seen;
+  cq_error last_why;
 } writer;
 
 static inline writer *writer_of(cq_dest *d) {
@@ -206,6 +217,7 @@ int writer_write(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                  const cq_dest_rows *rows, cq_error *err);
 int writer_end(cq_dest *d, const cq_dest_run *r, cq_dest_unit *u,
                const char *status, const char *cursor, cq_error *err);
+int writer_migrate_later(writer *w, wtable *t, cq_error *err);
 void writer_drop(cq_dest *d, cq_dest_table *t);
 int writer_put_table(cq_dest *d, const cq_dest_run *r, const cq_dest_table *t,
                      cq_error *err);

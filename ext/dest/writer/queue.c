@@ -208,21 +208,25 @@ int cq_queue_put(cq_queue *q, cq_job *j, int spill, int (*interrupted)(void *),
   return rc;
 }
 
-int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
-                  int (*interrupted)(void *), void *user, cq_error *err) {
-  cq_error why = {0, ""};
-  int stopped = 0;
-  size_t dropped = 0;
-
+void cq_queue_ask(cq_queue *q, cq_job_fn fn, cq_job *j, cq_error *why) {
   j->run = fn;
   j->drop = NULL;
   j->pack = NULL;
   j->spooled = -1;
   j->bytes = j->own = 0;
   j->rows = j->done = j->rc = 0;
-  j->err = &why;
+  j->err = why;
   pthread_mutex_lock(&q->lock);
   append(q, j);
+  pthread_mutex_unlock(&q->lock);
+}
+
+int cq_queue_answer(cq_queue *q, cq_job *j, int (*interrupted)(void *),
+                    void *user, cq_error *err) {
+  int stopped = 0;
+  size_t dropped = 0;
+
+  pthread_mutex_lock(&q->lock);
   while (!j->done) {
     wait_ms(&q->done, &q->lock, LOOK_MS);
     if (j->done || stopped) continue;
@@ -241,8 +245,16 @@ int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
     if (j->rc == CQ_OK && !dropped) return CQ_OK;
     return cq_error_set(err, CQ_INTERRUPT, "interrupted");
   }
-  if (j->rc && err) *err = why;
+  if (j->rc && err) *err = *j->err;
   return j->rc;
+}
+
+int cq_queue_call(cq_queue *q, cq_job_fn fn, cq_job *j,
+                  int (*interrupted)(void *), void *user, cq_error *err) {
+  cq_error why = {0, ""};
+
+  cq_queue_ask(q, fn, j, &why);
+  return cq_queue_answer(q, j, interrupted, user, err);
 }
 
 int cq_queue_busy(cq_queue *q) {

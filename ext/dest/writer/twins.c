@@ -96,6 +96,7 @@ static void counted(const writer *w, const wtable *t, int failed,
   n->deleted = t->done.deleted;
   n->unchanged = t->done.unchanged;
   n->kept = t->done.kept;
+  n->again = t->done.again;
   if (failed || t->failed || w->broken) cq_dest_unseen(w->ops, w->base.mode, n);
 }
 

@@ -30,14 +30,63 @@ typedef struct call {
   const cq_counts *n;
   const cq_value *v;
   int nv;
+  int64_t asked_ms;
+  cq_error why;
 } call;
 
-static int call_wait(writer *w, cq_job_fn fn, call *c, cq_error *err) {
-  int rc;
+typedef struct patience {
+  const writer *w;
+  int over; /* the limit was reached, rather than the caller interrupted */
+} patience;
 
+static int patience_over(void *user) {
+  patience *p = user;
+  const writer *w = p->w;
+
+  if (w->interrupted && w->interrupted(w->user)) return 1;
+  p->over = w->base.until && cq_mono_ms() >= w->base.until;
+  return p->over;
+}
+
+static void call_ask(writer *w, cq_job_fn fn, call *c) {
   c->w = w;
-  rc = cq_queue_call(&w->queue, fn, &c->job, w->interrupted, w->user, err);
+  c->asked_ms = cq_mono_ms();
+  cq_queue_ask(&w->queue, fn, &c->job, &c->why);
+}
+
+static int call_answer(writer *w, call *c, cq_error *err) {
+  patience p = {w, 0};
+  int rc = cq_queue_answer(&w->queue, &c->job, patience_over, &p, err);
+
+  if (rc && p.over) {
+    w->late = 1;
+    rc = cq_error_set(
+        err, CQ_IOERR, "destination %s: did not answer within %lld s",
+        w->base.name, (long long)(w->base.until - c->asked_ms + 999) / 1000);
+  }
   if (rc && err) writer_redact(w, err);
+  return rc;
+}
+
+static int call_wait(writer *w, cq_job_fn fn, call *c, cq_error *err) {
+  call_ask(w, fn, c);
+  return call_answer(w, c, err);
+}
+
+/* Asked ahead of the wait for it: then it is on the heap. */
+static int call_ahead(writer *w, cq_job_fn fn, const call *c, cq_error *err) {
+  w->ahead = cq_malloc(sizeof *w->ahead);
+  if (!w->ahead) return cq_error_nomem(err);
+  *w->ahead = *c;
+  call_ask(w, fn, w->ahead);
+  return CQ_OK;
+}
+
+static int call_arrived(writer *w, cq_error *err) {
+  int rc = call_answer(w, w->ahead, err);
+
+  cq_free(w->ahead);
+  w->ahead = NULL;
   return rc;
 }
 
@@ -47,8 +96,14 @@ static call *call_of(cq_job *j) {
 
 static int do_open(void *user, cq_job *j, cq_error *err) {
   writer *w = user;
+  int make = call_of(j)->make;
+  int rc = w->ops->open(&w->def, make, &w->store, err);
 
-  return w->ops->open(&w->def, call_of(j)->make, &w->store, err);
+  if (rc || !make) return rc;
+  w->last_rc = w->ops->last_group(w->store, &w->last_seen, &w->last_why);
+  w->last_known = w->last_rc != CQ_INTERRUPT;
+  if (!w->last_known) *err = w->last_why;
+  return w->last_known ? CQ_OK : w->last_rc;
 }
 
 static int do_close(void *user, cq_job *j, cq_error *err) {
@@ -68,10 +123,17 @@ static int do_last_group(void *user, cq_job *j, cq_error *err) {
 }
 
 static int writer_last_group(cq_dest *d, int64_t *out, cq_error *err) {
+  writer *w = writer_of(d);
   call c = {.last = out};
 
-  *out = 0;
-  return call_wait(writer_of(d), do_last_group, &c, err);
+  *out = w->last_seen;
+  if (w->last_known) {
+    w->last_known = 0; /* another time it may be another */
+    if (w->last_rc && err) *err = w->last_why;
+    if (w->last_rc && err) writer_redact(w, err);
+    return w->last_rc;
+  }
+  return call_wait(w, do_last_group, &c, err);
 }
 
 static int do_begin(void *user, cq_job *j, cq_error *err) {
@@ -87,21 +149,30 @@ static int do_begin(void *user, cq_job *j, cq_error *err) {
   return rc;
 }
 
-static int writer_begin(cq_dest *d, cq_dest_run *r, cq_error *err) {
+static int writer_ask(cq_dest *d, const cq_dest_run *r, cq_error *err) {
   writer *w = writer_of(d);
   wrun *x = cq_calloc(1, sizeof *x);
   call c = {.begun = x ? &x->run : NULL};
-  int rc;
 
   if (!x) return cq_error_nomem(err);
   x->run = *r;
   /* The store may keep it, also where an interrupt hides that it has begun. */
   x->next = w->runs;
   __atomic_store_n(&w->runs, x, __ATOMIC_RELEASE);
-  rc = call_wait(w, do_begin, &c, err);
+  return call_ahead(w, do_begin, &c, err);
+}
+
+static int writer_begin(cq_dest *d, cq_dest_run *r, cq_error *err) {
+  writer *w = writer_of(d);
+  const cq_dest_run *twin;
+  int rc = w->ahead ? CQ_OK : writer_ask(d, r, err);
+
   if (rc) return rc;
-  r->retry = x->run.retry;
-  r->base = x->run.base;
+  twin = w->ahead->begun;
+  rc = call_arrived(w, err);
+  if (rc) return rc;
+  r->retry = twin->retry;
+  r->base = twin->base;
   return CQ_OK;
 }
 
@@ -186,6 +257,8 @@ static int writer_migrate(cq_dest *d, cq_dest_table *t, int dry,
 
   if (!c.table) return cq_error_nomem(err);
   writer_update(w, c.table, t);
+  if (w->def.several && w->runs && !dry)
+    return writer_migrate_later(w, c.table, err);
   rc = call_wait(w, do_migrate, &c, err);
   if (rc == CQ_OK) memcpy(t->lost, c.table->twin.lost, sizeof t->lost);
   /* A run will ask for the states of its units: now, when the store is waited
@@ -483,6 +556,11 @@ static void writer_close(cq_dest *d) {
   writer *w = writer_of(d);
   call c = {.make = 0};
 
+  /* Nobody wants to know any more: whoever blocks there gives up. */
+  if (w->ahead || w->late)
+    __atomic_store_n(&w->queue.stop, 1, __ATOMIC_RELEASE);
+  w->base.until = 0;
+  if (w->ahead) call_arrived(w, NULL);
   if (w->store) call_wait(w, do_close, &c, NULL);
   writer_free(w);
 }
@@ -492,6 +570,7 @@ static const cq_dest_ops writer_ops = {
     .threaded = 1,
     .close = writer_close,
     .last_group = writer_last_group,
+    .ask = writer_ask,
     .begin = writer_begin,
     .migrate = writer_migrate,
     .state = writer_state,
@@ -512,8 +591,8 @@ static const cq_dest_ops writer_ops = {
     .prune = writer_prune,
 };
 
-int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
-                   cq_dest **out, cq_error *err) {
+int cq_writer_start(const cq_dest_ops *store, const cq_dest_def *d, int make,
+                    cq_dest **out, cq_error *err) {
   writer *w = cq_calloc(1, sizeof *w);
   call c = {.make = make};
   int rc;
@@ -536,12 +615,15 @@ int cq_writer_open(const cq_dest_ops *store, const cq_dest_def *d, int make,
   w->queue.idle = idle;
   w->queue.room = cq_dest_share(d, CQ_QUEUE_BYTES);
   rc = w->base.name ? cq_queue_start(&w->queue, err) : cq_error_nomem(err);
-  if (rc == CQ_OK) rc = call_wait(w, do_open, &c, err);
+  if (rc == CQ_OK) rc = call_ahead(w, do_open, &c, err);
   if (rc) {
-    if (w->store) call_wait(w, do_close, &c, NULL);
     writer_free(w);
     return rc;
   }
   *out = &w->base;
   return CQ_OK;
+}
+
+int cq_writer_opened(cq_dest *d, cq_error *err) {
+  return call_arrived(writer_of(d), err);
 }
