@@ -80,7 +80,7 @@ void cq_dest_named(const char *name, cq_error *err) {
 
 void cq_dest_unseen(const cq_dest_ops *ops, cq_write_mode mode, cq_counts *n) {
   if (mode != CQ_MODE_APPEND && !ops->late) return; /* units are seen each */
-  n->rows = n->inserted = n->updated = n->unchanged = n->deleted = 0;
+  n->rows = n->inserted = n->updated = n->unchanged = n->deleted = n->again = 0;
 }
 
 int cq_dest_whole(int rc) {

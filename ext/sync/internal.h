@@ -169,6 +169,8 @@ typedef struct cq_run_dest { /* a destination of one source */
   cq_dest_run run;
   cq_dest_table *tables; /* parallel to the plan */
   cq_counts n;           /* of the whole source here */
+  int64_t own_errors;    /* of n.errors, its own rather than the source's */
+  int64_t own_warnings;  /* likewise: notes */
   int begun;
   int broken;    /* nothing more can be written */
   int ended;     /* published, or given up */

@@ -57,6 +57,7 @@ static void unsaid(cq_run *r, cq_run_source *s, cq_run_dest *o,
   redact(r, s, text);
   keep(r, s, "", "", "journal", text);
   o->n.errors++;
+  o->own_errors++;
   cq_progress_say(r->progress, "journal", text);
 }
 
@@ -92,6 +93,8 @@ static void note(cq_run *r, cq_run_source *s, cq_run_dest *only, const char *of,
 
     if ((only && o != only)) continue;
     o->n.errors += error;
+    o->own_errors += only && error;
+    o->own_warnings += only && strcmp(kind, "warning") == 0;
     for (int i = 0; i < s->plan.n && o->tables && *of; i++)
       if (strcmp(o->tables[i].def->name, of) == 0)
         o->tables[i].n.errors += error;
@@ -162,6 +165,7 @@ void cq_run_break(cq_run *r, cq_run_source *s, cq_run_dest *d,
   d->message = cq_strdup(text);
   keep(r, s, "", "", "destination", text);
   d->n.errors++;
+  d->own_errors++;
 }
 
 int cq_run_dest_failed(cq_run *r, cq_run_source *s, size_t d, int table,
@@ -247,6 +251,7 @@ void cq_run_sum(cq_run *r, const cq_run_source *s, cq_run_dest *o) {
     o->n.deleted += n->deleted;
     o->n.unchanged += n->unchanged;
     o->n.kept += n->kept;
+    o->n.again += n->again;
     o->n.units += n->units;
     o->n.units_done += n->units_done;
     o->n.failed += n->failed;

@@ -94,14 +94,14 @@ static void summary(cq_run *r, cq_run_source *s, cq_run_dest *o) {
   v[n++] = cq_value_text(s->spec->name);
   v[n++] = cq_value_text(s->spec->path);
   v[n++] = cq_value_text(s->spec->version ? s->spec->version : "");
-  v[n++] = cq_value_int(o->n.errors);
+  v[n++] = cq_value_int(o->n.errors - o->own_errors);
   v[n++] = cq_value_int(s->warnings);
   v[n++] = json_counts(&a, s, o, 0);
   v[n++] = cq_value_text(o->spec->name);
   v[n++] = cq_value_text(o->spec->path_text);
   v[n++] = cq_value_text(o->spec->version ? o->spec->version : "");
-  v[n++] = cq_value_int(0);
-  v[n++] = cq_value_int(0);
+  v[n++] = cq_value_int(o->own_errors);
+  v[n++] = cq_value_int(o->own_warnings);
   v[n++] = cq_value_null();
   v[n++] = cq_value_null();
   v[n++] = json_counts(&a, s, o, 1);
@@ -155,9 +155,26 @@ static int settle_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
   return cq_run_hear(r, s, err);
 }
 
+/* Of a key that came twice one row is stored. */
+static void tell_again(cq_run *r, cq_run_source *s, cq_run_dest *o) {
+  for (int i = 0; i < s->plan.n; i++) {
+    const cq_dest_table *t = &o->tables[i];
+    cq_error why = {0, ""};
+
+    if (t->failed || t->n.again <= 0) continue;
+    cq_error_set(&why, CQ_MISUSE,
+                 "%s: %lld row%s a key that came before in "
+                 "this run, and took its place",
+                 t->def->name, (long long)t->n.again,
+                 t->n.again == 1 ? " has" : "s have");
+    cq_run_note(r, s, o, t->def->name, "", "warning", &why);
+  }
+}
+
 static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
                         cq_dest_table **tables, cq_error *err) {
   cq_error why = {0, ""};
+  int64_t again;
   int rc = settle_dest(r, s, o, err);
 
   if (rc) return rc;
@@ -168,6 +185,8 @@ static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
   }
   o->status = dest_status(s, o);
   if (!o->begun) return CQ_OK;
+  again = o->n.again;
+  if (!o->broken) tell_again(r, s, o);
   if (!o->broken)
     o->dest->ops->publish(o->dest, &o->run, tables, s->plan.n, o->status, &o->n,
                           o->message, &why);
@@ -176,6 +195,9 @@ static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
     return why.code;
   }
   if (why.code) cq_run_break(r, s, o, &why);
+  cq_run_sum(r, s, o);
+  /* Some count when they publish. */
+  if (!o->broken && !again) tell_again(r, s, o);
   if (o->broken)
     give_up(r, s, o, "failed");
   else if (o->spec->summary)

@@ -11,10 +11,12 @@ void cq_run_text(cq_buf *b, const char *key, const char *value) {
 static void numbers(cq_buf *b, const cq_counts *n) {
   cq_buf_printf(b,
                 "\"rows\":%lld,\"inserted\":%lld,\"updated\":%lld,"
-                "\"deleted\":%lld,\"unchanged\":%lld,\"kept\":%lld",
+                "\"deleted\":%lld,\"unchanged\":%lld,\"kept\":%lld,"
+                "\"repeated\":%lld",
                 (long long)n->rows, (long long)n->inserted,
                 (long long)n->updated, (long long)n->deleted,
-                (long long)n->unchanged, (long long)n->kept);
+                (long long)n->unchanged, (long long)n->kept,
+                (long long)n->again);
 }
 
 int cq_run_result(cq_run *r, cq_buf *b) {

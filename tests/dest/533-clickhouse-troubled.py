@@ -72,6 +72,8 @@ for query, want in (('', {'plain'}), ('?compress=true', {'plain', 'gzip'}), ('?c
     front.encodings.clear()
     t.is_(f'to the same machine {query or "nothing is said"}', (sync(f'clickhouse://localhost:{front.port}/cq{query}')['status'], front.encodings), ('success', want))
 t.has('ttl on a server that has none', why(sync(direct, 'typed_names', ', ttl: [{ttl: INTERVAL 1 DAY}]')), '19.11')
+tested = json.loads(t.one('SELECT cq_test(?)', '{source: typed, tables: [typed_names], destination: {kind: clickhouse, connection_string: "%s", ttl: [{ttl: INTERVAL 1 DAY}]}}' % direct))
+t.has('is found by cq_test, too', str(tested['destinations'][0]['message']), '19.11')
 
 # ---- TLS ----
 address = f'clickhouse://127.0.0.1:{secure}/cq?secure=true'

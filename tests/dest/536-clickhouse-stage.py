@@ -1,5 +1,6 @@
 # timeout: 180
 # By way of S3: batches are put there, ClickHouse reads them by a signed address, and they stay. Both servers, SeaweedFS.
+import json
 import os
 import re
 import sys
@@ -57,6 +58,9 @@ with Seaweed() as s3:
         t.is_('nothing was fetched for them', t.asked('*'), 0)
         t.is_('is not told', 'wrong-secret' in str(t.sync(spec.replace(SECRET, 'wrong-secret'))), False)
         t.is_('cq_test writes there', '"ok":true' in t.one('SELECT cq_test(?)', spec), True)
+        r = json.loads(t.one('SELECT cq_test(?)', spec.replace('bucket: lake', 'bucket: pond')))['destinations'][0]
+        t.is_('and finds no bucket, and makes none', (r['ok'], 's3://pond' in str(r['message']), [b['Name'] for b in s3.boto().list_buckets()['Buckets']]),
+              (False, True, ['lake']))
         if make is clickhouse.Debian:
             front = clickhouse.Faulty(server)
             t.sync(spec.replace(f':{server.port}/', f':{front.port}/'))

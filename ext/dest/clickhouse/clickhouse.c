@@ -70,6 +70,7 @@ static int ch_test(cq_dest *base, cq_error *err) {
       rc = ch_exec(d, err, "DROP TABLE %t", name);
   }
   if (rc == CQ_OK && d->stage) rc = ch_stage_test(d, err);
+  if (rc == CQ_OK && d->o->ttl.n) rc = ch_ttl_check(d, err);
   cq_free(name);
   return rc;
 }

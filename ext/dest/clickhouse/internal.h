@@ -79,6 +79,7 @@ typedef struct ch {
   struct curl_slist *heads;
   char *url; /* with all that each request has */
   char detail[CURL_ERROR_SIZE];
+  int host;    /* of o->hosts, that is asked */
   int reached; /* it has answered once: that it does not now may pass */
   /* server.c */
   int version; /* 26 * 100 + 7 */
@@ -219,6 +220,7 @@ int ch_summary(cq_dest *d, const cq_value *v, int n, cq_error *err);
 int ch_migrate(cq_dest *d, cq_dest_table *t, int dry, cq_buf *actions,
                cq_error *err);
 void ch_add_columns(cq_buf *b, const cq_dest_table *t, int64_t group);
+int ch_ttl_check(const ch *d, cq_error *err); /* does the server know it? */
 
 /* ---- retype.c ---- */
 /* All rows of `raw`, whose columns are `old`, into `into`. */
@@ -348,7 +350,7 @@ int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
                        cq_error *err);
 /* A key that came twice in the run: the last of its rows stays. */
 int ch_remove_twice(ch *d, const cq_dest_run *r, const char *table,
-                    cq_error *err);
+                    int64_t *again, cq_error *err);
 
 /* ---- prune.c ---- */
 int ch_prune(cq_dest *d, int64_t keep, cq_buf *out, cq_error *err);

@@ -116,6 +116,14 @@ static void add_settings(const ch *d, cq_buf *b, int ordered) {
     cq_buf_printf(b, "%snon_replicated_deduplication_window = 100", comma);
 }
 
+int ch_ttl_check(const ch *d, cq_error *err) {
+  if (ch_has(d, CH_HAS_TTL)) return CQ_OK;
+  return cq_error_set(err, CQ_MISUSE,
+                      "destination %s: ttl: ClickHouse %s has none\nhint: "
+                      "19.11 or newer",
+                      d->base.name, d->version_text);
+}
+
 static int create_table(ch *d, const cq_dest_table *t, const char *name,
                         const present *old, cq_error *err) {
   const char *partition = ch_rule_find(&d->o->partition, t);
@@ -124,11 +132,8 @@ static int create_table(ch *d, const cq_dest_table *t, const char *name,
   cq_buf b;
   int rc;
 
-  if (ttl && !ch_has(d, CH_HAS_TTL))
-    return cq_error_set(err, CQ_MISUSE,
-                        "destination %s: ttl: ClickHouse %s has none\nhint: "
-                        "19.11 or newer",
-                        d->base.name, d->version_text);
+  rc = ttl ? ch_ttl_check(d, err) : CQ_OK;
+  if (rc) return rc;
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   ch_format(d, &b, "CREATE TABLE IF NOT EXISTS %t", name);
   add_cluster(d, &b);

@@ -145,7 +145,7 @@ static int gone_of(ch *d, const cq_dest_run *r, const cq_dest_table *t,
 static int on_counts(void *user, char **cell, int n) {
   int64_t *v = user;
 
-  for (int i = 0; i < 4 && i < n; i++)
+  for (int i = 0; i < 5 && i < n; i++)
     v[i] = cell[i] ? strtoll(cell[i], NULL, 10) : 0;
   return CQ_OK;
 }
@@ -157,7 +157,7 @@ static int count_rows(ch *d, const cq_dest_run *r, cq_dest_table *t,
   const char *name = t->def->name;
   int newest = d->base.mode == CQ_MODE_OVERWRITE || t->incremental;
   char *raw = cq_mprintf("raw_%s", name);
-  int64_t v[4] = {0, 0, 0, 0};
+  int64_t v[5] = {0, 0, 0, 0, 0};
   cq_buf hash, old;
   int rc = raw ? CQ_OK : cq_error_nomem(err);
 
@@ -188,8 +188,9 @@ static int count_rows(ch *d, const cq_dest_run *r, cq_dest_table *t,
     rc = ch_rows(
         d, on_counts, v, err,
         "SELECT countIf(n = 1 AND o = 0), countIf(n = 1 AND o = 1 AND a != "
-        "b), countIf(n = 1 AND o = 1 AND a = b), countIf(n = 0 AND o = 1) FROM "
-        "(SELECT _cq_id, max(g) AS n, max(1 - g) AS o, anyIf(h, g = 1) AS a, "
+        "b), countIf(n = 1 AND o = 1 AND a = b), countIf(n = 0 AND o = 1), "
+        "sum(c) FROM (SELECT _cq_id, max(g) AS n, sum(g) AS c, max(1 - g) AS "
+        "o, anyIf(h, g = 1) AS a, "
         "argMaxIf(h, k, g = 0) AS b FROM (SELECT _cq_id, _cq_sync_group_id AS "
         "k, _cq_sync_group_id = %lld AS g, %s AS h FROM %t WHERE "
         "(_cq_sync_group_id = %lld AND _cq_source_name = %Q AND _cq_client_id "
@@ -202,7 +203,8 @@ static int count_rows(ch *d, const cq_dest_run *r, cq_dest_table *t,
         (long long)r->group, old.data);
   if (rc == CQ_OK) {
     t->n.inserted += v[0];
-    t->n.updated += v[1];
+    if (newest) t->n.again = v[4] - v[0] - v[1] - v[2];
+    t->n.updated += v[1] + t->n.again;
     t->n.unchanged += v[2] > t->n.kept ? v[2] - t->n.kept : 0;
     if (!newest) t->n.deleted += v[3];
   }
@@ -280,7 +282,7 @@ static int prepare(ch *d, const cq_dest_run *r, cq_dest_table *const *t, int nt,
       rc = gone_of(d, r, x, gone, err);
     if (rc || d->base.mode == CQ_MODE_APPEND) continue;
     if (d->base.mode == CQ_MODE_DELETE_STALE && !x->incremental && x->n.rows)
-      rc = ch_remove_twice(d, r, x->def->name, err);
+      rc = ch_remove_twice(d, r, x->def->name, &x->n.again, err);
     if (gone->len > from) mine = strchr(gone->data + from, '(');
     if (rc || !(x->n.units_done || mine)) continue;
     rc = count_rows(d, r, x, mine, err);

@@ -252,7 +252,7 @@ int ch_remove_replaced(ch *d, const cq_dest_run *r, const char *table,
 }
 
 int ch_remove_twice(ch *d, const cq_dest_run *r, const char *table,
-                    cq_error *err) {
+                    int64_t *again, cq_error *err) {
   removal m;
   int64_t n = 0;
   cq_buf ours;
@@ -275,6 +275,7 @@ int ch_remove_twice(ch *d, const cq_dest_run *r, const char *table,
            : ch_int(d, &n, err,
                     "SELECT count() - uniqExact(_cq_id) FROM %t WHERE %s",
                     m.raw, ours.data);
+  *again = rc == CQ_OK ? n : 0;
   if (rc == CQ_OK && n) {
     ch_format(d, &m.found,
               "SELECT toString(_cq_row) FROM %t WHERE %s AND (_cq_id, "

@@ -19,6 +19,7 @@
 
 enum {
   LOOK_MS = 50,
+  FIRST_MS = 15000,    /* for the first answer, which takes no work */
   PATIENCE_MS = 30000, /* for a server that has answered before */
   PAUSE_MS = 100,      /* the first; then twice as long, up to */
   LONGEST_MS = 2000,
@@ -65,6 +66,7 @@ static int set_host(ch *d, int i) {
   cq_percent_encode(&b, d->o->database, strlen(d->o->database), "");
   cq_buf_str(&b, d->o->settings);
   cq_free(d->url);
+  d->host = i;
   d->url = cq_buf_take(&b);
   cq_buf_clear(&b);
   return d->url ? CQ_OK : CQ_NOMEM;
@@ -183,6 +185,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *user) {
   return a->body.rc ? 0 : n;
 }
 
+/* How long nothing may move. */
+static int64_t silence_ms(const ch *d) {
+  return d->reached || d->o->read_ms < FIRST_MS ? d->o->read_ms : FIRST_MS;
+}
+
 /* Until it is over; CURLE_OPERATION_TIMEDOUT where nothing moves any more,
  * CURLE_ABORTED_BY_CALLBACK where it is interrupted. */
 static CURLcode perform(ch *d) {
@@ -213,7 +220,7 @@ static CURLcode perform(ch *d) {
     if (up + down != last) {
       last = up + down;
       moved_ms = cq_mono_ms();
-    } else if (cq_mono_ms() - moved_ms > d->o->read_ms) {
+    } else if (cq_mono_ms() - moved_ms > silence_ms(d)) {
       result = CURLE_OPERATION_TIMEDOUT;
       break;
     }
@@ -388,6 +395,17 @@ static void told(cq_error *err, const ch *d, int code, const char *text) {
     cq_error_hint(err, "a larger batch_size: each batch is a part");
 }
 
+/* What a statement does, without what it does it with: data, or an address that
+ * is signed. */
+static size_t first_words(const ch_ask *q) {
+  const char *s = q->body;
+  size_t n = 0;
+
+  while (n < q->nbody && n < 60 && s[n] >= ' ' && s[n] < 127 && s[n] != '(')
+    n++;
+  return n;
+}
+
 /* CQ_OK, or the error; *again: it can be sent again as it is. */
 static int judge(ch *d, CURLcode rc, answer *a, int *again, int *unknown,
                  cq_error *err) {
@@ -408,9 +426,17 @@ static int judge(ch *d, CURLcode rc, answer *a, int *again, int *unknown,
 
     *again = 1;
     *unknown = !never;
-    cq_error_set(err, CQ_IOERR, "destination %s: %s: %s", d->base.name,
-                 d->o->hosts[0],
-                 *d->detail ? d->detail : curl_easy_strerror(rc));
+    if (rc == CURLE_OPERATION_TIMEDOUT && !*d->detail)
+      cq_error_set(err, CQ_IOERR,
+                   "destination %s: %s: no byte has come or gone for %lld s: "
+                   "%.*s",
+                   d->base.name, d->o->hosts[d->host],
+                   (long long)silence_ms(d) / 1000, (int)first_words(a->q),
+                   (const char *)a->q->body);
+    else
+      cq_error_set(err, CQ_IOERR, "destination %s: %s: %s", d->base.name,
+                   d->o->hosts[d->host],
+                   *d->detail ? d->detail : curl_easy_strerror(rc));
     if (rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PEER_FAILED_VERIFICATION) {
       *again = 0;
       cq_error_hint(err, "ca_cert names who has signed its certificate; port "
@@ -442,7 +468,7 @@ static int judge(ch *d, CURLcode rc, answer *a, int *again, int *unknown,
                : a->status == 401 || a->status == 403 ? CQ_AUTH
                                                       : CQ_ERROR,
                "destination %s: HTTP %ld from %s%s%.*s", d->base.name,
-               a->status, d->o->hosts[0], *text ? ": " : ", without a word",
+               a->status, d->o->hosts[d->host], *text ? ": " : ", without a word",
                (int)cq_utf8_cut(text, strcspn(text, "\r\n") < 200
                                           ? strcspn(text, "\r\n")
                                           : 200),

@@ -283,15 +283,16 @@ int ch_stage_look(ch *d, cq_error *err) {
   return rc;
 }
 
-/* A small object, put and removed. */
+/* As a sync begins; and a small object, put and removed. */
 int ch_stage_test(ch *d, cq_error *err) {
   char *key =
       cq_mprintf("%s%scq_test_%llx", d->o->stage_path,
                  *d->o->stage_path ? "/" : "", (unsigned long long)cq_random());
   cq_s3_put_options o = {.media = "text/plain"};
-  int rc = key ? cq_s3_put(d->stage->s3, key, "cq", 2, &o, NULL, err)
-               : cq_error_nomem(err);
+  int rc = key ? ch_stage_look(d, err) : cq_error_nomem(err);
 
+  /* Where there is no bucket, some servers would make one of this. */
+  if (rc == CQ_OK) rc = cq_s3_put(d->stage->s3, key, "cq", 2, &o, NULL, err);
   if (rc == CQ_OK) rc = cq_s3_delete(d->stage->s3, key, err);
   cq_free(key);
   return rc;

@@ -94,6 +94,7 @@ typedef struct duck_options {
   const char **settings; /* of DuckDB: name, value, ... */
   size_t nsetting;
   int64_t memory_mb;
+  int64_t turn_ms; /* turn_timeout: how long another sync is waited for */
   cq_dest_gather gather;
 } duck_options;
 
@@ -124,6 +125,7 @@ typedef struct duck_table {
   duck_unit *ended, **last;
   size_t nended;
   cq_counts n;
+  int merged;       /* rows of this run are in it */
   int failed, told; /* for the rest of the run; why is to be polled */
   cq_error why;
 } duck_table;

@@ -48,7 +48,7 @@ static int make_new(duck *d, duck_table *t, const char *who, cq_error *err) {
 static int merge(duck *d, duck_table *t, int64_t rows, cq_counts *n,
                  cq_error *err) {
   const char *name = t->table->def->name;
-  int64_t had = 0, same = 0, all = 0;
+  int64_t had = 0, same = 0, all = 0, again = 0;
   cq_buf alike, cols;
   int rc;
 
@@ -72,6 +72,11 @@ static int merge(duck *d, duck_table *t, int64_t rows, cq_counts *n,
                     "SELECT count(*) FROM temp.cq_new AS n JOIN %I.%I AS t ON "
                     "t._cq_id = n._cq_id%s",
                     d->schema, name, alike.data ? alike.data : "");
+    if (rc == CQ_OK && t->merged)
+      rc = duck_one(d, &again, err,
+                    "SELECT count(*) FROM temp.cq_new AS n JOIN %I.%I AS t ON "
+                    "t._cq_id = n._cq_id WHERE t._cq_sync_group_id = %n",
+                    d->schema, name, t->run->group);
     if (rc == CQ_OK)
       rc = duck_do(d, &had, err,
                    "DELETE FROM %I.%I AS t USING (SELECT _cq_id, "
@@ -86,6 +91,7 @@ static int merge(duck *d, duck_table *t, int64_t rows, cq_counts *n,
   n->inserted += all - had;
   n->unchanged += same;
   n->updated += rows - (all - had) - same;
+  n->again += rows - all + again;
   cq_buf_clear(&alike);
   cq_buf_clear(&cols);
   return rc;
@@ -333,11 +339,13 @@ static int flush_table(duck *d, duck_table *t, cq_error *err) {
   rc = duck_end_work(d, rc, err);
   if (rc) return rc;
   for (const duck_unit *u = t->ended; u; u = u->next) t->n.rows += u->rows;
+  t->merged |= duck_merges(d);
   t->n.inserted += n.inserted;
   t->n.updated += n.updated;
   t->n.unchanged += n.unchanged;
   t->n.deleted += n.deleted;
   t->n.kept += n.kept;
+  t->n.again += n.again;
   duck_forget(t);
   t->nrows = t->bytes = 0;
   duck_counts_out(t);

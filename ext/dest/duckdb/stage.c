@@ -198,6 +198,7 @@ void duck_counts_out(const duck_table *t) {
   n->deleted = t->n.deleted;
   n->unchanged = t->n.unchanged;
   n->kept = t->n.kept;
+  n->again = t->n.again;
 }
 
 /* ---- rows in -------------------------------------------------------------------- */

@@ -45,6 +45,7 @@ static void taken(pg *d, share *s) {
   t->n.unchanged += s->n.unchanged;
   t->n.deleted += s->n.deleted;
   t->n.kept += s->n.kept;
+  t->n.again += s->n.again;
   t->staged |= t->made;
   pg_counts_out(t);
   pg_table_forget(d, t);

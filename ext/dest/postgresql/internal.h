@@ -98,6 +98,7 @@ typedef struct pg_options {
   int64_t patience_ms; /* reconnect_timeout */
   int64_t answer_ms;   /* answer_timeout */
   int pooled;          /* pooler: session */
+  int64_t lock_ms;     /* lock_timeout */
 } pg_options;
 
 /* A unit from its first row, or its end, until it is in the journal. */
@@ -286,6 +287,9 @@ enum { PG_NAME = 64 };
  * to be cut ends in a hash of all. */
 void pg_name(char out[PG_NAME], const char *prefix, const char *name,
              const char *suffix);
+/* A column's name: likewise, also where each table has a column of that name
+ * already, which the server keeps for itself. */
+void pg_column(char out[PG_NAME], const cq_dest_table *t, int i);
 int pg_table_of(pg *d, const cq_dest_run *r, cq_dest_table *t, pg_table **out,
                 cq_error *err);
 void pg_table_free(pg_table *t);

@@ -130,7 +130,7 @@ static void add_set(cq_buf *out, const cq_dest_table *t, const char *from,
 
   for (int i = 0; i < n; i++) {
     if (i == 4) continue; /* _cq_id */
-    pg_name(name, "", cq_dest_column(t, i), "");
+    pg_column(name, t, i);
     cq_sql(out, "%s%I = %s.%I", any++ ? ", " : "", name, from, name);
   }
 }
@@ -140,7 +140,7 @@ static void add_same(cq_buf *out, const cq_dest_table *t) {
 
   cq_buf_str(out, "true");
   for (int i = CQ_META; i < cq_dest_width(t); i++) {
-    pg_name(name, "", cq_dest_column(t, i), "");
+    pg_column(name, t, i);
     cq_sql(out, " AND t.%I IS NOT DISTINCT FROM s.%I", name, name);
   }
 }
@@ -155,7 +155,10 @@ static void add_merge(cq_buf *out, const pg *d, const pg_table *t,
          "MATERIALIZED (SELECT s._cq_id, (",
          t->stage, clients);
   add_same(out, t->table);
-  cq_sql(out, ") AS same FROM s JOIN %s AS t ON ", t->target);
+  cq_sql(out,
+         ") AS same, t._cq_sync_group_id = s._cq_sync_group_id AS again FROM "
+         "s JOIN %s AS t ON ",
+         t->target);
   add_on(out, d, "t", "s");
   cq_sql(out, "), same AS (UPDATE %s AS t SET ", t->target);
   add_set(out, t->table, "s", 1);
@@ -176,7 +179,8 @@ static void add_merge(cq_buf *out, const pg *d, const pg_table *t,
   cq_buf_str(out, ") DO UPDATE SET ");
   add_set(out, t->table, "excluded", 0);
   cq_buf_str(out, " RETURNING 1) SELECT (SELECT count(*) FROM added), (SELECT "
-                  "count(*) FROM same)");
+                  "count(*) FROM same), (SELECT count(*) FROM changed), "
+                  "(SELECT count(*) FROM m WHERE again)");
 }
 
 static int merge_rows(pg *d, const pg_table *t, const char *clients,
@@ -194,11 +198,13 @@ static int merge_rows(pg *d, const pg_table *t, const char *clients,
   r = pg_select(d, table_name(t), err, "%s", sql.data);
   if (r) {
     int64_t added = pg_int(d, r, 0, 0), same = pg_int(d, r, 0, 1);
+    int64_t different = added + same + pg_int(d, r, 0, 2);
 
     n->inserted += added;
     n->unchanged += same;
     /* A key twice in a unit was written, and written again. */
     n->updated += rows > added + same ? rows - added - same : 0;
+    n->again += (rows > different ? rows - different : 0) + pg_int(d, r, 0, 3);
     pg_done(d, r);
   } else {
     rc = err->code;

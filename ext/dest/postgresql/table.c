@@ -7,19 +7,36 @@
 
 #include "dest/encode/pgcopy.h"
 
+static void hashed(char out[PG_NAME], const char *prefix, const char *name,
+                   const char *suffix) {
+  enum { MOST = PG_NAME - 1, HASH = 9 };
+  size_t room = MOST - HASH - strlen(prefix) - strlen(suffix);
+  size_t n = strlen(name);
+
+  snprintf(out, PG_NAME, "%s%.*s_%08x%s", prefix,
+           (int)(n > room ? cq_utf8_cut(name, room) : n), name,
+           (unsigned)cq_hash64(name, strlen(name), 0), suffix);
+}
+
 void pg_name(char out[PG_NAME], const char *prefix, const char *name,
              const char *suffix) {
-  enum { MOST = PG_NAME - 1, HASH = 9 };
-  size_t n = strlen(prefix) + strlen(name) + strlen(suffix);
-  size_t room;
-
-  if (n <= MOST) {
+  if (strlen(prefix) + strlen(name) + strlen(suffix) < PG_NAME)
     snprintf(out, PG_NAME, "%s%s%s", prefix, name, suffix);
-    return;
-  }
-  room = MOST - HASH - strlen(prefix) - strlen(suffix);
-  snprintf(out, PG_NAME, "%s%.*s_%08x%s", prefix, (int)cq_utf8_cut(name, room),
-           name, (unsigned)cq_hash64(name, strlen(name), 0), suffix);
+  else
+    hashed(out, prefix, name, suffix);
+}
+
+void pg_column(char out[PG_NAME], const cq_dest_table *t, int i) {
+  static const char *const taken[] = {"ctid", "xmin", "cmin",
+                                      "xmax", "cmax", "tableoid"};
+  const char *name = cq_dest_column(t, i);
+
+  for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
+    if (strcmp(name, taken[k]) == 0) {
+      hashed(out, "", name, "");
+      return;
+    }
+  pg_name(out, "", name, "");
 }
 
 void pg_columns(cq_buf *out, const cq_dest_table *t, const char *alias,
@@ -27,7 +44,7 @@ void pg_columns(cq_buf *out, const cq_dest_table *t, const char *alias,
   char name[PG_NAME];
 
   for (int i = 0; i < cq_dest_width(t); i++) {
-    pg_name(name, "", cq_dest_column(t, i), "");
+    pg_column(name, t, i);
     if (i) cq_buf_str(out, ", ");
     if (group && i == 2)
       cq_sql(out, "%n", group);
@@ -108,6 +125,7 @@ void pg_counts_out(const pg_table *t) {
   n->deleted = t->n.deleted;
   n->unchanged = t->n.unchanged;
   n->kept = t->n.kept;
+  n->again = t->n.again;
 }
 
 /* What stands at the front of each row of the run: how many fields, and the

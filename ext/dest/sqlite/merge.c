@@ -102,6 +102,7 @@ int lite_merge(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u, cq_counts *n,
     n->inserted += u->rows - f.met - f.again;
     n->unchanged += f.same;
     n->updated += f.met + f.again - f.same;
+    n->again += f.again;
     had = u->rows - f.again;
   }
   if (d->base.mode != CQ_MODE_DELETE_STALE || u->table->incremental)

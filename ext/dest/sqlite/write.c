@@ -350,6 +350,7 @@ static int unit_end(cq_lite *d, const cq_dest_run *r, cq_dest_unit *u,
   if (ok) u->table->n.rows += u->rows;
   u->table->n.inserted += n.inserted;
   u->table->n.updated += n.updated;
+  u->table->n.again += n.again;
   u->table->n.unchanged += n.unchanged;
   u->table->n.deleted += n.deleted;
   u->table->n.kept += n.kept;
