@@ -253,6 +253,20 @@ t.has('without rights', r, 'permission denied for schema public')
 r = json.loads(t.one('SELECT cq_test(?)', spec('fleet_notes', 'append', dest='{kind: postgresql, connection_string: "%s"}' % pg.url('poor'))))
 t.has('cq_test tells', r['destinations'], 'permission denied')
 t.is_('and leaves nothing', pg.rows("SELECT relname FROM pg_class WHERE relname LIKE 'cq\\_test%'"), [])
+
+
+def tested(who, schema):
+    r = json.loads(t.one('SELECT cq_test(?)', spec('fleet_notes', 'append', dest='{kind: postgresql, connection_string: "%s", schema: %s}' % (pg.url(who), schema))))
+    return r['destinations'][0]['ok'], r['destinations'][0]['message']
+
+
+t.is_('a schema that a sync would make', (tested('postgres', 'later'), pg.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'later'")), ((True, None), []))
+t.has('and one that it could not', str(tested('poor', 'later')), 'permission denied for database')
+pg.psql("CREATE SCHEMA shared; GRANT ALL ON SCHEMA shared TO poor")
+dest = '{kind: postgresql, connection_string: "%s", schema: shared}'
+sync('fleet_ships', 'append', dest=dest % pg.url())
+r = sync('fleet_ships', 'append', dest=dest % pg.url('poor'))
+t.is_("run tables of another's: as a sync finds it", (r['status'], tested('poor', 'shared')[0], tested('poor', 'shared')[1] in str(r)), ('raised', False, True))
 r = t.sync(spec('fleet_ships', 'append', dest='"postgresql://127.0.0.1:1/x"'))
 t.has('no server: libpq\'s two lines are a sentence and a hint', r['errors'][0]['message'] if r.get('errors') else r['raised'],
       'port 1 failed: Connection refused\nhint: Is the server running')
@@ -279,5 +293,9 @@ t.is_("CloudQuery's own form", (r['status'], pg.one('SELECT count(*) FROM fleet_
       ('success', 5, [('fleet', 5, 'cloudquery/postgresql', {'fleet_ships': 5})]))
 t.is_('performance indexes', pg.rows("SELECT indexname FROM pg_indexes WHERE tablename = 'fleet_ships' ORDER BY 1"),
       [('fleet_ships_cqclient',), ('fleet_ships_cqpi',), ('fleet_ships_cqpk',)])
+pg.psql('DROP TABLE fleet_ships; CREATE TABLE fleet_ships (n int)')
+r = t.sync('cloud.yml')
+t.is_('the summary of a table that was refused: whose error it is', (r['status'], pg.rows('SELECT source_errors, destination_errors, resources FROM cloudquery_sync_summaries '
+                                                                                       'ORDER BY sync_time DESC LIMIT 1')), ('failed', [(0, 1, 0)]))
 pg.stop()
 t.done()

@@ -197,13 +197,25 @@ static int greet(pg *d, cq_error *err) {
   if (rc) return rc;
   r = pg_select(d, "pg_stat_activity", err,
                 "SELECT pid::text || '/' || floor(extract(epoch FROM "
-                "backend_start) * 1000000)::bigint FROM pg_stat_activity WHERE "
+                "backend_start) * 1000000)::bigint, "
+                "current_setting('server_encoding'), current_database() FROM "
+                "pg_stat_activity WHERE "
                 "pid = pg_backend_pid()");
   if (!r) return err ? err->code : CQ_IOERR;
   snprintf(d->backend, sizeof d->backend, "%s",
            pg_rows(d, r) > 0 ? pg_text(d, r, 0, 0) : "0/0");
+  /* Any other has no place for most of the letters that there are. */
+  if (pg_rows(d, r) > 0 && strcmp(pg_text(d, r, 0, 1), "UTF8") != 0) {
+    rc =
+        cq_error_set(err, CQ_MISUSE,
+                     "destination %s: database %.63s: encoding %.20s: cq needs "
+                     "UTF8",
+                     d->base.name, pg_text(d, r, 0, 2), pg_text(d, r, 0, 1));
+    cq_error_hint(err,
+                  "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0");
+  }
   pg_done(d, r);
-  rc = take_token(d, err);
+  if (rc == CQ_OK) rc = take_token(d, err);
   if (rc) return rc;
   if (d->token[0]) {
     size_t n = strlen(d->backend);

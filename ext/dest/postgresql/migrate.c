@@ -17,6 +17,10 @@
 
 #include "dest/encode/pgcopy.h"
 
+/* How long one try waits, and how long those that queue behind it have between
+ * two. */
+enum { LOCK_MS = 1000, BETWEEN_MS = 500 };
+
 typedef struct change {
   cq_dest_table *table;
   int dry;
@@ -24,6 +28,7 @@ typedef struct change {
   size_t said; /* length of actions before: the work may be done again */
   char name[PG_NAME], raw[PG_NAME];
   char carry[PG_NAME]; /* the table of rows that go to raw; "": there is none */
+  int lock_ms;
 } change;
 
 static int refuse(const pg *d, const char *table, const char *facts,
@@ -62,7 +67,7 @@ static int create_table(pg *d, change *c, const char *name, cq_error *err) {
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_sql(&b, "CREATE TABLE %I.%I (\n", d->schema, name);
   for (int i = 0; i < cq_dest_width(c->table); i++) {
-    pg_name(column, "", cq_dest_column(c->table, i), "");
+    pg_column(column, c->table, i);
     cq_sql(&b, "%s  %I %s%s", i ? ",\n" : "", column,
            cq_pgcopy_type(cq_dest_type(c->table, i)),
            i < CQ_META && cq_dest_metas[i].not_null ? " NOT NULL" : "");
@@ -219,7 +224,7 @@ static void find_facts(const pg *d, const change *c, const pg_present *old,
   for (int i = 0; i < cq_dest_width(c->table); i++) {
     const char *had;
 
-    pg_name(column, "", cq_dest_column(c->table, i), "");
+    pg_column(column, c->table, i);
     had = pg_present_type(old, column);
     if (had && strcmp(had, wanted_type(c, i)) == 0) continue;
     if (had)
@@ -251,7 +256,7 @@ static int retype(pg *d, change *c, const char *name, const pg_present *old,
   for (int i = 0; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
     const char *had, *type = wanted_type(c, i);
 
-    pg_name(column, "", cq_dest_column(c->table, i), "");
+    pg_column(column, c->table, i);
     had = pg_present_type(old, column);
     if (had && strcmp(had, type) == 0) continue;
     if (!had && i >= CQ_META - 1) continue;
@@ -353,7 +358,7 @@ static int add_columns(pg *d, change *c, const char *name,
   cq_buf_init(&b, CQ_MAX_SPEC_BYTES);
   cq_sql(&b, "ALTER TABLE %I.%I ", d->schema, name);
   for (int i = CQ_META - 1; i < cq_dest_width(c->table) && rc == CQ_OK; i++) {
-    pg_name(column, "", cq_dest_column(c->table, i), "");
+    pg_column(column, c->table, i);
     if (pg_present_type(old, column)) continue;
     rc = cq_dest_note(c->actions, err, "table %s: add column %s %s", name,
                       column, wanted_type(c, i));
@@ -478,15 +483,15 @@ static int change_all(pg *d, change *c, pg_dependents *theirs, cq_buf *grants,
 }
 
 /* Names in people's views are written with their schemas, whatever the path
- * is; nobody waits for us for ever, nor we for them. */
+ * is. */
 static int migrate_work(pg *d, void *user, cq_error *err) {
   change *c = user;
   pg_dependents theirs = {NULL, NULL, 0, 0, 0};
   cq_buf grants;
   int rc = pg_do(d, "settings", err,
                  "SET LOCAL search_path = pg_catalog; SET LOCAL lock_timeout = "
-                 "'60s'; SELECT pg_advisory_xact_lock(%n)",
-                 pg_lock_key(d, "table", c->name));
+                 "%d; SELECT pg_advisory_xact_lock(%n)",
+                 c->lock_ms, pg_lock_key(d, "table", c->name));
 
   if (c->actions) {
     c->actions->len = c->said;
@@ -499,13 +504,67 @@ static int migrate_work(pg *d, void *user, cq_error *err) {
   return rc;
 }
 
+/* Who has the table, or its view, so that it cannot be changed. */
+static int locked(pg *d, const change *c, cq_error *err) {
+  pg_result *r = pg_select(
+      d, "pg_locks", NULL,
+      "SELECT DISTINCT a.pid, a.application_name, a.usename, a.state, "
+      "floor(extract(epoch FROM clock_timestamp() - a.xact_start))::bigint "
+      "FROM "
+      "pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid "
+      "= l.pid WHERE l.granted AND l.pid <> pg_backend_pid() AND l.database = "
+      "(SELECT oid FROM pg_catalog.pg_database WHERE datname = "
+      "current_database()) AND (l.relation IN (SELECT c.oid FROM "
+      "pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS s ON s.oid = "
+      "c.relnamespace WHERE s.nspname = %L AND c.relname IN (%L, %L)) OR "
+      "(l.locktype = 'advisory' AND l.classid::bigint = %n AND "
+      "l.objid::bigint = %n)) ORDER BY a.pid LIMIT 3",
+      d->schema, c->name, c->raw,
+      (int64_t)((uint64_t)pg_lock_key(d, "table", c->name) >> 32),
+      (int64_t)((uint64_t)pg_lock_key(d, "table", c->name) & 0xffffffff));
+  cq_buf who;
+
+  cq_buf_init(&who, 600);
+  for (int i = 0; r && i < pg_rows(d, r); i++) {
+    const char *name = pg_text(d, r, i, 1), *state = pg_text(d, r, i, 3);
+
+    cq_buf_printf(&who, "%sbackend %s (%s%s%s%s%s", i ? ", " : ": ",
+                  pg_text(d, r, i, 0), *name ? name : "no application_name",
+                  ", user ", pg_text(d, r, i, 2), *state ? ", " : "", state);
+    if (!d->lib.PQgetisnull(r, i, 4))
+      cq_buf_printf(&who, ", its transaction %s s old", pg_text(d, r, i, 4));
+    cq_buf_byte(&who, ')');
+  }
+  if (r) pg_done(d, r);
+  cq_error_set(err, CQ_ERROR,
+               "destination %s: %s: others have had it locked for %lld s%s",
+               d->base.name, c->name, (long long)(d->options.lock_ms / 1000),
+               who.rc || !who.len ? "" : who.data);
+  cq_error_hint(err, "lock_timeout says how long a change of a table waits");
+  cq_buf_clear(&who);
+  return CQ_ERROR;
+}
+
 int pg_migrate(cq_dest *base, cq_dest_table *t, int dry, cq_buf *actions,
                cq_error *err) {
+  pg *d = (pg *)base;
   change c = {.table = t, .dry = dry, .actions = actions};
+  int64_t until = cq_mono_ms() + d->options.lock_ms;
+  int rc;
 
   *t->lost = 0;
   c.said = actions ? actions->len : 0;
   pg_name(c.name, "", t->def->name, "");
   pg_name(c.raw, "raw_", t->def->name, "");
-  return pg_transact((pg *)base, PG_PLAIN, migrate_work, &c, err);
+  for (;;) {
+    int64_t left = until - cq_mono_ms();
+
+    c.lock_ms = left < 1 ? 1 : left < LOCK_MS ? (int)left : LOCK_MS;
+    rc = pg_transact(d, PG_PLAIN, migrate_work, &c, err);
+    if (!rc || strcmp(d->state, "55P03") != 0) return rc;
+    if (until - cq_mono_ms() <= BETWEEN_MS) return locked(d, &c, err);
+    cq_error_clear(err);
+    rc = pg_sleep(d, BETWEEN_MS, err);
+    if (rc) return rc;
+  }
 }

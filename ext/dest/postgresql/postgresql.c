@@ -9,6 +9,7 @@ enum {
   PATIENCE_MS = 60000,
   MOST_MS = 3600000,
   GATHER_BYTES = 6 << 20,
+  LOCK_MS = 60000,     /* for the transactions of others */
   ANSWER_MS = 3600000, /* a merge of a large table may take long */
   MOST_ANSWER_MS = 7 * 24 * 3600000
 };
@@ -40,6 +41,8 @@ static int spec_values(const cq_node *map, pg_options *o, cq_error *err) {
     rc = cq_tree_error(err, cq_tree_get(map, "answer_timeout"),
                        "answer_timeout: no statement could end\nhint: 1h");
   if (rc == CQ_OK)
+    rc = cq_dest_duration(map, "lock_timeout", MOST_MS, &o->lock_ms, err);
+  if (rc == CQ_OK)
     rc = cq_tree_choice(map, "pooler", poolers, 2, &o->pooled, err);
   return rc ? rc : cq_dest_gather_spec(map, &o->gather, err);
 }
@@ -50,7 +53,7 @@ static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
       "connection_string", "schema",        "batch_size",
       "batch_size_bytes",  "batch_timeout", "create_performance_indexes",
       "retry_on_deadlock", "pgx_log_level", "reconnect_timeout",
-      "answer_timeout",    "pooler"};
+      "answer_timeout",    "pooler",        "lock_timeout"};
   pg_options *o = cq_arena_alloc(a, sizeof *o);
   int rc;
 
@@ -62,6 +65,11 @@ static int pg_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   o->retries = RETRIES;
   o->patience_ms = PATIENCE_MS;
   o->answer_ms = ANSWER_MS;
+  o->lock_ms = LOCK_MS;
+  if (cq_tree_get(map, "pgvector_config"))
+    return cq_tree_error(err, cq_tree_get(map, "pgvector_config"),
+                         "pgvector_config: CloudQuery's embeddings are not "
+                         "there: without it rows are written as they are");
   rc =
       cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
   if (rc == CQ_OK) rc = spec_values(map, o, err);
@@ -112,6 +120,8 @@ static int find_schema(pg *d, int make, cq_error *err) {
   int64_t there;
   int rc;
 
+  cq_free(d->schema);
+  d->schema = NULL;
   if (d->options.schema) {
     d->schema = cq_strdup(d->options.schema);
     if (!d->schema) return cq_error_nomem(err);
@@ -182,12 +192,15 @@ static int pg_open(const cq_dest_def *def, int make, cq_dest **out,
 
 /* ---- test --------------------------------------------------------------------------- */
 
+/* What a sync would begin with, and a table: all of it is taken back. */
 static int test_work(pg *d, void *user, cq_error *err) {
   int64_t seen = 0;
   char name[PG_NAME], tail[32];
   int rc;
 
-  (void)user;
+  rc = find_schema(d, 1, err);
+  if (rc == CQ_OK) rc = make_work(d, user, err);
+  if (rc) return rc;
   memset(tail, 0, sizeof tail);
   for (int i = 0; i < 12; i++) tail[i] = (char)('a' + cq_random() % 26);
   pg_name(name, "cq_test_", tail, "");
@@ -200,13 +213,13 @@ static int test_work(pg *d, void *user, cq_error *err) {
     rc = cq_error_set(err, CQ_ERROR,
                       "destination %s: what was written was not read again",
                       d->base.name);
-  if (rc == CQ_OK)
-    rc = pg_do(d, name, err, "DROP TABLE %I.%I", d->schema, name);
-  return rc;
+  return rc ? rc : CQ_DONE;
 }
 
 static int pg_test(cq_dest *base, cq_error *err) {
-  return pg_transact((pg *)base, PG_PLAIN, test_work, NULL, err);
+  int rc = pg_transact((pg *)base, PG_PLAIN, test_work, NULL, err);
+
+  return rc == CQ_DONE ? CQ_OK : rc;
 }
 
 const cq_dest_ops cq_dest_postgresql = {
@@ -219,7 +232,7 @@ const cq_dest_ops cq_dest_postgresql = {
         "MB; memory stays at some MB whatever it says\",\"batch_timeout\":\"5 "
         "s\",\"create_performance_indexes\":\"false\",\"retry_on_deadlock\":"
         "\"10\",\"reconnect_timeout\":\"60 s\",\"answer_timeout\":\"1 "
-        "h\",\"pooler\":\"none; "
+        "h\",\"lock_timeout\":\"60 s\",\"pooler\":\"none; "
         "session\",\"pgx_log_level\":\"accepted, "
         "not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","

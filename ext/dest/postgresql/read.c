@@ -106,7 +106,7 @@ static void add_select(cq_buf *sql, const pg *d, const reading *x) {
   for (int i = 0; i < t->ncol; i++) {
     int type = t->def->columns[t->cols[i]].type;
 
-    pg_name(name, "", t->def->columns[t->cols[i]].name, "");
+    pg_column(name, t, CQ_META + i);
     if (type & CQ_LIST && (type & CQ_TYPE_MASK) != CQ_JSON)
       cq_sql(sql, ", to_json(%I)::text", name);
     else
