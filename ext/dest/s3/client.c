@@ -209,12 +209,14 @@ void s3_hurry(cq_s3 *s, s3_last_words *w) {
   s->interrupted = NULL;
   s->o.max_retries = 0;
   s->timeout_ms = S3_HURRY_MS;
+  s->hurried = 1;
 }
 
 void s3_hurry_end(cq_s3 *s, const s3_last_words *w) {
   s->interrupted = w->interrupted;
   s->o.max_retries = w->retries;
   s->timeout_ms = CQ_TIMEOUT_MS;
+  s->hurried = 0;
 }
 
 /* Keys that are good now: a role is assumed where there is one. */
@@ -423,8 +425,16 @@ static void tell(const cq_s3 *s, const s3_request *q, const s3_answer *a,
           q->key ? "/" : "", q->key ? q->key : "", status, a->tries + 1);
 }
 
+/* A server that was there and is gone may be starting again: however few tries
+ * are asked for, a long run is not given up for that. */
+static int is_awaited(const cq_s3 *s, int64_t gone_ms) {
+  return gone_ms && s->reached && !s->hurried &&
+         cq_mono_ms() - gone_ms < S3_AWAITED_MS;
+}
+
 int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
   int tries = 0, passing, renewed = 0, rc;
+  int64_t gone_ms = 0; /* since when nobody answers there */
   cq_buf url;
 
   if (q->key && strlen(q->key) > S3_KEY_MAX)
@@ -445,7 +455,9 @@ int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
     if (s->o.debug) tell(s, q, a, rc);
     lines_free(headers);
     cq_buf_clear(&url);
+    s->reached |= rc == CQ_OK;
     if (rc == CQ_OK && a->status / 100 == 2) return CQ_OK;
+    if (rc && passing && !gone_ms) gone_ms = cq_mono_ms();
     if (rc == CQ_OK) {
       s3_read_error(a);
       if (follow_region(s, a) || follow_clock(s, a)) continue;
@@ -458,8 +470,12 @@ int s3_call(cq_s3 *s, const s3_request *q, s3_answer *a, cq_error *err) {
       rc = s3_refusal(s, q, a, &why);
     }
     cq_auths_redact(s->auths, why.text);
-    if (!passing || tries >= s->o.max_retries) {
-      if (passing && tries)
+    if (!passing || (tries >= s->o.max_retries && !is_awaited(s, gone_ms))) {
+      if (passing && gone_ms && s->reached && tries > s->o.max_retries)
+        cq_error_hint(&why,
+                      "it had answered before, and was waited for for %d s",
+                      S3_AWAITED_MS / 1000);
+      else if (passing && tries)
         cq_error_hint(&why,
                       "tried %d times%s%.100s; max_retries and max_backoff say "
                       "how often and how far apart",

@@ -24,7 +24,8 @@ enum {
   S3_SWEEP_MAX = 1000,
   S3_PART_MAX = 64 << 20, /* each file that is being written keeps one */
   S3_SETTLE_MS = 1500,    /* until one writer sees what another has put */
-  S3_HURRY_MS = 3000
+  S3_HURRY_MS = 3000,
+  S3_AWAITED_MS = 60000
 };
 
 struct cq_s3 {
@@ -39,6 +40,8 @@ struct cq_s3 {
   int region_given;    /* by the user, an answer or the environment */
   int region_followed; /* an answer has corrected it */
   int no_bulk;         /* it removes objects one by one only */
+  int reached;         /* somebody has answered there once */
+  int hurried;         /* nothing is waited for */
   int64_t skew_us;     /* the server's clock less ours */
   int64_t skew_mono;   /* when it was measured; 0 = never */
   CURLM *multi;
