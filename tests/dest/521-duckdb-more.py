@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 
 sys.path[:0] = [os.environ['CQ_ROOT'] + '/tests/dest', os.environ['CQ_ROOT'] + '/tests/docs']
 import conformance
@@ -165,6 +166,20 @@ holder.stdin.close()
 holder.wait()
 r = t.sync('{source: fleet, tables: [fleet_ships], destinations: [%s, {kind: duckdb, name: two, path: there.duckdb, library: "%s"}]}' % (store.destination(), ducks.LIBRARY))
 t.has('twice in one run', r, 'duckdb and two are the same place')
+
+# ---- two syncs at once take turns ----
+store.fresh()
+t.routes(SHIPS.replace('GET /rome/ships?page=1\n', 'GET /rome/ships?page=1\n  delay 2500\n') + 'GET /*/notes\n  body [{"text":"a"}]\n')
+first = subprocess.Popen([os.environ['CQ_PYTHON'], '-c', 'import sys; sys.path.insert(0, %r)\nimport conformance\nfrom synctest import Sync\nprint(Sync("first.db").sync(sys.argv[1])["status"])'
+                          % (os.environ['CQ_ROOT'] + '/tests/dest'), '{source: fleet, tables: [fleet_ships], destination: %s}' % store.destination()], stdout=subprocess.PIPE, text=True)
+until = time.monotonic() + 30
+while not t.asked('*rome/ships*') and time.monotonic() < until:
+    time.sleep(0.02)
+r = sync('fleet_notes', 'append', ', name: impatient', dest=store.destination()[:-1] + ', turn_timeout: 100ms}')
+t.has('no longer than it may', r, 'is being synced into by another connection')
+r = sync('fleet_notes', 'append', ', name: second')
+t.is_('who comes second waits', (first.communicate()[0].strip(), r['status'], ducks.rows("SELECT string_agg(source_name, ',' ORDER BY started) FROM cq_syncs")),
+      ('success', 'success', [('fleet,second',)]))
 t.has('no library', sync('fleet_ships', 'append', dest='{kind: duckdb, path: x.duckdb, library: /no/libduckdb.so}'), 'hint: Debian has no package of it')
 t.has('a library that is another', sync('fleet_ships', 'append', dest='{kind: duckdb, path: x.duckdb, library: libz.so.1}'), 'not a libduckdb')
 with open('none.duckdb', 'w') as f:

@@ -70,6 +70,7 @@ def rows(sql, path='there.duckdb'):
 class Store(conformance.Store):
     name = 'duckdb'
     same_types = [('text', 'decimal'), ('decimal', 'text')]
+    waits = True
 
     def __init__(self):
         self.seen = {}

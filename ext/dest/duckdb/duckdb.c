@@ -14,7 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000 };
+enum {
+  PATIENCE_MS = 5000, /* for a reader of another process */
+  TURN_MS = 300000,   /* for another sync */
+  SAY_MS = 500,       /* before open_timeout */
+  MOST_MS = 24 * 3600000
+};
 
 /* ---- spec ---------------------------------------------------------------------- */
 
@@ -69,7 +74,8 @@ static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   static const char *const known[] = {
       "connection_string", "path",          "schema",
       "library",           "memory_mb",     "batch_size",
-      "batch_size_bytes",  "batch_timeout", "debug"};
+      "batch_size_bytes",  "batch_timeout", "debug",
+      "turn_timeout"};
   duck_options *o = cq_arena_alloc(a, sizeof *o);
   const char *connection = NULL;
   int debug = 0, rc;
@@ -81,6 +87,7 @@ static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   o->gather.rows = 10000;
   o->gather.bytes = 4 << 20;
   o->gather.ms = 5000;
+  o->turn_ms = TURN_MS;
   rc =
       cq_tree_check_keys(map, "spec", known, sizeof known / sizeof *known, err);
   if (rc == CQ_OK) rc = cq_tree_text(map, "path", &o->path, err);
@@ -91,6 +98,8 @@ static int duck_spec(cq_arena *a, const cq_node *map, cq_dest_def *d,
   if (rc == CQ_OK)
     rc = cq_tree_int(map, "memory_mb", 32, 1 << 20, &o->memory_mb, err);
   if (rc == CQ_OK) rc = cq_tree_bool(map, "debug", &debug, err);
+  if (rc == CQ_OK)
+    rc = cq_dest_duration(map, "turn_timeout", MOST_MS, &o->turn_ms, err);
   if (rc == CQ_OK) rc = cq_dest_gather_spec(map, &o->gather, err);
   if (rc) return rc;
   d->options = o;
@@ -124,10 +133,14 @@ static int locked_by(duck *d, cq_error *err) {
   return cq_dest_busy(what, d->base.name, owner + 1, d->owner, since, err);
 }
 
-static int lock_file(duck *d, cq_error *err) {
+/* Who comes second waits for his turn. */
+static int lock_file(duck *d, int64_t patience_ms, cq_error *err) {
+  int64_t until = cq_mono_ms() + patience_ms;
+
   d->lock_path = cq_mprintf("%s.cq-lock", d->path);
   if (!d->lock_path) return cq_error_nomem(err);
-  for (int i = 0; i < 10; i++) {
+  for (;;) {
+    struct timespec pause = {0, 50000000};
     struct stat a, b;
 
     d->lock = open(d->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -137,7 +150,13 @@ static int lock_file(duck *d, cq_error *err) {
                           "there, and a file may be made in it",
                           d->base.name, d->lock_path, strerror(errno));
     if (flock(d->lock, LOCK_EX | LOCK_NB)) {
-      return locked_by(d, err);
+      if (cq_mono_ms() >= until) return locked_by(d, err);
+      close(d->lock);
+      d->lock = -1;
+      if (d->interrupted && d->interrupted(d->user))
+        return cq_error_set(err, CQ_INTERRUPT, "interrupted");
+      nanosleep(&pause, NULL);
+      continue;
     }
     /* Whoever had it before may have removed it meanwhile. */
     if (fstat(d->lock, &a) == 0 && stat(d->lock_path, &b) == 0 &&
@@ -147,9 +166,10 @@ static int lock_file(duck *d, cq_error *err) {
     }
     close(d->lock);
     d->lock = -1;
+    if (cq_mono_ms() >= until + PATIENCE_MS)
+      return cq_error_set(err, CQ_BUSY, "destination %s: %s: cannot be locked",
+                          d->base.name, d->lock_path);
   }
-  return cq_error_set(err, CQ_BUSY, "destination %s: %s: cannot be locked",
-                      d->base.name, d->lock_path);
 }
 
 static void unlock_file(duck *d) {
@@ -268,7 +288,14 @@ static int duck_open(const cq_dest_def *def, int make, cq_dest **out,
   rc = d->base.name && d->path && d->schema && d->owner
            ? duck_lib_open(&d->lib, o->library, err)
            : cq_error_nomem(err);
-  if (rc == CQ_OK) rc = lock_file(d, err);
+  /* Where others wait for it to open, no longer than they do: a word of its own
+   * is better than that it said nothing. */
+  if (rc == CQ_OK)
+    rc = lock_file(d,
+                   def->open_ms && def->open_ms < o->turn_ms + SAY_MS
+                       ? def->open_ms > SAY_MS ? def->open_ms - SAY_MS : 0
+                       : o->turn_ms,
+                   err);
   if (rc == CQ_OK) rc = connect_file(d, err);
   if (rc == CQ_OK && make) rc = make_tables(d, err);
   if (rc) {
@@ -309,7 +336,8 @@ const cq_dest_ops cq_dest_duckdb = {
         "\"schema\":\"main\",\"library\":\"path of libduckdb.so, where the "
         "loader does not find it\",\"memory_mb\":\"64: DuckDB's own limit\","
         "\"batch_size\":\"10000 rows\",\"batch_size_bytes\":\"4 MiB\","
-        "\"batch_timeout\":\"5 s\",\"debug\":\"accepted, not needed\"}",
+        "\"batch_timeout\":\"5 s\",\"turn_timeout\":\"5 "
+        "min\",\"debug\":\"accepted, not needed\"}",
     .capabilities = "[\"transactions\",\"upsert\",\"delete\",\"append\","
                     "\"overwrite\",\"overwrite-delete-stale\",\"views\"]",
     .schemes = "duckdb",
