@@ -312,6 +312,8 @@ void cq_dest_time(int64_t us, char *out);
 char *cq_dest_owner(const cq_dest_def *d);
 /* The same, whatever a store has added behind another ':'. */
 int cq_dest_owner_same(const char *owner, const char *mine);
+/* The same caller's, for another destination of his? */
+int cq_dest_owner_beside(const char *owner, const char *mine);
 /* Was it a process that could be seen from here, and is no more? */
 int cq_dest_owner_gone(const char *owner, const char *mine);
 /* Refuses: it is at work since then (microseconds).  `what` begins the sentence

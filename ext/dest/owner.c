@@ -113,13 +113,19 @@ static size_t caller(const char *owner) {
   return owner[n] ? n + 1 : 0;
 }
 
+int cq_dest_owner_beside(const char *owner, const char *mine) {
+  size_t n = caller(mine);
+
+  return n && strncmp(owner, mine, n) == 0 && !cq_dest_owner_same(owner, mine);
+}
+
 int cq_dest_busy(const char *what, const char *where, const char *owner,
                  const char *mine, int64_t since_us, cq_error *err) {
   size_t n = caller(mine), host = strcspn(owner, "@:");
   const char *pid = owner + strcspn(owner, ":");
   char since[40];
 
-  if (n && strncmp(owner, mine, n) == 0 && !cq_dest_owner_same(owner, mine)) {
+  if (cq_dest_owner_beside(owner, mine)) {
     const char *other = owner + n + strcspn(owner + n, "-:");
 
     cq_error_set(err, CQ_BUSY,

@@ -270,7 +270,8 @@ int cq_unit_over(cq_run *r, cq_unit *u, cq_unit_end how, const char *cursor,
                  cq_error *err);
 /* Rows and cursor so far are whole whatever becomes of the rest. */
 int cq_unit_part(cq_run *r, cq_unit *u, const char *cursor, cq_error *err);
-/* The same, with a note of that kind that tells why. */
+/* The unit is over, with a note of that kind that tells why; "destination": it failed
+ * since none takes its rows. */
 int cq_unit_fail(cq_run *r, cq_unit *u, cq_unit_end how, const char *kind,
                  const cq_error *why, cq_error *err);
 void cq_unit_free(cq_unit *u);

@@ -197,7 +197,10 @@ static int publish_dest(cq_run *r, cq_run_source *s, cq_run_dest *o,
   if (why.code) cq_run_break(r, s, o, &why);
   cq_run_sum(r, s, o);
   /* Some count when they publish. */
-  if (!o->broken && !again) tell_again(r, s, o);
+  if (!o->broken && !again && o->n.again) {
+    tell_again(r, s, o);
+    if (o->dest->ops->drain) o->dest->ops->drain(o->dest, NULL);
+  }
   if (o->broken)
     give_up(r, s, o, "failed");
   else if (o->spec->summary)

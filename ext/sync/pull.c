@@ -290,6 +290,7 @@ static int unit_moved(cq_run *r, cq_unit *u, cq_error *err) {
 
 /* CQ_OK it goes on, CQ_BUSY nothing came, CQ_DONE it is over. */
 static int unit_poll(cq_run *r, cq_unit *u, cq_error *err) {
+  const char *kind = "failed";
   cq_error why = {0, ""};
   cq_scan_stats st;
   int rc = CQ_BUSY, moved = 0;
@@ -313,6 +314,7 @@ static int unit_poll(cq_run *r, cq_unit *u, cq_error *err) {
     if (rc == CQ_DONE) {
       cq_error_set(&why, CQ_ERROR, "%s: no destination takes its rows",
                    cq_unit_table(u));
+      kind = "destination";
       rc = CQ_ERROR;
       break;
     }
@@ -325,7 +327,7 @@ static int unit_poll(cq_run *r, cq_unit *u, cq_error *err) {
   cq_scan_stats_get(u->scan, &st);
   unit_count(r, u, &st);
   rc = rc == CQ_DONE ? unit_done(r, u, &st, err)
-                     : cq_unit_fail(r, u, CQ_END_FAILED, "failed", &why, err);
+                     : cq_unit_fail(r, u, CQ_END_FAILED, kind, &why, err);
   return rc ? rc : CQ_DONE;
 }
 

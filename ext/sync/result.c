@@ -19,6 +19,25 @@ static void numbers(cq_buf *b, const cq_counts *n) {
                 (long long)n->again);
 }
 
+/* Rows that are stored: fetched alone they are nowhere.  Of several destinations
+ * that which has most of a table counts. */
+static int64_t rows_stored(const cq_run *r) {
+  int64_t n = 0;
+
+  for (size_t i = 0; i < r->nsource; i++)
+    for (int k = 0; k < r->sources[i].plan.n; k++) {
+      int64_t most = 0;
+
+      for (size_t d = 0; d < r->sources[i].ndest; d++) {
+        int64_t rows = r->sources[i].dests[d].tables[k].n.rows;
+
+        if (rows > most) most = rows;
+      }
+      n += most;
+    }
+  return n;
+}
+
 int cq_run_result(cq_run *r, cq_buf *b) {
   int tables = 0, first = 1;
 
@@ -28,7 +47,7 @@ int cq_run_result(cq_run *r, cq_buf *b) {
   cq_buf_printf(b,
                 ",\"tables\":%d,\"rows\":%lld,\"units\":%lld,\"failed\":%lld,"
                 "\"skipped\":%lld,\"errors\":[",
-                tables, (long long)r->n.rows, (long long)r->n.units,
+                tables, (long long)rows_stored(r), (long long)r->n.units,
                 (long long)r->n.failed, (long long)r->skipped_all);
   for (size_t i = 0; i < r->nerror; i++) {
     const cq_run_error *e = &r->errors[i];

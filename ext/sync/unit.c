@@ -168,13 +168,17 @@ static void say_kept(const cq_unit *u, cq_error *why) {
 
 int cq_unit_fail(cq_run *r, cq_unit *u, cq_unit_end how, const char *kind,
                  const cq_error *why, cq_error *err) {
+  int theirs = strcmp(kind, "destination") == 0;
   cq_error said = *why;
 
   if (u->parts) {
     say_kept(u, &said);
     how = CQ_END_FAILED;
   }
-  cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id, kind, &said);
+  cq_run_note(r, u->source, NULL, cq_unit_table(u), u->client_id,
+              theirs ? "failed" : kind, &said);
+  for (size_t d = 0; d < u->source->ndest; d++)
+    u->source->dests[d].own_errors += theirs;
   return cq_unit_over(r, u, how, NULL, err);
 }
 
@@ -421,6 +425,7 @@ int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
   for (size_t d = 0; d < s->ndest; d++) any |= u->live[d];
   if (!any || up == CQ_END_FAILED || up == CQ_END_SKIPPED || client->failed) {
     cq_unit_end how = up == CQ_END_SKIPPED ? CQ_END_SKIPPED : CQ_END_FAILED;
+    const char *kind = how == CQ_END_SKIPPED ? "skipped" : "failed";
 
     if (client->failed) {
       cq_error_set(&why, client->failed, "%s",
@@ -429,16 +434,17 @@ int cq_unit_open(cq_run *r, cq_unit *u, cq_error *err) {
       rc = cq_unit_over(r, u, how, NULL, err);
       return rc ? rc : CQ_DONE;
     }
-    if (up >= 0 && up != CQ_END_OK && up != CQ_END_DONE)
+    if (up >= 0 && up != CQ_END_OK && up != CQ_END_DONE) {
       cq_error_set(&why, CQ_ERROR, "%s: not asked, since %s %s", t->table->name,
                    t->table->parent.table->name,
                    up == CQ_END_SKIPPED ? "was skipped" : "failed");
-    else
+    } else {
+      kind = "destination";
       cq_error_set(&why, CQ_ERROR,
                    "%s: not asked, since no destination can take its rows",
                    t->table->name);
-    rc = cq_unit_fail(r, u, how, how == CQ_END_SKIPPED ? "skipped" : "failed",
-                      &why, err);
+    }
+    rc = cq_unit_fail(r, u, how, kind, &why, err);
     return rc ? rc : CQ_DONE;
   }
   memset(&o, 0, sizeof o);

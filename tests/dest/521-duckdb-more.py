@@ -165,7 +165,7 @@ t.has('open in another process', sync('fleet_ships', 'append'), 'is open in anot
 holder.stdin.close()
 holder.wait()
 r = t.sync('{source: fleet, tables: [fleet_ships], destinations: [%s, {kind: duckdb, name: two, path: there.duckdb, library: "%s"}]}' % (store.destination(), ducks.LIBRARY))
-t.has('twice in one run', r, 'duckdb and two are the same place')
+t.has('twice in one run', r, ' are the same place')
 
 # ---- two syncs at once take turns ----
 store.fresh()
@@ -176,7 +176,7 @@ until = time.monotonic() + 30
 while not t.asked('*rome/ships*') and time.monotonic() < until:
     time.sleep(0.02)
 r = sync('fleet_notes', 'append', ', name: impatient', dest=store.destination()[:-1] + ', turn_timeout: 100ms}')
-t.has('no longer than it may', r, 'is being synced into by another connection')
+t.has('no longer than it may', r, ' by another connection: process ')
 r = sync('fleet_notes', 'append', ', name: second')
 t.is_('who comes second waits', (first.communicate()[0].strip(), r['status'], ducks.rows("SELECT string_agg(source_name, ',' ORDER BY started) FROM cq_syncs")),
       ('success', 'success', [('fleet,second',)]))

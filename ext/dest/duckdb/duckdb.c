@@ -115,7 +115,8 @@ static void sign_lock(const duck *d) {
     dprintf(d->lock, "%lld %s", (long long)cq_now_us(), d->owner);
 }
 
-static int locked_by(duck *d, cq_error *err) {
+/* CQ_OK: who has it may end before we do. */
+static int locked_by(duck *d, int over, cq_error *err) {
   char text[600] = "", what[300], *owner = text;
   ssize_t n = read(d->lock, text, sizeof text - 1);
   int64_t since = 0;
@@ -125,6 +126,9 @@ static int locked_by(duck *d, cq_error *err) {
   d->lock = -1;
   since = strtoll(text, &owner, 10);
   snprintf(what, sizeof what, "destination %s: %s", d->base.name, d->path);
+  if (!over && (since <= 0 || *owner != ' ' ||
+                !cq_dest_owner_beside(owner + 1, d->owner)))
+    return CQ_OK;
   if (since <= 0 || *owner != ' ') /* he is about to sign it */
     return cq_error_set(err, CQ_BUSY,
                         "%s: is being synced into by another connection, "
@@ -150,9 +154,9 @@ static int lock_file(duck *d, int64_t patience_ms, cq_error *err) {
                           "there, and a file may be made in it",
                           d->base.name, d->lock_path, strerror(errno));
     if (flock(d->lock, LOCK_EX | LOCK_NB)) {
-      if (cq_mono_ms() >= until) return locked_by(d, err);
-      close(d->lock);
-      d->lock = -1;
+      int rc = locked_by(d, cq_mono_ms() >= until, err);
+
+      if (rc) return rc;
       if (d->interrupted && d->interrupted(d->user))
         return cq_error_set(err, CQ_INTERRUPT, "interrupted");
       nanosleep(&pause, NULL);
