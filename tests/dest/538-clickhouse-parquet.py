@@ -43,6 +43,14 @@ with Seaweed() as s3:
     t.is_('one file', (len(kept), kept[0].endswith('.parquet')), (1, True))
     file = pyarrow.parquet.read_table(io.BytesIO(s3.boto().get_object(Bucket='lake', Key=kept[0])['Body'].read()))
     t.is_('as pyarrow reads it', (file.column('_cq_row').to_pylist(), file.column('n').to_pylist(), str(file.schema.field('ts').type), file.column('reals').to_pylist()[0]),
-          ([0, 1, 2], ['1' * 39 + '.5', '-' + '9' * 38 + '.' + '9' * 38, None], 'timestamp[us, tz=UTC]', None))
+          ([0, 1, 2], [None, '-' + '9' * 38 + '.' + '9' * 38, None], 'timestamp[us, tz=UTC]', None))
+
+    # ---- digits that the column has no room for are not cut ----
+    s.fresh()
+    rows = [{'id': str(i), 'n': n} for i, n in enumerate(('1e-400', '0.' + 53 * '0' + '1', '1.50', '1e-38', '0.1' + 40 * '0'))]
+    t.routes('GET /oslo/values\n  body ' + json.dumps(rows) + '\n')
+    r = t.sync('{source: typed, tables: [typed_values], write_mode: append, destination: %s}' % s.destination())
+    t.is_('decimals beyond the column are NULL, the others are whole', (r['status'], [n for _, n in sorted(s.read('typed_values', ['id', 'n']))]), ('success', [None, None, '1.5', '0.' + 37 * '0' + '1', '0.1']))
+    t.has('and counted', [m for k, m in s.read('cq_sync_errors', ['kind', 'message']) if k == 'warning'], '2 values do not fit')
     s.close()
 t.done()

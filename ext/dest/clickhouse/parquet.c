@@ -7,6 +7,8 @@
  * the server takes as its own stands so; UUIDs, which some versions take for
  * bytes, and decimals, whose digits Parquet would limit, are text there, and are
  * converted. */
+#include <string.h>
+
 #include "dest/clickhouse/internal.h"
 
 int ch_parquet_suits(const ch *d, const ch_table *x) {
@@ -31,30 +33,49 @@ static int open_file(ch *d, ch_table *x, cq_error *err) {
                     : cq_encode_parquet.open(&o, &x->body, &x->rows_of, err);
 }
 
-/* The server would make NULL of a decimal of more digits, and tell nobody. */
-static int check_decimals(const ch_table *x, cq_dest_unit *u,
-                          const cq_dest_rows *rows, cq_error *err) {
+/* What the server would make of a decimal of more digits differs: digits are cut,
+ * or it is NULL.  So it is sent the number as its column will have it, or NULL;
+ * of a list its elements.  `own` is a copy of the cells, made once it is needed. */
+static int fit_decimals(const ch_table *x, cq_dest_unit *u, cq_batch *rows,
+                        cq_value **own, cq_arena *keep) {
+  size_t ncell = (size_t)rows->nrow * (size_t)rows->ncol;
   cq_arena scratch;
   cq_buf bytes;
+  int rc = CQ_OK;
 
   cq_arena_init(&scratch);
   cq_buf_init(&bytes, SIZE_MAX);
   for (int i = CQ_META; i < cq_dest_width(x->table); i++) {
-    if (x->cols[i].kind != CQ_RB_DECIMAL) continue;
-    for (int k = 0; k < rows->batch->nrow && !bytes.rc; k++) {
-      const cq_value *v =
-          &cq_batch_row(rows->batch, k)[x->table->cols[i - CQ_META]];
+    int column = x->table->cols[i - CQ_META];
 
-      if (cq_rowbinary_add(&bytes, &x->cols[i], v, &scratch) &&
-          cq_cell_fits(x->cols[i].type, v))
-        cq_dest_odd(u, i, v);
+    if (x->cols[i].kind != CQ_RB_DECIMAL) continue;
+    for (int k = 0; k < rows->nrow && rc == CQ_OK; k++) {
+      const cq_value *v = &cq_batch_row(rows, k)[column];
+      const char *p;
+      cq_value fit;
+
       cq_buf_reset(&bytes);
       cq_arena_reset(&scratch);
+      if (cq_rowbinary_add(&bytes, &x->cols[i], v, &scratch)) {
+        cq_dest_odd(u, i, v); /* the file has NULL: nobody else counts it */
+        p = bytes.data;
+        rc = bytes.rc
+                 ? bytes.rc
+                 : cq_rowbinary_get(&p, p + bytes.len, &x->cols[i], keep, &fit);
+        if (rc == CQ_OK && !*own) {
+          *own = cq_arena_alloc(keep, ncell * sizeof **own);
+          if (*own) memcpy(*own, rows->cells, ncell * sizeof **own);
+          rows->cells = *own;
+          rc = *own ? CQ_OK : CQ_NOMEM;
+        }
+        if (rc == CQ_OK) cq_batch_row(rows, k)[column] = fit;
+      }
+      if (rc == CQ_OK) rc = bytes.rc;
     }
   }
   cq_arena_clear(&scratch);
   cq_buf_clear(&bytes);
-  return bytes.rc ? cq_error_nomem(err) : CQ_OK;
+  return rc;
 }
 
 int ch_parquet_add(ch *d, ch_table *x, cq_dest_unit *u,
@@ -64,12 +85,17 @@ int ch_parquet_add(ch *d, ch_table *x, cq_dest_unit *u,
                        rows->parents ? rows->parents + (size_t)from * 37 : NULL,
                        NULL};
   int rc = open_file(d, x, err);
+  cq_value *own = NULL;
+  cq_arena keep;
 
+  cq_arena_init(&keep);
   part.cells = cq_batch_row(rows->batch, from);
   part.nrow = n;
-  if (rc == CQ_OK) rc = check_decimals(x, u, &some, err);
+  if (rc == CQ_OK && fit_decimals(x, u, &part, &own, &keep))
+    rc = cq_error_nomem(err);
   if (rc == CQ_OK)
     rc = cq_encode_parquet.rows(x->rows_of, u, &some, &x->body, err);
+  cq_arena_clear(&keep);
   return rc ? rc : x->body.rc ? cq_error_nomem(err) : CQ_OK;
 }
 
