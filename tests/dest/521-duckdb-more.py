@@ -51,6 +51,12 @@ t.is_('what DuckDB alone takes for a time, a number, a truth', (r['status'], duc
       ('success', [(None, None, None, "[NULL, '2024-05-06 10:00:00.5']", None, None, None), (None, None, None, None, '[NULL, 1]', '[NULL, 0.5]', '[NULL, true]')]))
 
 store.fresh()
+t.routes('GET /oslo/values\n  body ' + json.dumps([{'id': 'big', 't': 'x' * 9000000, 'j': 'y' * 9000000}]) + '\n')
+few = store.destination().replace('kind: duckdb', 'kind: duckdb, memory_mb: 32')
+t.has('memory that DuckDB is not given', sync('typed_values', MODE, source='typed', dest=few), 'hint: memory_mb gives DuckDB more')
+t.is_('given more', (sync('typed_values', MODE, source='typed', dest=few.replace('32', '256'))['status'], ducks.rows('SELECT length(t) FROM typed_values')), ('success', [('9000000',)]))
+
+store.fresh()
 t.routes(SHIPS)
 r = sync('fleet_ships', MODE)
 t.is_('inserted', counts(r), [('5', '0', '0', '0', '0')])

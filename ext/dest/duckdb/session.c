@@ -22,8 +22,12 @@ int duck_fail(duck *d, const char *said, cq_error *err) {
              : has(text, "FATAL")       ? CQ_IOERR
                                         : CQ_ERROR;
 
-  return cq_error_set(err, code, "destination %s: %.*s", d->base.name,
-                      (int)strcspn(text, "\n"), text);
+  cq_error_set(err, code, "destination %s: %.*s", d->base.name,
+               (int)strcspn(text, "\n"), text);
+  if (has(text, "Out of Memory Error"))
+    cq_error_hint(err, "memory_mb gives DuckDB more; rows of many MB need "
+                       "several times their size");
+  return code;
 }
 
 /* ---- statements --------------------------------------------------------------- */
