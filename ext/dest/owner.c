@@ -127,11 +127,13 @@ int cq_dest_busy(const char *what, const char *where, const char *owner,
 
   if (cq_dest_owner_beside(owner, mine)) {
     const char *other = owner + n + strcspn(owner + n, "-:");
+    int len = *other == '-' ? (int)strcspn(++other, ":") : 0;
+    int first = strncmp(other, where, (size_t)len) <= 0; /* either may come */
 
     cq_error_set(err, CQ_BUSY,
-                 "%s: destinations %.*s and %s are the same place", what,
-                 *other == '-' ? (int)strcspn(other + 1, ":") : 0,
-                 *other == '-' ? other + 1 : "", where);
+                 "%s: destinations %.*s and %.*s are the same place", what,
+                 first ? len : 999, first ? other : where, first ? 999 : len,
+                 first ? where : other);
     cq_error_hint(err, "each needs one of its own: another path or schema");
     return CQ_BUSY;
   }

@@ -66,7 +66,7 @@ t.is_('a part of a secret in a path', t.rows('SELECT id FROM kk_path'), [(5,)])
 t.is_('which is not shown', [p for (p,) in t.rows('SELECT path FROM cq_requests') if 'kkk' in p or 'map-' in p], [])
 t.routes('GET /*\n  status 400\n  body {"message":"no lst-secret, other-secret, map-secret"}\n')
 t.has('secrets in lists and maps', t.raises('SELECT * FROM kk_good'), 'HTTP 400: no ***, ***, ***')
-t.has('an account that is no map', t.raises("SELECT cq_config('aws.accounts', '[\"111122223333\"]')") or t.raises('SELECT * FROM aws_iam_users'), 'account: expected maps, as in [{...}]')
+t.has('an account that is no map', t.raises("SELECT cq_config('aws.accounts', '[\"111122223333\"]')") or t.raises('SELECT * FROM aws_iam_users'), 'expected a map, not "111122223333"')
 
 # A permission that GitHub took away: what was there stays.
 REPO = 'GET /orgs/acme/repos\n  body [{"id":1,"full_name":"acme/one","owner":{"login":"acme"}}]\n'

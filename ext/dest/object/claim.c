@@ -38,24 +38,47 @@ static int put_claim(obj_dest *d, obj_run *run, const char *state,
   return rc;
 }
 
-int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
+/* The claim as it is, or CQ_BUSY, in words, where another's run holds it. */
+static int claim_read(obj_dest *d, const obj_run *run, const cq_dest_run *r,
+                      json_t **was, cq_object_tag tag, cq_error *err) {
   char *key = obj_key(d, "_cq/sources/%s.json", run->name);
+  int rc = key ? obj_get_json(d, key, was, tag, err) : cq_error_nomem(err);
+
+  cq_free(key);
+  if (rc || strcmp(text_of(*was, "state"), "running") != 0 ||
+      !cq_dest_owner_runs(text_of(*was, "owner"), d->owner,
+                          text_of(*was, "updated")))
+    return rc;
+  rc = cq_dest_source_busy(
+      r, &d->base, text_of(*was, "owner"), d->owner,
+      json_integer_value(json_object_get(*was, "sync_group_id")), err);
+  json_decref(*was);
+  *was = NULL;
+  return rc;
+}
+
+/* Somebody else's has come in between. */
+static int claim_lost(obj_dest *d, const obj_run *run, const cq_dest_run *r,
+                      cq_error *err) {
+  json_t *now = NULL;
+  cq_object_tag tag = "";
+  int rc = claim_read(d, run, r, &now, tag, err);
+
+  json_decref(now);
+  return rc ? rc
+            : cq_error_set(err, CQ_BUSY,
+                           "source %s: is being synced into %s by another "
+                           "connection, which has begun just now",
+                           r->source, d->base.name);
+}
+
+int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
   json_t *was = NULL, *left;
   cq_object_tag tag = "";
   int64_t last;
-  int rc = key ? obj_get_json(d, key, &was, tag, err) : cq_error_nomem(err);
+  int rc = claim_read(d, run, r, &was, tag, err);
 
-  cq_free(key);
   if (rc) return rc;
-  if (strcmp(text_of(was, "state"), "running") == 0 &&
-      cq_dest_owner_runs(text_of(was, "owner"), d->owner,
-                         text_of(was, "updated"))) {
-    rc = cq_dest_source_busy(
-        r, &d->base, text_of(was, "owner"), d->owner,
-        json_integer_value(json_object_get(was, "sync_group_id")), err);
-    json_decref(was);
-    return rc;
-  }
   left = json_object_get(was, "pending");
   run->pending = left ? json_deep_copy(left) : json_array();
   last = json_integer_value(json_object_get(was, "base"));
@@ -67,11 +90,7 @@ int obj_claim(obj_dest *d, obj_run *run, cq_dest_run *r, cq_error *err) {
       json_array_append_new(run->pending, json_integer((json_int_t)r->group)))
     return cq_error_nomem(err);
   rc = put_claim(d, run, "running", tag, err);
-  if (rc == CQ_BUSY)
-    return cq_error_set(err, rc,
-                        "source %s: is being synced into %s by another "
-                        "connection, which has begun just now",
-                        r->source, d->base.name);
+  if (rc == CQ_BUSY) return claim_lost(d, run, r, err);
   if (rc) return rc;
   run->claimed = 1;
   return CQ_OK;
