@@ -369,8 +369,17 @@ static int states_ahead(const cq_run_source *s, const cq_run_dest *o,
   return rc;
 }
 
-/* The destinations of the source begin a run each: all at once, and one that
- * has others beside it has some time to say where it stands. */
+/* One of the same kind may be the same place: the second of them is to see that
+ * the first has begun. */
+static int same_kind_before(const cq_run_source *s, size_t d) {
+  for (size_t k = 0; k < d; k++)
+    if (!s->dests[k].broken && s->dests[k].spec->ops == s->dests[d].spec->ops)
+      return 1;
+  return 0;
+}
+
+/* The destinations of the source begin a run each: all at once, but those of one
+ * kind; one that has others beside it has some time to say where it stands. */
 static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
   int begun = 0, rc;
 
@@ -380,8 +389,8 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
 
     if (o->broken) continue;
     run_of(r, s, o);
+    if (!o->dest->ops->ask || same_kind_before(s, d)) continue;
     if (o->spec->def.several) o->dest->until = cq_mono_ms() + BEGIN_MS;
-    if (!o->dest->ops->ask) continue;
     rc = o->dest->ops->ask(o->dest, &o->run, &why);
     if (!rc) continue;
     *err = why;
@@ -392,6 +401,8 @@ static int begin_dests(cq_run *r, cq_run_source *s, cq_error *err) {
     cq_error why = {0, ""};
 
     if (o->broken) continue;
+    if (o->spec->def.several && !o->dest->until)
+      o->dest->until = cq_mono_ms() + BEGIN_MS;
     rc = o->dest->ops->begin(o->dest, &o->run, &why);
     if (rc == CQ_OK && o->spec->def.several && o->dest->ops->threaded)
       rc = states_ahead(s, o, &why);

@@ -154,7 +154,7 @@ put('faults', [{'operation': 'GetCallerIdentity', 'skip': 10 ** 9}, {'account': 
 before = {t: rows(dbs['both'], t, keyed[t]) for t in names}
 times = {t: dbs['both'].execute(f'SELECT max(_cq_sync_time) FROM {t}').fetchone()[0] for t in names}
 run = sync(dbs['both'], names, [ONE, TWO], 'reader')
-told = [(t, c, 'denied' if k == 'failed' and ': not asked, since ' in m else k) for t, c, k, m, _ in errors(dbs['both'], run)]
+told = [(t, c, 'denied' if k == 'failed' and ': not asked, since ' in m else k) for t, c, k, m, _ in errors(dbs['both'], run) if k != 'warning']
 wrong, lines = [], collections.Counter(told)
 wrong += [f'{run["status"]}, not partial'] if run['status'] != 'partial' else []
 wrong += [f'{line}: {n} lines' for line, n in lines.items() if n > 1 or not line[1].startswith(TWO) or line[2] != 'denied'][:5]
@@ -164,7 +164,7 @@ for t in names:
     old = dict(dbs['both'].execute(f'SELECT substr(_cq_client_id, 1, 12), min(_cq_sync_time) FROM {t} GROUP BY 1'))
     if set(old) != {ONE, TWO}:
         wrong.append(f'{t}: rows of {set(old)} alone')
-    elif old[TWO] > times[t] or old[ONE] <= times[t]:
+    elif old[TWO] > times[t] or old[ONE] <= times[t] and t != 'aws_cloudtrail_events':   # of which the last window alone is asked for again
         wrong.append(f'{t}: read at {old}, the first time at {times[t]}')
 tap.none('denied: every row stays, and the others are new', wrong[:10])
 tap.none('denied: each action is named', [str(e)[:400] for e in errors(dbs['both'], run) if e[2] == 'denied' and 'missing permission: ' not in (e[4] or '')][:3])
@@ -174,7 +174,7 @@ time.sleep(max(0, 10.5 - (time.monotonic() - began)))
 db = shared.connect('ends.db')
 logins = lambda: collections.Counter(e['params']['RoleArn'].split(':')[4] for e in log() if e.get('operation') == 'AssumeRole')
 put('faults', [])
-db.execute("SELECT cq_config('cache_ttl', 0), cq_config('aws.regions', ?), cq_config('aws.accounts', ?), cq_config('aws.max_retries', '1')",
+db.execute("SELECT cq_config('cache_ttl', 0), cq_config('aws.new_regions', ?1), cq_config('aws.regions', ?1), cq_config('aws.accounts', ?2), cq_config('aws.max_retries', '1')",
            (json.dumps([f'eu-west-{n}' for n in range(1, 25)]), json.dumps([{'id': a, 'role_arn': f'arn:aws:iam::{a}:role/reader'} for a in (ONE, TWO)])))
 first = sorted(db.execute('SELECT account_id, region, arn FROM live_aws_ec2_vpcs').fetchall())
 clients = collections.Counter(a for a, _ in {r[:2] for r in first})      # now and then a list is empty there

@@ -140,7 +140,7 @@ class Facts:
             params.update(found)
 
     def whole(self, service, operation, params, client, tokens=False):
-        """(answer, shape) of all pages of what is one record: lists appended, members of maps added; tokens: with the first page's."""
+        """(answer, shape) of all pages of what is one record; the shape is None where nothing came: lists appended, members of maps added; tokens: with the first page's."""
         made, shape = {}, None
         ins, outs, _ = self.ask.tokens(service, self.operation(service, operation)) or ((), (), None)
         for answer, shape in self.pages(service, operation, params, client):
@@ -152,6 +152,10 @@ class Facts:
                 elif made.get(k) is None:
                     made[k] = v
         return {k: v for k, v in made.items() if tokens or k not in outs}, shape
+
+    def once(self, *asked, **how):
+        answer, shape = self.whole(*asked, **how)
+        return [(answer, shape)] if shape is not None else []
 
     def walk(self, answer, shape, path):
         """[(record, shape)] at a path like A[].B.C[]; a missing place has none."""
@@ -363,7 +367,7 @@ class Facts:
         params = {k: v for k, v in params.items() if v is not None}
         many = path.endswith('[]')
         asked = service, operation, params, row.where
-        for answer, shape in self.pages(*asked) if many else [self.whole(*asked, tokens=True)]:
+        for answer, shape in self.pages(*asked) if many else self.once(*asked, tokens=True):
             for record, inner in self.walk(answer, shape, path):
                 made = Row(self, row.table, row.client, record, inner, row.parent, row.item, row.extra, (answer, shape))
                 made.listed, made.where = (row.record, row.shape), row.where
@@ -473,7 +477,7 @@ class Facts:
         if any(v in (None, [None], '') for v in params.values()):
             return None, None
         found, asked = [], (service, operation, params, row.where)
-        for answer, shape in [self.whole(*asked)] if path and '[]' not in path else self.pages(*asked):
+        for answer, shape in self.once(*asked) if path and '[]' not in path else self.pages(*asked):
             if kind == 'tags_call':
                 found.append(special.find_tags(answer, shape))
             elif name == 'tags' and not path:

@@ -176,7 +176,8 @@ def snake(name):
 
 def one(row, service, operation, **params):
     """(answer, shape) of a call for one record, all pages of it."""
-    return row.facts.whole(service, operation, params, row.where)
+    answer, shape = row.facts.whole(service, operation, params, row.where)
+    return answer, shape if shape is not None else row.facts.operation(service, operation).output_shape
 
 
 # ---- columns that are computed ------------------------------------------------------
