@@ -92,6 +92,9 @@ with Seaweed() as s:
         t.is_('it is whole', boto.get_object(Bucket='bucket', Key='p/cut')['Body'].read() == big)
         t.is_('and nothing is left', s.uploads('bucket'), [])
         c.after, c.times = 0, 9
+        t.is_('who was there is waited for', (d('put', 'x', 'small')[0], c.cuts), (0, 11))
+    with Cutter(s.port) as c, Drive(c.url, max_backoff=400) as d:
+        c.after, c.times = 0, 9
         has('cut each time', d('put', 'x', 'small'), 10, 's3://bucket/x: put: ', 'hint: tried 4 times')
 
 # ---- the strict one ----
