@@ -84,6 +84,7 @@ enum {
   CQ_MAX_XML_NAMES = 64 << 10, /* different names in one answer */
   CQ_MAX_XML_TEXT = 4 << 20,   /* bytes of a document in a value */
   CQ_MAX_YAML_TEXT = 1 << 20,  /* the same of YAML */
+  CQ_MAX_REGEX_NODES = 20000,  /* of a pattern, repeats counted out */
   CQ_MAX_REGEX_TEXT = 8 << 10, /* of a text that a pattern is looked for in */
   CQ_MAX_CSV_CELLS = 1000000,  /* of one line */
   /* a list */
@@ -222,6 +223,8 @@ int cq_str_ieqn(const char *a, const char *b, size_t n); /* n bytes at most */
 /* libc's tolower and isalpha are the host's locale's: not for protocols. */
 unsigned char cq_lower(char c);
 int cq_letter(char c);
+/* May regcomp() have it?  Repeats within repeats double what it needs. */
+int cq_regex_bounded(const char *pattern);
 int cq_glob(const char *pattern, const char *s); /* only '*', case-sens. */
 /* Nearest of n words to `word` by edit distance, or NULL where none is near
  * enough to suggest. */

@@ -246,6 +246,9 @@ static int f_regex(ARGS) {
   s = cq_arena_strndup(a, in->u.s, in->len);
   p = cq_arena_strndup(a, args[0].u.s, args[0].len);
   if (!s || !p) return cq_error_nomem(err);
+  if (!cq_regex_bounded(p))
+    return cq_error_set(err, CQ_TOOBIG,
+                        "regex: repeats within repeats grow too large: %s", p);
   found = regcomp(&re, p, REG_EXTENDED);
   if (found == REG_ESPACE) return cq_error_nomem(err);
   if (found) return cq_error_set(err, CQ_ERROR, "regex: not a pattern: %s", p);

@@ -593,6 +593,11 @@ static int load_rule(load *l, const cq_node *n, const char *object,
   r->throttle = load_bool(cq_tree_get(n, "throttle"), 0);
   r->message = load_text(cq_tree_get(n, "message"));
   r->lacks = load_text(cq_tree_get(n, "lacks"));
+  if (r->lacks && !cq_regex_bounded(r->lacks))
+    return cq_tree_error(l->err, n,
+                         "%s: errors: lacks: repeats within repeats grow too "
+                         "large",
+                         object);
   r->text = load_text(cq_tree_get(w, "text"));
   s = cq_tree_get(w, "status");
   k = s ? (s->kind == CQ_N_LIST ? s->count : 1) : 0;

@@ -83,7 +83,10 @@ static void tree_rows(const cq_path *p, int i, json_t *j, const char *key,
     }
     return;
   }
-  if (!json_is_null(j) || i == 0) out->wrong = 1;
+  if (!json_is_null(j) || i == 0)
+    out->wrong = 1;
+  else if (s->kind == CQ_STEP_EACH || s->kind == CQ_STEP_VALUES)
+    out->found = 1; /* null in a list's place: no rows */
 }
 
 /* What the plain steps of a path lead to; 0 where it has others. */

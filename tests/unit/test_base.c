@@ -921,6 +921,34 @@ static void test_base_letters_are_ascii(void) {
   CHECK(cq_letter('z') && cq_letter('A') && !cq_letter('[') && !cq_letter('1'));
 }
 
+static void test_regex_is_bounded(void) {
+  static const char *const good[] = {"",
+                                     "a",
+                                     "^arn:[^:]*:([a-z0-9-]+):.*$",
+                                     "([0-9]{4})-([0-9]{2})",
+                                     "[]+]+",
+                                     "(a|b)+c{1,200}",
+                                     "\\(+",
+                                     "((((a+)+)+)+)+",
+                                     "a{",
+                                     "[",
+                                     "x\\"};
+  static const char *const bad[] = {
+      "(x++++++++++++++++++++)",
+      "((((((((((((((((x+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+      "a{200}{200}",
+      "(a{1000}b){100}",
+      "a{99999999999999999999}{2}",
+      "(((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((a"};
+
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    CHECK(cq_regex_bounded(good[i]));
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    CHECK(!cq_regex_bounded(bad[i]));
+  }
+}
+
 int main(void) {
   RUN(test_error_is_one_line);
   RUN(test_error_null_is_legal);
@@ -972,5 +1000,6 @@ int main(void) {
   RUN(test_file_reads_whole);
   RUN(test_file_survives_faults);
   RUN(test_base_letters_are_ascii);
+  RUN(test_regex_is_bounded);
   return test_done();
 }
