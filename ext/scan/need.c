@@ -30,27 +30,22 @@ static void need_template(const cq_table *t, const cq_template *tpl,
   need_refs(t, refs, n, out, changed);
 }
 
-static void need_params(const cq_table *t, const cq_param *p, size_t n,
-                        cq_need *out, int *changed) {
-  for (size_t i = 0; i < n; i++) need_template(t, p[i].value, out, changed);
+typedef struct needed {
+  const cq_table *table;
+  cq_need *out;
+  int *changed;
+} needed;
+
+static int request_refs(void *user, cq_ref *const *refs, size_t n) {
+  needed *x = user;
+
+  need_refs(x->table, refs, n, x->out, x->changed);
+  return CQ_OK;
 }
 
 static void need_request(const cq_table *t, const cq_request_def *r,
                          cq_need *out, int *changed) {
-  if (!r) return;
-  need_template(t, r->url, out, changed);
-  need_template(t, r->path, out, changed);
-  need_template(t, r->body, out, changed);
-  need_params(t, r->query, r->nquery, out, changed);
-  need_params(t, r->header, r->nheader, out, changed);
-  need_params(t, r->form, r->nform, out, changed);
-  need_params(t, r->auth, r->nauth, out, changed);
-  if (r->json) {
-    size_t n;
-    cq_ref *const *refs = cq_json_tpl_refs(r->json, &n);
-
-    need_refs(t, refs, n, out, changed);
-  }
+  if (r) cq_request_refs(r, request_refs, &(needed){t, out, changed});
 }
 
 /* The slot itself, whatever brings its value. */

@@ -68,28 +68,15 @@ static int call_needs(load *l, cq_call *c, cq_ref *const *refs, size_t n,
   return CQ_OK;
 }
 
-static int template_needs(load *l, cq_call *c, const cq_template *t,
-                          int in_request) {
-  size_t n;
-  cq_ref *const *refs = cq_template_refs(t, &n);
+typedef struct needs {
+  load *l;
+  cq_call *call;
+} needs;
 
-  return call_needs(l, c, refs, n, in_request);
-}
+static int request_needs(void *user, cq_ref *const *refs, size_t n) {
+  needs *x = user;
 
-static int request_needs(load *l, cq_call *c) {
-  const cq_request_def *r = c->request;
-  const cq_param *lists[] = {r->query, r->form, r->header, r->auth};
-  const size_t counts[] = {r->nquery, r->nform, r->nheader, r->nauth};
-  size_t n = 0;
-  cq_ref *const *refs = r->json ? cq_json_tpl_refs(r->json, &n) : NULL;
-  int rc = call_needs(l, c, refs, n, 1);
-
-  for (int k = 0; k < 4; k++)
-    for (size_t i = 0; i < counts[k] && rc == CQ_OK; i++)
-      rc = template_needs(l, c, lists[k][i].value, 1);
-  if (rc == CQ_OK) rc = template_needs(l, c, r->url, 1);
-  if (rc == CQ_OK) rc = template_needs(l, c, r->path, 1);
-  return rc ? rc : template_needs(l, c, r->body, 1);
+  return call_needs(x->l, x->call, refs, n, 1);
 }
 
 /* Calls that waited for each other would wait for ever. */
@@ -131,6 +118,8 @@ static int load_call(load *l, cq_call *c, const cq_node *base,
   const cq_node *lists[4];
   cq_node *limits;
   char what[200];
+  cq_ref *const *refs;
+  size_t k;
   int rc;
 
   snprintf(what, sizeof what, "%s: call %s", l->table->name, c->name);
@@ -182,8 +171,10 @@ static int load_call(load *l, cq_call *c, const cq_node *base,
   if (!x && service) x = cq_tree_get(service, "error");
   if (!x && root) x = cq_tree_get(root, "error");
   if ((rc = load_errors(l, x, lists, 4, what, &c->errors)) != 0) return rc;
-  if ((rc = request_needs(l, c)) != 0) return rc;
-  return template_needs(l, c, c->when, 0);
+  rc = cq_request_refs(c->request, request_needs, &(needs){l, c});
+  if (rc) return rc;
+  refs = cq_template_refs(c->when, &k);
+  return call_needs(l, c, refs, k, 0);
 }
 
 int load_calls(load *l, const cq_node *base, const cq_node *service,

@@ -25,28 +25,20 @@ static int link_template(const cq_table *t, const cq_table *p,
   return tpl ? link_refs(t, p, t->at, refs, n, err) : CQ_OK;
 }
 
+typedef struct linked {
+  const cq_table *table, *parent;
+  cq_error *err;
+} linked;
+
+static int request_refs(void *user, cq_ref *const *refs, size_t n) {
+  const linked *x = user;
+
+  return link_refs(x->table, x->parent, x->table->at, refs, n, x->err);
+}
+
 static int link_request(const cq_table *t, const cq_table *p,
                         const cq_request_def *r, cq_error *err) {
-  const cq_param *lists[4];
-  size_t counts[4], n;
-  cq_ref *const *refs;
-  int rc;
-
-  if (!r) return CQ_OK;
-  lists[0] = r->query, counts[0] = r->nquery;
-  lists[1] = r->header, counts[1] = r->nheader;
-  lists[2] = r->form, counts[2] = r->nform;
-  lists[3] = r->auth, counts[3] = r->nauth;
-  if ((rc = link_template(t, p, r->url, err)) ||
-      (rc = link_template(t, p, r->path, err)) ||
-      (rc = link_template(t, p, r->body, err)))
-    return rc;
-  for (int k = 0; k < 4; k++)
-    for (size_t i = 0; i < counts[k]; i++)
-      if ((rc = link_template(t, p, lists[k][i].value, err)) != 0) return rc;
-  if (!r->json) return CQ_OK;
-  refs = cq_json_tpl_refs(r->json, &n);
-  return link_refs(t, p, t->at, refs, n, err);
+  return r ? cq_request_refs(r, request_refs, &(linked){t, p, err}) : CQ_OK;
 }
 
 static int link_name(const cq_table *t, const cq_table *p, const char *key,

@@ -76,45 +76,29 @@ static int below_slot(load *l, const cq_node *at, int slot) {
   return CQ_OK;
 }
 
-static int below_refs(load *l, const cq_node *at, cq_ref *const *refs,
-                      size_t n) {
-  int rc = before_calls(l, at, "below", refs, n);
+typedef struct below_at {
+  load *l;
+  const cq_node *at;
+} below_at;
+
+static int below_refs(void *user, cq_ref *const *refs, size_t n) {
+  const below_at *b = user;
+  int rc = before_calls(b->l, b->at, "below", refs, n);
 
   for (size_t i = 0; i < n && rc == CQ_OK; i++)
     if (refs[i]->slot >= 0 &&
         (refs[i]->root == CQ_R_ROW || refs[i]->root == CQ_R_RECORD))
-      rc = below_slot(l, at, refs[i]->slot);
+      rc = below_slot(b->l, b->at, refs[i]->slot);
   return rc;
-}
-
-static int below_template(load *l, const cq_node *at, const cq_template *t) {
-  size_t n;
-  cq_ref *const *refs = cq_template_refs(t, &n);
-
-  return below_refs(l, at, refs, n);
 }
 
 /* The members of a record that the request names: records that are equal in
  * them are one node of the tree, which is asked for once. */
 static int below_node(load *l, const cq_node *at) {
-  const cq_request_def *r = l->table->below.request;
-  const cq_param *lists[] = {r->query, r->header, r->form, r->auth};
-  const size_t counts[] = {r->nquery, r->nheader, r->nform, r->nauth};
-  int rc;
+  int rc =
+      cq_request_refs(l->table->below.request, below_refs, &(below_at){l, at});
 
-  if ((rc = below_template(l, at, r->url)) ||
-      (rc = below_template(l, at, r->path)) ||
-      (rc = below_template(l, at, r->body)))
-    return rc;
-  for (int k = 0; k < 4; k++)
-    for (size_t i = 0; i < counts[k]; i++)
-      if ((rc = below_template(l, at, lists[k][i].value)) != 0) return rc;
-  if (r->json) {
-    size_t n;
-    cq_ref *const *refs = cq_json_tpl_refs(r->json, &n);
-
-    if ((rc = below_refs(l, at, refs, n)) != 0) return rc;
-  }
+  if (rc) return rc;
   if (l->table->below.nslot) return CQ_OK;
   return cq_tree_error(l->err, at,
                        "%s: below: its request names nothing of "

@@ -473,6 +473,31 @@ int load_request(load *l, const cq_node *n, const char *object, unsigned roots,
   return CQ_OK;
 }
 
+static int template_refs(const cq_template *t, cq_refs_fn fn, void *user) {
+  size_t n;
+  cq_ref *const *refs = cq_template_refs(t, &n);
+
+  return n ? fn(user, refs, n) : CQ_OK;
+}
+
+int cq_request_refs(const cq_request_def *r, cq_refs_fn fn, void *user) {
+  const cq_template *const plain[] = {r->url, r->path, r->body};
+  const cq_param *const lists[] = {r->query, r->header, r->form, r->auth};
+  const size_t counts[] = {r->nquery, r->nheader, r->nform, r->nauth};
+  cq_ref *const *refs;
+  size_t n = 0;
+  int rc = CQ_OK;
+
+  for (int k = 0; k < 3 && rc == CQ_OK; k++)
+    rc = template_refs(plain[k], fn, user);
+  for (int k = 0; k < 4; k++)
+    for (size_t i = 0; i < counts[k] && rc == CQ_OK; i++)
+      rc = template_refs(lists[k][i].value, fn, user);
+  if (rc || !r->json) return rc;
+  refs = cq_json_tpl_refs(r->json, &n);
+  return n ? fn(user, refs, n) : CQ_OK;
+}
+
 int load_own_request(load *l, const cq_node *base, const cq_node *n,
                      const char *object, unsigned roots, cq_request_def **out) {
   const cq_node *own = cq_tree_get(n, "request");

@@ -284,6 +284,10 @@ typedef struct cq_request_def {
     const char *encoding, *decode; /* base64 or NULL; as the other decode */
   } inner;
 } cq_request_def;
+/* The names that its templates use, those of one at a time.  An answer other
+ * than CQ_OK ends it, and is given. */
+typedef int (*cq_refs_fn)(void *user, cq_ref *const *refs, size_t n);
+int cq_request_refs(const cq_request_def *r, cq_refs_fn fn, void *user);
 
 typedef enum cq_page_by {
   CQ_PAGE_NONE,
