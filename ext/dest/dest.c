@@ -78,6 +78,16 @@ void cq_dest_named(const char *name, cq_error *err) {
     cq_error_prefix(err, "destination %s: ", name);
 }
 
+void cq_dest_stored(cq_counts *to, const cq_counts *from) {
+  to->rows = from->rows;
+  to->inserted = from->inserted;
+  to->updated = from->updated;
+  to->deleted = from->deleted;
+  to->unchanged = from->unchanged;
+  to->kept = from->kept;
+  to->again = from->again;
+}
+
 void cq_dest_unseen(const cq_dest_ops *ops, cq_write_mode mode, cq_counts *n) {
   if (mode != CQ_MODE_APPEND && !ops->late) return; /* units are seen each */
   n->rows = n->inserted = n->updated = n->unchanged = n->deleted = n->again = 0;

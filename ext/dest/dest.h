@@ -83,6 +83,9 @@ typedef struct cq_counts {
   int64_t requests, retries, throttled_ms, bytes;
 } cq_counts;
 
+/* What a store has counted of its rows; what else `to` counts stays. */
+void cq_dest_stored(cq_counts *to, const cq_counts *from);
+
 /* A table in one destination, for the time of one run. */
 typedef struct cq_dest_table {
   const cq_table *def;

@@ -117,15 +117,7 @@ void pg_table_forget(pg *d, pg_table *t) {
 }
 
 void pg_counts_out(const pg_table *t) {
-  cq_counts *n = &t->table->n;
-
-  n->rows = t->n.rows;
-  n->inserted = t->n.inserted;
-  n->updated = t->n.updated;
-  n->deleted = t->n.deleted;
-  n->unchanged = t->n.unchanged;
-  n->kept = t->n.kept;
-  n->again = t->n.again;
+  cq_dest_stored(&t->table->n, &t->n);
 }
 
 /* What stands at the front of each row of the run: how many fields, and the

@@ -90,13 +90,7 @@ void writer_tell_unsaid(writer *w, const cq_error *why) {
 /* What the store has counted, under the lock. */
 static void counted(const writer *w, const wtable *t, int failed,
                     cq_counts *n) {
-  n->rows = t->done.rows;
-  n->inserted = t->done.inserted;
-  n->updated = t->done.updated;
-  n->deleted = t->done.deleted;
-  n->unchanged = t->done.unchanged;
-  n->kept = t->done.kept;
-  n->again = t->done.again;
+  cq_dest_stored(n, &t->done);
   if (failed || t->failed || w->broken) cq_dest_unseen(w->ops, w->base.mode, n);
 }
 
