@@ -163,6 +163,8 @@ void cq_buf_add(cq_buf *b, const void *p, size_t n);
 void cq_buf_str(cq_buf *b, const char *s);
 void cq_buf_byte(cq_buf *b, char c);
 void cq_buf_printf(cq_buf *b, const char *fmt, ...) CQ_PRINTF(2, 3);
+void cq_buf_text(cq_buf *b, const char *s,
+                 size_t n); /* U+FFFD for NUL, no UTF-8 */
 void cq_buf_json(cq_buf *b, const char *s, size_t n); /* "quoted", escaped */
 int cq_buf_reserve(cq_buf *b, size_t more);
 char *cq_buf_take(cq_buf *b); /* ownership leaves; NULL on failure */

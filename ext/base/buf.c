@@ -72,6 +72,20 @@ void cq_buf_printf(cq_buf *b, const char *fmt, ...) {
   va_end(ap);
 }
 
+void cq_buf_text(cq_buf *b, const char *s, size_t n) {
+  while (n) {
+    size_t good = cq_utf8_check(s, n);
+    const char *nul = memchr(s, 0, good);
+
+    if (nul) good = (size_t)(nul - s);
+    cq_buf_add(b, s, good);
+    if (good == n) break;
+    cq_buf_str(b, "\xEF\xBF\xBD");
+    s += good + 1;
+    n -= good + 1;
+  }
+}
+
 /* Only what JSON demands is escaped; a byte that is not UTF-8 becomes U+FFFD,
  * so that the result is JSON whatever came. */
 void cq_buf_json(cq_buf *b, const char *s, size_t n) {

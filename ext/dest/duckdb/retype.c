@@ -46,8 +46,6 @@ static int kind_of(const char *had) {
 
 static int one(retype *x, cq_arena *a, const char *s, size_t n, cq_value *out) {
   char *bytes;
-  cq_value text;
-  cq_buf b;
   int rc;
 
   if (x->kind == CQ_BLOB) { /* as hexadecimal digits */
@@ -60,13 +58,11 @@ static int one(retype *x, cq_arena *a, const char *s, size_t n, cq_value *out) {
   rc = cq_reread_text(&x->r, a, x->kind, s, n, out);
   if (rc || out->kind == CQ_NULL || out->kind == CQ_STR) return rc;
   if (out->kind != CQ_BYTES) return cq_value_to_text(a, out, out);
-  cq_buf_init(&b, SIZE_MAX);
-  for (uint32_t i = 0; i < out->len; i++)
-    cq_buf_printf(&b, "%02x", (unsigned char)out->u.s[i]);
-  text = cq_value_str(b.len ? b.data : "", b.len);
-  rc = b.rc ? b.rc : cq_value_copy(a, &text, out);
-  cq_buf_clear(&b);
-  return rc;
+  bytes = cq_arena_alloc(a, 2 * (size_t)out->len + 1);
+  if (!bytes) return CQ_NOMEM;
+  cq_hex((const unsigned char *)out->u.s, out->len, bytes);
+  *out = cq_value_str(bytes, 2 * (size_t)out->len);
+  return CQ_OK;
 }
 
 /* One column of one store at a time in the process: the function is told no more

@@ -190,15 +190,7 @@ static int table_of(duck *d, const cq_dest_run *r, cq_dest_table *t,
 }
 
 void duck_counts_out(const duck_table *t) {
-  cq_counts *n = &t->table->n;
-
-  n->rows = t->n.rows;
-  n->inserted = t->n.inserted;
-  n->updated = t->n.updated;
-  n->deleted = t->n.deleted;
-  n->unchanged = t->n.unchanged;
-  n->kept = t->n.kept;
-  n->again = t->n.again;
+  cq_dest_stored(&t->table->n, &t->n);
 }
 
 /* ---- rows in -------------------------------------------------------------------- */
@@ -211,17 +203,7 @@ static int append_text(duck *d, void *a, const char *s, size_t n) {
   if (!n || (!memchr(s, 0, n) && cq_utf8_check(s, n) == n))
     return d->lib.append_varchar_length(a, n ? s : "", n);
   cq_buf_init(&b, SIZE_MAX);
-  while (n) {
-    size_t good = cq_utf8_check(s, n);
-    const char *nul = memchr(s, 0, good);
-
-    if (nul) good = (size_t)(nul - s);
-    cq_buf_add(&b, s, good);
-    if (good == n) break;
-    cq_buf_str(&b, "\xef\xbf\xbd");
-    s += good + 1;
-    n -= good + 1;
-  }
+  cq_buf_text(&b, s, n);
   rc = b.rc ? 1 : d->lib.append_varchar_length(a, b.data, b.len);
   cq_buf_clear(&b);
   return rc;

@@ -133,17 +133,7 @@ static void put_text(cq_buf *out, const char *s, size_t n) {
   }
   head = out->len;
   put32(out, 0);
-  while (n) {
-    size_t good = cq_utf8_check(s, n);
-    const char *nul = memchr(s, 0, good);
-
-    if (nul) good = (size_t)(nul - s);
-    cq_buf_add(out, s, good);
-    if (good == n) break;
-    cq_buf_str(out, "\xef\xbf\xbd");
-    s += good + 1;
-    n -= good + 1;
-  }
+  cq_buf_text(out, s, n);
   at = out->len - head - 4;
   if (!out->rc) set32(out->data + head, (uint32_t)at);
 }
