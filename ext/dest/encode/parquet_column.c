@@ -39,6 +39,22 @@ static void pieces_clear(pq_pieces *s) {
   memset(s, 0, sizeof *s);
 }
 
+static pq_piece *pieces_grow(pq_pieces *s, size_t cap) {
+  pq_piece *p = cq_malloc(sizeof *p + cap);
+
+  if (!p) return NULL;
+  p->next = NULL;
+  p->len = 0;
+  p->cap = cap;
+  if (s->last)
+    s->last->next = p;
+  else
+    s->first = p;
+  s->last = p;
+  s->cap += cap;
+  return p;
+}
+
 static int pieces_add(pq_pieces *s, const char *from, size_t n) {
   while (n) {
     pq_piece *p = s->last;
@@ -50,17 +66,9 @@ static int pieces_add(pq_pieces *s, const char *from, size_t n) {
                    : s->cap < PIECE_MAX ? s->cap
                                         : PIECE_MAX;
 
-      p = cq_malloc(sizeof *p + cap);
+      p = pieces_grow(s, cap);
       if (!p) return CQ_NOMEM;
-      p->next = NULL;
-      p->len = 0;
-      p->cap = take = cap;
-      if (s->last)
-        s->last->next = p;
-      else
-        s->first = p;
-      s->last = p;
-      s->cap += cap;
+      take = cap;
     }
     if (take > n) take = n;
     memcpy((char *)(p + 1) + p->len, from, take);
@@ -76,19 +84,8 @@ static int pieces_add(pq_pieces *s, const char *from, size_t n) {
 static char *pieces_room(pq_pieces *s, size_t *room) {
   pq_piece *p = s->last;
 
-  if (!p || p->len == p->cap) {
-    p = cq_malloc(sizeof *p + PIECE_MAX);
-    if (!p) return NULL;
-    p->next = NULL;
-    p->len = 0;
-    p->cap = PIECE_MAX;
-    if (s->last)
-      s->last->next = p;
-    else
-      s->first = p;
-    s->last = p;
-    s->cap += PIECE_MAX;
-  }
+  if (!p || p->len == p->cap) p = pieces_grow(s, PIECE_MAX);
+  if (!p) return NULL;
   *room = p->cap - p->len;
   return (char *)(p + 1) + p->len;
 }
